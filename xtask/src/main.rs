@@ -1,0 +1,3 @@
+//! The contributor and CI runner.
+
+fn main() {}
