@@ -1,5 +1,45 @@
-//! FeedSpine's words, contracts and decisions.
+//! FeedSpine's words, contracts and decisions, and the memory backend.
+//!
+//! Core decides and never looks at the world: no I/O, no SQL, no clock, no randomness. Time and ids are arguments.
+//!
+//! - Words: [`NaturalKey`], [`Content`], [`Record`], [`Version`], [`Sighting`], [`Change`], [`Timestamp`].
+//! - Questions: [`Filter`], [`Query`], [`Page`].
+//! - Contracts: [`StorageBackend`] (with [`StorageExt`] for every backend) and [`StateStore`].
+//! - The decision of an ingest, written once: [`ingest::Prepared::plan`].
 
+mod backend;
+mod change;
+mod content;
+mod error;
+mod ext;
+mod filter;
+mod hexadecimal;
+mod id;
+pub mod ingest;
+pub mod json;
+mod key;
+mod memory;
+mod query;
+mod record;
+mod sighting;
+mod state;
 pub mod time;
 
-pub use time::Timestamp;
+pub use backend::{BackendInfo, Capabilities, Quarantined, StorageBackend};
+pub use change::{Change, ChangeKind, Event, Seq, Subject};
+pub use content::{Content, ContentHash, HashRule, HashRuleId, JsonPath};
+pub use error::{Applied, ErrorKind, Result, StorageError};
+pub use ext::{StorageExt, records};
+pub use filter::{Field, Filter, Test};
+pub use id::{FeedId, FetchId, IdError, RecordId};
+pub use ingest::{
+    Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
+};
+pub use json::{Json, JsonError, Number};
+pub use key::{FeedName, KeyError, KeyHash, KeyRule, MAX_KEY_BYTES, Namespace, NaturalKey};
+pub use memory::MemoryStore;
+pub use query::{Cursor, Direction, MAX_PAGE, Order, Page, PageRequest, Query, Selection, sort_value};
+pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWrite, Version, VersionNo};
+pub use sighting::{Round, Seen, Sighting, SpanEnd};
+pub use state::{Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, StateStore};
+pub use time::{Timestamp, TimestampError};

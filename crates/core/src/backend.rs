@@ -1,0 +1,132 @@
+//! [`StorageBackend`]: the contract that every store fulfils, built in or yours.
+
+use std::fmt::Debug;
+use std::num::NonZeroUsize;
+
+use async_trait::async_trait;
+
+use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
+use crate::{
+    Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef, RecordWrite,
+    Result, Seen, Selection, Seq, Sighting, Timestamp, Version, VersionNo,
+};
+
+/// What a backend is and can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendInfo {
+    /// Its name: `memory`, `sqlite`, …
+    pub name: String,
+    /// The version of its schema.
+    pub schema_version: u32,
+    /// What it can do beyond the contract.
+    pub capabilities: Capabilities,
+}
+
+/// What differs between backends. Atomic ingest, history and the change log do not: every backend has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What was acknowledged outlives the process.
+    pub durable: bool,
+    /// Several processes may use one store at once.
+    pub multi_process: bool,
+    /// The most items that one batch may hold.
+    pub max_batch: usize,
+}
+
+/// A reject as it is kept in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The fetch that brought it.
+    pub fetch: FetchId,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// What is wrong with what.
+    pub reject: Reject,
+}
+
+/// Keeps what has been captured. Every call is one unit of work: it happens wholly or not at all.
+///
+/// "Not found" is `None`, not an error. A failed write says whether it certainly did not happen. Dropping the future of
+/// a call leaves the store as if the call had been made wholly, or not at all. Before [`initialize`] and after
+/// [`close`] every other call but [`info`] fails with `Closed`.
+///
+/// [`initialize`]: StorageBackend::initialize
+/// [`close`]: StorageBackend::close
+/// [`info`]: StorageBackend::info
+#[async_trait]
+pub trait StorageBackend: Debug + Send + Sync + 'static {
+    /// What this backend is and can do.
+    fn info(&self) -> BackendInfo;
+
+    /// Creates or migrates the store. May be called again, and by two processes at once.
+    ///
+    /// # Errors
+    /// `Denied` where the store cannot be written, `Corrupt` where it is not ours, `Unsupported` where its schema is
+    /// newer than this program.
+    async fn initialize(&self) -> Result<()>;
+
+    /// Finishes what was begun and lets go of the store. May be called again.
+    async fn close(&self) -> Result<()>;
+
+    /// Takes a batch: items, versions, sightings, rejects, changes and the feed's cursor commit together.
+    ///
+    /// A batch that was committed before is answered with the first report and does nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for a batch that can never work, `Conflict` when the cursor moved on or the manifest named is past:
+    /// then nothing was stored.
+    async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport>;
+
+    /// The feed's cursor; `None` before a batch advanced it.
+    async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>>;
+
+    /// Writes versions that were not captured: promotion, enrichment, imports. All or none; answers in order.
+    ///
+    /// # Errors
+    /// `Conflict` when a key is held by another id (named in the message), `Invalid` when an id is held by another key.
+    async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>>;
+
+    /// The rows wanted, in the order asked; `None` where there is none.
+    async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>>;
+
+    /// Deletes rows for ever, in the order asked; `false` where there was none.
+    ///
+    /// Without a layer the record goes with all layers, versions and sightings, and its key is free. With a layer only
+    /// that one goes; what derives from it stays, marked; the last layer takes the record. Each delete is logged, as
+    /// having been recorded at `at`.
+    async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>>;
+
+    /// A page of records in a total order, by keyset: rows that do not change during the walk are neither skipped nor
+    /// repeated while writers run.
+    ///
+    /// # Errors
+    /// `Unsupported` for fields that are not stored, `Invalid` for a cursor of another query.
+    async fn query_page(&self, query: &Query) -> Result<Page<Record>>;
+
+    /// How many rows a selection has.
+    async fn count(&self, selection: &Selection) -> Result<u64>;
+
+    /// Records sightings told by a caller, for keys that may have no record.
+    ///
+    /// True means: no feed had ever sighted that key. The same (key, feed, fetch) again does nothing and gives the
+    /// first answer.
+    async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>>;
+
+    /// All sightings of a key, by `(observed_at, feed, fetch)`.
+    async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>>;
+
+    /// The sightings of each key in figures; `None` where there is none.
+    async fn seen_many(&self, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>>;
+
+    /// The versions of a record at a layer, from the first.
+    async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>>;
+
+    /// The feed's ledger, in the order of commits.
+    async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>>;
+
+    /// The feed's quarantine, in the order of commits.
+    async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>>;
+
+    /// Up to `limit` changes after a position, oldest first. A reader that follows never misses one.
+    async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>>;
+}

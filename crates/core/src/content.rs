@@ -1,0 +1,250 @@
+//! [`Content`]: canonical JSON with its hash; [`HashRule`]: which of it decides a version.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::hexadecimal;
+use crate::json::{Json, JsonError};
+
+/// SHA-256 over canonical JSON: anyone can verify it with `sha256sum`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+impl ContentHash {
+    /// The hash of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Wraps 32 bytes read back from a store.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        hexadecimal::decode(text)?.try_into().ok().map(Self)
+    }
+}
+
+/// 64 lower-case hexadecimal digits.
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hexadecimal::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One JSON value in canonical text, with its hash. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Content {
+    text: Arc<str>,
+    hash: ContentHash,
+}
+
+impl Content {
+    /// The canonical form of a value.
+    pub fn new(value: &Json) -> Self {
+        Self::from_canonical(value.to_canonical())
+    }
+
+    /// Reads any JSON text and makes it canonical.
+    ///
+    /// # Errors
+    /// Not JSON that we keep; see [`Json::parse`].
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        Json::parse(text).map(|value| Self::new(&value))
+    }
+
+    /// Wraps text that is canonical already: what a [`crate::json::CanonicalWriter`] wrote.
+    pub fn from_canonical(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        Self { hash: ContentHash::of(text.as_bytes()), text }
+    }
+
+    /// Wraps canonical text read back from a store together with the hash it was stored with.
+    pub fn from_stored(text: impl Into<Arc<str>>, hash: ContentHash) -> Self {
+        Self { text: text.into(), hash }
+    }
+
+    /// An empty object.
+    pub fn empty() -> Self {
+        Self::from_canonical("{}")
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// SHA-256 over the whole canonical text.
+    pub const fn hash(&self) -> ContentHash {
+        self.hash
+    }
+
+    /// The value.
+    pub fn to_json(&self) -> Json {
+        Json::parse(&self.text).expect("content holds canonical JSON")
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A path of member names into an object; a name of digits also indexes an array.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JsonPath(Vec<String>);
+
+impl JsonPath {
+    /// Splits `a.b.c` at the dots.
+    ///
+    /// # Errors
+    /// An empty name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let names: Vec<String> = text.split('.').map(str::to_owned).collect();
+        if names.iter().any(String::is_empty) {
+            return Err(format!("a path has an empty name: {text:?}"));
+        }
+        Ok(Self(names))
+    }
+
+    /// A path of these names, which may hold dots.
+    pub fn of<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// The names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The value there; `None` when it is missing, which is not the same as null.
+    pub fn find<'a>(&self, value: &'a Json) -> Option<&'a Json> {
+        self.0.iter().try_fold(value, |at, name| match at {
+            Json::Object(members) => members.get(name),
+            Json::Array(elements) => name.parse::<usize>().ok().and_then(|index| elements.get(index)),
+            _ => None,
+        })
+    }
+
+    fn remove_from(&self, value: &mut Json) {
+        let Some((last, parents)) = self.0.split_last() else { return };
+        let parent = parents.iter().try_fold(value, |at, name| match at {
+            Json::Object(members) => members.get_mut(name),
+            _ => None,
+        });
+        if let Some(Json::Object(members)) = parent {
+            members.remove(last);
+        }
+    }
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+/// Which part of the content decides whether there is a new version: all of it, less the declared volatile fields.
+///
+/// Each version stores the rule's id; under another rule the old content is hashed again before it is compared, so that
+/// a change of rule is never taken for a change of the item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct HashRule {
+    volatile: Vec<JsonPath>,
+}
+
+/// What a version keeps of its [`HashRule`]: empty for the whole content, else the volatile paths in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct HashRuleId(Arc<str>);
+
+impl HashRuleId {
+    /// The text stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Wraps text read back from a store.
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl HashRule {
+    /// All of the content counts.
+    pub fn whole() -> Self {
+        Self::default()
+    }
+
+    /// All but these paths counts.
+    pub fn without(mut volatile: Vec<JsonPath>) -> Self {
+        volatile.sort();
+        volatile.dedup();
+        Self { volatile }
+    }
+
+    /// What versions keep of this rule.
+    pub fn id(&self) -> HashRuleId {
+        let paths = self.volatile.iter().map(|path| Json::from(path.names().to_vec())).collect();
+        HashRuleId(if self.volatile.is_empty() { "".into() } else { Json::Array(paths).to_canonical().into() })
+    }
+
+    /// The hash that decides the version.
+    pub fn hash(&self, content: &Content) -> ContentHash {
+        if self.volatile.is_empty() {
+            return content.hash();
+        }
+        let mut value = content.to_json();
+        for path in &self.volatile {
+            path.remove_from(&mut value);
+        }
+        ContentHash::of(value.to_canonical().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_equal_hashes_however_they_were_written() {
+        let a = Content::parse(r#"{"b":1.0,"a":"x"}"#).unwrap();
+        let b = Content::parse(r#" {"a":"x","b":1} "#).unwrap();
+        assert_eq!(a, b);
+        let other = Content::parse(r#"{"a":"x","b":"1"}"#).unwrap();
+        assert_ne!(a.hash(), other.hash());
+    }
+
+    #[test]
+    fn a_hash_rule_looks_past_volatile_paths_only() {
+        let rule = HashRule::without(vec![JsonPath::parse("stats.views").unwrap()]);
+        let hash = |text: &str| rule.hash(&Content::parse(text).unwrap());
+        assert_eq!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":2},"t":"x"}"#));
+        assert_ne!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":1},"t":"y"}"#));
+        assert_ne!(rule.id(), HashRule::whole().id());
+    }
+
+    #[test]
+    fn missing_is_not_null() {
+        let value = Json::parse(r#"{"a":{"b":null,"c":[7]}}"#).unwrap();
+        let find = |path: &str| JsonPath::parse(path).unwrap().find(&value).cloned();
+        assert_eq!(find("a.b"), Some(Json::Null));
+        assert_eq!(find("a.c.0"), Some(Json::from(7_i64)));
+        assert_eq!(find("a.x"), None);
+    }
+}

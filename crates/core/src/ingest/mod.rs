@@ -1,0 +1,25 @@
+//! Ingest: the decision is pure and written once; each backend loads, plans, applies and commits.
+//!
+//! 1. [`Prepared::new`] checks a batch and groups its items by key. It needs no store and runs beside the writer.
+//! 2. [`Prepared::begin`] looks at the feed's [`Header`]: a replay, a conflict, settled already, or to be judged.
+//! 3. [`Prepared::unsettled`] names the keys that the manifest does not settle; the backend loads what it knows of them.
+//! 4. [`Prepared::plan`] says what to write.
+
+mod batch;
+mod leaving;
+mod plan;
+mod prepare;
+mod version;
+
+pub use batch::{
+    Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
+};
+pub use plan::{ClosedSpan, Loaded, NewRecord, NewVersion, OpenSpan, Point, Shown, WritePlan};
+pub use prepare::{BatchDigest, Begin, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
+pub use version::{Known, Present};
+
+/// The reject code of an item whose key another item of the same fetch has, with other content.
+pub const KEY_COLLISION: &str = "key.collision";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,499 @@
+//! The plan: what one batch writes.
+
+use std::collections::{HashMap, HashSet};
+
+use super::leaving::{self, Evidence, Listed};
+use super::prepare::Entry;
+use super::version::{judge, winner};
+use super::{
+    Counts, Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Manifest, Outcome, Prepared, Present,
+    Reject,
+};
+use crate::{
+    ChangeKind, ContentHash, Event, KeyHash, Layer, NaturalKey, RecordId, Round, SpanEnd, Subject, Timestamp, VersionNo,
+};
+
+/// A bronze version and its hash under the batch's rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The version.
+    pub version: VersionNo,
+    /// Its hash.
+    pub hash: ContentHash,
+}
+
+/// What a backend loaded for [`Prepared::plan`].
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The feed's open spans.
+    pub present: HashMap<KeyHash, Present>,
+    /// What earlier parts of this fetch have shown.
+    pub earlier: HashMap<KeyHash, Point>,
+    /// What is known of the keys that [`Prepared::unsettled`] named; keys without a record are left out.
+    pub known: HashMap<KeyHash, Known>,
+    /// The keys of the records that [`Prepared::unnamed`] named.
+    pub keys: HashMap<RecordId, NaturalKey>,
+}
+
+/// A point sighting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// The record.
+    pub record: RecordId,
+    /// Its key's hash.
+    pub key_hash: KeyHash,
+    /// The version and hash it showed.
+    pub shown: Shown,
+    /// Published, else first seen.
+    pub age: Timestamp,
+    /// Its place in the document.
+    pub ordinal: u32,
+    /// The feed holds an open span of the record.
+    pub present: bool,
+}
+
+/// A record to be made for an item of the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Its id.
+    pub id: RecordId,
+    /// Its key's hash.
+    pub key_hash: KeyHash,
+    /// The item, by index into the batch.
+    pub item: usize,
+}
+
+/// A bronze version to be appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// The record, which may be one of [`WritePlan::records`].
+    pub record: RecordId,
+    /// Its number.
+    pub number: VersionNo,
+    /// Its hash under the batch's rule.
+    pub hash: ContentHash,
+    /// The item that holds the content, by index into the batch.
+    pub item: usize,
+}
+
+/// A span that begins with this round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSpan {
+    /// The record.
+    pub record: RecordId,
+    /// Its key's hash.
+    pub key_hash: KeyHash,
+    /// The version it shows, and its hash.
+    pub shown: Shown,
+    /// Its first round.
+    pub since: Round,
+    /// Published, else first seen.
+    pub age: Timestamp,
+}
+
+/// A span that ended with the round before this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedSpan {
+    /// The record.
+    pub record: RecordId,
+    /// Its key's hash.
+    pub key_hash: KeyHash,
+    /// The version it showed.
+    pub version: VersionNo,
+    /// What the feed showed last of the record, which a later sight is compared with.
+    pub shown: Shown,
+    /// Its first round.
+    pub since: Round,
+    /// Its last round.
+    pub until: Round,
+    /// Why it ended.
+    pub end: SpanEnd,
+}
+
+/// Everything that one batch writes. Apply the lists in their order here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WritePlan {
+    /// Records to make.
+    pub records: Vec<NewRecord>,
+    /// Versions to append; each becomes its record's current bronze version.
+    pub versions: Vec<NewVersion>,
+    /// Open spans to end. Unless the end is `Changed`, what the feed showed last has to be kept for its return.
+    pub closed: Vec<ClosedSpan>,
+    /// Spans to open.
+    pub opened: Vec<OpenSpan>,
+    /// Point sightings to write; what the feed showed last changes with each.
+    pub points: Vec<Point>,
+    /// The points of this fetch's earlier parts are covered by spans now: remove them.
+    pub absorb_points: bool,
+    /// Open spans that go on, with hashes made under another rule than the stored ones.
+    pub rehashed: Vec<(KeyHash, ContentHash)>,
+    /// Events for the change log, in order.
+    pub events: Vec<Event>,
+    /// Rejects to quarantine: the batch's own and the collisions.
+    pub rejects: Vec<Reject>,
+    /// The feed as it is after the commit.
+    pub feed: FeedState,
+    /// The answer.
+    pub report: IngestReport,
+}
+
+/// What was decided about one key of the batch.
+struct Verdict {
+    key_hash: KeyHash,
+    item: usize,
+    record: RecordId,
+    shown: Shown,
+    age: Timestamp,
+    ordinal: u32,
+}
+
+impl Prepared {
+    /// The keys of which the store must load what it [`Known`]s: those that no open span settles.
+    pub fn unsettled(&self, loaded: &Loaded) -> Vec<KeyHash> {
+        let settled = |entry: &Entry| {
+            let present = loaded.present.get(&entry.key_hash);
+            entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
+        };
+        let of_batch = self.entries.iter().filter(|entry| !settled(entry)).map(|entry| entry.key_hash);
+        let of_earlier = loaded.earlier.keys().filter(|key_hash| !loaded.present.contains_key(key_hash)).copied();
+        let mut asked: Vec<KeyHash> = of_batch.chain(of_earlier).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+
+    /// The records whose keys the events of this batch will name although no item of it does: load [`Loaded::keys`] for
+    /// them.
+    pub fn unnamed(&self, loaded: &Loaded) -> Vec<RecordId> {
+        if !(self.batch.part.last && matches!(self.batch.coverage, Coverage::Snapshot { .. })) {
+            return Vec::new();
+        }
+        let here = |key_hash: &KeyHash| self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).is_ok();
+        let left = loaded.present.iter().filter(|(key_hash, _)| !here(key_hash)).map(|(_, present)| present.record);
+        let told = loaded.earlier.values().map(|point| point.record);
+        left.chain(told).collect()
+    }
+
+    /// The hashes that an item of that key has under the batch's rule: what [`Known::matching`] is to be loaded for.
+    pub fn hashes_of(&self, key_hash: &KeyHash) -> Vec<ContentHash> {
+        let found = self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).ok();
+        found.map(|at| self.entries[at].contenders().map(|contender| contender.hash).collect()).unwrap_or_default()
+    }
+
+    /// Decides what the batch writes.
+    pub fn plan(&self, header: &Header, loaded: &Loaded) -> WritePlan {
+        Planner { prepared: self, header, loaded, plan: WritePlan::default(), verdicts: Vec::new() }.run()
+    }
+}
+
+struct Planner<'a> {
+    prepared: &'a Prepared,
+    header: &'a Header,
+    loaded: &'a Loaded,
+    plan: WritePlan,
+    verdicts: Vec<Verdict>,
+}
+
+impl Planner<'_> {
+    fn run(mut self) -> WritePlan {
+        let batch = &self.prepared.batch;
+        self.plan.feed = self.header.feed.clone();
+        self.plan.rejects.clone_from(&batch.rejects);
+        self.plan.report.outcomes = vec![Outcome::Repeated; batch.items.len()];
+        for entry in &self.prepared.entries {
+            self.decide(entry);
+        }
+        // In the order of the document, so that events and versions tell the story as it was published.
+        self.verdicts.sort_by_key(|verdict| verdict.item);
+        self.plan.records.sort_by_key(|record| record.item);
+        self.plan.versions.sort_by_key(|version| version.item);
+        match batch.coverage {
+            Coverage::Snapshot { complete } if batch.part.last => self.close_document(complete),
+            _ => self.add_points(),
+        }
+        self.finish()
+    }
+
+    /// Judges the items of one key.
+    fn decide(&mut self, entry: &Entry) {
+        let batch = &self.prepared.batch;
+        let present = self.loaded.present.get(&entry.key_hash);
+        let known = self.loaded.known.get(&entry.key_hash);
+        if let Some(earlier) = self.loaded.earlier.get(&entry.key_hash) {
+            // An earlier part of this fetch has told this key: its word stands.
+            for contender in entry.contenders().filter(|contender| contender.hash != earlier.shown.hash) {
+                self.collide(contender.item);
+            }
+            return;
+        }
+        let shown = present.map(|present| present.shown).or_else(|| known.and_then(|known| known.shown));
+        let winner = winner(entry, &batch.items, shown);
+        for loser in entry.contenders().filter(|contender| contender.item != winner.item) {
+            self.collide(loser.item);
+        }
+        let item = &batch.items[winner.item];
+        let judged = judge(winner.hash, shown, known);
+        let record = present.map(|present| present.record).or_else(|| known.map(|known| known.record));
+        let (id, event) = match record {
+            Some(id) if judged.version == VersionNo::FIRST => (id, ChangeKind::New),
+            Some(id) => (id, ChangeKind::Changed),
+            None => {
+                let id = RecordId::derive(batch.fetch, &entry.key_hash, batch.observed_at);
+                self.plan.records.push(NewRecord { id, key_hash: entry.key_hash, item: winner.item });
+                (id, ChangeKind::New)
+            }
+        };
+        let version = judged.version;
+        self.plan.report.outcomes[winner.item] = match (judged.append, event) {
+            (false, _) => Outcome::Unchanged,
+            (true, ChangeKind::New) => Outcome::New { version },
+            (true, _) => Outcome::Changed { version },
+        };
+        if judged.append {
+            let hash = winner.hash;
+            self.plan.versions.push(NewVersion { record: id, number: version, hash, item: winner.item });
+        }
+        let first_seen = present.map(|present| present.age).or_else(|| known.map(|known| known.first_seen));
+        let age = item.published.or(first_seen).unwrap_or(batch.observed_at);
+        self.verdicts.push(Verdict {
+            key_hash: entry.key_hash,
+            item: winner.item,
+            record: id,
+            shown: Shown { version, hash: winner.hash },
+            age,
+            ordinal: item.ordinal,
+        });
+    }
+
+    fn collide(&mut self, item: usize) {
+        let candidate = &self.prepared.batch.items[item];
+        self.plan.report.outcomes[item] = Outcome::Collided;
+        self.plan.rejects.push(Reject {
+            ordinal: candidate.ordinal,
+            key: Some(candidate.key.clone()),
+            code: KEY_COLLISION.to_owned(),
+            reason: format!("another item of this fetch has the key {:?} and other content", candidate.key.key()),
+            excerpt: candidate.content.as_str().chars().take(256).collect(),
+        });
+    }
+
+    /// Delta, or a part that is not the last: what was seen is a point each; nothing is said of other items.
+    fn add_points(&mut self) {
+        for verdict in std::mem::take(&mut self.verdicts) {
+            self.note_version(&verdict);
+            let present = self.loaded.present.get(&verdict.key_hash);
+            if present.is_some_and(|present| present.shown != verdict.shown)
+                && let Some(manifest) = &mut self.plan.feed.manifest
+            {
+                // The open spans are no longer just what the last document showed.
+                manifest.digest = None;
+            }
+            self.plan.points.push(Point {
+                record: verdict.record,
+                key_hash: verdict.key_hash,
+                shown: verdict.shown,
+                age: verdict.age,
+                ordinal: verdict.ordinal,
+                present: present.is_some(),
+            });
+        }
+        if self.prepared.batch.part.last {
+            self.prepared.step_cursor(&mut self.plan.feed);
+        }
+    }
+
+    /// The last part of a Snapshot: spans go on, open and end.
+    fn close_document(&mut self, complete: bool) {
+        let prepared = self.prepared;
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        let told_here = verdicts.len();
+        verdicts.extend(self.loaded.earlier.values().map(|point| Verdict {
+            key_hash: point.key_hash,
+            item: usize::MAX,
+            record: point.record,
+            shown: point.shown,
+            age: point.age,
+            ordinal: point.ordinal,
+        }));
+        // What earlier parts told comes in no order of its own.
+        verdicts[told_here..].sort_by_key(|verdict| verdict.ordinal);
+        let last_round = self.plan.feed.round;
+        let round = prepared.step(&mut self.plan.feed);
+        let rehash = self.plan.feed.manifest.as_ref().is_some_and(|manifest| manifest.hash_rule != prepared.rule);
+        let gap_at = self.plan.events.len();
+
+        let mut still_listed = Vec::new();
+        for verdict in &verdicts {
+            if verdict.item != usize::MAX {
+                self.note_version(verdict);
+            }
+            match self.loaded.present.get(&verdict.key_hash) {
+                Some(present) => {
+                    still_listed.push(Listed { record: present.record, age: present.age });
+                    self.go_on(verdict, present, round, last_round, rehash);
+                }
+                None => self.enter(verdict, round),
+            }
+        }
+
+        let mut ages: Vec<(u32, Timestamp)> = verdicts.iter().map(|verdict| (verdict.ordinal, verdict.age)).collect();
+        ages.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+        let ages: Vec<Timestamp> = ages.into_iter().map(|(_, age)| age).collect();
+        let listed: HashSet<KeyHash> = verdicts.iter().map(|verdict| verdict.key_hash).collect();
+        let rejected: HashSet<KeyHash> =
+            prepared.batch.rejects.iter().filter_map(|r| Some(r.key.as_ref()?.hash())).collect();
+        let mut leavers: Vec<(&KeyHash, &Present)> = Vec::new();
+        for (key_hash, present) in &self.loaded.present {
+            if rejected.contains(key_hash) && !listed.contains(key_hash) {
+                // A reject with a key counts as present, so it may be a witness too.
+                still_listed.push(Listed { record: present.record, age: present.age });
+            } else if !listed.contains(key_hash) {
+                leavers.push((key_hash, present));
+            }
+        }
+        leavers.sort_unstable_by_key(|(key_hash, _)| **key_hash);
+        let evidence = Evidence { complete, ages: &ages, listed: &still_listed };
+        self.end_spans(&leavers, &evidence, last_round);
+        if !leavers.is_empty() && still_listed.is_empty() && !ages.is_empty() {
+            self.plan.report.counts.gaps = 1;
+            let event = self.event(ChangeKind::Gap, None, None);
+            self.plan.events.insert(gap_at, event);
+        }
+
+        let kept_open = (self.loaded.present.len() - leavers.len()) as u64;
+        let entered =
+            verdicts.iter().filter(|verdict| !self.loaded.present.contains_key(&verdict.key_hash)).count() as u64;
+        // Rejects and items left out would make the digest promise more than the document showed.
+        let digest = prepared.manifest_digest();
+        self.plan.feed.manifest = Some(Manifest {
+            told_by: prepared.batch.fetch,
+            told_in: round,
+            digest,
+            size: kept_open + entered,
+            hash_rule: prepared.rule.clone(),
+        });
+        self.plan.absorb_points = !self.loaded.earlier.is_empty();
+        self.plan.report.round = Some(round);
+    }
+
+    fn go_on(&mut self, verdict: &Verdict, present: &Present, round: Round, last_round: Option<Round>, rehash: bool) {
+        if present.version != verdict.shown.version {
+            self.close(&verdict.key_hash, present, last_round, SpanEnd::Changed);
+            self.open(verdict, round);
+        } else if rehash || present.shown != verdict.shown {
+            self.plan.rehashed.push((verdict.key_hash, verdict.shown.hash));
+        }
+    }
+
+    fn enter(&mut self, verdict: &Verdict, round: Round) {
+        let left = self.loaded.known.get(&verdict.key_hash).and_then(|known| known.left);
+        if matches!(left, Some(SpanEnd::Withdrawn | SpanEnd::ScrolledOff)) {
+            self.plan.report.counts.returned += 1;
+            let key = self.key_of(verdict);
+            let event = self.event(ChangeKind::Returned, key.map(|key| subject(verdict, key)), None);
+            self.plan.events.push(event);
+        }
+        self.open(verdict, round);
+    }
+
+    fn end_spans(&mut self, leavers: &[(&KeyHash, &Present)], evidence: &Evidence<'_>, last_round: Option<Round>) {
+        let silent = leaving::tells_nothing(evidence);
+        let oldest = leaving::oldest(evidence.listed);
+        for (key_hash, present) in leavers {
+            let (end, witness) = if silent { (SpanEnd::Unknown, None) } else { leaving::reason(present.age, oldest) };
+            self.close(key_hash, present, last_round, end);
+            let kind = match end {
+                SpanEnd::Withdrawn => {
+                    self.plan.report.counts.withdrawn += 1;
+                    ChangeKind::Withdrawn
+                }
+                SpanEnd::ScrolledOff => {
+                    self.plan.report.counts.scrolled_off += 1;
+                    ChangeKind::ScrolledOff
+                }
+                SpanEnd::Changed | SpanEnd::Unknown => continue,
+            };
+            let subject = self.loaded.keys.get(&present.record).map(|key| Subject {
+                record: present.record,
+                key: key.clone(),
+                layer: Some(Layer::Bronze),
+                version: Some(present.version),
+            });
+            let event = self.event(kind, subject, witness);
+            self.plan.events.push(event);
+        }
+    }
+
+    fn close(&mut self, key_hash: &KeyHash, present: &Present, last_round: Option<Round>, end: SpanEnd) {
+        self.plan.closed.push(ClosedSpan {
+            record: present.record,
+            key_hash: *key_hash,
+            version: present.version,
+            shown: present.shown,
+            since: present.since,
+            until: last_round.unwrap_or(present.since),
+            end,
+        });
+    }
+
+    fn open(&mut self, verdict: &Verdict, round: Round) {
+        self.plan.opened.push(OpenSpan {
+            record: verdict.record,
+            key_hash: verdict.key_hash,
+            shown: verdict.shown,
+            since: round,
+            age: verdict.age,
+        });
+    }
+
+    /// Logs `new` or `changed` when this item appended a version.
+    fn note_version(&mut self, verdict: &Verdict) {
+        let kind = match self.plan.report.outcomes[verdict.item] {
+            Outcome::New { .. } => ChangeKind::New,
+            Outcome::Changed { .. } => ChangeKind::Changed,
+            _ => return,
+        };
+        let key = self.key_of(verdict);
+        let event = self.event(kind, key.map(|key| subject(verdict, key)), None);
+        self.plan.events.push(event);
+    }
+
+    fn key_of(&self, verdict: &Verdict) -> Option<NaturalKey> {
+        let item = self.prepared.batch.items.get(verdict.item);
+        item.map(|item| item.key.clone()).or_else(|| self.loaded.keys.get(&verdict.record).cloned())
+    }
+
+    fn event(&self, kind: ChangeKind, subject: Option<Subject>, witness: Option<RecordId>) -> Event {
+        let batch = &self.prepared.batch;
+        Event {
+            kind,
+            subject,
+            feed: Some(batch.feed),
+            fetch: Some(batch.fetch),
+            witness,
+            recorded_at: batch.recorded_at,
+        }
+    }
+
+    fn finish(mut self) -> WritePlan {
+        let mut told = self.plan.report.counts;
+        for outcome in &self.plan.report.outcomes {
+            match outcome {
+                Outcome::New { .. } => told.new += 1,
+                Outcome::Changed { .. } => told.changed += 1,
+                Outcome::Unchanged => told.unchanged += 1,
+                Outcome::Repeated => told.repeated += 1,
+                Outcome::Collided => {}
+            }
+        }
+        told.rejected = self.plan.rejects.len() as u64;
+        told.seen = told.new + told.changed + told.unchanged + told.rejected;
+        self.plan.report.counts = told;
+        self.plan.report.revision = self.plan.feed.revision;
+        self.plan
+    }
+}
+
+fn subject(verdict: &Verdict, key: NaturalKey) -> Subject {
+    Subject { record: verdict.record, key, layer: Some(Layer::Bronze), version: Some(verdict.shown.version) }
+}

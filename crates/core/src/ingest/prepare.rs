@@ -1,0 +1,351 @@
+//! What can be said of a batch before its store is asked, and of a feed's header before its items are.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, KEY_COLLISION, Outcome, WritePlan,
+};
+use crate::json::Json;
+use crate::{ContentHash, FetchId, HashRuleId, KeyHash, Result, Round, StorageError, Timestamp, VersionNo};
+
+/// SHA-256 over what a batch says, its times left out: a batch that is submitted again has the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchDigest(pub [u8; 32]);
+
+/// SHA-256 over the keys and hashes of a document in key order: documents that show the same have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManifestDigest(pub [u8; 32]);
+
+/// A batch, checked, its items grouped by key.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(super) batch: IngestBatch,
+    pub(super) digest: BatchDigest,
+    /// One for each distinct key, ascending by hash: writers that touch the same keys touch them in the same order.
+    pub(super) entries: Vec<Entry>,
+    pub(super) rule: HashRuleId,
+    manifest_digest: Option<ManifestDigest>,
+}
+
+/// The items of one key.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key_hash: KeyHash,
+    pub(super) first: Contender,
+    /// Other items of that key whose content differs from the first's and from one another's.
+    pub(super) rivals: Vec<Contender>,
+}
+
+/// An item that may stand for its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contender {
+    /// Index into the batch's items.
+    pub(super) item: usize,
+    /// Its hash under the batch's rule.
+    pub(super) hash: ContentHash,
+}
+
+impl Entry {
+    pub(super) fn contenders(&self) -> impl Iterator<Item = Contender> + '_ {
+        std::iter::once(self.first).chain(self.rivals.iter().copied())
+    }
+}
+
+/// What a store keeps of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedState {
+    /// The cursor's revision; 0 when it was never set.
+    pub revision: u64,
+    /// The cursor.
+    pub cursor: Option<Json>,
+    /// The last round.
+    pub round: Option<Round>,
+    /// What the feed was last known to hold.
+    pub manifest: Option<Manifest>,
+}
+
+/// What a feed was last known to hold, in brief; the items are its open spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The fetch of the last Snapshot.
+    pub told_by: FetchId,
+    /// Its round.
+    pub told_in: Round,
+    /// `None` when the open spans are not just what that document showed.
+    pub digest: Option<ManifestDigest>,
+    /// How many spans are open.
+    pub size: u64,
+    /// The rule under which the open spans' hashes were made.
+    pub hash_rule: HashRuleId,
+}
+
+impl FeedState {
+    /// What [`crate::StorageBackend::cursor`] answers.
+    pub fn to_cursor(&self) -> Option<FeedCursor> {
+        let manifest = self.manifest.as_ref().map(|manifest| manifest.told_by);
+        self.cursor.clone().map(|value| FeedCursor { revision: self.revision, value, manifest })
+    }
+}
+
+/// What the store must know of the feed and the fetch before anything else.
+#[derive(Debug, Clone, Default)]
+pub struct Header {
+    /// The feed; the default when it was never ingested into.
+    pub feed: FeedState,
+    /// This very part, when it was committed before.
+    pub committed: Option<Committed>,
+    /// `observed_at` of an earlier part of this fetch.
+    pub fetch_observed_at: Option<Timestamp>,
+    /// For an Unchanged batch: the round of the fetch that it names, when that is an observation of this feed.
+    pub of_round: Option<Round>,
+}
+
+/// A part that was committed before.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The digest of the batch that was committed.
+    pub digest: BatchDigest,
+    /// The round it got.
+    pub round: Option<Round>,
+    /// The revision after it.
+    pub revision: u64,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// What is to be done after a look at the header.
+#[derive(Debug)]
+pub enum Begin {
+    /// The part was committed before: load what it made and answer with [`Prepared::replay`].
+    Replay(Committed),
+    /// Nothing about the items has changed: write this, load nothing.
+    Settled(Box<WritePlan>),
+    /// Load the open spans, then what [`Prepared::unsettled`] asks for.
+    Judge,
+}
+
+impl Prepared {
+    /// Checks a batch and groups its items by key.
+    ///
+    /// # Errors
+    /// `Invalid`: an Unchanged batch with items or in parts, ordinals that do not ascend.
+    pub fn new(batch: IngestBatch) -> Result<Self> {
+        check(&batch)?;
+        let mut keyed: Vec<(KeyHash, Contender)> = batch
+            .items
+            .iter()
+            .enumerate()
+            .map(|(item, candidate)| {
+                (candidate.key.hash(), Contender { item, hash: batch.hash_rule.hash(&candidate.content) })
+            })
+            .collect();
+        let digest = digest_of(&batch, &keyed);
+        keyed.sort_by_key(|(key_hash, contender)| (*key_hash, contender.item));
+        let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
+        for (key_hash, contender) in keyed {
+            match entries.last_mut().filter(|entry| entry.key_hash == key_hash) {
+                Some(entry) if entry.contenders().any(|held| held.hash == contender.hash) => {}
+                Some(entry) => entry.rivals.push(contender),
+                None => entries.push(Entry { key_hash, first: contender, rivals: Vec::new() }),
+            }
+        }
+        let manifest_digest = manifest_digest_of(&batch, &entries);
+        Ok(Self { rule: batch.hash_rule.id(), batch, digest, entries, manifest_digest })
+    }
+
+    /// The batch.
+    pub fn batch(&self) -> &IngestBatch {
+        &self.batch
+    }
+
+    /// The batch's digest, to be kept with the observation.
+    pub fn digest(&self) -> BatchDigest {
+        self.digest
+    }
+
+    /// The item at that index of the batch.
+    pub fn item(&self, index: usize) -> &Candidate {
+        &self.batch.items[index]
+    }
+
+    /// Decides what can be decided by the feed's header alone.
+    ///
+    /// # Errors
+    /// `Invalid`: the part was committed with another digest; an Unchanged batch and no manifest; parts that disagree on
+    /// when the feed was read. `Conflict`: the cursor moved on; an Unchanged batch that names a manifest of the past.
+    pub fn begin(&self, header: &Header) -> Result<Begin> {
+        let batch = &self.batch;
+        if let Some(committed) = &header.committed {
+            if committed.digest == self.digest {
+                return Ok(Begin::Replay(committed.clone()));
+            }
+            return Err(StorageError::invalid(format!(
+                "part {} of fetch {} was committed with other content",
+                batch.part.index, batch.fetch
+            )));
+        }
+        if header.fetch_observed_at.is_some_and(|earlier| earlier != batch.observed_at) {
+            return Err(StorageError::invalid(format!("the parts of fetch {} differ in observed_at", batch.fetch)));
+        }
+        if let CursorStep::Advance { expected, .. } = &batch.step
+            && *expected != header.feed.revision
+        {
+            return Err(StorageError::conflict(format!(
+                "feed {} is at revision {}, not {expected}: another fetch was committed first",
+                batch.feed, header.feed.revision
+            )));
+        }
+        match batch.coverage {
+            Coverage::Unchanged { of } => self.settle_unchanged(header, of),
+            Coverage::Snapshot { complete: true } if self.shows_the_manifest(header) => {
+                let outcomes = self.outcomes(|_| Outcome::Unchanged);
+                let seen = self.entries.len() as u64;
+                let repeated = (batch.items.len() - self.entries.len()) as u64;
+                let counts = Counts { seen, unchanged: seen, repeated, ..Counts::default() };
+                Ok(Begin::Settled(Box::new(self.one_row(header, counts, outcomes, true))))
+            }
+            _ => Ok(Begin::Judge),
+        }
+    }
+
+    /// Rebuilds the answer to a part that was committed before.
+    ///
+    /// `made` are the versions that this part appended; `collided` the ordinals that it quarantined as
+    /// [`KEY_COLLISION`].
+    pub fn replay(&self, committed: &Committed, made: &HashMap<KeyHash, VersionNo>, collided: &[u32]) -> IngestReport {
+        let outcomes = self.outcomes(|entry| match made.get(&entry.key_hash) {
+            Some(&version) if version == VersionNo::FIRST => Outcome::New { version },
+            Some(&version) => Outcome::Changed { version },
+            None => Outcome::Unchanged,
+        });
+        let outcomes = outcomes
+            .into_iter()
+            .zip(&self.batch.items)
+            .map(|(outcome, item)| if collided.contains(&item.ordinal) { Outcome::Collided } else { outcome });
+        IngestReport {
+            round: committed.round,
+            revision: committed.revision,
+            counts: committed.counts,
+            outcomes: outcomes.collect(),
+            replayed: true,
+        }
+    }
+
+    /// One outcome for each item: that of its entry for the first contender and its rivals, repeated for the rest.
+    fn outcomes(&self, of: impl Fn(&Entry) -> Outcome) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Repeated; self.batch.items.len()];
+        for entry in &self.entries {
+            for contender in entry.contenders() {
+                outcomes[contender.item] = of(entry);
+            }
+        }
+        outcomes
+    }
+
+    fn settle_unchanged(&self, header: &Header, of: FetchId) -> Result<Begin> {
+        let Some(manifest) = &header.feed.manifest else {
+            return Err(StorageError::invalid(format!(
+                "feed {} has no manifest that could be unchanged",
+                self.batch.feed
+            )));
+        };
+        if header.of_round.is_none_or(|round| round < manifest.told_in) {
+            return Err(StorageError::conflict(format!(
+                "fetch {of} does not name what feed {} holds now",
+                self.batch.feed
+            )));
+        }
+        let counts = Counts { seen: manifest.size, unchanged: manifest.size, ..Counts::default() };
+        Ok(Begin::Settled(Box::new(self.one_row(header, counts, Vec::new(), false))))
+    }
+
+    fn shows_the_manifest(&self, header: &Header) -> bool {
+        let manifest = header.feed.manifest.as_ref();
+        manifest.is_some_and(|manifest| {
+            manifest.hash_rule == self.rule && manifest.digest.is_some() && manifest.digest == self.manifest_digest
+        })
+    }
+
+    /// The plan that writes one ledger row and nothing else.
+    fn one_row(&self, header: &Header, counts: Counts, outcomes: Vec<Outcome>, retold: bool) -> WritePlan {
+        let mut feed = header.feed.clone();
+        let round = self.step(&mut feed);
+        if retold && let Some(manifest) = &mut feed.manifest {
+            // A Snapshot that shows the same begins a chain of its own: an Unchanged batch may name it.
+            manifest.told_by = self.batch.fetch;
+            manifest.told_in = round;
+        }
+        WritePlan {
+            feed: feed.clone(),
+            report: IngestReport { round: Some(round), revision: feed.revision, counts, outcomes, replayed: false },
+            ..WritePlan::default()
+        }
+    }
+
+    /// Moves the feed one round on, and its cursor as the batch says.
+    pub(super) fn step(&self, feed: &mut FeedState) -> Round {
+        let round = feed.round.map_or(Round::FIRST, Round::next);
+        feed.round = Some(round);
+        self.step_cursor(feed);
+        round
+    }
+
+    pub(super) fn step_cursor(&self, feed: &mut FeedState) {
+        if let CursorStep::Advance { next, .. } = &self.batch.step {
+            feed.revision += 1;
+            feed.cursor = Some(next.clone());
+        }
+    }
+
+    pub(super) fn manifest_digest(&self) -> Option<ManifestDigest> {
+        self.manifest_digest
+    }
+}
+
+fn check(batch: &IngestBatch) -> Result<()> {
+    let unchanged = matches!(batch.coverage, Coverage::Unchanged { .. });
+    if unchanged && !(batch.items.is_empty() && batch.rejects.is_empty()) {
+        return Err(StorageError::invalid("an Unchanged batch holds no items and no rejects"));
+    }
+    if unchanged && (!batch.part.last || batch.part.index != 0) {
+        return Err(StorageError::invalid("an Unchanged batch comes in one part"));
+    }
+    if !batch.items.is_sorted_by(|a, b| a.ordinal < b.ordinal) {
+        return Err(StorageError::invalid("the items' ordinals must ascend"));
+    }
+    if let Some(reject) = batch.rejects.iter().find(|reject| reject.code == KEY_COLLISION) {
+        return Err(StorageError::invalid(format!("{KEY_COLLISION} is the store's to say (item {})", reject.ordinal)));
+    }
+    Ok(())
+}
+
+fn digest_of(batch: &IngestBatch, keyed: &[(KeyHash, Contender)]) -> BatchDigest {
+    let mut sha = Sha256::new();
+    sha.update(format!("{:?} {} {:?}", batch.coverage, batch.part.last, batch.hash_rule.id()));
+    sha.update(format!("{:?}", batch.step));
+    for ((key_hash, contender), item) in keyed.iter().zip(&batch.items) {
+        sha.update(key_hash.as_bytes());
+        sha.update(contender.hash.as_bytes());
+        sha.update(item.ordinal.to_be_bytes());
+    }
+    for reject in &batch.rejects {
+        sha.update(format!("{reject:?}"));
+    }
+    BatchDigest(sha.finalize().into())
+}
+
+/// Only a complete document that came in one part, without rejects and collisions, shows what its digest says.
+fn manifest_digest_of(batch: &IngestBatch, entries: &[Entry]) -> Option<ManifestDigest> {
+    let whole = batch.part.index == 0 && batch.part.last && batch.coverage == Coverage::Snapshot { complete: true };
+    if !whole || !batch.rejects.is_empty() || entries.iter().any(|entry| !entry.rivals.is_empty()) {
+        return None;
+    }
+    let mut sha = Sha256::new();
+    for entry in entries {
+        sha.update(entry.key_hash.as_bytes());
+        sha.update(entry.first.hash.as_bytes());
+    }
+    Some(ManifestDigest(sha.finalize().into()))
+}

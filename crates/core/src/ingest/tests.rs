@@ -1,0 +1,89 @@
+//! The decisions of an ingest, through the memory backend: one story each. The kit tells the rest, for every backend.
+
+use crate::ingest::*;
+use crate::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(second * 1_000_000).unwrap()
+}
+
+fn item(ordinal: u32, key: &str, text: &str, published: i64) -> Candidate {
+    Candidate {
+        key: NaturalKey::new(Namespace::new("news").unwrap(), key).unwrap(),
+        key_rule: KeyRule::Id,
+        ordinal,
+        content: Content::new(&Json::object([("title", Json::from(text))])),
+        published: Some(at(published)),
+        updated: None,
+    }
+}
+
+fn batch(number: u128, items: Vec<Candidate>) -> IngestBatch {
+    let now = at(1_000_000 + i64::try_from(number).unwrap());
+    IngestBatch {
+        feed: FeedId::from_u128(1),
+        fetch: FetchId::from_u128(number),
+        part: Part::ONLY,
+        observed_at: now,
+        recorded_at: now,
+        coverage: Coverage::Snapshot { complete: true },
+        hash_rule: HashRule::whole(),
+        items,
+        rejects: Vec::new(),
+        step: CursorStep::Keep,
+    }
+}
+
+async fn open_store() -> MemoryStore {
+    let store = MemoryStore::new();
+    store.initialize().await.unwrap();
+    store
+}
+
+async fn ingest(store: &MemoryStore, batch: IngestBatch) -> Counts {
+    store.ingest(batch).await.unwrap().counts
+}
+
+#[tokio::test]
+async fn new_unchanged_changed_and_withdrawn_are_told_apart() {
+    let store = open_store().await;
+    let first =
+        ingest(&store, batch(1, vec![item(0, "c", "x", 30), item(1, "b", "x", 20), item(2, "a", "x", 10)])).await;
+    assert_eq!((first.seen, first.new), (3, 3));
+    let second = ingest(&store, batch(2, vec![item(0, "c", "x", 30), item(1, "a", "edited", 10)])).await;
+    assert_eq!((second.seen, second.changed, second.unchanged, second.withdrawn), (2, 1, 1, 1));
+    let third = ingest(&store, batch(3, vec![item(0, "c", "x", 30), item(1, "b", "x", 20)])).await;
+    assert_eq!((third.returned, third.scrolled_off, third.unchanged), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn an_identical_document_writes_one_ledger_row_whatever_its_order() {
+    let store = open_store().await;
+    ingest(&store, batch(1, vec![item(0, "b", "x", 20), item(1, "a", "x", 10)])).await;
+    let again = ingest(&store, batch(2, vec![item(0, "a", "x", 10), item(1, "b", "x", 20)])).await;
+    assert_eq!((again.seen, again.unchanged), (2, 2));
+    let key = item(0, "a", "x", 10).key;
+    assert_eq!(store.get_sightings(&key).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn parts_tell_the_same_as_one_batch() {
+    let (whole, parts) = (open_store().await, open_store().await);
+    let items = || vec![item(0, "c", "x", 30), item(1, "b", "x", 20), item(2, "a", "x", 10)];
+    for (number, items) in [(1, items()), (2, items()[..2].to_vec())] {
+        ingest(&whole, batch(number, items.clone())).await;
+        let last = items.len() - 1;
+        for (index, item) in items.into_iter().enumerate() {
+            let part = Part { index: u32::try_from(index).unwrap(), last: index == last };
+            ingest(&parts, IngestBatch { part, ..batch(number, vec![item]) }).await;
+        }
+    }
+    for key in ["a", "b", "c"] {
+        let key = item(0, key, "x", 1).key;
+        assert_eq!(whole.get_sightings(&key).await.unwrap(), parts.get_sightings(&key).await.unwrap());
+    }
+    let kinds = |changes: Vec<Change>| changes.into_iter().map(|change| change.event.kind).collect::<Vec<_>>();
+    let limit = std::num::NonZeroUsize::MAX;
+    let (a, b) = (whole.changes(&Seq::start(), limit).await, parts.changes(&Seq::start(), limit).await);
+    assert_eq!(kinds(a.unwrap()), kinds(b.unwrap()));
+}

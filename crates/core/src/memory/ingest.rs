@@ -1,0 +1,296 @@
+//! Load, plan, apply.
+
+use std::collections::HashMap;
+
+use super::tables::{Absent, Entry, FeedTable, PartRow, PointRow, RecordRow, Span, Stored, Tables};
+use crate::ingest::{
+    Begin, Committed, Coverage, Header, IngestReport, KEY_COLLISION, Known, Loaded, Observation, Point, Prepared,
+    Present, Shown, WritePlan,
+};
+use crate::{Content, Counts, FeedId, KeyHash, Layer, Origin, Quarantined, Record, Result, SpanEnd, Version};
+
+impl Tables {
+    pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
+        let header = self.header(prepared);
+        let plan = match prepared.begin(&header)? {
+            Begin::Replay(committed) => return Ok(self.replay(prepared, &committed)),
+            Begin::Settled(plan) => *plan,
+            Begin::Judge => {
+                let loaded = self.load(prepared);
+                prepared.plan(&header, &loaded)
+            }
+        };
+        Ok(self.apply(prepared, plan))
+    }
+
+    fn header(&self, prepared: &Prepared) -> Header {
+        let batch = prepared.batch();
+        let Some(feed) = self.feeds.get(&batch.feed) else { return Header::default() };
+        let entry = feed.by_fetch.get(&batch.fetch).map(|at| &feed.ledger[*at]);
+        let committed = entry.and_then(|entry| entry.parts.get(&batch.part.index)).map(|part| Committed {
+            digest: part.digest,
+            round: part.round,
+            revision: part.revision,
+            counts: part.counts,
+        });
+        let of_round = match batch.coverage {
+            Coverage::Unchanged { of } => feed.round_of(of),
+            _ => None,
+        };
+        let fetch_observed_at = entry.map(|entry| entry.observation.observed_at);
+        Header { feed: feed.state.clone(), committed, fetch_observed_at, of_round }
+    }
+
+    fn replay(&self, prepared: &Prepared, committed: &Committed) -> IngestReport {
+        let batch = prepared.batch();
+        let feed = &self.feeds[&batch.feed];
+        let part = &feed.ledger[feed.by_fetch[&batch.fetch]].parts[&batch.part.index];
+        prepared.replay(committed, &part.made.iter().copied().collect(), &part.collided)
+    }
+
+    fn load(&self, prepared: &Prepared) -> Loaded {
+        let batch = prepared.batch();
+        let mut loaded = Loaded::default();
+        let feed = self.feeds.get(&batch.feed);
+        if let Some(feed) = feed {
+            loaded.present = feed.present.iter().map(|(k, p)| (*k, self.rehashed(prepared, feed, p))).collect();
+            if feed.by_fetch.contains_key(&batch.fetch) {
+                loaded.earlier = self.earlier(prepared);
+            }
+        }
+        for key_hash in prepared.unsettled(&loaded) {
+            if let Some(known) = self.known(prepared, feed, &key_hash) {
+                loaded.known.insert(key_hash, known);
+            }
+        }
+        for id in prepared.unnamed(&loaded) {
+            loaded.keys.insert(id, self.records[&id].key.clone());
+        }
+        loaded
+    }
+
+    /// An open span, its hash under the batch's rule.
+    fn rehashed(&self, prepared: &Prepared, feed: &FeedTable, present: &Present) -> Present {
+        let rule = &prepared.batch().hash_rule;
+        let under = feed.state.manifest.as_ref().map(|manifest| &manifest.hash_rule);
+        let mut present = present.clone();
+        if under != Some(&rule.id()) {
+            present.shown = self.shown(prepared, present.record, present.shown);
+        }
+        present
+    }
+
+    fn shown(&self, prepared: &Prepared, record: crate::RecordId, shown: Shown) -> Shown {
+        let rule = &prepared.batch().hash_rule;
+        let versions = self.records[&record].layer(Layer::Bronze);
+        let stored = versions.iter().find(|stored| stored.version.number == shown.version);
+        stored.map_or(shown, |stored| stored.shown_under(rule, &rule.id()))
+    }
+
+    fn earlier(&self, prepared: &Prepared) -> HashMap<KeyHash, Point> {
+        let batch = prepared.batch();
+        let feed = &self.feeds[&batch.feed];
+        let records = feed.points_of.get(&batch.fetch).map(Vec::as_slice).unwrap_or_default();
+        let mut earlier = HashMap::new();
+        for record in records {
+            let Some(row) = self.records.get(record) else { continue };
+            let points = row.points.iter().filter(|point| point.fetch == batch.fetch && point.feed == batch.feed);
+            earlier.extend(points.map(|point| {
+                let shown = self.shown(prepared, *record, point.shown);
+                let present = feed.present.contains_key(&row.key_hash);
+                let (age, ordinal) = (point.age, point.ordinal);
+                (row.key_hash, Point { record: *record, key_hash: row.key_hash, shown, age, ordinal, present })
+            }));
+        }
+        earlier
+    }
+
+    fn known(&self, prepared: &Prepared, feed: Option<&FeedTable>, key_hash: &KeyHash) -> Option<Known> {
+        let rule = &prepared.batch().hash_rule;
+        let id = *self.keys.get(key_hash)?;
+        let row = &self.records[&id];
+        let absent = feed.and_then(|feed| feed.absent.get(key_hash));
+        let under = |stored: &Stored| stored.shown_under(rule, &rule.id());
+        let wanted = prepared.hashes_of(key_hash);
+        let bronze = row.layer(Layer::Bronze);
+        Some(Known {
+            record: id,
+            first_seen: row.first_seen,
+            current: bronze.last().map(under),
+            shown: absent.map(|absent| self.shown(prepared, id, absent.shown)),
+            left: absent.and_then(|absent| absent.left),
+            matching: bronze.iter().map(under).filter(|shown| wanted.contains(&shown.hash)).collect(),
+        })
+    }
+
+    fn apply(&mut self, prepared: &Prepared, plan: WritePlan) -> IngestReport {
+        let batch = prepared.batch();
+        let part = part_row(prepared, &plan);
+        for record in &plan.records {
+            let item = prepared.item(record.item);
+            self.keys.insert(record.key_hash, record.id);
+            let row = RecordRow {
+                key: item.key.clone(),
+                key_hash: record.key_hash,
+                key_rule: item.key_rule,
+                first_seen: batch.observed_at,
+                layers: Default::default(),
+                spans: Vec::new(),
+                points: Vec::new(),
+            };
+            self.records.insert(record.id, row);
+        }
+        for version in &plan.versions {
+            let item = prepared.item(version.item);
+            let stored = Stored {
+                rule: batch.hash_rule.id(),
+                shown: Shown { version: version.number, hash: version.hash },
+                version: Version {
+                    record: version.record,
+                    layer: Layer::Bronze,
+                    number: version.number,
+                    content: item.content.clone(),
+                    metadata: Content::empty(),
+                    published: item.published,
+                    updated: item.updated,
+                    recorded_at: batch.recorded_at,
+                    origin: Some(Origin { feed: batch.feed, fetch: batch.fetch }),
+                    derived_from: None,
+                },
+            };
+            self.row_mut(version.record).layer_mut(Layer::Bronze).push(stored);
+        }
+        if plan.absorb_points {
+            let feed = self.feeds.entry(batch.feed).or_default();
+            for record in feed.points_of.remove(&batch.fetch).unwrap_or_default() {
+                if let Some(row) = self.records.get_mut(&record) {
+                    row.points.retain(|point| point.fetch != batch.fetch || point.feed != batch.feed);
+                }
+            }
+        }
+        self.apply_spans(batch.feed, &plan);
+        for point in &plan.points {
+            let row = PointRow {
+                feed: batch.feed,
+                fetch: batch.fetch,
+                shown: point.shown,
+                age: point.age,
+                ordinal: point.ordinal,
+            };
+            self.row_mut(point.record).points.push(row);
+        }
+        let feed = self.feeds.entry(batch.feed).or_default();
+        if !plan.points.is_empty() {
+            feed.points_of.entry(batch.fetch).or_default().extend(plan.points.iter().map(|point| point.record));
+        }
+        feed.write_ledger(prepared, &plan, part);
+        self.log.extend(plan.events);
+        plan.report
+    }
+
+    fn apply_spans(&mut self, feed_id: FeedId, plan: &WritePlan) {
+        let feed = self.feeds.entry(feed_id).or_default();
+        for closed in &plan.closed {
+            feed.present.remove(&closed.key_hash);
+            if closed.end != SpanEnd::Changed {
+                feed.absent.insert(closed.key_hash, Absent { shown: closed.shown, left: Some(closed.end) });
+            }
+            let span = Span { feed: feed_id, version: closed.version, since: closed.since, until: closed.until };
+            self.records.get_mut(&closed.record).expect("an open span has a record").spans.push(span);
+        }
+        for opened in &plan.opened {
+            feed.absent.remove(&opened.key_hash);
+            let present = Present {
+                record: opened.record,
+                version: opened.shown.version,
+                since: opened.since,
+                shown: opened.shown,
+                age: opened.age,
+            };
+            feed.present.insert(opened.key_hash, present);
+        }
+        for (key_hash, hash) in &plan.rehashed {
+            if let Some(present) = feed.present.get_mut(key_hash) {
+                present.shown = Shown { version: present.version, hash: *hash };
+            }
+        }
+        for point in &plan.points {
+            if let Some(present) = feed.present.get_mut(&point.key_hash) {
+                present.shown = point.shown;
+            } else {
+                let absent = feed.absent.entry(point.key_hash);
+                absent.or_insert(Absent { shown: point.shown, left: None }).shown = point.shown;
+            }
+        }
+    }
+
+    pub(super) fn row_mut(&mut self, id: crate::RecordId) -> &mut RecordRow {
+        self.records.get_mut(&id).expect("a plan names records that exist")
+    }
+
+    /// A row as callers see it.
+    pub(super) fn record(id: crate::RecordId, row: &RecordRow, stored: &Stored) -> Record {
+        let version = &stored.version;
+        Record {
+            id,
+            key: row.key.clone(),
+            key_rule: row.key_rule,
+            layer: version.layer,
+            version: version.number,
+            content: version.content.clone(),
+            metadata: version.metadata.clone(),
+            published: version.published,
+            updated: version.updated,
+            first_seen: row.first_seen,
+            recorded_at: version.recorded_at,
+            derived_from: version.derived_from.clone(),
+        }
+    }
+}
+
+fn part_row(prepared: &Prepared, plan: &WritePlan) -> PartRow {
+    let made = plan.versions.iter().map(|version| (prepared.item(version.item).key.hash(), version.number));
+    let collided = plan.rejects.iter().filter(|reject| reject.code == KEY_COLLISION);
+    PartRow {
+        digest: prepared.digest(),
+        round: plan.report.round,
+        revision: plan.report.revision,
+        counts: plan.report.counts,
+        made: made.collect(),
+        collided: collided.map(|reject| reject.ordinal).collect(),
+    }
+}
+
+impl FeedTable {
+    fn write_ledger(&mut self, prepared: &Prepared, plan: &WritePlan, part: PartRow) {
+        let batch = prepared.batch();
+        let at = *self.by_fetch.entry(batch.fetch).or_insert_with(|| {
+            self.ledger.push(Entry {
+                observation: Observation {
+                    feed: batch.feed,
+                    fetch: batch.fetch,
+                    round: None,
+                    coverage: batch.coverage,
+                    observed_at: batch.observed_at,
+                    recorded_at: batch.recorded_at,
+                    counts: Counts::default(),
+                },
+                parts: HashMap::new(),
+            });
+            self.ledger.len() - 1
+        });
+        let entry = &mut self.ledger[at];
+        entry.observation.counts += plan.report.counts;
+        entry.observation.recorded_at = batch.recorded_at;
+        entry.observation.coverage = batch.coverage;
+        entry.parts.insert(batch.part.index, part);
+        if let Some(round) = plan.report.round {
+            entry.observation.round = Some(round);
+            self.rounds.push(at);
+        }
+        let (fetch, recorded_at) = (batch.fetch, batch.recorded_at);
+        let quarantined = plan.rejects.iter().map(|reject| Quarantined { fetch, recorded_at, reject: reject.clone() });
+        self.quarantine.extend(quarantined);
+        self.state = plan.feed.clone();
+    }
+}

@@ -1,0 +1,127 @@
+//! The memory backend: the contract in its plainest form, and the store for tests and throw-away runs.
+
+mod ingest;
+mod read;
+mod state;
+mod tables;
+mod write;
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use crate::{
+    BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
+    RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp,
+    Version, VersionNo,
+};
+use tables::Tables;
+
+/// Keeps everything in this process, behind one lock.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+}
+
+impl MemoryStore {
+    /// An empty store, not yet initialised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tables, once initialised. Each call holds the lock for its whole unit of work, and never across an await.
+    fn open(&self) -> Result<MutexGuard<'_, Tables>> {
+        let tables = self.lock();
+        if tables.open {
+            Ok(tables)
+        } else {
+            Err(StorageError::closed("the memory store is not open").with_hint("call initialize() first"))
+        }
+    }
+
+    /// A panic in another thread cannot leave half a unit of work: plans are made before anything is written.
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl StorageBackend for MemoryStore {
+    fn info(&self) -> BackendInfo {
+        let capabilities = Capabilities { durable: false, multi_process: false, max_batch: usize::MAX };
+        BackendInfo { name: "memory".into(), schema_version: 1, capabilities }
+    }
+
+    async fn initialize(&self) -> Result<()> {
+        self.lock().open = true;
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.lock().open = false;
+        Ok(())
+    }
+
+    async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
+        let prepared = Prepared::new(batch)?;
+        self.open()?.ingest(&prepared)
+    }
+
+    async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
+        Ok(self.open()?.feeds.get(&feed).and_then(|feed| feed.state.to_cursor()))
+    }
+
+    async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
+        self.open()?.put_many(writes)
+    }
+
+    async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
+        let tables = self.open()?;
+        Ok(wanted.iter().map(|wanted| tables.get(wanted)).collect())
+    }
+
+    async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {
+        let mut tables = self.open()?;
+        Ok(doomed.iter().map(|doomed| tables.delete(doomed, at)).collect())
+    }
+
+    async fn query_page(&self, query: &Query) -> Result<Page<Record>> {
+        self.open()?.query_page(query)
+    }
+
+    async fn count(&self, selection: &Selection) -> Result<u64> {
+        self.open()?.count(selection)
+    }
+
+    async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
+        let mut tables = self.open()?;
+        Ok(seen.into_iter().map(|sighting| tables.observe(sighting)).collect())
+    }
+
+    async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
+        self.open()?.sightings_page(key, page)
+    }
+
+    async fn seen_many(&self, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>> {
+        let tables = self.open()?;
+        Ok(keys.iter().map(|key| tables.seen(key)).collect())
+    }
+
+    async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
+        self.open()?.versions_page(record, layer, page)
+    }
+
+    async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
+        self.open()?.observations_page(feed, page)
+    }
+
+    async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
+        self.open()?.rejects_page(feed, page)
+    }
+
+    async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
+        self.open()?.changes(after, limit)
+    }
+}

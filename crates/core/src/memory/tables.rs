@@ -1,0 +1,148 @@
+//! What the memory backend holds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::ingest::{BatchDigest, Coverage, FeedState, Observation, Present, Shown};
+use crate::{
+    Event, Feed, FeedId, Fetch, FetchId, HashRule, HashRuleId, KeyHash, KeyRule, Layer, NaturalKey, Quarantined,
+    RecordId, Round, Sighting, SpanEnd, Timestamp, Version, VersionNo,
+};
+
+/// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) open: bool,
+    pub(super) feeds: HashMap<FeedId, FeedTable>,
+    /// In the order of ids, which is the order of first capture.
+    pub(super) records: BTreeMap<RecordId, RecordRow>,
+    pub(super) keys: HashMap<KeyHash, RecordId>,
+    /// Sightings told by a caller, with the answer given.
+    pub(super) told: HashMap<KeyHash, Vec<(Sighting, bool)>>,
+    pub(super) log: Vec<Event>,
+    /// The control plane's rows.
+    pub(super) control: BTreeMap<FeedId, Feed>,
+    pub(super) fetches: Vec<Fetch>,
+}
+
+/// What is held of one feed.
+#[derive(Debug, Default)]
+pub(super) struct FeedTable {
+    pub(super) state: FeedState,
+    pub(super) present: HashMap<KeyHash, Present>,
+    pub(super) absent: HashMap<KeyHash, Absent>,
+    /// One entry for each observation, in the order of their first parts.
+    pub(super) ledger: Vec<Entry>,
+    pub(super) by_fetch: HashMap<FetchId, usize>,
+    /// Round n is at n - 1: the ledger's index.
+    pub(super) rounds: Vec<usize>,
+    pub(super) quarantine: Vec<Quarantined>,
+    /// The records that have a point sighting by a fetch, so that its last part need not look for them.
+    pub(super) points_of: HashMap<FetchId, Vec<RecordId>>,
+}
+
+/// A record that a feed showed and no longer holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absent {
+    pub(super) shown: Shown,
+    /// `None` when it was only ever seen by Delta.
+    pub(super) left: Option<SpanEnd>,
+}
+
+/// An observation and its parts.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) observation: Observation,
+    pub(super) parts: HashMap<u32, PartRow>,
+}
+
+/// A committed part: what a replay answers.
+#[derive(Debug, Clone)]
+pub(super) struct PartRow {
+    pub(super) digest: BatchDigest,
+    pub(super) round: Option<Round>,
+    pub(super) revision: u64,
+    pub(super) counts: crate::Counts,
+    pub(super) made: Vec<(KeyHash, VersionNo)>,
+    pub(super) collided: Vec<u32>,
+}
+
+/// A record with its versions by layer, its closed spans and points.
+#[derive(Debug)]
+pub(super) struct RecordRow {
+    pub(super) key: NaturalKey,
+    pub(super) key_hash: KeyHash,
+    pub(super) key_rule: KeyRule,
+    pub(super) first_seen: Timestamp,
+    pub(super) layers: [Vec<Stored>; 3],
+    pub(super) spans: Vec<Span>,
+    pub(super) points: Vec<PointRow>,
+}
+
+/// A version, and the rule under which its hash decides.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) version: Version,
+    pub(super) rule: HashRuleId,
+    pub(super) shown: Shown,
+}
+
+impl Stored {
+    /// The version with its hash under `rule`, made again when it was stored under another.
+    pub(super) fn shown_under(&self, rule: &HashRule, id: &HashRuleId) -> Shown {
+        if self.rule == *id {
+            return self.shown;
+        }
+        Shown { version: self.shown.version, hash: rule.hash(&self.version.content) }
+    }
+}
+
+/// A span that ended.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    pub(super) feed: FeedId,
+    pub(super) version: VersionNo,
+    pub(super) since: Round,
+    pub(super) until: Round,
+}
+
+/// A point sighting.
+#[derive(Debug, Clone)]
+pub(super) struct PointRow {
+    pub(super) feed: FeedId,
+    pub(super) fetch: FetchId,
+    pub(super) shown: Shown,
+    pub(super) age: Timestamp,
+    pub(super) ordinal: u32,
+}
+
+impl RecordRow {
+    pub(super) fn layer(&self, layer: Layer) -> &Vec<Stored> {
+        &self.layers[usize::from(layer.rank())]
+    }
+
+    pub(super) fn layer_mut(&mut self, layer: Layer) -> &mut Vec<Stored> {
+        &mut self.layers[usize::from(layer.rank())]
+    }
+
+    /// The current version at that layer, or at the highest there is.
+    pub(super) fn current(&self, layer: Option<Layer>) -> Option<&Stored> {
+        match layer {
+            Some(layer) => self.layer(layer).last(),
+            None => self.layers.iter().rev().find_map(|versions| versions.last()),
+        }
+    }
+}
+
+impl FeedTable {
+    /// The observation that a round counts.
+    pub(super) fn observation_of(&self, round: Round) -> &Observation {
+        let index = usize::try_from(round.get() - 1).expect("rounds fit memory");
+        &self.ledger[self.rounds[index]].observation
+    }
+
+    /// Whether that fetch is a Snapshot or Unchanged observation, and which round it got.
+    pub(super) fn round_of(&self, fetch: FetchId) -> Option<Round> {
+        let observation = &self.ledger[*self.by_fetch.get(&fetch)?].observation;
+        observation.round.filter(|_| observation.coverage != Coverage::Delta)
+    }
+}

@@ -1,0 +1,181 @@
+//! Writes that are not captures: put, delete, told sightings.
+
+use super::tables::{RecordRow, Stored, Tables};
+use crate::ingest::Shown;
+use crate::{
+    ChangeKind, Event, HashRule, KeyRule, Layer, RecordId, RecordName, RecordRef, RecordWrite, Result, Sighting,
+    StorageError, Subject, Timestamp, Version, VersionNo,
+};
+
+impl Tables {
+    pub(super) fn put_many(&mut self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
+        self.check_ids(&writes)?;
+        Ok(writes.into_iter().map(|write| self.put(write)).collect())
+    }
+
+    /// All or none: every write is checked, against the store and against those before it, before the first is made.
+    fn check_ids(&self, writes: &[RecordWrite]) -> Result<()> {
+        let mut by_id = std::collections::HashMap::new();
+        let mut by_key = std::collections::HashMap::new();
+        for write in writes {
+            let key_hash = write.key.hash();
+            let held_key =
+                self.records.get(&write.id).map(|row| row.key_hash).or_else(|| by_id.get(&write.id).copied());
+            if held_key.is_some_and(|held| held != key_hash) {
+                return Err(StorageError::invalid(format!(
+                    "record {} has another natural key than {}",
+                    write.id, write.key
+                )));
+            }
+            let held_id = self.keys.get(&key_hash).or_else(|| by_key.get(&key_hash)).copied();
+            if let Some(held) = held_id.filter(|held| *held != write.id) {
+                return Err(StorageError::conflict(format!("the natural key {} belongs to record {held}", write.key))
+                    .with_hint("write to that id, or delete that record first"));
+            }
+            by_id.insert(write.id, key_hash);
+            by_key.insert(key_hash, write.id);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, write: RecordWrite) -> VersionNo {
+        let key_hash = write.key.hash();
+        let known = self.records.contains_key(&write.id);
+        if !known {
+            let row = RecordRow {
+                key: write.key.clone(),
+                key_hash,
+                key_rule: KeyRule::Given,
+                first_seen: write.recorded_at,
+                layers: Default::default(),
+                spans: Vec::new(),
+                points: Vec::new(),
+            };
+            self.keys.insert(key_hash, write.id);
+            self.records.insert(write.id, row);
+        }
+        let current = self.records[&write.id].layer(write.layer).last();
+        let kind = match current {
+            Some(current) if same(&current.version, &write) => return current.version.number,
+            Some(_) => ChangeKind::Changed,
+            None if known => ChangeKind::Promoted,
+            None => ChangeKind::New,
+        };
+        let number = current.map_or(VersionNo::FIRST, |current| current.version.number.next());
+        self.log.push(Event {
+            kind,
+            subject: Some(Subject {
+                record: write.id,
+                key: write.key.clone(),
+                layer: Some(write.layer),
+                version: Some(number),
+            }),
+            feed: None,
+            fetch: None,
+            witness: None,
+            recorded_at: write.recorded_at,
+        });
+        let stored = Stored {
+            rule: HashRule::whole().id(),
+            shown: Shown { version: number, hash: write.content.hash() },
+            version: Version {
+                record: write.id,
+                layer: write.layer,
+                number,
+                content: write.content,
+                metadata: write.metadata,
+                published: write.published,
+                updated: write.updated,
+                recorded_at: write.recorded_at,
+                origin: None,
+                derived_from: write.derived_from,
+            },
+        };
+        self.row_mut(write.id).layer_mut(write.layer).push(stored);
+        number
+    }
+
+    pub(super) fn find(&self, name: &RecordName) -> Option<RecordId> {
+        match name {
+            RecordName::Id(id) => self.records.contains_key(id).then_some(*id),
+            RecordName::Key(key) => self.keys.get(&key.hash()).copied(),
+        }
+    }
+
+    pub(super) fn delete(&mut self, doomed: &RecordRef, at: Timestamp) -> bool {
+        let Some(id) = self.find(&doomed.name) else { return false };
+        let row = self.row_mut(id);
+        let version = match doomed.layer {
+            None => None,
+            Some(layer) => match std::mem::take(row.layer_mut(layer)).last() {
+                Some(last) => Some(last.version.number),
+                None => return false,
+            },
+        };
+        if let Some(layer) = doomed.layer {
+            row.orphan(layer);
+        }
+        let key = row.key.clone();
+        if doomed.layer.is_none() || row.layers.iter().all(Vec::is_empty) {
+            self.forget(id);
+        }
+        self.log.push(Event {
+            kind: ChangeKind::Deleted,
+            subject: Some(Subject { record: id, key, layer: doomed.layer, version }),
+            feed: None,
+            fetch: None,
+            witness: None,
+            recorded_at: at,
+        });
+        true
+    }
+
+    /// Removes a record and every trace but the change log.
+    fn forget(&mut self, id: RecordId) {
+        let Some(row) = self.records.remove(&id) else { return };
+        self.keys.remove(&row.key_hash);
+        self.told.remove(&row.key_hash);
+        for feed in self.feeds.values_mut() {
+            feed.absent.remove(&row.key_hash);
+            let was_present = feed.present.remove(&row.key_hash).is_some();
+            if let Some(manifest) = feed.state.manifest.as_mut().filter(|_| was_present) {
+                // The next full document must be looked at item by item: it makes a new record.
+                manifest.digest = None;
+                manifest.size -= 1;
+            }
+        }
+    }
+
+    pub(super) fn observe(&mut self, sighting: Sighting) -> bool {
+        let key_hash = sighting.key.hash();
+        let told = self.told.get(&key_hash).map(Vec::as_slice).unwrap_or_default();
+        let same = told.iter().find(|(held, _)| held.feed == sighting.feed && held.fetch == sighting.fetch);
+        if let Some((_, answer)) = same {
+            return *answer;
+        }
+        let first = told.is_empty() && !self.was_captured(&key_hash);
+        let sighting = Sighting { version: None, ..sighting };
+        self.told.entry(key_hash).or_default().push((sighting, first));
+        first
+    }
+
+    /// Whether any feed ever sighted that key by an ingest.
+    fn was_captured(&self, key_hash: &crate::KeyHash) -> bool {
+        self.feeds.values().any(|feed| feed.present.contains_key(key_hash) || feed.absent.contains_key(key_hash))
+    }
+}
+
+impl RecordRow {
+    /// Marks what was derived from a layer that is gone.
+    fn orphan(&mut self, gone: Layer) {
+        for stored in self.layers.iter_mut().flatten() {
+            if let Some(source) = stored.version.derived_from.as_mut().filter(|source| source.layer == gone) {
+                source.source_deleted = true;
+            }
+        }
+    }
+}
+
+fn same(version: &Version, write: &RecordWrite) -> bool {
+    version.content == write.content && version.metadata == write.metadata
+}
