@@ -6,8 +6,7 @@ use super::leaving::{self, Evidence, Listed};
 use super::prepare::Entry;
 use super::version::{judge, winner};
 use super::{
-    Counts, Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Manifest, Outcome, Prepared, Present,
-    Reject,
+    Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Manifest, Outcome, Prepared, Present, Reject,
 };
 use crate::{
     ChangeKind, ContentHash, Event, KeyHash, Layer, NaturalKey, RecordId, Round, SpanEnd, Subject, Timestamp, VersionNo,
