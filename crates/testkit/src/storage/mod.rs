@@ -1,0 +1,66 @@
+//! Checks of [`StorageBackend`] and of the seed's calls ([`StorageExt`]), in groups.
+//!
+//! [`StorageExt`]: feedspine_core::StorageExt
+
+mod durability;
+mod ingest;
+mod lifecycle;
+mod subject;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use feedspine_core::{Result, StorageBackend};
+use libtest_mimic::{Arguments, Trial};
+
+use crate::{Check, Failure, Verdict};
+pub use subject::Subject;
+
+/// How the kit gets stores to check.
+///
+/// A *place* is whatever names one store, so that it can be opened again: a path, a database, `()` for a store that
+/// lives in its value only. It is dropped when its check is over: that is where to clean up.
+#[async_trait]
+pub trait StorageProvider: Send + Sync + 'static {
+    /// What names one store.
+    type Place: Send + Sync + 'static;
+
+    /// Makes room for a store that no other check sees. It holds nothing yet.
+    async fn place(&self) -> Result<Self::Place>;
+
+    /// Opens the store at that place; the kit calls `initialize`. A store that is durable is opened several times at one
+    /// place, and finds there what was acknowledged before.
+    async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
+}
+
+/// All checks, group by group: what the reference of the contract is generated from.
+pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {
+    [lifecycle::CHECKS, ingest::CHECKS, durability::CHECKS].into_iter().flatten()
+}
+
+/// Runs all checks as named trials, with the arguments of the command line: names to select, `--list`, `--exact`, …
+pub fn main<P: StorageProvider>(provider: P) -> ExitCode {
+    libtest_mimic::run(&Arguments::from_args(), trials(provider)).exit_code()
+}
+
+/// One trial for each check, for a runner of your own.
+pub fn trials<P: StorageProvider>(provider: P) -> Vec<Trial> {
+    let provider = Arc::new(provider);
+    let trial = |check: &'static Check<Subject>| {
+        let provider = Arc::clone(&provider);
+        check.trial(move || Box::pin(Subject::fresh(provider)))
+    };
+    checks().map(trial).collect()
+}
+
+/// Runs the check of that full name against a fresh store, and gives its verdict.
+///
+/// # Errors
+/// The check did not pass, or there is none of that name.
+pub fn judge<P: StorageProvider>(provider: P, name: &str) -> Verdict {
+    let Some(check) = checks().find(|check| check.full_name() == name) else {
+        return Err(Failure::broken(format!("no check is called {name}")));
+    };
+    crate::check::runtime().block_on(async { check.judge(Subject::fresh(Arc::new(provider)).await?).await })
+}
