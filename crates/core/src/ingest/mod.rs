@@ -15,7 +15,7 @@ pub use batch::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
 };
 pub use plan::{ClosedSpan, Loaded, NewRecord, NewVersion, OpenSpan, Point, Shown, WritePlan};
-pub use prepare::{BatchDigest, Begin, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
+pub use prepare::{BatchDigest, Begin, Begun, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
 pub use version::{Known, Present};
 
 /// The reject code of an item whose key another item of the same fetch has, with other content.

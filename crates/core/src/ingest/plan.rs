@@ -30,6 +30,8 @@ pub struct Loaded {
     pub earlier: HashMap<KeyHash, Point>,
     /// What is known of the keys that [`Prepared::unsettled`] named; keys without a record are left out.
     pub known: HashMap<KeyHash, Known>,
+    /// The keys of rejects that earlier parts of this fetch quarantined.
+    pub rejected: HashSet<KeyHash>,
     /// The keys of the records that [`Prepared::unnamed`] named.
     pub keys: HashMap<RecordId, NaturalKey>,
 }
@@ -120,16 +122,18 @@ pub struct WritePlan {
     pub closed: Vec<ClosedSpan>,
     /// Spans to open.
     pub opened: Vec<OpenSpan>,
+    /// Open spans that go on, and what the feed showed last of them, hashed under the batch's rule.
+    pub rehashed: Vec<(KeyHash, Shown)>,
     /// Point sightings to write; what the feed showed last changes with each.
     pub points: Vec<Point>,
     /// The points of this fetch's earlier parts are covered by spans now: remove them.
     pub absorb_points: bool,
-    /// Open spans that go on, with hashes made under another rule than the stored ones.
-    pub rehashed: Vec<(KeyHash, ContentHash)>,
     /// Events for the change log, in order.
     pub events: Vec<Event>,
     /// Rejects to quarantine: the batch's own and the collisions.
     pub rejects: Vec<Reject>,
+    /// The ordinals of items that an earlier part of this fetch had told alike: to be kept with the part, for its replay.
+    pub retold: Vec<u32>,
     /// The feed as it is after the commit.
     pub feed: FeedState,
     /// The answer.
@@ -220,8 +224,12 @@ impl Planner<'_> {
         let known = self.loaded.known.get(&entry.key_hash);
         if let Some(earlier) = self.loaded.earlier.get(&entry.key_hash) {
             // An earlier part of this fetch has told this key: its word stands.
-            for contender in entry.contenders().filter(|contender| contender.hash != earlier.shown.hash) {
-                self.collide(contender.item);
+            for contender in entry.contenders() {
+                if contender.hash == earlier.shown.hash {
+                    self.plan.retold.push(batch.items[contender.item].ordinal);
+                } else {
+                    self.collide(contender.item);
+                }
             }
             return;
         }
@@ -278,6 +286,7 @@ impl Planner<'_> {
 
     /// Delta, or a part that is not the last: what was seen is a point each; nothing is said of other items.
     fn add_points(&mut self) {
+        self.keep_to_one_rule();
         for verdict in std::mem::take(&mut self.verdicts) {
             self.note_version(&verdict);
             let present = self.loaded.present.get(&verdict.key_hash);
@@ -298,6 +307,16 @@ impl Planner<'_> {
         }
         if self.prepared.batch.part.last {
             self.prepared.step_cursor(&mut self.plan.feed);
+        }
+    }
+
+    /// The hashes of a feed's open spans are all made under one rule, which the manifest names.
+    fn keep_to_one_rule(&mut self) {
+        let Some(manifest) = &mut self.plan.feed.manifest else { return };
+        if manifest.hash_rule != self.prepared.rule {
+            manifest.hash_rule = self.prepared.rule.clone();
+            manifest.digest = None;
+            self.plan.rehashed.extend(self.loaded.present.iter().map(|(key_hash, present)| (*key_hash, present.shown)));
         }
     }
 
@@ -339,13 +358,17 @@ impl Planner<'_> {
         ages.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let ages: Vec<Timestamp> = ages.into_iter().map(|(_, age)| age).collect();
         let listed: HashSet<KeyHash> = verdicts.iter().map(|verdict| verdict.key_hash).collect();
-        let rejected: HashSet<KeyHash> =
+        let mut rejected: HashSet<KeyHash> =
             prepared.batch.rejects.iter().filter_map(|r| Some(r.key.as_ref()?.hash())).collect();
+        rejected.extend(&self.loaded.rejected);
         let mut leavers: Vec<(&KeyHash, &Present)> = Vec::new();
         for (key_hash, present) in &self.loaded.present {
             if rejected.contains(key_hash) && !listed.contains(key_hash) {
                 // A reject with a key counts as present, so it may be a witness too.
                 still_listed.push(Listed { record: present.record, age: present.age });
+                if rehash {
+                    self.plan.rehashed.push((*key_hash, present.shown));
+                }
             } else if !listed.contains(key_hash) {
                 leavers.push((key_hash, present));
             }
@@ -380,7 +403,7 @@ impl Planner<'_> {
             self.close(&verdict.key_hash, present, last_round, SpanEnd::Changed);
             self.open(verdict, round);
         } else if rehash || present.shown != verdict.shown {
-            self.plan.rehashed.push((verdict.key_hash, verdict.shown.hash));
+            self.plan.rehashed.push((verdict.key_hash, verdict.shown));
         }
     }
 

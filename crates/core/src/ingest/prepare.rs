@@ -10,7 +10,7 @@ use super::{
 use crate::json::Json;
 use crate::{ContentHash, FetchId, HashRuleId, KeyHash, Result, Round, StorageError, Timestamp, VersionNo};
 
-/// SHA-256 over what a batch says, its times left out: a batch that is submitted again has the same.
+/// SHA-256 over what a batch says, its own times left out: a batch that is submitted again has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchDigest(pub [u8; 32]);
 
@@ -96,10 +96,21 @@ pub struct Header {
     pub feed: FeedState,
     /// This very part, when it was committed before.
     pub committed: Option<Committed>,
-    /// `observed_at` of an earlier part of this fetch.
-    pub fetch_observed_at: Option<Timestamp>,
+    /// What earlier parts said of this fetch; `None` when this is the first.
+    pub begun: Option<Begun>,
     /// For an Unchanged batch: the round of the fetch that it names, when that is an observation of this feed.
     pub of_round: Option<Round>,
+}
+
+/// A fetch of which parts were committed.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    /// When they said the feed was read.
+    pub observed_at: Timestamp,
+    /// What they covered.
+    pub coverage: Coverage,
+    /// The last part is among them.
+    pub ended: bool,
 }
 
 /// A part that was committed before.
@@ -113,6 +124,8 @@ pub struct Committed {
     pub revision: u64,
     /// What was counted.
     pub counts: Counts,
+    /// [`WritePlan::retold`] of it.
+    pub retold: Vec<u32>,
 }
 
 /// What is to be done after a look at the header.
@@ -173,8 +186,9 @@ impl Prepared {
     /// Decides what can be decided by the feed's header alone.
     ///
     /// # Errors
-    /// `Invalid`: the part was committed with another digest; an Unchanged batch and no manifest; parts that disagree on
-    /// when the feed was read. `Conflict`: the cursor moved on; an Unchanged batch that names a manifest of the past.
+    /// `Invalid`: the part was committed with another digest; it follows the last; parts that disagree on when the feed
+    /// was read or on what they cover; an Unchanged batch and no manifest. `Conflict`: the cursor moved on; an Unchanged
+    /// batch that names a manifest of the past.
     pub fn begin(&self, header: &Header) -> Result<Begin> {
         let batch = &self.batch;
         if let Some(committed) = &header.committed {
@@ -186,8 +200,8 @@ impl Prepared {
                 batch.part.index, batch.fetch
             )));
         }
-        if header.fetch_observed_at.is_some_and(|earlier| earlier != batch.observed_at) {
-            return Err(StorageError::invalid(format!("the parts of fetch {} differ in observed_at", batch.fetch)));
+        if let Some(begun) = &header.begun {
+            self.check_part(begun)?;
         }
         if let CursorStep::Advance { expected, .. } = &batch.step
             && *expected != header.feed.revision
@@ -210,6 +224,20 @@ impl Prepared {
         }
     }
 
+    fn check_part(&self, begun: &Begun) -> Result<()> {
+        let batch = &self.batch;
+        let wrong = if begun.ended {
+            "has had its last part"
+        } else if begun.observed_at != batch.observed_at {
+            "has parts that differ in observed_at"
+        } else if std::mem::discriminant(&begun.coverage) != std::mem::discriminant(&batch.coverage) {
+            "has parts that differ in what they cover"
+        } else {
+            return Ok(());
+        };
+        Err(StorageError::invalid(format!("fetch {} {wrong} (part {})", batch.fetch, batch.part.index)))
+    }
+
     /// Rebuilds the answer to a part that was committed before.
     ///
     /// `made` are the versions that this part appended; `collided` the ordinals that it quarantined as
@@ -220,10 +248,11 @@ impl Prepared {
             Some(&version) => Outcome::Changed { version },
             None => Outcome::Unchanged,
         });
-        let outcomes = outcomes
-            .into_iter()
-            .zip(&self.batch.items)
-            .map(|(outcome, item)| if collided.contains(&item.ordinal) { Outcome::Collided } else { outcome });
+        let outcomes = outcomes.into_iter().zip(&self.batch.items).map(|(outcome, item)| match item.ordinal {
+            ordinal if collided.contains(&ordinal) => Outcome::Collided,
+            ordinal if committed.retold.contains(&ordinal) => Outcome::Repeated,
+            _ => outcome,
+        });
         IngestReport {
             round: committed.round,
             revision: committed.revision,
@@ -325,10 +354,13 @@ fn digest_of(batch: &IngestBatch, keyed: &[(KeyHash, Contender)]) -> BatchDigest
     let mut sha = Sha256::new();
     sha.update(format!("{:?} {} {:?}", batch.coverage, batch.part.last, batch.hash_rule.id()));
     sha.update(format!("{:?}", batch.step));
-    for ((key_hash, contender), item) in keyed.iter().zip(&batch.items) {
+    for ((key_hash, _), item) in keyed.iter().zip(&batch.items) {
         sha.update(key_hash.as_bytes());
-        sha.update(contender.hash.as_bytes());
+        sha.update(item.content.hash().as_bytes());
         sha.update(item.ordinal.to_be_bytes());
+        for date in [item.published, item.updated] {
+            sha.update(date.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes());
+        }
     }
     for reject in &batch.rejects {
         sha.update(format!("{reject:?}"));

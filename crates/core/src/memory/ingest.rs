@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::tables::{Absent, Entry, FeedTable, PartRow, PointRow, RecordRow, Span, Stored, Tables};
 use crate::ingest::{
-    Begin, Committed, Coverage, Header, IngestReport, KEY_COLLISION, Known, Loaded, Observation, Point, Prepared,
-    Present, Shown, WritePlan,
+    Begin, Begun, Committed, Coverage, Header, IngestReport, KEY_COLLISION, Known, Loaded, Observation, Point,
+    Prepared, Present, Shown, WritePlan,
 };
 use crate::{Content, Counts, FeedId, KeyHash, Layer, Origin, Quarantined, Record, Result, SpanEnd, Version};
 
@@ -32,13 +32,18 @@ impl Tables {
             round: part.round,
             revision: part.revision,
             counts: part.counts,
+            retold: part.retold.clone(),
         });
         let of_round = match batch.coverage {
             Coverage::Unchanged { of } => feed.round_of(of),
             _ => None,
         };
-        let fetch_observed_at = entry.map(|entry| entry.observation.observed_at);
-        Header { feed: feed.state.clone(), committed, fetch_observed_at, of_round }
+        let begun = entry.map(|entry| Begun {
+            observed_at: entry.observation.observed_at,
+            coverage: entry.observation.coverage,
+            ended: entry.ended,
+        });
+        Header { feed: feed.state.clone(), committed, begun, of_round }
     }
 
     fn replay(&self, prepared: &Prepared, committed: &Committed) -> IngestReport {
@@ -56,6 +61,8 @@ impl Tables {
             loaded.present = feed.present.iter().map(|(k, p)| (*k, self.rehashed(prepared, feed, p))).collect();
             if feed.by_fetch.contains_key(&batch.fetch) {
                 loaded.earlier = self.earlier(prepared);
+                let rejects = feed.quarantine.iter().filter(|kept| kept.fetch == batch.fetch);
+                loaded.rejected = rejects.filter_map(|kept| Some(kept.reject.key.as_ref()?.hash())).collect();
             }
         }
         for key_hash in prepared.unsettled(&loaded) {
@@ -209,9 +216,9 @@ impl Tables {
             };
             feed.present.insert(opened.key_hash, present);
         }
-        for (key_hash, hash) in &plan.rehashed {
+        for (key_hash, shown) in &plan.rehashed {
             if let Some(present) = feed.present.get_mut(key_hash) {
-                present.shown = Shown { version: present.version, hash: *hash };
+                present.shown = *shown;
             }
         }
         for point in &plan.points {
@@ -258,6 +265,7 @@ fn part_row(prepared: &Prepared, plan: &WritePlan) -> PartRow {
         counts: plan.report.counts,
         made: made.collect(),
         collided: collided.map(|reject| reject.ordinal).collect(),
+        retold: plan.retold.clone(),
     }
 }
 
@@ -276,6 +284,7 @@ impl FeedTable {
                     counts: Counts::default(),
                 },
                 parts: HashMap::new(),
+                ended: false,
             });
             self.ledger.len() - 1
         });
@@ -284,6 +293,7 @@ impl FeedTable {
         entry.observation.recorded_at = batch.recorded_at;
         entry.observation.coverage = batch.coverage;
         entry.parts.insert(batch.part.index, part);
+        entry.ended |= batch.part.last;
         if let Some(round) = plan.report.round {
             entry.observation.round = Some(round);
             self.rounds.push(at);

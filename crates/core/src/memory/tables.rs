@@ -53,6 +53,8 @@ pub(super) struct Absent {
 pub(super) struct Entry {
     pub(super) observation: Observation,
     pub(super) parts: HashMap<u32, PartRow>,
+    /// Its last part came.
+    pub(super) ended: bool,
 }
 
 /// A committed part: what a replay answers.
@@ -64,6 +66,7 @@ pub(super) struct PartRow {
     pub(super) counts: crate::Counts,
     pub(super) made: Vec<(KeyHash, VersionNo)>,
     pub(super) collided: Vec<u32>,
+    pub(super) retold: Vec<u32>,
 }
 
 /// A record with its versions by layer, its closed spans and points.

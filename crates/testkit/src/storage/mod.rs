@@ -5,6 +5,7 @@
 mod durability;
 mod ingest;
 mod lifecycle;
+mod parts;
 mod subject;
 
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ pub trait StorageProvider: Send + Sync + 'static {
 
 /// All checks, group by group: what the reference of the contract is generated from.
 pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {
-    [lifecycle::CHECKS, ingest::CHECKS, durability::CHECKS].into_iter().flatten()
+    [lifecycle::CHECKS, ingest::CHECKS, parts::CHECKS, durability::CHECKS].into_iter().flatten()
 }
 
 /// Runs all checks as named trials, with the arguments of the command line: names to select, `--list`, `--exact`, …

@@ -55,6 +55,14 @@ impl Subject {
         Ok(Self { store, site })
     }
 
+    /// One more fresh store, to compare with.
+    pub(super) async fn another(&self) -> Verdict<Self> {
+        let site = self.site.elsewhere().await?;
+        let store = site.open().await?;
+        store.initialize().await?;
+        Ok(Self { store, site })
+    }
+
     /// Closes the store and opens what it left behind.
     pub(super) async fn reopened(&self) -> Verdict<Self> {
         self.needs_durability()?;
