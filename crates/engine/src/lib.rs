@@ -1,1 +1,33 @@
-//! Being built.
+//! FeedSpine as a library: capture feeds, keep the whole truth about them, ask.
+//!
+//! An [`Engine`] stands on a [`core::StorageBackend`] and a [`core::StateStore`] and offers operations ([`ops`]). The
+//! command line is one rendering of them; a program of yours may be another.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use std::sync::Arc;
+//! use feedspine::core::MemoryStore;
+//! use feedspine::{Engine, Settings, ops::AddFeed};
+//!
+//! let store = Arc::new(MemoryStore::new());
+//! let engine = Engine::open(store.clone(), store, Settings::default()).await?;
+//! let added = engine.add(AddFeed::new("https://example.org/feed.xml")).await?;
+//! assert_eq!(added.feed.name.as_str(), "example.org");
+//! # Ok::<(), feedspine::OpError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod address;
+mod clock;
+mod engine;
+pub mod ops;
+mod settings;
+
+pub use feedspine_core as core;
+
+pub use address::{Address, AddressError};
+pub use clock::{Clock, SimulatedClock, SystemClock};
+pub use engine::Engine;
+pub use ops::{Ending, OpError, OpErrorKind, ToJson};
+pub use settings::{HostRate, Limits, Settings};

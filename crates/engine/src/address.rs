@@ -1,0 +1,174 @@
+//! [`Address`]: where a feed is: an HTTP URL or a file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use url::Url;
+
+/// Why a text is not an address that can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// A scheme that is not fetched.
+    #[error("cannot fetch {address}: unknown scheme {scheme:?}")]
+    Scheme {
+        /// What was given.
+        address: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// Not a URL, or one that names nothing to ask.
+    #[error("not a usable address: {address}: {reason}")]
+    Malformed {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A user name or a password in the URL: it would be stored and shown.
+    #[error("the address of {host} holds a user name or a password")]
+    Credentials {
+        /// The host.
+        host: String,
+    },
+}
+
+impl AddressError {
+    /// The next step.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Scheme { .. } => "give an http or https URL, a file URL or a path",
+            Self::Malformed { .. } => "give a URL such as https://example.org/feed.xml, or the path of a file",
+            Self::Credentials { .. } => "leave it out: feeds behind a password are not supported",
+        }
+    }
+}
+
+/// Where a feed is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// Over HTTP or HTTPS; has a host, no credentials and no fragment.
+    Http(Url),
+    /// A file; the path is absolute.
+    File(PathBuf),
+}
+
+impl Address {
+    /// Reads what a person typed: a URL, or the path of a file, which is made absolute by `base`.
+    ///
+    /// # Errors
+    /// A scheme that is not fetched, a URL without a host, credentials, a path that is not UTF-8.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let malformed = |reason: &str| AddressError::Malformed { address: text.to_owned(), reason: reason.to_owned() };
+        if text.is_empty() {
+            return Err(malformed("it is empty"));
+        }
+        match Url::parse(text) {
+            Ok(url) => Self::from_url(url),
+            Err(_) if text.contains("://") => Err(malformed("it is no URL")),
+            Err(_) => Ok(Self::File(base.join(text).components().collect())),
+        }
+    }
+
+    fn from_url(mut url: Url) -> Result<Self, AddressError> {
+        let malformed = |url: &Url, reason: &str| AddressError::Malformed {
+            address: url.as_str().to_owned(),
+            reason: reason.to_owned(),
+        };
+        match url.scheme() {
+            "http" | "https" => {
+                let host = url.host_str().unwrap_or_default().to_owned();
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err(AddressError::Credentials { host });
+                }
+                url.set_fragment(None);
+                Ok(Self::Http(url))
+            }
+            "file" => url.to_file_path().map(Self::File).map_err(|()| malformed(&url, "it names no local file")),
+            scheme => Err(AddressError::Scheme { address: url.as_str().to_owned(), scheme: scheme.to_owned() }),
+        }
+    }
+
+    /// A name to call the feed by: the host, or the file's name without its ending.
+    pub fn suggested_name(&self) -> String {
+        let name = match self {
+            Self::Http(url) => {
+                let host = url.host_str().unwrap_or_default();
+                host.strip_prefix("www.").unwrap_or(host).to_owned()
+            }
+            Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let clean: String = name.chars().map(|c| if c.is_whitespace() || c.is_control() { '-' } else { c }).collect();
+        let clean = clean.trim_matches('-');
+        let end = clean.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 100).last();
+        clean.get(..end.unwrap_or(0)).filter(|name| !name.is_empty()).unwrap_or("feed").to_owned()
+    }
+}
+
+/// As it is stored: the URL, or the absolute path.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(url) => f.write_str(url.as_str()),
+            Self::File(path) => fmt::Display::fmt(&path.display(), f),
+        }
+    }
+}
+
+/// Reads what was stored.
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text, Path::new("/"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Address, AddressError> {
+        Address::parse(text, Path::new("/base"))
+    }
+
+    #[test]
+    fn reads_urls_and_paths() {
+        for (text, stored) in [
+            ("HTTPS://Example.org/a?b#c", "https://example.org/a?b"),
+            ("http://example.org", "http://example.org/"),
+            ("file:///tmp/a%20b.xml", "/tmp/a b.xml"),
+            ("/tmp/feed.xml", "/tmp/feed.xml"),
+            ("./feeds/a.xml", "/base/feeds/a.xml"),
+            ("http://0x7f.1/", "http://127.0.0.1/"),
+        ] {
+            let address = parse(text).unwrap();
+            assert_eq!(address.to_string(), stored, "{text}");
+            assert_eq!(stored.parse::<Address>().unwrap(), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_fetched() {
+        assert!(matches!(parse("ftp://example.org/a"), Err(AddressError::Scheme { .. })));
+        assert!(matches!(parse("gopher:x"), Err(AddressError::Scheme { .. })));
+        assert!(matches!(parse("http://"), Err(AddressError::Malformed { .. })));
+        assert!(matches!(parse("http://exa mple/"), Err(AddressError::Malformed { .. })));
+        assert!(matches!(parse(" "), Err(AddressError::Malformed { .. })));
+        let refused = parse("https://me:secret@example.org/").unwrap_err();
+        assert!(!refused.to_string().contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn suggests_a_name_from_the_host_or_the_file() {
+        for (text, name) in [
+            ("https://www.example.org/feed", "example.org"),
+            ("http://127.0.0.1:8000/x", "127.0.0.1"),
+            ("/tmp/my feed.atom.xml", "my-feed.atom"),
+            ("/", "feed"),
+        ] {
+            assert_eq!(parse(text).unwrap().suggested_name(), name, "{text}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Adding a feed.
+
+use std::collections::HashSet;
+
+use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
+
+use super::{OpError, ToJson};
+use crate::engine::new_uuid;
+use crate::{Address, Engine};
+
+/// A feed to be added.
+#[derive(Debug, Clone)]
+pub struct AddFeed {
+    /// A URL, or the path of a file: absolute, or from the working directory.
+    pub address: String,
+    /// What to call it; else it is called after its host or file.
+    pub name: Option<FeedName>,
+    /// The space of its keys; else its name. Feeds that share one share records.
+    pub namespace: Option<Namespace>,
+    /// It may be at a private address.
+    pub allow_private: bool,
+}
+
+impl AddFeed {
+    /// A feed at that address, named after it.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), name: None, namespace: None, allow_private: false }
+    }
+}
+
+/// What came of adding a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// It is new.
+    Added,
+    /// A feed has that address already: nothing was done.
+    Already,
+    /// A feed has that address already; it may be at a private address from now on.
+    NowAllowed,
+}
+
+/// The feed that has the address now.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// What was done.
+    pub outcome: AddOutcome,
+    /// The feed.
+    pub feed: Feed,
+}
+
+impl ToJson for Added {
+    fn to_json(&self) -> Json {
+        let outcome = match self.outcome {
+            AddOutcome::Added => "added",
+            AddOutcome::Already => "already",
+            AddOutcome::NowAllowed => "now_allowed",
+        };
+        Json::object([("outcome", outcome.into()), ("feed", self.feed.to_json())])
+    }
+}
+
+impl Engine {
+    /// Adds a feed; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
+    /// was not named. `NotFound`: no file is at the path.
+    pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
+        let address = read_address(&request.address).await?;
+        let feeds = self.state().feeds().await?;
+        let stored = address.to_string();
+        let held = feeds.iter().find(|feed| feed.status != FeedStatus::Removed && feed.address == stored);
+        if let Some(held) = held {
+            return self.add_again(held.clone(), &request).await;
+        }
+        let name = match request.name {
+            Some(name) => name,
+            None => free_name(&address.suggested_name(), &feeds)?,
+        };
+        let namespace = match request.namespace {
+            Some(namespace) => namespace,
+            None => default_namespace(&name, &feeds)?,
+        };
+        let added_at = self.now();
+        let feed = Feed {
+            id: FeedId::new(new_uuid(added_at)),
+            name,
+            address: stored,
+            namespace,
+            status: FeedStatus::Active,
+            key_rule: None,
+            allow_private: request.allow_private,
+            added_at,
+        };
+        self.state().add_feed(&feed).await.map_err(name_taken)?;
+        Ok(Added { outcome: AddOutcome::Added, feed })
+    }
+
+    async fn add_again(&self, held: Feed, request: &AddFeed) -> Result<Added, OpError> {
+        if !request.allow_private || held.allow_private {
+            return Ok(Added { outcome: AddOutcome::Already, feed: held });
+        }
+        let feed = Feed { allow_private: true, ..held };
+        self.state().update_feed(&feed).await?;
+        Ok(Added { outcome: AddOutcome::NowAllowed, feed })
+    }
+}
+
+/// A conflict of the control plane at this point is a name that another feed has.
+pub(super) fn name_taken(error: feedspine_core::StorageError) -> OpError {
+    if error.kind() == feedspine_core::ErrorKind::Conflict {
+        let hint = error.hint().unwrap_or("choose another name").to_owned();
+        return OpError::usage("feed.name_taken", error.to_string()).with_hint(hint);
+    }
+    error.into()
+}
+
+async fn read_address(text: &str) -> Result<Address, OpError> {
+    let base = std::env::current_dir()
+        .map_err(|error| OpError::failed("file.unreadable", format!("no working directory: {error}")))?;
+    let address = Address::parse(text, &base)?;
+    if let Address::File(path) = &address {
+        if path.to_str().is_none() {
+            return Err(OpError::usage("address.malformed", format!("the path is not UTF-8: {}", path.display())));
+        }
+        let found = tokio::fs::metadata(path).await;
+        found.map_err(|error| {
+            OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
+                .with_hint("a URL begins with https:// or http://")
+        })?;
+    }
+    Ok(address)
+}
+
+/// That name, or the first of `name-2`, `name-3` … that no feed has and no feed's keys are under.
+fn free_name(wanted: &str, feeds: &[Feed]) -> Result<FeedName, OpError> {
+    let names = feeds.iter().filter(|feed| feed.status != FeedStatus::Removed).map(|feed| feed.name.as_str());
+    let taken: HashSet<&str> = names.chain(feeds.iter().map(|feed| feed.namespace.as_str())).collect();
+    let numbered = (2_u64..).map(|number| format!("{wanted}-{number}"));
+    let free = std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken.contains(name.as_str()));
+    Ok(FeedName::new(&free.expect("the numbers do not run out"))?)
+}
+
+/// Keys that meet by accident would merge records for ever: sharing a namespace has to be said.
+fn default_namespace(name: &FeedName, feeds: &[Feed]) -> Result<Namespace, OpError> {
+    match feeds.iter().find(|feed| feed.namespace.as_str() == name.as_str()) {
+        None => Ok(Namespace::new(name.as_str())?),
+        Some(user) => {
+            let removed = if user.status == FeedStatus::Removed { "the removed feed" } else { "feed" };
+            let message = format!("the namespace {name} is used by {removed} {} already", user.name);
+            let hint = format!("--namespace {name} shares its records; another --name or --namespace keeps them apart");
+            Err(OpError::usage("feed.namespace_taken", message).with_hint(hint))
+        }
+    }
+}

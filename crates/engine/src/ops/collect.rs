@@ -1,0 +1,121 @@
+//! Collecting: what is asked, what is told meanwhile, what is answered.
+
+use feedspine_core::{Counts, FeedName, FetchId, FetchStatus, Json};
+
+use super::json::{array, text};
+use super::{Ending, OpError, ToJson};
+
+/// Which feeds are collected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Which {
+    /// All that are active.
+    #[default]
+    Active,
+    /// These.
+    Named(Vec<FeedName>),
+}
+
+/// A collect: each feed is fetched, parsed and stored.
+#[derive(Debug, Clone, Default)]
+pub struct Collect {
+    /// Which feeds.
+    pub which: Which,
+    /// For this once they may all be at private addresses.
+    pub allow_private: bool,
+}
+
+/// What is told while a collect runs.
+#[derive(Debug)]
+pub enum CollectEvent<'a> {
+    /// The feeds are known.
+    Begun {
+        /// How many there are.
+        feeds: usize,
+    },
+    /// A feed's fetch begins.
+    Started {
+        /// The feed.
+        feed: &'a FeedName,
+    },
+    /// A feed is done.
+    Ended {
+        /// What came of it.
+        report: &'a FeedReport,
+    },
+}
+
+/// What came of a collect. What it reports is stored.
+#[derive(Debug, Clone)]
+pub struct CollectReport {
+    /// The feeds, in the order they were asked for, else by name.
+    pub feeds: Vec<FeedReport>,
+    /// The sums of all counts.
+    pub counts: Counts,
+    /// Milliseconds from the first request to the last commit.
+    pub duration_ms: u64,
+}
+
+/// What came of one feed.
+#[derive(Debug, Clone)]
+pub struct FeedReport {
+    /// The feed.
+    pub feed: FeedName,
+    /// The fetch; `None` when not even its intent could be written down.
+    pub fetch: Option<FetchId>,
+    /// How it ended.
+    pub outcome: FetchStatus,
+    /// The HTTP status of the last answer; `None` for files and when there was no answer.
+    pub http_status: Option<u16>,
+    /// How many of what; all zero when nothing was stored.
+    pub counts: Counts,
+    /// Milliseconds from the request to the commit.
+    pub duration_ms: u64,
+    /// Bytes received, before decoding.
+    pub wire_bytes: u64,
+    /// Bytes after decoding.
+    pub body_bytes: u64,
+    /// What was mended on the way.
+    pub warnings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<OpError>,
+}
+
+impl CollectReport {
+    /// The feeds that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &FeedReport> {
+        self.feeds.iter().filter(|feed| feed.error.is_some())
+    }
+
+    /// How a command that reports this ends.
+    pub fn ending(&self) -> Ending {
+        if self.failed().next().is_some() { Ending::SomeFeedsFailed } else { Ending::Done }
+    }
+}
+
+impl ToJson for CollectReport {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("feeds", array(&self.feeds)),
+            ("counts", self.counts.to_json()),
+            ("failed", (self.failed().count() as u64).into()),
+            ("duration_ms", self.duration_ms.into()),
+        ])
+    }
+}
+
+impl ToJson for FeedReport {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("feed", self.feed.as_str().into()),
+            ("fetch", self.fetch.as_ref().map(text).into()),
+            ("outcome", self.outcome.as_str().into()),
+            ("http_status", self.http_status.map(u64::from).into()),
+            ("counts", self.counts.to_json()),
+            ("duration_ms", self.duration_ms.into()),
+            ("wire_bytes", self.wire_bytes.into()),
+            ("body_bytes", self.body_bytes.into()),
+            ("warnings", self.warnings.clone().into()),
+            ("error", self.error.as_ref().map(ToJson::to_json).into()),
+        ])
+    }
+}

@@ -1,0 +1,194 @@
+//! Feeds: listing, showing, renaming, pausing, removing.
+
+use feedspine_core::{
+    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json, Page,
+    PageRequest, Part, StorageError, Timestamp,
+};
+
+use super::add::name_taken;
+use super::json::{array, instant};
+use super::{OpError, ToJson};
+use crate::Engine;
+
+/// How many of a feed's last fetches are shown with it.
+const FETCHES_SHOWN: usize = 10;
+/// How often the removal of a feed is tried again when a collect moves its cursor in between.
+const REMOVAL_ATTEMPTS: usize = 5;
+
+/// A feed with what is known of its polling.
+#[derive(Debug, Clone)]
+pub struct FeedView {
+    /// The feed.
+    pub feed: Feed,
+    /// What is remembered for the next request; `None` before the first commit.
+    pub cursor: Option<FeedCursor>,
+    /// Its last fetches, newest first.
+    pub fetches: Vec<Fetch>,
+    /// Its ledger in figures.
+    pub ledger: LedgerFigures,
+}
+
+/// Sums over a feed's ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LedgerFigures {
+    /// Committed fetches.
+    pub observations: u64,
+    /// Those among them that found nothing changed: a 304, or the same bytes.
+    pub unchanged: u64,
+    /// When the first one read the feed.
+    pub first: Option<Timestamp>,
+    /// When the last one did.
+    pub last: Option<Timestamp>,
+    /// How many of what they found.
+    pub counts: Counts,
+}
+
+impl ToJson for FeedView {
+    fn to_json(&self) -> Json {
+        let cursor = self
+            .cursor
+            .as_ref()
+            .map(|cursor| Json::object([("revision", cursor.revision.into()), ("value", cursor.value.clone())]));
+        Json::object([
+            ("feed", self.feed.to_json()),
+            ("cursor", cursor.into()),
+            ("fetches", array(&self.fetches)),
+            ("ledger", self.ledger.to_json()),
+        ])
+    }
+}
+
+impl ToJson for LedgerFigures {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("observations", self.observations.into()),
+            ("unchanged", self.unchanged.into()),
+            ("first", self.first.map(instant).into()),
+            ("last", self.last.map(instant).into()),
+            ("counts", self.counts.to_json()),
+        ])
+    }
+}
+
+impl Engine {
+    /// All feeds that were not removed, by name.
+    ///
+    /// # Errors
+    /// What the control plane's store says.
+    pub async fn feeds(&self) -> Result<Page<Feed>, OpError> {
+        let mut items = self.state().feeds().await?;
+        items.retain(|feed| feed.status != FeedStatus::Removed);
+        Ok(Page { items, next: None })
+    }
+
+    /// A feed, its cursor, its last fetches and its ledger in figures.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn feed(&self, name: &FeedName) -> Result<FeedView, OpError> {
+        let feed = self.named(name).await?;
+        let cursor = self.storage().cursor(feed.id).await?;
+        let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_SHOWN)).await?.items;
+        let ledger = self.ledger_figures(&feed).await?;
+        Ok(FeedView { feed, cursor, fetches, ledger })
+    }
+
+    /// Calls a feed something else. Its namespace, and so its records' keys, stay.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage` when the new name is taken.
+    pub async fn rename(&self, name: &FeedName, to: FeedName) -> Result<Feed, OpError> {
+        let feed = Feed { name: to, ..self.named(name).await? };
+        self.state().update_feed(&feed).await.map_err(name_taken)?;
+        Ok(feed)
+    }
+
+    /// Polls a feed no longer, until it is resumed.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn pause(&self, name: &FeedName) -> Result<Feed, OpError> {
+        self.set_status(self.named(name).await?, FeedStatus::Paused).await
+    }
+
+    /// Polls a feed again.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn resume(&self, name: &FeedName) -> Result<Feed, OpError> {
+        self.set_status(self.named(name).await?, FeedStatus::Active).await
+    }
+
+    /// Polls a feed never again and frees its name. Everything captured stays; what the feed held until now is no
+    /// longer told to be there.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn remove(&self, name: &FeedName) -> Result<Feed, OpError> {
+        let feed = self.named(name).await?;
+        self.end_open_spans(&feed).await?;
+        self.set_status(feed, FeedStatus::Removed).await
+    }
+
+    pub(crate) async fn named(&self, name: &FeedName) -> Result<Feed, OpError> {
+        self.state().feed_named(name).await?.ok_or_else(|| {
+            OpError::not_found("feed.unknown", format!("there is no feed named {name}"))
+                .with_hint("`feedspine feed list` names them")
+        })
+    }
+
+    async fn set_status(&self, feed: Feed, status: FeedStatus) -> Result<Feed, OpError> {
+        let feed = Feed { status, ..feed };
+        self.state().update_feed(&feed).await?;
+        Ok(feed)
+    }
+
+    /// Commits a document that is empty and known to be incomplete: it ends every span as unknown, and forgets the
+    /// cursor's validators. A collect that is under way is superseded by it.
+    async fn end_open_spans(&self, feed: &Feed) -> Result<(), OpError> {
+        for attempt in 1.. {
+            let Some(cursor) = self.storage().cursor(feed.id).await? else { return Ok(()) };
+            let now = self.now();
+            let batch = IngestBatch {
+                feed: feed.id,
+                fetch: self.new_fetch_id(),
+                part: Part::ONLY,
+                observed_at: now,
+                recorded_at: now,
+                coverage: Coverage::Snapshot { complete: false },
+                hash_rule: HashRule::whole(),
+                items: Vec::new(),
+                rejects: Vec::new(),
+                step: CursorStep::Advance { expected: cursor.revision, next: Json::Null },
+            };
+            match self.storage().ingest(batch).await {
+                Err(error) if attempt < REMOVAL_ATTEMPTS && moved_on(&error) => {}
+                ended => return Ok(ended.map(drop)?),
+            }
+        }
+        Ok(())
+    }
+
+    async fn ledger_figures(&self, feed: &Feed) -> Result<LedgerFigures, OpError> {
+        let mut figures = LedgerFigures::default();
+        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
+        loop {
+            let found = self.storage().observations_page(feed.id, &page).await?;
+            for observation in &found.items {
+                figures.observations += 1;
+                figures.unchanged += u64::from(matches!(observation.coverage, Coverage::Unchanged { .. }));
+                figures.first.get_or_insert(observation.observed_at);
+                figures.last = figures.last.max(Some(observation.observed_at));
+                figures.counts += observation.counts;
+            }
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(figures),
+            }
+        }
+    }
+}
+
+fn moved_on(error: &StorageError) -> bool {
+    error.kind() == feedspine_core::ErrorKind::Conflict
+}

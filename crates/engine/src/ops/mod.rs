@@ -1,0 +1,32 @@
+//! What can be asked of an [`Engine`](crate::Engine): each operation is a request, an answer with [`ToJson`], a method.
+//!
+//! | operation | request | answer |
+//! |---|---|---|
+//! | [`add`](crate::Engine::add) | [`AddFeed`] | [`Added`] |
+//! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
+//! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
+//! | [`list`](crate::Engine::list) | [`ListRecords`] | a page of records |
+//! | [`show`](crate::Engine::show) | an id or a key | [`RecordView`] |
+//! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
+//! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
+//! | [`status`](crate::Engine::status) | | [`Status`] |
+
+mod add;
+mod collect;
+mod condition;
+mod error;
+mod feeds;
+mod json;
+mod lookup;
+mod records;
+mod status;
+
+pub use add::{AddFeed, AddOutcome, Added};
+pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
+pub use condition::parse_condition;
+pub use error::{Ending, OpError, OpErrorKind};
+pub use feeds::{FeedView, LedgerFigures};
+pub use json::ToJson;
+pub use lookup::FoundBy;
+pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
+pub use status::{FeedState, Status};

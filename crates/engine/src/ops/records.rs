@@ -1,0 +1,236 @@
+//! Records: listing, showing, their versions and their sightings.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use feedspine_core::{
+    Cursor, FeedId, FeedName, Filter, Json, Layer, MAX_PAGE, NaturalKey, Order, Page, PageRequest, Query, Record,
+    Result as StorageResult, Seen, Selection, Sighting, Version,
+};
+
+use super::json::{array, instant, text};
+use super::{FoundBy, OpError, ToJson};
+use crate::Engine;
+
+/// Which records are wanted.
+#[derive(Debug, Clone)]
+pub struct ListRecords {
+    /// The condition.
+    pub filter: Filter,
+    /// By what they are ordered; by first capture when empty.
+    pub order: Vec<Order>,
+    /// `None`: each record once, at its highest layer.
+    pub layer: Option<Layer>,
+    /// How many at most.
+    pub limit: NonZeroUsize,
+    /// The `next` of the list that this one goes on from.
+    pub cursor: Option<Cursor>,
+}
+
+/// Which versions of which record are wanted.
+#[derive(Debug, Clone)]
+pub struct RecordHistory {
+    /// An id, a key, or a namespace and a key.
+    pub record: String,
+    /// Bronze when `None`.
+    pub layer: Option<Layer>,
+    /// How many at most.
+    pub limit: NonZeroUsize,
+    /// The `next` of the list that this one goes on from.
+    pub cursor: Option<Cursor>,
+}
+
+/// Which sightings of which record are wanted.
+#[derive(Debug, Clone)]
+pub struct RecordSightings {
+    /// An id, a key, or a namespace and a key.
+    pub record: String,
+    /// How many at most.
+    pub limit: NonZeroUsize,
+    /// The `next` of the list that this one goes on from.
+    pub cursor: Option<Cursor>,
+}
+
+/// A record as it is now.
+#[derive(Debug, Clone)]
+pub struct RecordView {
+    /// What the request was taken for.
+    pub found_by: FoundBy,
+    /// The record.
+    pub record: Record,
+    /// Its sightings in figures; `None` when it was written by a call and never sighted.
+    pub seen: Option<Seen>,
+    /// The feeds that share its namespace, removed ones included.
+    pub feeds: Vec<FeedName>,
+}
+
+/// The versions a record had, from the first.
+#[derive(Debug, Clone)]
+pub struct HistoryView {
+    /// What the request was taken for.
+    pub found_by: FoundBy,
+    /// The record.
+    pub record: Record,
+    /// Its versions.
+    pub versions: Page<Version>,
+}
+
+/// When and where a record was seen, oldest first.
+#[derive(Debug, Clone)]
+pub struct SightingsView {
+    /// What the request was taken for.
+    pub found_by: FoundBy,
+    /// The record's key: sightings belong to it.
+    pub key: NaturalKey,
+    /// How many sightings there are in all, with the first and the last.
+    pub seen: Option<Seen>,
+    /// The sightings.
+    pub sightings: Page<SightingView>,
+}
+
+/// A sighting, with its feed's name.
+#[derive(Debug, Clone)]
+pub struct SightingView {
+    /// The sighting.
+    pub sighting: Sighting,
+    /// What its feed is called now; `None` when the control plane does not know it.
+    pub feed: Option<FeedName>,
+}
+
+impl ToJson for RecordView {
+    fn to_json(&self) -> Json {
+        let feeds = self.feeds.iter().map(FeedName::as_str).collect::<Vec<_>>();
+        Json::object([
+            ("found_by", self.found_by.as_str().into()),
+            ("record", self.record.to_json()),
+            ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
+            ("feeds", feeds.into()),
+        ])
+    }
+}
+
+impl ToJson for HistoryView {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("found_by", self.found_by.as_str().into()),
+            ("record", identity(&self.record)),
+            ("items", array(&self.versions.items)),
+            ("next", self.versions.next.as_ref().map(Cursor::as_str).into()),
+        ])
+    }
+}
+
+impl ToJson for SightingsView {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("found_by", self.found_by.as_str().into()),
+            ("namespace", self.key.namespace().as_str().into()),
+            ("key", self.key.key().into()),
+            ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
+            ("items", array(&self.sightings.items)),
+            ("next", self.sightings.next.as_ref().map(Cursor::as_str).into()),
+        ])
+    }
+}
+
+impl ToJson for SightingView {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("observed_at", instant(self.sighting.observed_at)),
+            ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
+            ("fetch", text(&self.sighting.fetch)),
+            ("version", self.sighting.version.map(|version| u64::from(version.get())).into()),
+        ])
+    }
+}
+
+fn identity(record: &Record) -> Json {
+    Json::object([
+        ("id", text(&record.id)),
+        ("namespace", record.key.namespace().as_str().into()),
+        ("key", record.key.key().into()),
+    ])
+}
+
+impl Engine {
+    /// Records that fulfil a condition, in order.
+    ///
+    /// # Errors
+    /// `Usage`: a field that cannot be asked for, a cursor of another list.
+    pub async fn list(&self, request: &ListRecords) -> Result<Page<Record>, OpError> {
+        let selection = Selection { layer: request.layer, filter: request.filter.clone() };
+        let query = |page| Query { selection: selection.clone(), order: request.order.clone(), page };
+        let page =
+            gather(request.limit, request.cursor.clone(), async |page| self.storage().query_page(&query(page)).await);
+        page.await
+    }
+
+    /// A record as it is now, by id, key, or namespace and key.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage` when several records have the key: the hint names them.
+    pub async fn show(&self, record: &str, layer: Option<Layer>) -> Result<RecordView, OpError> {
+        let (record, found_by) = self.find(record, layer).await?;
+        let seen = self.seen(&record.key).await?;
+        let feeds = self.state().feeds().await?.into_iter();
+        let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
+        Ok(RecordView { found_by, record, seen, feeds })
+    }
+
+    /// The versions that a record had.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage` when several records have the key, or the cursor is one of another list.
+    pub async fn history(&self, request: &RecordHistory) -> Result<HistoryView, OpError> {
+        let (record, found_by) = self.find(&request.record, None).await?;
+        let layer = request.layer.unwrap_or(Layer::Bronze);
+        let versions = gather(request.limit, request.cursor.clone(), async |page| {
+            self.storage().versions_page(record.id, layer, &page).await
+        });
+        let versions = versions.await?;
+        Ok(HistoryView { found_by, record, versions })
+    }
+
+    /// The sightings of a record.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage` when several records have the key, or the cursor is one of another list.
+    pub async fn sightings(&self, request: &RecordSightings) -> Result<SightingsView, OpError> {
+        let (record, found_by) = self.find(&request.record, None).await?;
+        let key = record.key;
+        let sightings = gather(request.limit, request.cursor.clone(), async |page| {
+            self.storage().sightings_page(&key, &page).await
+        });
+        let Page { items, next } = sightings.await?;
+        let feeds = self.state().feeds().await?.into_iter();
+        let names: HashMap<FeedId, FeedName> = feeds.map(|feed| (feed.id, feed.name)).collect();
+        let with_feed = |sighting: Sighting| SightingView { feed: names.get(&sighting.feed).cloned(), sighting };
+        let sightings = Page { items: items.into_iter().map(with_feed).collect(), next };
+        let seen = self.seen(&key).await?;
+        Ok(SightingsView { found_by, key, seen, sightings })
+    }
+
+    async fn seen(&self, key: &NaturalKey) -> Result<Option<Seen>, OpError> {
+        Ok(self.storage().seen_many(std::slice::from_ref(key)).await?.into_iter().next().flatten())
+    }
+}
+
+/// As many entries as asked for, in as many pages as that takes.
+async fn gather<T>(
+    limit: NonZeroUsize,
+    mut after: Option<Cursor>,
+    page: impl AsyncFn(PageRequest) -> StorageResult<Page<T>>,
+) -> Result<Page<T>, OpError> {
+    let mut items = Vec::new();
+    loop {
+        let wanted = NonZeroUsize::new(limit.get() - items.len()).expect("a full list was given back").min(MAX);
+        let found = page(PageRequest { limit: wanted, after: after.take() }).await?;
+        items.extend(found.items);
+        after = found.next;
+        if after.is_none() || items.len() >= limit.get() {
+            return Ok(Page { items, next: after });
+        }
+    }
+}
+
+const MAX: NonZeroUsize = NonZeroUsize::new(MAX_PAGE).expect("a page is not empty");

@@ -1,0 +1,99 @@
+//! [`Settings`]: how the engine behaves, with defaults that are polite and bounded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Clock, SystemClock};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How an engine behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What requests call themselves.
+    pub user_agent: String,
+    /// Private addresses and all ports are allowed for every feed; else a feed says so for itself.
+    pub allow_private: bool,
+    /// The ports that may be asked at public addresses.
+    pub ports: Vec<u16>,
+    /// What one fetch may cost.
+    pub limits: Limits,
+    /// How many feeds are collected at once, whatever their hosts.
+    pub concurrency: usize,
+    /// How often one host is asked.
+    pub host_rate: HostRate,
+    /// The clock of what is written down.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("FeedSpine/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allow_private: false,
+            ports: vec![80, 443, 8080, 8443],
+            limits: Limits::default(),
+            concurrency: 16,
+            host_rate: HostRate::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// How often one host is asked, by all feeds together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostRate {
+    /// The most requests under way at once.
+    pub in_flight: usize,
+    /// The least time between the starts of two requests.
+    pub interval: Duration,
+}
+
+impl Default for HostRate {
+    /// Two at once, one a second.
+    fn default() -> Self {
+        Self { in_flight: 2, interval: Duration::from_secs(1) }
+    }
+}
+
+/// What one fetch may cost. The defaults are those that feed servers were seen to need, with room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes received, before decoding.
+    pub wire_bytes: u64,
+    /// Bytes after decoding.
+    pub body_bytes: u64,
+    /// How many times larger than received a body may become by decoding, once it is larger than 1 MiB.
+    pub ratio: u64,
+    /// Redirects followed.
+    pub redirects: usize,
+    /// Header fields in one answer.
+    pub header_fields: usize,
+    /// From the start to an open connection, TLS included.
+    pub connect: Duration,
+    /// From the request to the end of the answer's header.
+    pub header: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// For the whole fetch, redirects included; waiting for a turn is not counted.
+    pub total: Duration,
+    /// For reading the document.
+    pub parse: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wire_bytes: 20 * MIB,
+            body_bytes: 20 * MIB,
+            ratio: 100,
+            redirects: 5,
+            header_fields: 100,
+            connect: Duration::from_secs(10),
+            header: Duration::from_secs(15),
+            idle: Duration::from_secs(20),
+            total: Duration::from_mins(1),
+            parse: Duration::from_secs(5),
+        }
+    }
+}

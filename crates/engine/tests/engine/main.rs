@@ -1,0 +1,5 @@
+//! The engine from outside: its operations, its fetcher and its collects, against servers on loopback.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod feeds;
+mod support;
