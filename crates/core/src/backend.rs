@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
 use crate::{
     Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef, RecordWrite,
-    Result, Seen, Selection, Seq, Sighting, Timestamp, Version, VersionNo,
+    Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
 };
 
 /// What a backend is and can do.
@@ -31,6 +31,21 @@ pub struct Capabilities {
     pub multi_process: bool,
     /// The most items that one batch may hold.
     pub max_batch: usize,
+}
+
+impl Capabilities {
+    /// Whether a batch is of a size that the backend takes.
+    ///
+    /// # Errors
+    /// `Invalid` when it holds more items than [`Capabilities::max_batch`].
+    pub fn check_size(&self, batch: &IngestBatch) -> Result<()> {
+        let (items, limit) = (batch.items.len(), self.max_batch);
+        if items <= limit {
+            return Ok(());
+        }
+        Err(StorageError::invalid(format!("a batch holds {items} items; this backend takes {limit}"))
+            .with_hint("send the fetch in parts"))
+    }
 }
 
 /// A reject as it is kept in quarantine.
@@ -73,7 +88,7 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// A batch that was committed before is answered with the first report and does nothing.
     ///
     /// # Errors
-    /// `Invalid` for a batch that can never work, `Conflict` when the cursor moved on or the manifest named is past:
+    /// `Invalid` for a batch that can never work or that holds too many items, `Conflict` when the cursor moved on or the manifest named is past:
     /// then nothing was stored.
     async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport>;
 
@@ -92,8 +107,9 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// Deletes rows for ever, in the order asked; `false` where there was none.
     ///
     /// Without a layer the record goes with all layers, versions and sightings, and its key is free. With a layer only
-    /// that one goes; what derives from it stays, marked; the last layer takes the record. Each delete is logged, as
-    /// having been recorded at `at`.
+    /// that one goes; what derives from it stays, marked; the last layer takes the record. With bronze the spans that
+    /// are open end as unknown, and sightings stay: the next document that lists the item captures it anew. Each delete
+    /// is logged, as having been recorded at `at`.
     async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>>;
 
     /// A page of records in a total order, by keyset: rows that do not change during the walk are neither skipped nor
@@ -109,7 +125,7 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// Records sightings told by a caller, for keys that may have no record.
     ///
     /// True means: no feed had ever sighted that key. The same (key, feed, fetch) again does nothing and gives the
-    /// first answer.
+    /// first answer; one that an ingest has captured already does nothing and is not the first.
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>>;
 
     /// All sightings of a key, by `(observed_at, feed, fetch)`.

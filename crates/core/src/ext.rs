@@ -1,12 +1,14 @@
 //! [`StorageExt`]: the seed page's own calls, for every backend.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::json::Json;
 use crate::{
     Filter, Layer, NaturalKey, Order, PageRequest, Query, Record, RecordId, RecordName, RecordRef, RecordWrite, Result,
-    Selection, Sighting, StorageBackend, Timestamp, query::MAX_PAGE,
+    Selection, Sighting, StorageBackend, Timestamp, VersionNo, query::MAX_PAGE,
 };
 
 /// The calls of the page "Implement a Custom Storage Backend", each with the meaning it has there.
@@ -24,11 +26,13 @@ pub trait StorageExt: StorageBackend {
 
     /// Stores many, all or none, and says how many appended a version or made a record.
     async fn store_batch(&self, records: Vec<RecordWrite>) -> Result<usize> {
-        let before = self.get_many(&records.iter().map(written_row).collect::<Vec<_>>()).await?;
+        let rows: Vec<RecordRef> = records.iter().map(written_row).collect();
+        let before = self.get_many(&rows).await?;
         let versions = self.put_many(records).await?;
-        let grown = before.iter().zip(&versions).filter(|(before, now)| match before {
-            Some(record) => record.version != **now,
-            None => true,
+        let mut held: HashMap<RecordRef, Option<VersionNo>> = HashMap::new();
+        let grown = rows.into_iter().zip(before).zip(versions).filter(|((row, before), now)| {
+            let held = held.entry(row.clone()).or_insert(before.as_ref().map(|record| record.version));
+            held.replace(*now) != Some(*now)
         });
         Ok(grown.count())
     }

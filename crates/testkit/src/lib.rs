@@ -34,6 +34,7 @@
 //! ignored with its reason.
 
 mod check;
+mod noise;
 mod script;
 pub mod storage;
 

@@ -41,6 +41,11 @@ pub(crate) fn titled(title: &str) -> Content {
     Content::new(&Json::object([("title", Json::from(title))]))
 }
 
+/// JSON written in the kit.
+pub(crate) fn content(text: &str) -> Content {
+    Content::parse(text).expect("the kit's own JSON is JSON")
+}
+
 /// An item without dates.
 pub(crate) fn item(name: &str, title: &str) -> Candidate {
     Candidate {
@@ -56,6 +61,11 @@ pub(crate) fn item(name: &str, title: &str) -> Candidate {
 /// An item published that many seconds into 2026.
 pub(crate) fn dated(name: &str, title: &str, published: i64) -> Candidate {
     Candidate { published: Some(at(published)), ..item(name, title) }
+}
+
+/// An item whose content is that JSON.
+pub(crate) fn item_of(name: &str, json: &str) -> Candidate {
+    Candidate { content: content(json), ..item(name, "") }
 }
 
 /// Fetch `number` of feed 1, an hour after the one before it: a whole document, items numbered in their order.

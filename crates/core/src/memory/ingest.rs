@@ -124,7 +124,7 @@ impl Tables {
             record: id,
             first_seen: row.first_seen,
             current: bronze.last().map(under),
-            shown: absent.map(|absent| self.shown(prepared, id, absent.shown)),
+            shown: absent.and_then(|absent| absent.shown).map(|shown| self.shown(prepared, id, shown)),
             left: absent.and_then(|absent| absent.left),
             matching: bronze.iter().map(under).filter(|shown| wanted.contains(&shown.hash)).collect(),
         })
@@ -200,7 +200,7 @@ impl Tables {
         for closed in &plan.closed {
             feed.present.remove(&closed.key_hash);
             if closed.end != SpanEnd::Changed {
-                feed.absent.insert(closed.key_hash, Absent { shown: closed.shown, left: Some(closed.end) });
+                feed.absent.insert(closed.key_hash, Absent { shown: Some(closed.shown), left: Some(closed.end) });
             }
             let span = Span { feed: feed_id, version: closed.version, since: closed.since, until: closed.until };
             self.records.get_mut(&closed.record).expect("an open span has a record").spans.push(span);
@@ -226,7 +226,7 @@ impl Tables {
                 present.shown = point.shown;
             } else {
                 let absent = feed.absent.entry(point.key_hash);
-                absent.or_insert(Absent { shown: point.shown, left: None }).shown = point.shown;
+                absent.or_insert(Absent { shown: None, left: None }).shown = Some(point.shown);
             }
         }
     }

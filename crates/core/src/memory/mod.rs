@@ -19,6 +19,8 @@ use crate::{
 };
 use tables::Tables;
 
+const CAPABILITIES: Capabilities = Capabilities { durable: false, multi_process: false, max_batch: 1_000_000 };
+
 /// Keeps everything in this process, behind one lock.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -50,8 +52,7 @@ impl MemoryStore {
 #[async_trait]
 impl StorageBackend for MemoryStore {
     fn info(&self) -> BackendInfo {
-        let capabilities = Capabilities { durable: false, multi_process: false, max_batch: usize::MAX };
-        BackendInfo { name: "memory".into(), schema_version: 1, capabilities }
+        BackendInfo { name: "memory".into(), schema_version: 1, capabilities: CAPABILITIES }
     }
 
     async fn initialize(&self) -> Result<()> {
@@ -65,6 +66,7 @@ impl StorageBackend for MemoryStore {
     }
 
     async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&batch)?;
         let prepared = Prepared::new(batch)?;
         self.open()?.ingest(&prepared)
     }

@@ -59,7 +59,7 @@ impl Tables {
         page_of(all, page, &of, place)
     }
 
-    fn sightings(&self, key: &NaturalKey) -> Vec<Sighting> {
+    pub(super) fn sightings(&self, key: &NaturalKey) -> Vec<Sighting> {
         let key_hash = key.hash();
         let told = self.told.get(&key_hash).into_iter().flatten().map(|(sighting, _)| sighting.clone());
         let mut all: Vec<Sighting> = told.collect();

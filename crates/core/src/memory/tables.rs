@@ -43,7 +43,8 @@ pub(super) struct FeedTable {
 /// A record that a feed showed and no longer holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Absent {
-    pub(super) shown: Shown,
+    /// What it showed last; `None` when that version was deleted since.
+    pub(super) shown: Option<Shown>,
     /// `None` when it was only ever seen by Delta.
     pub(super) left: Option<SpanEnd>,
 }

@@ -1,10 +1,10 @@
 //! Writes that are not captures: put, delete, told sightings.
 
-use super::tables::{RecordRow, Stored, Tables};
-use crate::ingest::Shown;
+use super::tables::{Absent, FeedTable, RecordRow, Span, Stored, Tables};
+use crate::ingest::{Present, Shown};
 use crate::{
-    ChangeKind, Event, HashRule, KeyRule, Layer, RecordId, RecordName, RecordRef, RecordWrite, Result, Sighting,
-    StorageError, Subject, Timestamp, Version, VersionNo,
+    ChangeKind, Event, HashRule, KeyHash, KeyRule, Layer, RecordId, RecordName, RecordRef, RecordWrite, Result,
+    Sighting, SpanEnd, StorageError, Subject, Timestamp, Version, VersionNo,
 };
 
 impl Tables {
@@ -118,6 +118,8 @@ impl Tables {
         let key = row.key.clone();
         if doomed.layer.is_none() || row.layers.iter().all(Vec::is_empty) {
             self.forget(id);
+        } else if doomed.layer == Some(Layer::Bronze) {
+            self.forget_shown(id);
         }
         self.log.push(Event {
             kind: ChangeKind::Deleted,
@@ -137,11 +139,22 @@ impl Tables {
         self.told.remove(&row.key_hash);
         for feed in self.feeds.values_mut() {
             feed.absent.remove(&row.key_hash);
-            let was_present = feed.present.remove(&row.key_hash).is_some();
-            if let Some(manifest) = feed.state.manifest.as_mut().filter(|_| was_present) {
-                // The next full document must be looked at item by item: it makes a new record.
-                manifest.digest = None;
-                manifest.size -= 1;
+            feed.take_present(&row.key_hash);
+        }
+    }
+
+    /// The versions that feeds have shown are gone: their spans end, and the next document that lists the item captures
+    /// it anew. Sightings stay.
+    fn forget_shown(&mut self, id: RecordId) {
+        let row = self.records.get_mut(&id).expect("the caller found it");
+        for (feed_id, feed) in &mut self.feeds {
+            let last_round = feed.state.round;
+            if let (Some(present), Some(until)) = (feed.take_present(&row.key_hash), last_round) {
+                let (version, since) = (present.version, present.since);
+                row.spans.push(Span { feed: *feed_id, version, since, until });
+                feed.absent.insert(row.key_hash, Absent { shown: None, left: Some(SpanEnd::Unknown) });
+            } else if let Some(absent) = feed.absent.get_mut(&row.key_hash) {
+                absent.shown = None;
             }
         }
     }
@@ -153,15 +166,37 @@ impl Tables {
         if let Some((_, answer)) = same {
             return *answer;
         }
+        if self.sighted_by(&sighting) {
+            return false;
+        }
         let first = told.is_empty() && !self.was_captured(&key_hash);
         let sighting = Sighting { version: None, ..sighting };
         self.told.entry(key_hash).or_default().push((sighting, first));
         first
     }
 
+    /// Whether the observation that the caller names captured the key itself.
+    fn sighted_by(&self, told: &Sighting) -> bool {
+        let observed = self.feeds.get(&told.feed).is_some_and(|feed| feed.by_fetch.contains_key(&told.fetch));
+        let same = |held: &Sighting| held.feed == told.feed && held.fetch == told.fetch;
+        observed && self.sightings(&told.key).iter().any(same)
+    }
+
     /// Whether any feed ever sighted that key by an ingest.
-    fn was_captured(&self, key_hash: &crate::KeyHash) -> bool {
+    fn was_captured(&self, key_hash: &KeyHash) -> bool {
         self.feeds.values().any(|feed| feed.present.contains_key(key_hash) || feed.absent.contains_key(key_hash))
+    }
+}
+
+impl FeedTable {
+    /// Ends the open span of a key; the next full document has to be looked at item by item.
+    fn take_present(&mut self, key_hash: &KeyHash) -> Option<Present> {
+        let taken = self.present.remove(key_hash)?;
+        if let Some(manifest) = &mut self.state.manifest {
+            manifest.digest = None;
+            manifest.size -= 1;
+        }
+        Some(taken)
     }
 }
 

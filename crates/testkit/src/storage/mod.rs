@@ -4,9 +4,17 @@
 
 mod durability;
 mod ingest;
+mod keys;
+mod layers;
+mod leaving;
 mod lifecycle;
 mod parts;
+mod records;
+mod sightings;
 mod subject;
+mod unchanged;
+mod values;
+mod versions;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,9 +43,24 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
+const GROUPS: [&[Check<Subject>]; 12] = [
+    lifecycle::CHECKS,
+    ingest::CHECKS,
+    parts::CHECKS,
+    unchanged::CHECKS,
+    sightings::CHECKS,
+    versions::CHECKS,
+    leaving::CHECKS,
+    keys::CHECKS,
+    records::CHECKS,
+    layers::CHECKS,
+    values::CHECKS,
+    durability::CHECKS,
+];
+
 /// All checks, group by group: what the reference of the contract is generated from.
 pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {
-    [lifecycle::CHECKS, ingest::CHECKS, parts::CHECKS, durability::CHECKS].into_iter().flatten()
+    GROUPS.into_iter().flatten()
 }
 
 /// Runs all checks as named trials, with the arguments of the command line: names to select, `--list`, `--exact`, …
