@@ -177,6 +177,12 @@ impl Prepared {
         left.chain(told).collect()
     }
 
+    /// The key that has that hash, when an item of the batch has it.
+    pub fn key_of(&self, key_hash: &KeyHash) -> Option<&NaturalKey> {
+        let at = self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).ok()?;
+        Some(&self.batch.items[self.entries[at].first.item].key)
+    }
+
     /// The hashes that an item of that key has under the batch's rule: what [`Known::matching`] is to be loaded for.
     pub fn hashes_of(&self, key_hash: &KeyHash) -> Vec<ContentHash> {
         let found = self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).ok();
