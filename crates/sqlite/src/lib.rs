@@ -1,1 +1,26 @@
-//! Being built.
+//! The embedded default backend and control plane: everything in one SQLite file.
+//!
+//! One thread writes: it takes all waiting jobs, runs each in a savepoint of its own, commits them together with the log
+//! on disk, and only then answers. Questions are asked beside it, on connections of their own. Other processes may use
+//! the same file at the same time.
+
+mod apply;
+mod connect;
+mod error;
+mod feed_row;
+mod functions;
+mod history;
+mod ingest;
+mod ledger;
+mod query;
+mod readers;
+mod rows;
+mod schema;
+mod session;
+mod sightings;
+mod state;
+mod store;
+mod write;
+mod writer;
+
+pub use store::{Settings, SqliteStore, Stats};

@@ -1,0 +1,359 @@
+//! Applies a plan: records, versions, spans, points, rejects, changes, ledger, feed.
+
+use std::collections::HashMap;
+
+use feedspine_core::ingest::{Loaded, Prepared, Shown, WritePlan};
+use feedspine_core::{Event, Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
+
+use crate::error::Outcome;
+use crate::feed_row::FeedRow;
+use crate::ledger::{Entry, LedgerRow};
+use crate::rows;
+use crate::session::Session;
+
+/// Where a plan is applied.
+pub(crate) struct Target {
+    /// `None` when the feed is new.
+    pub(crate) feed: Option<FeedRow>,
+    /// `None` when this is the fetch's first part.
+    pub(crate) entry: Option<Entry>,
+    /// For Unchanged: the place of the observation that it names.
+    pub(crate) of_place: Option<i64>,
+}
+
+impl Target {
+    /// Writes what the plan says; `loaded` is what it was made from.
+    pub(crate) fn apply(
+        self,
+        session: &mut Session<'_>,
+        prepared: &Prepared,
+        loaded: &Loaded,
+        plan: &WritePlan,
+    ) -> Outcome<()> {
+        let batch = prepared.batch();
+        let feed = match self.feed {
+            Some(feed) => FeedRow { state: plan.feed.clone(), ..feed },
+            None => FeedRow {
+                no: session.feed(batch.feed)?,
+                state: plan.feed.clone(),
+                observations: 0,
+                rejects: 0,
+                last_round: None,
+            },
+        };
+        let fetch = session.fetch(batch.fetch)?;
+        let mut applying =
+            Applying { session, prepared, plan, feed, fetch, entry: self.entry, records: HashMap::new() };
+        applying.records()?;
+        applying.versions()?;
+        applying.close_spans()?;
+        applying.open_spans()?;
+        applying.rehash(loaded)?;
+        applying.points()?;
+        applying.rejects()?;
+        let first_change = applying.changes()?;
+        applying.ledger(first_change, self.of_place)?;
+        applying.feed.store(applying.session)
+    }
+}
+
+struct Applying<'a, 's> {
+    session: &'a mut Session<'s>,
+    prepared: &'a Prepared,
+    plan: &'a WritePlan,
+    feed: FeedRow,
+    fetch: i64,
+    entry: Option<Entry>,
+    /// The numbers of records that were asked for or made.
+    records: HashMap<RecordId, i64>,
+}
+
+impl Applying<'_, '_> {
+    fn number_of(&mut self, record: RecordId) -> Outcome<i64> {
+        if let Some(number) = self.records.get(&record) {
+            return Ok(*number);
+        }
+        let number = self.session.record(record)?;
+        self.records.insert(record, number);
+        Ok(number)
+    }
+
+    fn records(&mut self) -> Outcome<()> {
+        if self.plan.records.is_empty() {
+            return Ok(());
+        }
+        let conn = self.session.conn;
+        let mut insert = conn.prepare_cached(
+            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published, top)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let mut name = conn.prepare_cached("INSERT INTO keys (space, hash, record) VALUES (?, ?, ?)")?;
+        let first_seen = self.prepared.batch().observed_at.as_micros();
+        self.records.reserve(self.plan.records.len());
+        for record in &self.plan.records {
+            let item = self.prepared.item(record.item);
+            let number = self.session.new_record_number()?;
+            let space = self.session.space(item.key.namespace())?;
+            let top = rows::version_row(number, Layer::Bronze, VersionNo::FIRST)?;
+            insert.execute((
+                number,
+                record.id.as_bytes(),
+                space,
+                item.key.key(),
+                item.key_rule.as_str(),
+                first_seen,
+                item.published.map(Timestamp::as_micros),
+                top,
+            ))?;
+            name.execute((space, record.key_hash.as_bytes(), number))?;
+            self.records.insert(record.id, number);
+        }
+        Ok(())
+    }
+
+    fn versions(&mut self) -> Outcome<()> {
+        if self.plan.versions.is_empty() {
+            return Ok(());
+        }
+        let conn = self.session.conn;
+        let batch = self.prepared.batch();
+        let rule = self.session.rule(&batch.hash_rule.id())?;
+        let mut insert = conn.prepare_cached(
+            "INSERT INTO versions (row, hash, rule, rule_hash, published, updated, recorded_at, feed, fetch, content)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let mut raise =
+            conn.prepare_cached("UPDATE records SET top = ?2, published = ?3 WHERE no = ?1 AND top < ?2")?;
+        for version in &self.plan.versions {
+            let item = self.prepared.item(version.item);
+            let record = self.number_of(version.record)?;
+            let row = rows::version_row(record, Layer::Bronze, version.number)?;
+            let whole = item.content.hash();
+            let published = item.published.map(Timestamp::as_micros);
+            insert.execute((
+                row,
+                whole.as_bytes(),
+                rule,
+                Some(version.hash.as_bytes()).filter(|_| version.hash != whole),
+                published,
+                item.updated.map(Timestamp::as_micros),
+                batch.recorded_at.as_micros(),
+                self.feed.no,
+                self.fetch,
+                item.content.as_str(),
+            ))?;
+            if version.number != VersionNo::FIRST || !self.is_new(version.item) {
+                raise.execute((record, row, published))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan makes a record for that item; its row holds its first version already.
+    fn is_new(&self, item: usize) -> bool {
+        // Both lists are in the order of the document.
+        self.plan.records.binary_search_by_key(&item, |record| record.item).is_ok()
+    }
+
+    fn close_spans(&mut self) -> Outcome<()> {
+        let (conn, feed) = (self.session.conn, self.feed.no);
+        if self.plan.absorb_points {
+            conn.prepare_cached("DELETE FROM points WHERE fetch = ? AND feed = ?")?.execute((self.fetch, feed))?;
+        }
+        for closed in &self.plan.closed {
+            let record = self.number_of(closed.record)?;
+            conn.prepare_cached("DELETE FROM present WHERE feed = ? AND record = ?")?.execute((feed, record))?;
+            let (since, until) = (rows::round_number(closed.since), rows::round_number(closed.until));
+            conn.prepare_cached("INSERT INTO spans (record, feed, since, until, version) VALUES (?, ?, ?, ?, ?)")?
+                .execute((record, feed, since, until, closed.version.get()))?;
+            if closed.end != SpanEnd::Changed {
+                let shown = closed.shown;
+                conn.prepare_cached(
+                    "INSERT OR REPLACE INTO absent (record, feed, shown_version, shown_hash, ended)
+                     VALUES (?, ?, ?, ?, ?)",
+                )?
+                .execute((
+                    record,
+                    feed,
+                    shown.version.get(),
+                    shown.hash.as_bytes(),
+                    closed.end.as_str(),
+                ))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_spans(&mut self) -> Outcome<()> {
+        if self.plan.opened.is_empty() {
+            return Ok(());
+        }
+        let (conn, feed) = (self.session.conn, self.feed.no);
+        let mut forget = conn.prepare_cached("DELETE FROM absent WHERE record = ? AND feed = ?")?;
+        let mut open = conn.prepare_cached(
+            "INSERT INTO present (feed, record, key_hash, id, version, since, shown_version, shown_hash, age)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8)",
+        )?;
+        // A record that this plan makes was never absent; every such record's span is opened.
+        let all_are_new = self.plan.records.len() == self.plan.opened.len();
+        for opened in &self.plan.opened {
+            let record = self.number_of(opened.record)?;
+            if !all_are_new {
+                forget.execute((record, feed))?;
+            }
+            open.execute((
+                feed,
+                record,
+                opened.key_hash.as_bytes(),
+                opened.record.as_bytes(),
+                opened.shown.version.get(),
+                rows::round_number(opened.since),
+                opened.shown.hash.as_bytes(),
+                opened.age.as_micros(),
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn rehash(&mut self, loaded: &Loaded) -> Outcome<()> {
+        for (key_hash, shown) in &self.plan.rehashed {
+            let Some(present) = loaded.present.get(key_hash) else { continue };
+            let record = self.number_of(present.record)?;
+            self.note_shown(record, *shown)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what the feed showed last of a record that it holds.
+    fn note_shown(&self, record: i64, shown: Shown) -> Outcome<()> {
+        self.session
+            .conn
+            .prepare_cached("UPDATE present SET shown_version = ?3, shown_hash = ?4 WHERE feed = ?1 AND record = ?2")?
+            .execute((self.feed.no, record, shown.version.get(), shown.hash.as_bytes()))?;
+        Ok(())
+    }
+
+    fn points(&mut self) -> Outcome<()> {
+        let (conn, feed) = (self.session.conn, self.feed.no);
+        let observed_at = self.prepared.batch().observed_at.as_micros();
+        for point in &self.plan.points {
+            let record = self.number_of(point.record)?;
+            let (version, hash) = (point.shown.version.get(), point.shown.hash);
+            conn.prepare_cached(
+                "INSERT INTO points (record, observed_at, feed, fetch, shown_version, shown_hash, age, ordinal)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute((
+                record,
+                observed_at,
+                feed,
+                self.fetch,
+                version,
+                hash.as_bytes(),
+                point.age.as_micros(),
+                point.ordinal,
+            ))?;
+            if point.present {
+                self.note_shown(record, point.shown)?;
+            } else {
+                conn.prepare_cached(
+                    "INSERT INTO absent (record, feed, shown_version, shown_hash) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO UPDATE SET shown_version = ?3, shown_hash = ?4",
+                )?
+                .execute((record, feed, version, hash.as_bytes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rejects(&mut self) -> Outcome<()> {
+        let batch = self.prepared.batch();
+        for reject in &self.plan.rejects {
+            self.feed.rejects += 1;
+            let key = reject.key.as_ref();
+            let mut insert = self.session.conn.prepare_cached(
+                "INSERT INTO rejects (feed, place, fetch, part, recorded_at, ordinal, namespace, key, code, reason, excerpt)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            insert.execute((
+                self.feed.no,
+                self.feed.rejects,
+                self.fetch,
+                batch.part.index,
+                batch.recorded_at.as_micros(),
+                reject.ordinal,
+                key.map(|key| key.namespace().as_str()),
+                key.map(NaturalKey::key),
+                &reject.code,
+                &reject.reason,
+                &reject.excerpt,
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Logs the plan's events and gives the number of the first.
+    fn changes(&mut self) -> Outcome<Option<i64>> {
+        let mut first = None;
+        for event in &self.plan.events {
+            let record = event.subject.as_ref().map(|subject| self.number_of(subject.record)).transpose()?;
+            let witness = event.witness.map(|witness| self.number_of(witness)).transpose()?;
+            let seq = log(self.session, event, record, Some((self.feed.no, self.fetch)), witness)?;
+            first.get_or_insert(seq);
+        }
+        Ok(first)
+    }
+
+    /// Writes the fetch's row of the ledger and, when the fetch comes in several parts, the part's.
+    fn ledger(&mut self, first_change: Option<i64>, of_place: Option<i64>) -> Outcome<()> {
+        let (batch, report) = (self.prepared.batch(), &self.plan.report);
+        let place_in_time = (batch.observed_at, batch.fetch);
+        let setback = report.round.is_some() && self.feed.last_round.is_some_and(|last| place_in_time <= last);
+        if report.round.is_some() {
+            self.feed.last_round = Some(place_in_time);
+        }
+        let row = LedgerRow {
+            feed: self.feed.no,
+            batch,
+            digest: self.prepared.digest(),
+            report,
+            retold: &self.plan.retold,
+            first_change,
+            setback,
+        };
+        let conn = self.session.conn;
+        if let Some(entry) = &self.entry {
+            row.add_to(conn, entry.place)?;
+            return row.insert_part(conn, entry.place);
+        }
+        self.feed.observations += 1;
+        row.insert(conn, self.feed.observations, self.fetch, of_place)?;
+        if batch.part == Part::ONLY { Ok(()) } else { row.insert_part(conn, self.feed.observations) }
+    }
+}
+
+/// Appends an event to the change log and gives its number.
+pub(crate) fn log(
+    session: &Session<'_>,
+    event: &Event,
+    record: Option<i64>,
+    source: Option<(i64, i64)>,
+    witness: Option<i64>,
+) -> Outcome<i64> {
+    let mut insert = session.conn.prepare_cached(
+        "INSERT INTO changes (kind, record, layer, version, feed, fetch, witness, recorded_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let subject = event.subject.as_ref();
+    let (feed, fetch) = source.unzip();
+    Ok(insert.insert((
+        rows::change_kind_number(event.kind),
+        record,
+        subject.and_then(|subject| subject.layer).map(Layer::rank),
+        subject.and_then(|subject| subject.version).map(VersionNo::get),
+        feed,
+        fetch,
+        witness,
+        event.recorded_at.as_micros(),
+    ))?)
+}

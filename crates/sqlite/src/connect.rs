@@ -1,0 +1,129 @@
+//! Connections: how a file is opened, looked at before it is written to, and set up.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use feedspine_core::{ErrorKind, StorageError};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::{Fault, Outcome};
+use crate::functions;
+use crate::schema::{self, Found};
+
+/// The oldest SQLite library that does not lose or corrupt a WAL file that two connections use (its WAL-reset bug,
+/// <https://sqlite.org/wal.html#the_wal_reset_bug>).
+const OLDEST_LIBRARY: i32 = 3_051_003;
+
+/// Bytes of a page: one of 8 KiB holds seven items of 1 KiB, and took a third less time to fill than two of 4 KiB
+/// (docs/performance.md).
+const PAGE_SIZE: i64 = 8_192;
+
+/// Pages in the log after which a commit moves them into the file: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// How long to wait before asking again for the turn that SQLite does not wait for itself.
+const TURN: Duration = Duration::from_millis(5);
+
+/// Refuses an SQLite library that may lose what was committed.
+pub(crate) fn check_library(version: i32) -> Result<(), StorageError> {
+    if version >= OLDEST_LIBRARY {
+        return Ok(());
+    }
+    let spelt = |version: i32| format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000);
+    let message =
+        format!("SQLite {} may lose what was committed: {} or newer is needed", spelt(version), spelt(OLDEST_LIBRARY));
+    Err(StorageError::unsupported(message).with_hint("build with the bundled SQLite"))
+}
+
+/// Makes or migrates the store at `path` and gives the connection that writes.
+pub(crate) fn open_writer(path: &Path, busy: Duration) -> Outcome<Connection> {
+    check_library(rusqlite::version_number())?;
+    create(path).map_err(|error| denied(path, &error))?;
+    let mut conn = open(path, busy)?;
+    let found = schema::look(&conn.transaction()?)?;
+    match found {
+        Found::Foreign => return Err(schema::foreign().into()),
+        Found::Ours(version) => schema::check_version(version)?,
+        // A page's size is fixed with the first page.
+        Found::Nothing => conn.pragma_update(None, "page_size", PAGE_SIZE)?,
+    }
+    use_log(&conn, busy)?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Savepoints keep the pages that they may have to put back: in memory rather than in a file.
+    conn.pragma_update(None, "temp_store", "memory")?;
+    schema::migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// Turns the write-ahead log on. SQLite does not wait for its turn to do that, so we do.
+fn use_log(conn: &Connection, busy: Duration) -> Outcome<()> {
+    let began = Instant::now();
+    loop {
+        match conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let message = format!("the file system allows no write-ahead log: the journal stays {mode}");
+                return Err(StorageError::unsupported(message).with_hint("use a local disk").into());
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < busy => {
+                std::thread::sleep(TURN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A further connection to a store that was opened for writing before.
+pub(crate) fn open_reader(path: &Path, busy: Duration) -> Outcome<Connection> {
+    let conn = open(path, busy)?;
+    conn.pragma_update(None, "query_only", true)?;
+    functions::register(&conn)?;
+    Ok(conn)
+}
+
+fn open(path: &Path, busy: Duration) -> Outcome<Connection> {
+    // No URI: a path is a path, whatever characters it holds.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(busy)?;
+    conn.set_prepared_statement_cache_capacity(96);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    Ok(conn)
+}
+
+/// Makes the file, and the directories above it, for the user alone.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn denied(path: &Path, error: &std::io::Error) -> Fault {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+        _ => ErrorKind::Denied,
+    };
+    StorageError::new(kind, format!("{} cannot be opened for writing: {error}", path.display()))
+        .with_hint("choose a file in a directory that may be written")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_that_may_lose_commits_is_refused() {
+        assert!(check_library(rusqlite::version_number()).is_ok());
+        let error = check_library(3_051_002).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.to_string(), "SQLite 3.51.2 may lose what was committed: 3.51.3 or newer is needed");
+    }
+}

@@ -1,0 +1,188 @@
+//! Lists in the order of commits: versions, ledger, quarantine, change log.
+
+use std::num::NonZeroUsize;
+
+use feedspine_core::ingest::{Observation, Reject};
+use feedspine_core::{
+    Change, Cursor, Event, FeedId, FetchId, Json, Layer, NaturalKey, Origin, Page, PageRequest, Quarantined, RecordId,
+    Seq, StorageError, Subject, Timestamp, Version,
+};
+use rusqlite::{Connection, Row};
+
+use crate::error::Outcome;
+use crate::ledger::{self, OF};
+use crate::rows;
+use crate::session::{find_feed, find_record};
+
+/// A page of a list whose entries are numbered: `load` reads entries after a number, so many at most.
+pub(crate) fn numbered_page<T>(
+    page: &PageRequest,
+    of: &str,
+    load: impl FnOnce(i64, i64) -> Outcome<Vec<(i64, T)>>,
+) -> Outcome<Page<T>> {
+    let after = page.after.as_ref().map(|cursor| number_of(&cursor.position(of)?)).transpose()?;
+    let mut found = load(after.unwrap_or(0), limit(page.size() + 1))?;
+    let more = found.len() > page.size();
+    found.truncate(page.size());
+    let next = found.last().filter(|_| more).map(|(number, _)| Cursor::new(of, &[Json::from(*number)]));
+    Ok(Page { items: found.into_iter().map(|(_, entry)| entry).collect(), next })
+}
+
+/// The number that a cursor of a numbered list holds.
+pub(crate) fn number_of(position: &[Json]) -> Result<i64, StorageError> {
+    let number = match position {
+        [Json::Number(number)] => number.as_i64(),
+        _ => None,
+    };
+    number.ok_or_else(|| StorageError::invalid("the cursor does not fit the list"))
+}
+
+/// A `LIMIT` to be bound.
+pub(crate) fn limit(entries: usize) -> i64 {
+    i64::try_from(entries).unwrap_or(i64::MAX)
+}
+
+/// The versions of a record at a layer, from the first.
+pub(crate) fn versions_page(
+    conn: &Connection,
+    id: RecordId,
+    layer: Layer,
+    page: &PageRequest,
+) -> Outcome<Page<Version>> {
+    numbered_page(page, &format!("versions {id} {layer}"), |after, limit| {
+        let Some(record) = find_record(conn, id)? else { return Ok(Vec::new()) };
+        let before_first = rows::first_row(record, layer);
+        let mut load = conn.prepare_cached(
+            "SELECT v.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
+                    v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id
+             FROM versions v LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
+             WHERE v.row > ? AND v.row <= ? ORDER BY v.row LIMIT ?",
+        )?;
+        let mut found = load.query((before_first.saturating_add(after), rows::last_row(record, layer), limit))?;
+        let mut versions = Vec::new();
+        while let Some(row) = found.next()? {
+            versions.push((row.get::<_, i64>(0)? - before_first, read_version(row, id)?));
+        }
+        Ok(versions)
+    })
+}
+
+fn read_version(row: &Row<'_>, record: RecordId) -> Outcome<Version> {
+    let (layer, number) = rows::split_row(row.get(0)?)?;
+    let origin = match (row.get::<_, Option<[u8; 16]>>(11)?, row.get::<_, Option<[u8; 16]>>(12)?) {
+        (Some(feed), Some(fetch)) => Some(Origin { feed: FeedId::from_bytes(feed), fetch: FetchId::from_bytes(fetch) }),
+        _ => None,
+    };
+    Ok(Version {
+        record,
+        layer,
+        number,
+        content: rows::content(row, 1, 2)?,
+        metadata: rows::metadata(row, 3)?,
+        published: rows::optional_instant(row.get(4)?)?,
+        updated: rows::optional_instant(row.get(5)?)?,
+        recorded_at: rows::instant(row.get(6)?)?,
+        origin,
+        derived_from: rows::lineage(row, 7)?,
+    })
+}
+
+/// The feed's ledger.
+pub(crate) fn observations_page(conn: &Connection, feed: FeedId, page: &PageRequest) -> Outcome<Page<Observation>> {
+    numbered_page(page, &format!("observations {feed}"), |after, limit| {
+        let Some(number) = find_feed(conn, feed)? else { return Ok(Vec::new()) };
+        let mut load = conn.prepare_cached(&format!(
+            "SELECT l.place, f.id, l.round, l.observed_at, l.recorded_after, l.coverage, {OF}, {}
+             FROM ledger l JOIN fetches f ON f.no = l.fetch
+             WHERE l.feed = ? AND l.place > ? ORDER BY l.place LIMIT ?",
+            rows::COUNTS
+        ))?;
+        let mut found = load.query((number, after, limit))?;
+        let mut observations = Vec::new();
+        while let Some(row) = found.next()? {
+            let observed_at = rows::instant(row.get(3)?)?;
+            let observation = Observation {
+                feed,
+                fetch: FetchId::from_bytes(row.get(1)?),
+                round: row.get::<_, Option<i64>>(2)?.map(rows::round).transpose()?,
+                coverage: ledger::read_coverage(row, 5)?,
+                observed_at,
+                recorded_at: observed_at.saturating_add_micros(row.get(4)?),
+                counts: rows::counts(row, 7)?,
+            };
+            observations.push((row.get(0)?, observation));
+        }
+        Ok(observations)
+    })
+}
+
+/// The feed's quarantine.
+pub(crate) fn rejects_page(conn: &Connection, feed: FeedId, page: &PageRequest) -> Outcome<Page<Quarantined>> {
+    numbered_page(page, &format!("rejects {feed}"), |after, limit| {
+        let Some(number) = find_feed(conn, feed)? else { return Ok(Vec::new()) };
+        let mut load = conn.prepare_cached(
+            "SELECT r.place, f.id, r.recorded_at, r.ordinal, r.namespace, r.key, r.code, r.reason, r.excerpt
+             FROM rejects r JOIN fetches f ON f.no = r.fetch
+             WHERE r.feed = ? AND r.place > ? ORDER BY r.place LIMIT ?",
+        )?;
+        let mut found = load.query((number, after, limit))?;
+        let mut rejects = Vec::new();
+        while let Some(row) = found.next()? {
+            let has_key = row.get_ref(5)?.as_str_or_null().map_err(rusqlite::Error::from)?.is_some();
+            let reject = Reject {
+                ordinal: row.get(3)?,
+                key: if has_key { Some(rows::key(row, 4)?) } else { None },
+                code: row.get(6)?,
+                reason: row.get(7)?,
+                excerpt: row.get(8)?,
+            };
+            let fetch = FetchId::from_bytes(row.get(1)?);
+            rejects.push((row.get(0)?, Quarantined { fetch, recorded_at: rows::instant(row.get(2)?)?, reject }));
+        }
+        Ok(rejects)
+    })
+}
+
+/// Up to `most` changes after a position.
+pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Outcome<Vec<Change>> {
+    let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut load = conn.prepare_cached(
+        "SELECT c.seq, c.kind, c.layer, c.version, f.id, t.id, coalesce(w.id, wg.id), c.recorded_at,
+                coalesce(r.id, g.id), s.name, coalesce(r.key, g.key)
+         FROM changes c
+         LEFT JOIN records r ON r.no = c.record LEFT JOIN graves g ON g.no = c.record
+         LEFT JOIN spaces s ON s.no = coalesce(r.space, g.space)
+         LEFT JOIN records w ON w.no = c.witness LEFT JOIN graves wg ON wg.no = c.witness
+         LEFT JOIN feeds f ON f.no = c.feed LEFT JOIN fetches t ON t.no = c.fetch
+         WHERE c.seq > ? ORDER BY c.seq LIMIT ?",
+    )?;
+    let mut found = load.query((after, limit(most.get())))?;
+    let mut changes = Vec::new();
+    while let Some(row) = found.next()? {
+        changes.push(read_change(row)?);
+    }
+    Ok(changes)
+}
+
+fn read_change(row: &Row<'_>) -> Outcome<Change> {
+    let recorded_at: Timestamp = rows::instant(row.get(7)?)?;
+    let subject = match row.get::<_, Option<[u8; 16]>>(8)? {
+        None => None,
+        Some(record) => {
+            let key: NaturalKey = rows::key(row, 9)?;
+            let layer = row.get::<_, Option<i64>>(2)?.map(rows::layer).transpose()?;
+            let version = row.get::<_, Option<i64>>(3)?.map(rows::version).transpose()?;
+            Some(Subject { record: RecordId::from_bytes(record), key, layer, version })
+        }
+    };
+    let event = Event {
+        kind: rows::change_kind(row.get(1)?)?,
+        subject,
+        feed: row.get::<_, Option<[u8; 16]>>(4)?.map(FeedId::from_bytes),
+        fetch: row.get::<_, Option<[u8; 16]>>(5)?.map(FetchId::from_bytes),
+        witness: row.get::<_, Option<[u8; 16]>>(6)?.map(RecordId::from_bytes),
+        recorded_at,
+    };
+    Ok(Change { seq: Seq::from_number(row.get::<_, i64>(0)?.cast_unsigned()), event })
+}

@@ -1,0 +1,311 @@
+//! The tables, and how a file comes to have them.
+//!
+//! Lean by measurement: what is asked at every poll is narrow and clustered, what is large is written once, and no index
+//! serves a question that is asked rarely. Numbers given by this file (`no`) stand for the long names that many rows
+//! share.
+
+use feedspine_core::StorageError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::Outcome;
+
+/// Marks a file as ours: `FSPN`.
+pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
+
+/// The schema version that this program writes.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken.
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1];
+
+const VERSION_1: &str = "
+-- Namespaces and hash rules, each stored once.
+CREATE TABLE spaces (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE rules (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO rules VALUES (0, '');
+
+-- What is held of each feed: its cursor and its manifest in brief.
+CREATE TABLE feeds (
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    revision INTEGER NOT NULL DEFAULT 0,
+    cursor TEXT,
+    round INTEGER NOT NULL DEFAULT 0,
+    told_by BLOB,
+    told_in INTEGER,
+    digest BLOB,
+    size INTEGER,
+    rule INTEGER,
+    -- How many rows of the ledger and of the quarantine it has.
+    observations INTEGER NOT NULL DEFAULT 0,
+    rejects INTEGER NOT NULL DEFAULT 0,
+    -- The last round's place in the order of sightings.
+    observed_at INTEGER,
+    last_fetch BLOB
+) STRICT;
+
+-- Fetches by number. The control plane's columns are null for fetches that it was not told of.
+CREATE TABLE fetches (
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    feed INTEGER,
+    -- Counts a feed's fetches in the order in which they were begun.
+    begun INTEGER,
+    address INTEGER,
+    started_at INTEGER,
+    finished_at INTEGER,
+    status TEXT,
+    http_status INTEGER,
+    wire_bytes INTEGER,
+    body_bytes INTEGER,
+    duration_ms INTEGER,
+    code TEXT,
+    reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX fetches_begun ON fetches (feed, begun) WHERE begun IS NOT NULL;
+
+-- The ledger: one row for each observation. `place` counts a feed's observations in the order of commits.
+CREATE TABLE ledger (
+    feed INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    fetch INTEGER NOT NULL,
+    coverage INTEGER NOT NULL,
+    -- For Unchanged: the place of the observation that it names.
+    of INTEGER,
+    observed_at INTEGER NOT NULL,
+    -- Microseconds after observed_at.
+    recorded_after INTEGER NOT NULL,
+    round INTEGER,
+    -- This round does not come after the one before it in the order of sightings.
+    setback INTEGER NOT NULL,
+    -- Its last part came.
+    ended INTEGER NOT NULL,
+    seen INTEGER NOT NULL, new INTEGER NOT NULL, changed INTEGER NOT NULL, unchanged INTEGER NOT NULL,
+    rejected INTEGER NOT NULL, repeated INTEGER NOT NULL, withdrawn INTEGER NOT NULL,
+    scrolled_off INTEGER NOT NULL, returned INTEGER NOT NULL, gaps INTEGER NOT NULL,
+    -- Of a fetch that came in one part, what `parts` keeps of the others; else null.
+    digest BLOB,
+    revision INTEGER,
+    first_change INTEGER,
+    PRIMARY KEY (feed, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ledger_by_fetch ON ledger (fetch);
+CREATE INDEX ledger_by_round ON ledger (feed, round) WHERE round IS NOT NULL;
+CREATE INDEX ledger_setbacks ON ledger (feed, round) WHERE setback;
+
+-- The committed parts of fetches that came in several.
+CREATE TABLE parts (
+    feed INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    round INTEGER,
+    seen INTEGER NOT NULL, new INTEGER NOT NULL, changed INTEGER NOT NULL, unchanged INTEGER NOT NULL,
+    rejected INTEGER NOT NULL, repeated INTEGER NOT NULL, withdrawn INTEGER NOT NULL,
+    scrolled_off INTEGER NOT NULL, returned INTEGER NOT NULL, gaps INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    revision INTEGER NOT NULL,
+    first_change INTEGER,
+    -- Ordinals, four bytes each, most significant first.
+    retold BLOB NOT NULL,
+    PRIMARY KEY (feed, place, part)
+) STRICT, WITHOUT ROWID;
+
+-- Records, narrow: what lists are filtered and ordered by. `top` is the row of the version shown when no layer is asked.
+CREATE TABLE records (
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    space INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    key_rule TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    published INTEGER,
+    top INTEGER NOT NULL
+) STRICT;
+CREATE TABLE keys (
+    space INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    record INTEGER NOT NULL,
+    PRIMARY KEY (space, hash)
+) STRICT, WITHOUT ROWID;
+-- The names of records that were deleted: the change log still speaks of them, and their numbers are not given again.
+CREATE TABLE graves (no INTEGER PRIMARY KEY, id BLOB NOT NULL, space INTEGER NOT NULL, key TEXT NOT NULL) STRICT;
+
+-- Versions. `row` is made of the record's number, the layer and the version's number (see rows.rs): a record's versions
+-- lie together, and its current one is the greatest.
+CREATE TABLE versions (
+    row INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    rule INTEGER NOT NULL,
+    -- The hash under that rule, where it differs from the whole content's.
+    rule_hash BLOB,
+    published INTEGER,
+    updated INTEGER,
+    recorded_at INTEGER NOT NULL,
+    feed INTEGER,
+    fetch INTEGER,
+    from_layer INTEGER,
+    from_version INTEGER,
+    from_hash BLOB,
+    from_deleted INTEGER,
+    -- Null for an empty object.
+    metadata TEXT,
+    content TEXT NOT NULL
+) STRICT;
+
+-- Open spans, by feed: what a document is compared with.
+CREATE TABLE present (
+    feed INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    key_hash BLOB NOT NULL,
+    id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    shown_version INTEGER NOT NULL,
+    shown_hash BLOB NOT NULL,
+    age INTEGER NOT NULL,
+    PRIMARY KEY (feed, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX present_of ON present (record);
+-- What a feed showed last of a record that it no longer holds; null when that version was deleted.
+CREATE TABLE absent (
+    record INTEGER NOT NULL,
+    feed INTEGER NOT NULL,
+    shown_version INTEGER,
+    shown_hash BLOB,
+    -- Null when the feed only ever showed it by Delta.
+    ended TEXT,
+    PRIMARY KEY (record, feed)
+) STRICT, WITHOUT ROWID;
+-- Closed spans.
+CREATE TABLE spans (
+    record INTEGER NOT NULL,
+    feed INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (record, feed, since)
+) STRICT, WITHOUT ROWID;
+-- Point sightings.
+CREATE TABLE points (
+    record INTEGER NOT NULL,
+    observed_at INTEGER NOT NULL,
+    feed INTEGER NOT NULL,
+    fetch INTEGER NOT NULL,
+    shown_version INTEGER NOT NULL,
+    shown_hash BLOB NOT NULL,
+    age INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    PRIMARY KEY (record, observed_at, feed, fetch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX points_by_fetch ON points (fetch, feed);
+-- Sightings told by a caller, of keys that may have no record.
+CREATE TABLE told (
+    key_hash BLOB NOT NULL,
+    feed BLOB NOT NULL,
+    fetch BLOB NOT NULL,
+    observed_at INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    PRIMARY KEY (key_hash, feed, fetch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rejects (
+    feed INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    fetch INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    namespace TEXT,
+    key TEXT,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    excerpt TEXT NOT NULL,
+    PRIMARY KEY (feed, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rejects_by_fetch ON rejects (fetch);
+
+-- The change log. Its rows stay when the record is deleted.
+CREATE TABLE changes (
+    seq INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    record INTEGER,
+    layer INTEGER,
+    version INTEGER,
+    feed INTEGER,
+    fetch INTEGER,
+    witness INTEGER,
+    recorded_at INTEGER NOT NULL
+) STRICT;
+
+-- The control plane: feeds as people know them, and the addresses of fetches.
+CREATE TABLE control_feeds (
+    id BLOB PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    status TEXT NOT NULL,
+    key_rule TEXT,
+    allow_private INTEGER NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX control_feed_names ON control_feeds (name) WHERE status <> 'removed';
+CREATE TABLE addresses (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+";
+
+/// What a file is, before it is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// An empty file.
+    Nothing,
+    /// A store of ours with that schema version.
+    Ours(u32),
+    /// Somebody else's database.
+    Foreign,
+}
+
+/// Looks at a file, within a transaction of the caller's, and writes nothing.
+pub(crate) fn look(conn: &Transaction<'_>) -> Outcome<Found> {
+    let application_id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (application_id, version, tables) {
+        (APPLICATION_ID, version, _) => Found::Ours(version),
+        (0, 0, 0) => Found::Nothing,
+        _ => Found::Foreign,
+    })
+}
+
+/// Takes the steps that are missing, all in one transaction; of two processes at once, the second finds nothing to do.
+pub(crate) fn migrate(conn: &mut Connection) -> Outcome<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let taken = match look(&transaction)? {
+        Found::Nothing => 0,
+        Found::Ours(version) => version,
+        Found::Foreign => return Err(foreign().into()),
+    };
+    check_version(taken)?;
+    for step in MIGRATIONS.iter().skip(taken as usize) {
+        transaction.execute_batch(step)?;
+    }
+    if taken < SCHEMA_VERSION {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Refuses a schema that this program does not know.
+pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
+    if version <= SCHEMA_VERSION {
+        return Ok(());
+    }
+    let message = format!("the store has schema version {version}; this program knows up to {SCHEMA_VERSION}");
+    Err(StorageError::unsupported(message).with_hint("use a newer feedspine"))
+}
+
+/// The error for a database of somebody else's.
+pub(crate) fn foreign() -> StorageError {
+    StorageError::corrupt("the file is a database of another program")
+        .with_hint("choose another file: feedspine makes its own")
+}

@@ -1,0 +1,147 @@
+//! A job's view of the write connection, and the numbers that stand for long names.
+
+use std::collections::HashMap;
+
+use feedspine_core::{FeedId, FetchId, HashRuleId, Namespace, RecordId, StorageError};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::Outcome;
+use crate::rows::{LAST_RECORD, corrupt};
+
+/// Numbers given earlier. Rows that give numbers are never deleted, so what was committed once stays true, also when
+/// another process writes.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    spaces: HashMap<Namespace, i64>,
+    rules: HashMap<HashRuleId, i64>,
+    feeds: HashMap<FeedId, i64>,
+}
+
+impl Names {
+    /// Forgets all: some may have been given by work that was taken back.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What one job works with.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) conn: &'a Connection,
+    names: &'a mut Names,
+    /// The next record's number, once asked for in this transaction.
+    next_record: &'a mut Option<i64>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(conn: &'a Connection, names: &'a mut Names, next_record: &'a mut Option<i64>) -> Self {
+        Self { conn, names, next_record }
+    }
+
+    /// The namespace's number; gives it one when it is new.
+    pub(crate) fn space(&mut self, namespace: &Namespace) -> Outcome<i64> {
+        if let Some(number) = self.names.spaces.get(namespace) {
+            return Ok(*number);
+        }
+        let number = match find_space(self.conn, namespace)? {
+            Some(number) => number,
+            None => self.conn.prepare_cached("INSERT INTO spaces (name) VALUES (?)")?.insert([namespace.as_str()])?,
+        };
+        self.names.spaces.insert(namespace.clone(), number);
+        Ok(number)
+    }
+
+    /// The hash rule's number; gives it one when it is new.
+    pub(crate) fn rule(&mut self, rule: &HashRuleId) -> Outcome<i64> {
+        if let Some(number) = self.names.rules.get(rule) {
+            return Ok(*number);
+        }
+        let found = self
+            .conn
+            .prepare_cached("SELECT no FROM rules WHERE id = ?")?
+            .query_row([rule.as_str()], |row| row.get(0))
+            .optional()?;
+        let number = match found {
+            Some(number) => number,
+            None => self.conn.prepare_cached("INSERT INTO rules (id) VALUES (?)")?.insert([rule.as_str()])?,
+        };
+        self.names.rules.insert(rule.clone(), number);
+        Ok(number)
+    }
+
+    /// The feed's number; makes its row when it is new.
+    pub(crate) fn feed(&mut self, feed: FeedId) -> Outcome<i64> {
+        if let Some(number) = self.names.feeds.get(&feed) {
+            return Ok(*number);
+        }
+        let number = match find_feed(self.conn, feed)? {
+            Some(number) => number,
+            None => self.conn.prepare_cached("INSERT INTO feeds (id) VALUES (?)")?.insert([feed.as_bytes()])?,
+        };
+        self.names.feeds.insert(feed, number);
+        Ok(number)
+    }
+
+    /// The fetch's number; makes its row when it is new.
+    pub(crate) fn fetch(&mut self, fetch: FetchId) -> Outcome<i64> {
+        match find_fetch(self.conn, fetch)? {
+            Some(number) => Ok(number),
+            None => Ok(self.conn.prepare_cached("INSERT INTO fetches (id) VALUES (?)")?.insert([fetch.as_bytes()])?),
+        }
+    }
+
+    /// A number that no record has or had.
+    pub(crate) fn new_record_number(&mut self) -> Outcome<i64> {
+        let number = match *self.next_record {
+            Some(number) => number,
+            None => self.conn.query_row(
+                "SELECT max(ifnull((SELECT max(no) FROM records), 0), ifnull((SELECT max(no) FROM graves), 0)) + 1",
+                [],
+                |row| row.get(0),
+            )?,
+        };
+        if number > LAST_RECORD {
+            return Err(
+                StorageError::unsupported(format!("a store cannot have more than {LAST_RECORD} records")).into()
+            );
+        }
+        *self.next_record = Some(number + 1);
+        Ok(number)
+    }
+
+    /// The number of a record that exists.
+    pub(crate) fn record(&self, id: RecordId) -> Outcome<i64> {
+        find_record(self.conn, id)?.ok_or_else(|| corrupt("a record's id that no row has"))
+    }
+}
+
+/// The namespace's number, when it has one.
+pub(crate) fn find_space(conn: &Connection, namespace: &Namespace) -> Outcome<Option<i64>> {
+    let mut find = conn.prepare_cached("SELECT no FROM spaces WHERE name = ?")?;
+    Ok(find.query_row([namespace.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The feed's number, when it has one.
+pub(crate) fn find_feed(conn: &Connection, feed: FeedId) -> Outcome<Option<i64>> {
+    let mut find = conn.prepare_cached("SELECT no FROM feeds WHERE id = ?")?;
+    Ok(find.query_row([feed.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The fetch's number, when it has one.
+pub(crate) fn find_fetch(conn: &Connection, fetch: FetchId) -> Outcome<Option<i64>> {
+    let mut find = conn.prepare_cached("SELECT no FROM fetches WHERE id = ?")?;
+    Ok(find.query_row([fetch.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The record's number, when it is held.
+pub(crate) fn find_record(conn: &Connection, id: RecordId) -> Outcome<Option<i64>> {
+    let mut find = conn.prepare_cached("SELECT no FROM records WHERE id = ?")?;
+    Ok(find.query_row([id.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The number of the record that holds that key.
+pub(crate) fn find_key(conn: &Connection, key: &feedspine_core::NaturalKey) -> Outcome<Option<i64>> {
+    let Some(space) = find_space(conn, key.namespace())? else { return Ok(None) };
+    let mut find = conn.prepare_cached("SELECT record FROM keys WHERE space = ? AND hash = ?")?;
+    Ok(find.query_row((space, key.hash().as_bytes()), |row| row.get(0)).optional()?)
+}

@@ -1,0 +1,220 @@
+//! The control plane in the same file: feeds, and what became of each fetch.
+
+use feedspine_core::{
+    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, Namespace,
+    Page, PageRequest, StorageError,
+};
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::{Fault, Outcome};
+use crate::history::{limit, number_of};
+use crate::rows::{self, corrupt};
+use crate::session::{Session, find_feed};
+
+const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, added_at";
+
+pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
+    let known =
+        session.conn.prepare_cached("SELECT 1 FROM control_feeds WHERE id = ?")?.exists([feed.id.as_bytes()])?;
+    if known {
+        return Err(StorageError::conflict(format!("feed {} is known already", feed.id)).into());
+    }
+    check_name(session.conn, feed)?;
+    let values: [&dyn ToSql; 8] = [
+        feed.id.as_bytes(),
+        &feed.name.as_str(),
+        &feed.address,
+        &feed.namespace.as_str(),
+        &feed.status.as_str(),
+        &feed.key_rule.map(feedspine_core::KeyRule::as_str),
+        &feed.allow_private,
+        &feed.added_at.as_micros(),
+    ];
+    let sql = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    session.conn.prepare_cached(&sql)?.execute(values.as_slice())?;
+    Ok(())
+}
+
+pub(crate) fn update_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
+    check_known(session.conn, feed)?;
+    check_name(session.conn, feed)?;
+    let values: [&dyn ToSql; 6] = [
+        feed.id.as_bytes(),
+        &feed.name.as_str(),
+        &feed.address,
+        &feed.status.as_str(),
+        &feed.key_rule.map(feedspine_core::KeyRule::as_str),
+        &feed.allow_private,
+    ];
+    session
+        .conn
+        .prepare_cached(
+            "UPDATE control_feeds SET name = ?2, address = ?3, status = ?4, key_rule = ?5, allow_private = ?6
+             WHERE id = ?1",
+        )?
+        .execute(values.as_slice())?;
+    Ok(())
+}
+
+fn check_known(conn: &Connection, feed: &Feed) -> Outcome<()> {
+    if conn.prepare_cached("SELECT 1 FROM control_feeds WHERE id = ?")?.exists([feed.id.as_bytes()])? {
+        return Ok(());
+    }
+    Err(StorageError::invalid(format!("there is no feed {}", feed.id)).into())
+}
+
+/// A name belongs to one feed at a time; removed feeds need none.
+fn check_name(conn: &Connection, feed: &Feed) -> Outcome<()> {
+    if feed.status == FeedStatus::Removed {
+        return Ok(());
+    }
+    match feed_named(conn, &feed.name)?.filter(|holder| holder.id != feed.id) {
+        None => Ok(()),
+        Some(_) => Err(StorageError::conflict(format!("there is a feed named {} already", feed.name))
+            .with_hint("choose another name with --name")
+            .into()),
+    }
+}
+
+pub(crate) fn feeds(conn: &Connection) -> Outcome<Vec<Feed>> {
+    let mut load = conn.prepare_cached(&format!("SELECT {FEED_COLUMNS} FROM control_feeds ORDER BY name, id"))?;
+    let mut found = load.query([])?;
+    let mut feeds = Vec::new();
+    while let Some(row) = found.next()? {
+        feeds.push(read_feed(row)?);
+    }
+    Ok(feeds)
+}
+
+pub(crate) fn feed_named(conn: &Connection, name: &FeedName) -> Outcome<Option<Feed>> {
+    let sql = format!("SELECT {FEED_COLUMNS} FROM control_feeds WHERE name = ? AND status <> 'removed'");
+    let mut load = conn.prepare_cached(&sql)?;
+    let mut found = load.query([name.as_str()])?;
+    found.next()?.map(read_feed).transpose()
+}
+
+fn read_feed(row: &Row<'_>) -> Outcome<Feed> {
+    let text = |at: usize| Ok::<_, Fault>(row.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?);
+    let key_rule = row.get_ref(5)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    Ok(Feed {
+        id: FeedId::from_bytes(row.get(0)?),
+        name: FeedName::new(text(1)?).map_err(|_| corrupt("a feed's name"))?,
+        address: text(2)?.to_owned(),
+        namespace: Namespace::new(text(3)?).map_err(|_| corrupt("a namespace"))?,
+        status: rows::word(text(4)?)?,
+        key_rule: key_rule.map(rows::word).transpose()?,
+        allow_private: row.get(6)?,
+        added_at: rows::instant(row.get(7)?)?,
+    })
+}
+
+pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent) -> Outcome<()> {
+    let conn = session.conn;
+    let fetch = session.fetch(intent.fetch)?;
+    let known: bool = conn
+        .prepare_cached("SELECT begun IS NOT NULL FROM fetches WHERE no = ?")?
+        .query_row([fetch], |row| row.get(0))?;
+    if known {
+        return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)).into());
+    }
+    let feed = session.feed(intent.feed)?;
+    let last: i64 = conn
+        .prepare_cached("SELECT ifnull(max(begun), 0) FROM fetches WHERE feed = ? AND begun IS NOT NULL")?
+        .query_row([feed], |row| row.get(0))?;
+    // Whoever begins a fetch interrupts the one before, so no earlier one can still be running.
+    conn.prepare_cached(
+        "UPDATE fetches SET status = ?3, finished_at = ?4, wire_bytes = 0, body_bytes = 0, duration_ms = 0
+         WHERE feed = ?1 AND begun = ?2 AND finished_at IS NULL",
+    )?
+    .execute((feed, last, FetchStatus::Interrupted.as_str(), intent.started_at.as_micros()))?;
+    let address = address(session, &intent.address)?;
+    conn.prepare_cached("UPDATE fetches SET feed = ?2, begun = ?3, address = ?4, started_at = ?5 WHERE no = ?1")?
+        .execute((fetch, feed, last + 1, address, intent.started_at.as_micros()))?;
+    Ok(())
+}
+
+/// The number of an address: most fetches ask one that was asked before.
+fn address(session: &Session<'_>, address: &str) -> Outcome<i64> {
+    let conn = session.conn;
+    let found = conn
+        .prepare_cached("SELECT no FROM addresses WHERE text = ?")?
+        .query_row([address], |row| row.get(0))
+        .optional()?;
+    match found {
+        Some(number) => Ok(number),
+        None => Ok(conn.prepare_cached("INSERT INTO addresses (text) VALUES (?)")?.insert([address])?),
+    }
+}
+
+pub(crate) fn finish_fetch(session: &mut Session<'_>, fetch: FetchId, detail: &FetchDetail) -> Outcome<()> {
+    let values: [&dyn ToSql; 9] = [
+        fetch.as_bytes(),
+        &detail.status.as_str(),
+        &detail.finished_at.as_micros(),
+        &detail.http_status,
+        &detail.wire_bytes.cast_signed(),
+        &detail.body_bytes.cast_signed(),
+        &detail.duration_ms.cast_signed(),
+        &detail.code,
+        &detail.reason,
+    ];
+    let written = session
+        .conn
+        .prepare_cached(
+            "UPDATE fetches SET status = ?2, finished_at = ?3, http_status = ?4, wire_bytes = ?5, body_bytes = ?6,
+                    duration_ms = ?7, code = ?8, reason = ?9 WHERE id = ?1 AND begun IS NOT NULL",
+        )?
+        .execute(values.as_slice())?;
+    if written == 0 {
+        return Err(StorageError::invalid(format!("fetch {fetch} was never begun")).into());
+    }
+    Ok(())
+}
+
+/// The fetches of a feed, newest first.
+pub(crate) fn fetches_page(conn: &Connection, feed: FeedId, page: &PageRequest) -> Outcome<Page<Fetch>> {
+    let of = format!("fetches {feed}");
+    let before = page.after.as_ref().map(|cursor| number_of(&cursor.position(&of)?)).transpose()?.unwrap_or(i64::MAX);
+    let Some(number) = find_feed(conn, feed)? else { return Ok(Page { items: Vec::new(), next: None }) };
+    let mut load = conn.prepare_cached(
+        "SELECT f.begun, f.id, f.started_at, a.text, f.status, f.finished_at, f.http_status, f.wire_bytes,
+                f.body_bytes, f.duration_ms, f.code, f.reason
+         FROM fetches f JOIN addresses a ON a.no = f.address
+         WHERE f.feed = ? AND f.begun < ? AND f.begun IS NOT NULL ORDER BY f.begun DESC LIMIT ?",
+    )?;
+    let mut found = load.query((number, before, limit(page.size() + 1)))?;
+    let mut items = Vec::new();
+    let mut next = None;
+    let mut last = before;
+    while let Some(row) = found.next()? {
+        if items.len() == page.size() {
+            next = Some(Cursor::new(&of, &[Json::from(last)]));
+            break;
+        }
+        last = row.get(0)?;
+        items.push(read_fetch(row, feed)?);
+    }
+    Ok(Page { items, next })
+}
+
+fn read_fetch(row: &Row<'_>, feed: FeedId) -> Outcome<Fetch> {
+    let intent = FetchIntent {
+        fetch: FetchId::from_bytes(row.get(1)?),
+        feed,
+        started_at: rows::instant(row.get(2)?)?,
+        address: row.get(3)?,
+    };
+    let Some(finished_at) = rows::optional_instant(row.get(5)?)? else { return Ok(Fetch { intent, detail: None }) };
+    let detail = FetchDetail {
+        status: rows::word(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
+        finished_at,
+        http_status: row.get(6)?,
+        wire_bytes: row.get::<_, i64>(7)?.cast_unsigned(),
+        body_bytes: row.get::<_, i64>(8)?.cast_unsigned(),
+        duration_ms: row.get::<_, i64>(9)?.cast_unsigned(),
+        code: row.get(10)?,
+        reason: row.get(11)?,
+    };
+    Ok(Fetch { intent, detail: Some(detail) })
+}

@@ -1,0 +1,297 @@
+//! [`SqliteStore`]: both contracts over one file.
+
+use std::fmt;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use feedspine_core::{
+    BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Layer,
+    NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
+    Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
+};
+
+use crate::error::Fault;
+use crate::feed_row::FeedRow;
+use crate::readers::Readers;
+use crate::writer::{Counters, Writer, WriterSettings, closed};
+use crate::{connect, history, ingest, query, schema, sightings, state, write};
+
+/// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
+const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
+
+/// What may be chosen when a store is opened; the default is right for almost everyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many questions may be asked at once.
+    pub readers: NonZeroU32,
+    /// How many writes may wait in the queue; more wait before it.
+    pub queue: NonZeroUsize,
+    /// How long to wait for another process that writes.
+    pub busy: Duration,
+    /// A write that has waited longer than this is not done: the caller may have given up.
+    pub patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            readers: NonZeroU32::new(4).expect("4 is not zero"),
+            queue: NonZeroUsize::new(256).expect("256 is not zero"),
+            busy: Duration::from_secs(10),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How many writes were committed by how many commits since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Transactions that were committed.
+    pub commits: u64,
+    /// Units of work in them.
+    pub jobs: u64,
+}
+
+/// A store in one SQLite file, with its `-wal` and `-shm` beside it while it is open.
+///
+/// ```no_run
+/// # async fn example() -> feedspine_core::Result<()> {
+/// use feedspine_core::StorageBackend;
+/// use feedspine_sqlite::SqliteStore;
+///
+/// let store = SqliteStore::new("feeds.db");
+/// store.initialize().await?;
+/// # Ok(()) }
+/// ```
+pub struct SqliteStore {
+    path: PathBuf,
+    settings: Settings,
+    counters: Arc<Counters>,
+    open: Mutex<Option<Arc<Open>>>,
+    /// Held while the store is opened or closed.
+    turning: tokio::sync::Mutex<()>,
+}
+
+/// The writer and the readers of an open store.
+#[derive(Debug)]
+struct Open {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// The store in that file, not yet opened; `initialize` makes it when there is none.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::with_settings(path, Settings::default())
+    }
+
+    /// The store in that file, with settings of your own.
+    pub fn with_settings(path: impl Into<PathBuf>, settings: Settings) -> Self {
+        Self {
+            path: path.into(),
+            settings,
+            counters: Arc::default(),
+            open: Mutex::default(),
+            turning: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many writes were committed by how many commits.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            jobs: self.counters.jobs.load(Ordering::Relaxed),
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Open>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<Arc<Open>> {
+        self.slot().clone().ok_or_else(closed)
+    }
+
+    async fn start(&self) -> Result<()> {
+        let _turn = self.turning.lock().await;
+        if self.slot().is_some() {
+            return Ok(());
+        }
+        let (path, busy) = (self.path.clone(), self.settings.busy);
+        let opened = tokio::task::spawn_blocking(move || connect::open_writer(&path, busy)).await;
+        let conn = opened
+            .map_err(|error| StorageError::internal("opening the store panicked").with_source(error))?
+            .map_err(|fault| self.named(fault))?;
+        let settings = WriterSettings {
+            path: self.path.clone(),
+            busy,
+            patience: self.settings.patience,
+            queue: self.settings.queue.get(),
+        };
+        let writer = Writer::start(conn, settings, Arc::clone(&self.counters))?;
+        let readers = Readers::new(self.path.clone(), busy, self.settings.readers.get());
+        *self.slot() = Some(Arc::new(Open { writer, readers }));
+        Ok(())
+    }
+
+    /// An error of opening, which must name the file.
+    fn named(&self, fault: Fault) -> StorageError {
+        let error = fault.into_error();
+        let text = error.to_string();
+        let path = self.path.display().to_string();
+        if text.contains(&path) {
+            return error;
+        }
+        let named = StorageError::new(error.kind(), format!("{path}: {text}"));
+        let named = match error.hint() {
+            Some(hint) => named.with_hint(hint),
+            None => named,
+        };
+        named.with_source(error)
+    }
+}
+
+#[async_trait]
+impl StorageBackend for SqliteStore {
+    fn info(&self) -> BackendInfo {
+        BackendInfo { name: "sqlite".into(), schema_version: schema::SCHEMA_VERSION, capabilities: CAPABILITIES }
+    }
+
+    async fn initialize(&self) -> Result<()> {
+        self.start().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        let _turn = self.turning.lock().await;
+        let Some(open) = self.slot().take() else { return Ok(()) };
+        open.readers.close().await;
+        open.writer.close().await
+    }
+
+    async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&batch)?;
+        let open = self.open()?;
+        let prepared = Prepared::new(batch)?;
+        open.writer.run(move |session| ingest::ingest(session, &prepared)).await
+    }
+
+    async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
+        let question = move |conn: &_| Ok(FeedRow::load(conn, feed)?.and_then(|feed| feed.state.to_cursor()));
+        self.open()?.readers.run(question).await
+    }
+
+    async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
+        self.open()?.writer.run(move |session| write::put_many(session, &writes)).await
+    }
+
+    async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
+        let wanted = wanted.to_vec();
+        self.open()?.readers.run(move |conn| query::get_many(conn, &wanted)).await
+    }
+
+    async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {
+        let doomed = doomed.to_vec();
+        self.open()?.writer.run(move |session| write::delete_many(session, &doomed, at)).await
+    }
+
+    async fn query_page(&self, query: &Query) -> Result<Page<Record>> {
+        let query = query.clone();
+        self.open()?.readers.run(move |conn| query::query_page(conn, &query)).await
+    }
+
+    async fn count(&self, selection: &Selection) -> Result<u64> {
+        let selection = selection.clone();
+        self.open()?.readers.run(move |conn| query::count(conn, &selection)).await
+    }
+
+    async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
+        self.open()?.writer.run(move |session| write::observe_many(session, &seen)).await
+    }
+
+    async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
+        let (key, page) = (key.clone(), page.clone());
+        self.open()?.readers.run(move |conn| sightings::sightings_page(conn, &key, &page)).await
+    }
+
+    async fn seen_many(&self, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>> {
+        let keys = keys.to_vec();
+        self.open()?.readers.run(move |conn| sightings::seen_many(conn, &keys)).await
+    }
+
+    async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
+        let page = page.clone();
+        self.open()?.readers.run(move |conn| history::versions_page(conn, record, layer, &page)).await
+    }
+
+    async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
+        let page = page.clone();
+        self.open()?.readers.run(move |conn| history::observations_page(conn, feed, &page)).await
+    }
+
+    async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
+        let page = page.clone();
+        self.open()?.readers.run(move |conn| history::rejects_page(conn, feed, &page)).await
+    }
+
+    async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
+        let after = after.clone();
+        self.open()?.readers.run(move |conn| history::changes(conn, &after, limit)).await
+    }
+}
+
+#[async_trait]
+impl StateStore for SqliteStore {
+    async fn prepare(&self) -> Result<()> {
+        self.start().await
+    }
+
+    async fn add_feed(&self, feed: &Feed) -> Result<()> {
+        let feed = feed.clone();
+        self.open()?.writer.run(move |session| state::add_feed(session, &feed)).await
+    }
+
+    async fn update_feed(&self, feed: &Feed) -> Result<()> {
+        let feed = feed.clone();
+        self.open()?.writer.run(move |session| state::update_feed(session, &feed)).await
+    }
+
+    async fn feeds(&self) -> Result<Vec<Feed>> {
+        self.open()?.readers.run(state::feeds).await
+    }
+
+    async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
+        let name = name.clone();
+        self.open()?.readers.run(move |conn| state::feed_named(conn, &name)).await
+    }
+
+    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
+        let intent = intent.clone();
+        self.open()?.writer.run(move |session| state::begin_fetch(session, &intent)).await
+    }
+
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
+        let detail = detail.clone();
+        self.open()?.writer.run(move |session| state::finish_fetch(session, fetch, &detail)).await
+    }
+
+    async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
+        let page = page.clone();
+        self.open()?.readers.run(move |conn| state::fetches_page(conn, feed, &page)).await
+    }
+}

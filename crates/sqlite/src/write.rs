@@ -1,0 +1,289 @@
+//! Writes that are not captures: put, delete, told sightings.
+
+use feedspine_core::{
+    ChangeKind, Event, KeyRule, Layer, NaturalKey, RecordId, RecordRef, RecordWrite, Sighting, SpanEnd, StorageError,
+    Subject, Timestamp, VersionNo,
+};
+use rusqlite::OptionalExtension;
+use rusqlite::types::ToSql;
+
+use crate::apply::log;
+use crate::error::Outcome;
+use crate::query::{current_row, find};
+use crate::rows;
+use crate::session::{Session, find_key, find_record};
+
+/// Writes versions; the savepoint makes it all or none.
+pub(crate) fn put_many(session: &mut Session<'_>, writes: &[RecordWrite]) -> Outcome<Vec<VersionNo>> {
+    writes.iter().map(|write| put(session, write)).collect()
+}
+
+fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
+    let conn = session.conn;
+    let known = check_id(session, write)?;
+    let current = match known {
+        Some(record) => current_row(conn, record, write.layer)?,
+        None => None,
+    };
+    if let Some(row) = current
+        && holds(session, row, write)?
+    {
+        return Ok(rows::split_row(row)?.1);
+    }
+    let number = match current {
+        Some(row) => rows::split_row(row)?.1.next(),
+        None => VersionNo::FIRST,
+    };
+    let record = match known {
+        Some(record) => record,
+        None => session.new_record_number()?,
+    };
+    let row = rows::version_row(record, write.layer, number)?;
+    insert_version(session, row, write)?;
+    let published = write.published.map(Timestamp::as_micros);
+    if known.is_some() {
+        conn.prepare_cached("UPDATE records SET top = ?2, published = ?3 WHERE no = ?1 AND top < ?2")?
+            .execute((record, row, published))?;
+    } else {
+        let space = session.space(write.key.namespace())?;
+        conn.prepare_cached(
+            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published, top)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute((
+            record,
+            write.id.as_bytes(),
+            space,
+            write.key.key(),
+            KeyRule::Given.as_str(),
+            write.recorded_at.as_micros(),
+            published,
+            row,
+        ))?;
+        conn.prepare_cached("INSERT INTO keys (space, hash, record) VALUES (?, ?, ?)")?.execute((
+            space,
+            write.key.hash().as_bytes(),
+            record,
+        ))?;
+    }
+    let kind = match (current, known) {
+        (Some(_), _) => ChangeKind::Changed,
+        (None, Some(_)) => ChangeKind::Promoted,
+        (None, None) => ChangeKind::New,
+    };
+    let event = called(kind, (write.id, &write.key), (Some(write.layer), Some(number)), write.recorded_at);
+    log(session, &event, Some(record), None, None)?;
+    Ok(number)
+}
+
+/// The number of the record written to; `None` when it is new.
+fn check_id(session: &Session<'_>, write: &RecordWrite) -> Outcome<Option<i64>> {
+    let by_id = find_record(session.conn, write.id)?;
+    let by_key = find_key(session.conn, &write.key)?;
+    match (by_id, by_key) {
+        (Some(by_id), by_key) if by_key != Some(by_id) => {
+            let message = format!("record {} has another natural key than {}", write.id, write.key);
+            Err(StorageError::invalid(message).into())
+        }
+        (None, Some(held)) => {
+            let mut load = session.conn.prepare_cached("SELECT id FROM records WHERE no = ?")?;
+            let held = RecordId::from_bytes(load.query_row([held], |row| row.get(0))?);
+            let message = format!("the natural key {} belongs to record {held}", write.key);
+            Err(StorageError::conflict(message).with_hint("write to that id, or delete that record first").into())
+        }
+        _ => Ok(by_id),
+    }
+}
+
+/// Whether that version has the content and metadata of the write.
+fn holds(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outcome<bool> {
+    let mut load = session.conn.prepare_cached("SELECT hash, metadata FROM versions WHERE row = ?")?;
+    let (hash, metadata): ([u8; 32], Option<String>) =
+        load.query_row([row], |found| Ok((found.get(0)?, found.get(1)?)))?;
+    Ok(hash == *write.content.hash().as_bytes() && metadata.as_deref() == rows::stored_metadata(&write.metadata))
+}
+
+fn insert_version(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outcome<()> {
+    let source = write.derived_from.as_ref();
+    let hash = write.content.hash();
+    let values: [&dyn ToSql; 11] = [
+        &row,
+        hash.as_bytes(),
+        &write.published.map(Timestamp::as_micros),
+        &write.updated.map(Timestamp::as_micros),
+        &write.recorded_at.as_micros(),
+        &source.map(|source| source.layer.rank()),
+        &source.map(|source| source.version.get()),
+        &source.map(|source| *source.hash.as_bytes()),
+        &source.map(|source| source.source_deleted),
+        &rows::stored_metadata(&write.metadata),
+        &write.content.as_str(),
+    ];
+    session
+        .conn
+        .prepare_cached(
+            "INSERT INTO versions (row, hash, rule, published, updated, recorded_at,
+                                   from_layer, from_version, from_hash, from_deleted, metadata, content)
+             VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(values.as_slice())?;
+    Ok(())
+}
+
+/// Deletes rows, in the order asked.
+pub(crate) fn delete_many(session: &mut Session<'_>, doomed: &[RecordRef], at: Timestamp) -> Outcome<Vec<bool>> {
+    doomed.iter().map(|doomed| delete(session, doomed, at)).collect()
+}
+
+fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outcome<bool> {
+    let conn = session.conn;
+    let Some(record) = find(conn, &doomed.name)? else { return Ok(false) };
+    let mut version = None;
+    if let Some(layer) = doomed.layer {
+        let Some(last) = current_row(conn, record, layer)? else { return Ok(false) };
+        version = Some(rows::split_row(last)?.1);
+        delete_layer(session, record, layer)?;
+    }
+    let mut name = conn
+        .prepare_cached("SELECT r.id, s.name, r.key FROM records r JOIN spaces s ON s.no = r.space WHERE r.no = ?")?;
+    let mut named = name.query([record])?;
+    let row = named.next()?.ok_or_else(|| rows::corrupt("a record without its row"))?;
+    let (id, key) = (RecordId::from_bytes(row.get(0)?), rows::key(row, 1)?);
+    if doomed.layer.is_none() || highest(session, record)?.is_none() {
+        forget(session, record, &key)?;
+    } else if doomed.layer == Some(Layer::Bronze) {
+        forget_shown(session, record)?;
+    }
+    let event = called(ChangeKind::Deleted, (id, &key), (doomed.layer, version), at);
+    log(session, &event, Some(record), None, None)?;
+    Ok(true)
+}
+
+/// Removes the versions of one layer and marks what was derived from them.
+fn delete_layer(session: &Session<'_>, record: i64, layer: Layer) -> Outcome<()> {
+    let conn = session.conn;
+    conn.prepare_cached("DELETE FROM versions WHERE row > ? AND row <= ?")?
+        .execute((rows::first_row(record, layer), rows::last_row(record, layer)))?;
+    let (first, last) = all_rows(record);
+    conn.prepare_cached("UPDATE versions SET from_deleted = 1 WHERE row > ? AND row <= ? AND from_layer = ?")?
+        .execute((first, last, layer.rank()))?;
+    if let Some((top, published)) = highest(session, record)? {
+        conn.prepare_cached("UPDATE records SET top = ?, published = ? WHERE no = ?")?
+            .execute((top, published, record))?;
+    }
+    Ok(())
+}
+
+/// The row of the version shown when no layer is asked, and when it was published.
+fn highest(session: &Session<'_>, record: i64) -> Outcome<Option<(i64, Option<i64>)>> {
+    let mut load = session
+        .conn
+        .prepare_cached("SELECT row, published FROM versions WHERE row > ? AND row <= ? ORDER BY row DESC LIMIT 1")?;
+    Ok(load.query_row(all_rows(record), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Before the first and the last row that a version of the record can have.
+fn all_rows(record: i64) -> (i64, i64) {
+    (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Gold))
+}
+
+/// Removes a record and every trace but the change log, for which its name is kept.
+fn forget(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
+    let conn = session.conn;
+    take_present(session, record)?;
+    conn.prepare_cached("DELETE FROM versions WHERE row > ? AND row <= ?")?.execute(all_rows(record))?;
+    for table in ["absent", "spans", "points"] {
+        conn.prepare_cached(&format!("DELETE FROM {table} WHERE record = ?"))?.execute([record])?;
+    }
+    conn.prepare_cached("DELETE FROM told WHERE key_hash = ?")?.execute([key.hash().as_bytes()])?;
+    conn.prepare_cached("DELETE FROM keys WHERE space = (SELECT space FROM records WHERE no = ?1) AND hash = ?2")?
+        .execute((record, key.hash().as_bytes()))?;
+    conn.prepare_cached("INSERT INTO graves SELECT no, id, space, key FROM records WHERE no = ?")?.execute([record])?;
+    conn.prepare_cached("DELETE FROM records WHERE no = ?")?.execute([record])?;
+    Ok(())
+}
+
+/// The versions that feeds have shown are gone: their spans end, and the next document that lists the item captures it
+/// anew. Sightings stay.
+fn forget_shown(session: &Session<'_>, record: i64) -> Outcome<()> {
+    let conn = session.conn;
+    conn.prepare_cached("UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = ?")?
+        .execute([record])?;
+    conn.prepare_cached(
+        "INSERT INTO spans (record, feed, since, until, version)
+         SELECT p.record, p.feed, p.since, f.round, p.version FROM present p JOIN feeds f ON f.no = p.feed
+         WHERE p.record = ?",
+    )?
+    .execute([record])?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO absent (record, feed, ended) SELECT record, feed, ?2 FROM present WHERE record = ?1",
+    )?
+    .execute((record, SpanEnd::Unknown.as_str()))?;
+    take_present(session, record)
+}
+
+/// Removes the open spans of a record; the feeds' next full documents have to be looked at item by item.
+fn take_present(session: &Session<'_>, record: i64) -> Outcome<()> {
+    let conn = session.conn;
+    conn.prepare_cached(
+        "UPDATE feeds SET digest = NULL, size = size - 1 WHERE no IN (SELECT feed FROM present WHERE record = ?)",
+    )?
+    .execute([record])?;
+    conn.prepare_cached("DELETE FROM present WHERE record = ?")?.execute([record])?;
+    Ok(())
+}
+
+/// Records sightings told by a caller.
+pub(crate) fn observe_many(session: &mut Session<'_>, seen: &[Sighting]) -> Outcome<Vec<bool>> {
+    seen.iter().map(|sighting| observe(session, sighting)).collect()
+}
+
+fn observe(session: &Session<'_>, sighting: &Sighting) -> Outcome<bool> {
+    let conn = session.conn;
+    let key_hash = sighting.key.hash();
+    let (feed, fetch) = (sighting.feed.as_bytes(), sighting.fetch.as_bytes());
+    let mut same = conn.prepare_cached("SELECT first FROM told WHERE key_hash = ? AND feed = ? AND fetch = ?")?;
+    if let Some(answer) = same.query_row((key_hash.as_bytes(), feed, fetch), |row| row.get(0)).optional()? {
+        return Ok(answer);
+    }
+    if sighted_by(session, sighting)? {
+        return Ok(false);
+    }
+    let told = conn.prepare_cached("SELECT 1 FROM told WHERE key_hash = ?")?.exists([key_hash.as_bytes()])?;
+    let first = !told && !was_captured(session, &sighting.key)?;
+    conn.prepare_cached("INSERT INTO told (key_hash, feed, fetch, observed_at, first) VALUES (?, ?, ?, ?, ?)")?
+        .execute((key_hash.as_bytes(), feed, fetch, sighting.observed_at.as_micros(), first))?;
+    Ok(first)
+}
+
+/// Whether the observation that the caller names captured the key itself.
+fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
+    let Some(record) = find_key(session.conn, &told.key)? else { return Ok(false) };
+    let sql = "WITH observed AS (
+            SELECT l.feed, l.round, l.fetch FROM ledger l JOIN fetches t ON t.no = l.fetch JOIN feeds f ON f.no = l.feed
+            WHERE t.id = ?2 AND f.id = ?3)
+         SELECT 1 FROM observed o JOIN spans s ON s.record = ?1 AND s.feed = o.feed AND o.round BETWEEN s.since AND s.until
+         UNION ALL
+         SELECT 1 FROM observed o JOIN present p ON p.record = ?1 AND p.feed = o.feed AND o.round >= p.since
+         UNION ALL
+         SELECT 1 FROM observed o JOIN points p ON p.record = ?1 AND p.feed = o.feed AND p.fetch = o.fetch";
+    Ok(session.conn.prepare_cached(sql)?.exists((record, told.fetch.as_bytes(), told.feed.as_bytes()))?)
+}
+
+/// Whether any feed ever sighted that key by an ingest.
+fn was_captured(session: &Session<'_>, key: &NaturalKey) -> Outcome<bool> {
+    let Some(record) = find_key(session.conn, key)? else { return Ok(false) };
+    let sql = "SELECT 1 FROM present WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
+    Ok(session.conn.prepare_cached(sql)?.exists([record])?)
+}
+
+/// An event of a call, not of a capture.
+fn called(
+    kind: ChangeKind,
+    (record, key): (RecordId, &NaturalKey),
+    (layer, version): (Option<Layer>, Option<VersionNo>),
+    recorded_at: Timestamp,
+) -> Event {
+    let subject = Some(Subject { record, key: key.clone(), layer, version });
+    Event { kind, subject, feed: None, fetch: None, witness: None, recorded_at }
+}

@@ -1,0 +1,317 @@
+//! The one writer: takes all waiting jobs, runs each in its own savepoint, commits them together, then acknowledges.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use feedspine_core::{Applied, ErrorKind, Result, StorageError};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connect;
+use crate::error::{Failure, Fault, Outcome};
+use crate::session::{Names, Session};
+
+/// The most jobs that one COMMIT ends: with a hundred items each, enough that the disk's wait is no longer felt.
+const GROUP: usize = 128;
+
+/// How many jobs were committed by how many commits.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) jobs: AtomicU64,
+}
+
+/// What is fixed when the writer starts.
+#[derive(Debug, Clone)]
+pub(crate) struct WriterSettings {
+    pub(crate) path: PathBuf,
+    pub(crate) busy: Duration,
+    /// A job that has waited longer than this is not committed.
+    pub(crate) patience: Duration,
+    pub(crate) queue: usize,
+}
+
+/// A unit of work. It may be run more than once, when the transaction that it was part of was given up.
+trait Job: Send {
+    fn queued_at(&self) -> Instant;
+    fn run(&mut self, session: &mut Session<'_>) -> Result<(), Fault>;
+    /// Answers with what the last run gave.
+    fn acknowledge(self: Box<Self>);
+    fn refuse(self: Box<Self>, error: StorageError);
+}
+
+struct Call<T, W> {
+    queued_at: Instant,
+    work: W,
+    given: Option<T>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, W: FnMut(&mut Session<'_>) -> Outcome<T> + Send> Job for Call<T, W> {
+    fn queued_at(&self) -> Instant {
+        self.queued_at
+    }
+
+    fn run(&mut self, session: &mut Session<'_>) -> Result<(), Fault> {
+        self.given = Some((self.work)(session)?);
+        Ok(())
+    }
+
+    fn acknowledge(self: Box<Self>) {
+        let given = self.given.expect("only a job that ran is acknowledged");
+        // Whoever asked may have gone: what was committed stays.
+        let _gone = self.answer.send(Ok(given));
+    }
+
+    fn refuse(self: Box<Self>, error: StorageError) {
+        let _gone = self.answer.send(Err(error));
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    /// Finish what was queued before, then let go of the file.
+    Close(oneshot::Sender<Result<()>>),
+}
+
+/// The door to the writer thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Message")
+    }
+}
+
+impl Writer {
+    /// Starts the thread on a connection that was opened for writing.
+    pub(crate) fn start(conn: Connection, settings: WriterSettings, counters: Arc<Counters>) -> Result<Self> {
+        let (queue, waiting) = mpsc::channel(settings.queue);
+        let mut thread = Thread { conn: Some(conn), names: Names::default(), settings, counters };
+        std::thread::Builder::new()
+            .name("feedspine-sqlite".into())
+            .spawn(move || thread.serve(waiting))
+            .map_err(|error| StorageError::unavailable("the writer thread cannot be started").with_source(error))?;
+        Ok(Self { queue })
+    }
+
+    /// Queues a unit of work and waits for the commit that it is part of.
+    ///
+    /// Once queued it is done wholly or not at all, whether or not the caller still waits.
+    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Session<'_>) -> Outcome<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let call = Call { queued_at: Instant::now(), work, given: None, answer };
+        self.queue.send(Message::Job(Box::new(call))).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Waits until what was queued is done and the file is let go.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(Message::Close(answer)).await.is_err() {
+            return Ok(());
+        }
+        answered.await.unwrap_or(Ok(()))
+    }
+}
+
+/// The error of calls before `initialize` and after `close`.
+pub(crate) fn closed() -> StorageError {
+    StorageError::closed("the sqlite store is not open").with_hint("call initialize() first")
+}
+
+struct Thread {
+    /// `None` after a failure that leaves the connection's state in doubt: the next group opens another.
+    conn: Option<Connection>,
+    names: Names,
+    settings: WriterSettings,
+    counters: Arc<Counters>,
+}
+
+impl Thread {
+    fn serve(&mut self, mut waiting: mpsc::Receiver<Message>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut group = Vec::new();
+            let mut closing = None;
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Job(job) => group.push(job),
+                    Message::Close(answer) => closing = Some(answer),
+                }
+                let full = group.len() == GROUP || closing.is_some();
+                next = if full { None } else { waiting.try_recv().ok() };
+            }
+            if !group.is_empty() {
+                self.commit(group);
+            }
+            if let Some(answer) = closing {
+                waiting.close();
+                let _gone = answer.send(self.close());
+                return;
+            }
+        }
+    }
+
+    /// Moves the log into the file and closes it.
+    fn close(&mut self) -> Result<()> {
+        let Some(conn) = self.conn.take() else { return Ok(()) };
+        conn.close().map_err(|(_, error)| Fault::from(error).into_error())
+    }
+
+    /// Runs a group, and again what is left of it when the transaction had to be given up for those that were late.
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        while !group.is_empty() {
+            group = self.commit_once(group);
+        }
+    }
+
+    fn commit_once(&mut self, group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        let conn = match self.connection() {
+            Ok(conn) => conn,
+            Err(error) => {
+                refuse_all(group, &error.into_failure(), Applied::No);
+                return Vec::new();
+            }
+        };
+        let patience = self.settings.patience;
+        if let Err(error) = conn.execute_batch("BEGIN IMMEDIATE") {
+            refuse_all(group, &Failure::of(error), Applied::No);
+            self.conn = Some(conn);
+            return Vec::new();
+        }
+        let mut done: Vec<Box<dyn Job>> = Vec::with_capacity(group.len());
+        let mut group = group.into_iter();
+        let mut next_record = None;
+        while let Some(mut job) = group.next() {
+            if is_late(job.as_ref(), patience) {
+                job.refuse(late(patience));
+                continue;
+            }
+            let mut session = Session::new(&conn, &mut self.names, &mut next_record);
+            match run_in_savepoint(job.as_mut(), &mut session) {
+                Ok(()) => done.push(job),
+                Err(Ran::Failed(fault)) => {
+                    self.names.forget();
+                    job.refuse(fault.into_error());
+                }
+                Err(Ran::TransactionLost(failure)) => {
+                    self.names.forget();
+                    done.push(job);
+                    refuse_all(done.into_iter().chain(group), &failure, Applied::No);
+                    return Vec::new();
+                }
+            }
+        }
+        if done.iter().any(|job| is_late(job.as_ref(), patience)) {
+            return self.give_up(conn, done);
+        }
+        match conn.execute_batch("COMMIT") {
+            Ok(()) => {
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                self.counters.jobs.fetch_add(done.len() as u64, Ordering::Relaxed);
+                self.conn = Some(conn);
+                for job in done {
+                    job.acknowledge();
+                }
+            }
+            Err(error) => {
+                let failure = Failure::of(error);
+                let applied = self.applied_after_failed_commit(conn, &failure);
+                refuse_all(done, &failure, applied);
+            }
+        }
+        Vec::new()
+    }
+
+    fn connection(&mut self) -> Outcome<Connection> {
+        match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => connect::open_writer(&self.settings.path, self.settings.busy),
+        }
+    }
+
+    /// Takes the whole transaction back because some of its jobs are late; gives the others to be run again.
+    fn give_up(&mut self, conn: Connection, done: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        self.names.forget();
+        if conn.execute_batch("ROLLBACK").is_ok() {
+            self.conn = Some(conn);
+        }
+        let patience = self.settings.patience;
+        let (late_ones, others): (Vec<_>, Vec<_>) = done.into_iter().partition(|job| is_late(job.as_ref(), patience));
+        for job in late_ones {
+            job.refuse(late(patience));
+        }
+        others
+    }
+
+    /// Whether jobs whose COMMIT failed may have happened.
+    ///
+    /// Without room or turn the log never got the commit; a failed write or sync leaves it unknown what the disk holds,
+    /// and SQLite's advice is never to try again on the same connection.
+    fn applied_after_failed_commit(&mut self, conn: Connection, failure: &Failure) -> Applied {
+        self.names.forget();
+        let rolled_back = conn.is_autocommit() || conn.execute_batch("ROLLBACK").is_ok();
+        let certain = matches!(failure.kind(), ErrorKind::Full) || failure.is_busy();
+        if rolled_back && certain {
+            self.conn = Some(conn);
+            Applied::No
+        } else {
+            Applied::Unknown
+        }
+    }
+}
+
+/// How a job failed.
+enum Ran {
+    /// By itself; the others of the group stand.
+    Failed(Fault),
+    /// SQLite took the whole transaction back.
+    TransactionLost(Failure),
+}
+
+fn run_in_savepoint(job: &mut dyn Job, session: &mut Session<'_>) -> std::result::Result<(), Ran> {
+    let conn = session.conn;
+    let lost = |error: rusqlite::Error| Ran::TransactionLost(Failure::of(error));
+    conn.prepare_cached("SAVEPOINT job").and_then(|mut statement| statement.execute([])).map_err(lost)?;
+    let ran = catch_unwind(AssertUnwindSafe(|| job.run(session))).unwrap_or_else(|_| Err(panicked()));
+    match ran {
+        Ok(()) => {
+            conn.prepare_cached("RELEASE job").and_then(|mut statement| statement.execute([])).map_err(lost).map(drop)
+        }
+        Err(Fault::Sqlite(error)) if conn.is_autocommit() => Err(lost(error)),
+        Err(fault) => {
+            conn.execute_batch("ROLLBACK TO job; RELEASE job").map_err(lost)?;
+            Err(Ran::Failed(fault))
+        }
+    }
+}
+
+fn panicked() -> Fault {
+    StorageError::internal("a unit of work panicked; nothing of it was stored").with_hint("report this").into()
+}
+
+fn is_late(job: &dyn Job, patience: Duration) -> bool {
+    job.queued_at().elapsed() > patience
+}
+
+fn late(patience: Duration) -> StorageError {
+    StorageError::unavailable(format!("the store was busy for more than {} s", patience.as_secs()))
+        .with_hint("nothing was stored: try again")
+}
+
+fn refuse_all(jobs: impl IntoIterator<Item = Box<dyn Job>>, failure: &Failure, applied: Applied) {
+    for job in jobs {
+        job.refuse(failure.to_error(applied));
+    }
+}
