@@ -8,9 +8,11 @@ mod keys;
 mod layers;
 mod leaving;
 mod lifecycle;
+mod model;
 mod parts;
 mod records;
 mod sightings;
+mod stories;
 mod subject;
 mod unchanged;
 mod values;
@@ -43,7 +45,7 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
-const GROUPS: [&[Check<Subject>]; 12] = [
+const GROUPS: [&[Check<Subject>]; 13] = [
     lifecycle::CHECKS,
     ingest::CHECKS,
     parts::CHECKS,
@@ -55,6 +57,7 @@ const GROUPS: [&[Check<Subject>]; 12] = [
     records::CHECKS,
     layers::CHECKS,
     values::CHECKS,
+    stories::CHECKS,
     durability::CHECKS,
 ];
 
