@@ -19,7 +19,7 @@ use crate::{
 };
 use tables::Tables;
 
-const CAPABILITIES: Capabilities = Capabilities { durable: false, multi_process: false, max_batch: 1_000_000 };
+const CAPABILITIES: Capabilities = Capabilities { durable: false, multi_process: false, max_batch: 100_000 };
 
 /// Keeps everything in this process, behind one lock.
 #[derive(Debug, Default)]

@@ -2,15 +2,21 @@
 //!
 //! [`StorageExt`]: feedspine_core::StorageExt
 
+mod changes;
+mod concurrency;
 mod durability;
+mod errors;
 mod ingest;
 mod keys;
 mod layers;
 mod leaving;
 mod lifecycle;
 mod model;
+mod paging;
 mod parts;
+mod query;
 mod records;
+mod seed;
 mod sightings;
 mod stories;
 mod subject;
@@ -45,7 +51,7 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
-const GROUPS: [&[Check<Subject>]; 13] = [
+const GROUPS: [&[Check<Subject>]; 19] = [
     lifecycle::CHECKS,
     ingest::CHECKS,
     parts::CHECKS,
@@ -57,6 +63,12 @@ const GROUPS: [&[Check<Subject>]; 13] = [
     records::CHECKS,
     layers::CHECKS,
     values::CHECKS,
+    query::CHECKS,
+    paging::CHECKS,
+    changes::CHECKS,
+    seed::CHECKS,
+    concurrency::CHECKS,
+    errors::CHECKS,
     stories::CHECKS,
     durability::CHECKS,
 ];

@@ -124,13 +124,11 @@ impl Story {
     fn document(&mut self, feed: FeedId, observed_at: Timestamp) -> Vec<Candidate> {
         let held: Vec<String> = self.model.held_by(feed).cloned().collect();
         let shares = self.noise.below(12) > 0;
-        let wanted = |name: &&&str, noise: &mut Noise| match held.iter().any(|held| *held == ***name) {
-            true => shares && noise.below(6) > 0,
-            false => noise.below(4) == 0,
-        };
         let mut items: Vec<Candidate> = Vec::new();
-        for name in &NAMES {
-            if wanted(&name, &mut self.noise) {
+        for name in NAMES {
+            let is_held = held.iter().any(|held| held == name);
+            let listed = if is_held { shares && self.noise.below(6) > 0 } else { self.noise.below(4) == 0 };
+            if listed {
                 items.push(self.item(name));
             }
         }

@@ -55,6 +55,11 @@ impl Subject {
         Ok(Self { store, site })
     }
 
+    /// The store behind it, for what is spawned.
+    pub(super) fn handle(&self) -> Arc<dyn StorageBackend> {
+        Arc::clone(&self.store)
+    }
+
     /// One more fresh store, to compare with.
     pub(super) async fn another(&self) -> Verdict<Self> {
         let site = self.site.elsewhere().await?;
