@@ -1,1 +1,33 @@
-//! Being built.
+//! Bytes to items: charsets, tolerant XML, RSS, RDF, Atom, CDF and JSON Feed, dates, identity. Pure.
+//!
+//! [`parse`] reads a body into a [`Document`]: what was published, beside what we make of it, with every recovery flagged.
+//! [`choose_rule`] says which part of an item identifies it, and [`identify`] makes candidates of the items, each with
+//! its key and its canonical [`content()`].
+
+mod address;
+mod charset;
+mod content;
+mod dates;
+mod document;
+mod error;
+mod feed;
+mod identity;
+mod json_feed;
+mod limits;
+mod model;
+mod warning;
+mod xml;
+
+pub use content::content;
+pub use dates::{DateError, Reading, read_date};
+pub use document::{Input, parse};
+pub use error::ParseError;
+pub use identity::{Identified, choose_rule, identify};
+pub use limits::Limits;
+pub use model::{
+    Dated, Document, Enclosure, FeedMeta, Format, Item, Link, Person, RejectedItem, Source, Tag, Text, TextKind,
+};
+pub use warning::Warning;
+
+/// Grows whenever the same bytes may give another document, key or content than before.
+pub const PARSER_VERSION: u32 = 1;

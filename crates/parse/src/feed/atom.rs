@@ -1,0 +1,124 @@
+//! What Atom writes in a way of its own: text, person, link and content constructs (RFC 4287, sections 3 and 4).
+
+use super::{LowerName, Walk, is_core};
+use crate::error::ParseError;
+use crate::model::{Link, Person, Source, Tag as Category, Text, TextKind};
+use crate::xml::{Event, Tag};
+
+impl<'a> Walk<'a, '_> {
+    /// A text construct; in RSS the same element without a `type`.
+    pub(super) fn text_construct(&mut self) -> Result<Text, ParseError> {
+        let kind = self.text_kind();
+        self.text(kind)
+    }
+
+    /// Content, inline or elsewhere.
+    pub(super) fn content(&mut self) -> Result<Option<Text>, ParseError> {
+        let src = self.attribute("src");
+        let src = src.map(|src| self.link_to(&src)).and_then(|link| link.href.or(link.raw));
+        let mut text = self.text_construct()?;
+        text.src = src;
+        Ok(Some(text).filter(|text| !text.value.is_empty() || text.src.is_some()))
+    }
+
+    /// `type`, and `mode` of Atom 0.3.
+    fn text_kind(&mut self) -> TextKind {
+        let inline = self.reader.attribute("mode").is_some_and(|mode| mode.eq_ignore_ascii_case("xml"));
+        let Some(kind) = self.attribute("type") else {
+            return if inline { TextKind::Xhtml } else { TextKind::Unsaid };
+        };
+        let kind = kind.to_ascii_lowercase();
+        match kind.split(';').next().unwrap_or_default().trim() {
+            "xhtml" | "application/xhtml+xml" => TextKind::Xhtml,
+            "html" | "text/html" if inline => TextKind::Xhtml,
+            "html" | "text/html" => TextKind::Html,
+            "text" | "text/plain" => TextKind::Plain,
+            _ => TextKind::Media(kind),
+        }
+    }
+
+    /// `author`, `contributor` or whoever: a person construct, or as in RSS a text.
+    pub(super) fn person(&mut self) -> Result<Option<Person>, ParseError> {
+        let depth = self.reader.depth();
+        let mut person = Person::default();
+        let mut text = String::new();
+        while let Some(event) = self.reader.next()? {
+            match event {
+                Event::Text(raw) => self.reader.decode_into(raw, &mut text),
+                Event::Verbatim(verbatim) => text.push_str(verbatim),
+                Event::Start(tag) => {
+                    let mut lower = LowerName::default();
+                    match lower.of(tag.local) {
+                        "name" if is_core(tag.vocabulary) => person.name = self.plain_if_any()?,
+                        "email" if is_core(tag.vocabulary) => person.email = self.plain_if_any()?,
+                        "uri" | "url" | "homepage" if is_core(tag.vocabulary) => {
+                            let uri = self.plain_if_any()?;
+                            person.uri = uri.map(|uri| self.link_to(&uri)).and_then(|link| link.href.or(link.raw));
+                        }
+                        _ => self.skip()?,
+                    }
+                }
+                Event::End if self.reader.depth() < depth => break,
+                Event::End => {}
+            }
+        }
+        let text = super::text::trimmed(&text);
+        if person.name.is_none() && !text.is_empty() {
+            person.name = Some(text.to_owned());
+        }
+        Ok(Some(person).filter(|person| *person != Person::default()))
+    }
+
+    /// A link by its `href`, or as in RSS by its text.
+    pub(super) fn link(&mut self, _tag: Tag<'a>) -> Result<Option<Link>, ParseError> {
+        let rel = self.attribute("rel").map(|rel| short_relation(&rel).to_owned());
+        let [media_type, title, language] = ["type", "title", "hreflang"].map(|name| self.attribute(name));
+        let href = self.attribute("href");
+        let text = self.plain_if_any()?;
+        let Some(raw) = href.or(text) else { return Ok(None) };
+        Ok(Some(Link { rel, media_type, title, language, ..self.link_to(&raw) }))
+    }
+
+    /// A category by its `term`, or as in RSS by its text.
+    pub(super) fn category(&mut self) -> Result<Option<Category>, ParseError> {
+        let [term, scheme, domain, label] = ["term", "scheme", "domain", "label"].map(|name| self.attribute(name));
+        let text = self.plain_if_any()?;
+        Ok(term.or(text).map(|term| Category { term, scheme: scheme.or(domain), label }))
+    }
+
+    /// The feed that an entry was taken over from.
+    pub(super) fn source(&mut self) -> Result<Option<Source>, ParseError> {
+        let depth = self.reader.depth();
+        let url = self.attribute("url");
+        let mut source =
+            Source { link: url.map(|url| self.link_to(&url)).and_then(|link| link.href), ..Source::default() };
+        let mut text = String::new();
+        while let Some(event) = self.reader.next()? {
+            match event {
+                Event::Text(raw) => self.reader.decode_into(raw, &mut text),
+                Event::Verbatim(verbatim) => text.push_str(verbatim),
+                Event::Start(tag) => match tag.local {
+                    "id" => source.id = self.plain_if_any()?,
+                    "title" => source.title = self.plain_if_any()?,
+                    "link" => {
+                        let link = self.link(tag)?.filter(|link| link.rel.is_none());
+                        source.link = source.link.take().or(link.and_then(|link| link.href));
+                    }
+                    _ => self.skip()?,
+                },
+                Event::End if self.reader.depth() < depth => break,
+                Event::End => {}
+            }
+        }
+        let text = super::text::trimmed(&text);
+        if source.title.is_none() && !text.is_empty() {
+            source.title = Some(text.to_owned());
+        }
+        Ok(Some(source).filter(|source| *source != Source::default()))
+    }
+}
+
+/// A registered relation may be written as an IRI (RFC 4287, section 4.2.7.2).
+fn short_relation(rel: &str) -> &str {
+    rel.strip_prefix("http://www.iana.org/assignments/relation/").unwrap_or(rel)
+}

@@ -1,0 +1,173 @@
+//! One item or entry.
+
+use super::{LowerName, Name, Walk, is_core};
+use crate::error::ParseError;
+use crate::model::{Format, Item, Person, Tag as Category, Text, TextKind};
+use crate::xml::{Event, Tag, Vocabulary};
+
+impl<'a> Walk<'a, '_> {
+    /// Reads an item to its end. One that is cut is left out: half an item is none.
+    pub(super) fn item(&mut self, tag: Tag<'a>) -> Result<(), ParseError> {
+        let depth = self.reader.depth();
+        let mut item = Item { ordinal: self.next_ordinal()?, ..Item::default() };
+        self.item_attributes(&mut item);
+        while let Some(event) = self.reader.next()? {
+            match event {
+                Event::Start(child) => self.item_child(child, &mut item)?,
+                Event::End if self.reader.depth() < depth => break,
+                _ => {}
+            }
+        }
+        if self.reader.is_cut() {
+            return Ok(());
+        }
+        if matches!(self.parts.format, Format::Rss | Format::Rdf) {
+            Self::link_by_guid(&mut item);
+        }
+        match self.fault(&item) {
+            None => self.parts.items.push(item),
+            Some((code, reason)) => {
+                let mut rejected = self.rejected(tag.offset, code, reason);
+                rejected.ordinal = item.ordinal;
+                rejected.link = item.link().map(str::to_owned);
+                rejected.id = item.id;
+                self.parts.rejects.push(rejected);
+            }
+        }
+        Ok(())
+    }
+
+    /// `rdf:about` of RSS 1.0, and what CDF says in attributes.
+    fn item_attributes(&mut self, item: &mut Item) {
+        item.id = self.attribute("rdf:about");
+        item.language = self.attribute("xml:lang");
+        if let Some(href) = self.attribute("href") {
+            let link = self.link_to(&href);
+            item.links.push(link);
+        }
+        if let Some(modified) = self.attribute("lastmod") {
+            item.updated = crate::dates::dated(&modified, self.warnings);
+        }
+    }
+
+    fn item_child(&mut self, tag: Tag<'a>, item: &mut Item) -> Result<(), ParseError> {
+        let mut lower = LowerName::default();
+        let name = lower.of(tag.local);
+        match tag.vocabulary {
+            vocabulary if is_core(vocabulary) => self.core_field(tag, name, item),
+            Vocabulary::DublinCore | Vocabulary::DublinTerms => self.dublin_field(tag, name, item),
+            Vocabulary::Content if name == "encoded" => {
+                let text = self.text(TextKind::Html)?;
+                push_content(item, Some(text));
+                Ok(())
+            }
+            Vocabulary::Xhtml if matches!(name, "body" | "div") => {
+                let text = self.text(TextKind::Xhtml)?;
+                push_content(item, Some(text));
+                Ok(())
+            }
+            _ => self.extension(tag, item),
+        }
+    }
+
+    fn core_field(&mut self, tag: Tag<'a>, name: &Name, item: &mut Item) -> Result<(), ParseError> {
+        match name {
+            "title" => set_if_any(&mut item.title, self.text_construct()?),
+            "link" => self.item_link(tag, item)?,
+            "id" => item.id = self.plain_if_any()?.or(item.id.take()),
+            "guid" => self.guid(item)?,
+            "description" | "summary" | "abstract" => set_if_any(&mut item.summary, self.text_construct()?),
+            "content" | "encoded" | "body" | "fullitem" => {
+                let content = self.content()?;
+                push_content(item, content);
+            }
+            "pubdate" | "published" | "issued" => item.published = self.date()?.or(item.published.take()),
+            "updated" | "modified" => item.updated = self.date()?.or(item.updated.take()),
+            "author" => item.authors.extend(self.person()?),
+            "contributor" => item.contributors.extend(self.person()?),
+            "category" => item.tags.extend(self.category()?),
+            "enclosure" => item.enclosures.extend(self.enclosure()?),
+            "comments" => item.comments = self.plain_if_any()?,
+            "source" => item.source = self.source()?,
+            "rights" | "copyright" => item.rights = Some(self.text_construct()?),
+            "language" => item.language = self.plain_if_any()?,
+            // An item that was never closed before the next began.
+            "item" | "entry" => self.item(tag)?,
+            _ => self.extension(tag, item)?,
+        }
+        Ok(())
+    }
+
+    /// Dublin Core: what the format itself has no word for, or did not say.
+    fn dublin_field(&mut self, tag: Tag<'a>, name: &Name, item: &mut Item) -> Result<(), ParseError> {
+        match name {
+            "title" if item.title.is_none() => set_if_any(&mut item.title, self.text(TextKind::Unsaid)?),
+            "description" if item.summary.is_none() => set_if_any(&mut item.summary, self.text(TextKind::Unsaid)?),
+            "date" | "modified" => item.updated = self.date()?.or(item.updated.take()),
+            "issued" => item.published = self.date()?.or(item.published.take()),
+            "creator" | "author" => {
+                let name = self.plain_if_any()?;
+                item.authors.extend(name.map(|name| Person { name: Some(name), ..Person::default() }));
+            }
+            "contributor" => {
+                let name = self.plain_if_any()?;
+                item.contributors.extend(name.map(|name| Person { name: Some(name), ..Person::default() }));
+            }
+            "subject" => {
+                let term = self.plain_if_any()?;
+                item.tags.extend(term.map(|term| Category { term, ..Category::default() }));
+            }
+            "rights" if item.rights.is_none() => item.rights = Some(self.text(TextKind::Unsaid)?),
+            "language" if item.language.is_none() => item.language = self.plain_if_any()?,
+            _ => self.extension(tag, item)?,
+        }
+        Ok(())
+    }
+
+    fn item_link(&mut self, tag: Tag<'a>, item: &mut Item) -> Result<(), ParseError> {
+        let rel = self.reader.attribute("rel");
+        if rel.is_some_and(|rel| rel.eq_ignore_ascii_case("enclosure")) {
+            item.enclosures.extend(self.enclosure()?);
+        } else {
+            item.links.extend(self.link(tag)?);
+        }
+        Ok(())
+    }
+
+    /// Why an item cannot be taken.
+    fn fault(&self, item: &Item) -> Option<(&'static str, String)> {
+        let too_long = |what: &str, bytes: usize, limit: usize| {
+            (bytes > limit)
+                .then(|| ("field.too_long", format!("the {what} is {bytes} bytes long; the limit is {limit}")))
+        };
+        let bytes = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.value.len());
+        let contents: usize = item.contents.iter().map(|text| text.value.len()).sum();
+        let lists = [
+            item.links.len(),
+            item.authors.len() + item.contributors.len(),
+            item.tags.len(),
+            item.enclosures.len(),
+            item.extensions.values().map(std::collections::BTreeMap::len).sum(),
+        ];
+        let members = lists.into_iter().max().unwrap_or_default();
+        too_long("title", bytes(&item.title), self.limits.title_bytes)
+            .or_else(|| too_long("summary", bytes(&item.summary), self.limits.text_bytes))
+            .or_else(|| too_long("content", contents, self.limits.text_bytes))
+            .or_else(|| {
+                (members > self.limits.members).then(|| {
+                    ("field.too_many", format!("a list has {members} members; the limit is {}", self.limits.members))
+                })
+            })
+    }
+}
+
+/// The last that says something wins; an empty one says nothing.
+fn set_if_any(slot: &mut Option<Text>, text: Text) {
+    if !text.value.is_empty() {
+        *slot = Some(text);
+    }
+}
+
+fn push_content(item: &mut Item, content: Option<Text>) {
+    item.contents.extend(content.filter(|text| !text.value.is_empty() || text.src.is_some()));
+}

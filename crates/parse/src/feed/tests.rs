@@ -1,0 +1,169 @@
+//! Feeds in every format, as publishers write them.
+
+use crate::{Document, Format, Input, Limits, ParseError, TextKind, content, parse};
+
+fn read(text: &str) -> Result<Document, ParseError> {
+    let input = Input { bytes: text.as_bytes(), content_type: None, base: Some("http://a.example/dir/feed") };
+    parse(&input, &Limits::default())
+}
+
+fn rss(items: &str) -> Document {
+    read(&format!(
+        "<rss version='2.0'><channel><title>Tides</title><link>http://a.example/</link>{items}</channel></rss>"
+    ))
+    .unwrap()
+}
+
+#[test]
+fn reads_rss() {
+    let document = rss("<pubDate>Tue, 03 Mar 2020 04:05:06 GMT</pubDate>
+        <image><title>not the feed's</title><link>http://b.example/</link></image>
+        <item><title>High &amp;amp; low</title><link>/high</link><guid isPermaLink='false'>n1</guid>
+          <description><![CDATA[<p>Up & down</p>]]></description><pubDate>Tue, 03 Mar 2020 04:05:06 +0100</pubDate>
+          <author>ada@a.example (Ada)</author><category domain='d'>sea</category>
+          <enclosure url='/a.mp3' length='12' type='audio/mpeg'/><comments>http://a.example/c</comments>
+          <source url='http://b.example/feed'>Other</source></item>");
+    assert_eq!((document.format, document.recovered, document.truncated), (Format::Rss, false, false));
+    assert_eq!(document.feed.title.as_ref().unwrap().value, "Tides");
+    assert_eq!(document.feed.link(), Some("http://a.example/"));
+    let item = &document.items[0];
+    assert_eq!(item.id.as_deref(), Some("n1"));
+    assert_eq!(item.is_permalink, Some(false));
+    assert_eq!(item.link(), Some("http://a.example/high"));
+    assert_eq!(item.title.as_ref().unwrap().value, "High &amp; low");
+    assert_eq!(item.summary.as_ref().unwrap().value, "<p>Up & down</p>");
+    assert_eq!(item.published.as_ref().unwrap().at.unwrap().to_string(), "2020-03-03T03:05:06Z");
+    assert_eq!(item.enclosures[0].href, "http://a.example/a.mp3");
+    assert_eq!(item.source.as_ref().unwrap().title.as_deref(), Some("Other"));
+}
+
+#[test]
+fn reads_rdf() {
+    let document = read(
+        "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/'
+            xmlns:dc='http://purl.org/dc/elements/1.1/'>
+          <channel rdf:about='http://a.example/'><title>Tides</title><items><rdf:Seq><rdf:li resource='x'/></rdf:Seq></items></channel>
+          <item rdf:about='http://a.example/1'><title>One</title><link>http://a.example/1</link><dc:date>2020-03-03</dc:date>
+            <dc:creator>Ada</dc:creator><dc:subject>sea</dc:subject></item></rdf:RDF>",
+    )
+    .unwrap();
+    assert_eq!(document.format, Format::Rdf);
+    let item = &document.items[0];
+    assert_eq!(item.id.as_deref(), Some("http://a.example/1"));
+    assert!(item.updated.as_ref().unwrap().zone_assumed);
+    assert_eq!(item.authors[0].name.as_deref(), Some("Ada"));
+    assert_eq!(item.tags[0].term, "sea");
+}
+
+#[test]
+fn reads_atom() {
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='http://b.example/x/'><id>f</id><title type='html'>T&lt;br></title>
+          <link rel='self' href='self'/><link href='site'/><updated>2020-03-03T04:05:06Z</updated>
+          <entry><id>urn:1</id><title>One</title><link href='one'/><link rel='enclosure' href='e.mp3' length='5'/>
+            <published>2020-03-03T04:05:06Z</published><author><name>Ada</name><uri>/ada</uri></author>
+            <category term='sea' label='Sea'/>
+            <content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>a &lt; <b>c</b><br/></div></content></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(document.format, Format::Atom);
+    assert_eq!(document.feed.link(), Some("http://b.example/x/site"));
+    let item = &document.items[0];
+    assert_eq!(item.link(), Some("http://b.example/x/one"));
+    assert_eq!(item.enclosures[0].href, "http://b.example/x/e.mp3");
+    assert_eq!(item.authors[0].uri.as_deref(), Some("http://b.example/ada"));
+    assert_eq!((item.contents[0].value.as_str(), &item.contents[0].kind), ("a &lt; <b>c</b><br />", &TextKind::Xhtml));
+}
+
+#[test]
+fn reads_atom_03_and_cdf() {
+    let atom = read(
+        "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><id>1</id><issued>2020-03-03T04:05:06Z</issued>
+          <modified>2020-03-04T04:05:06Z</modified><content type='text/html' mode='escaped'>&lt;p></content></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(atom.format, Format::Atom03);
+    assert!(atom.items[0].published.is_some() && atom.items[0].updated.is_some());
+    let cdf = read("<CHANNEL HREF='http://a.example/'><TITLE>T</TITLE><ITEM HREF='/1' LASTMOD='2020-03-03'><TITLE>One</TITLE></ITEM></CHANNEL>").unwrap();
+    assert_eq!(cdf.format, Format::Cdf);
+    assert_eq!(cdf.items[0].link(), Some("http://a.example/1"));
+}
+
+#[test]
+fn words_of_others_are_kept_under_their_namespace() {
+    let document = rss(
+        "<item><guid>1</guid><m:group xmlns:m='urn:m'><m:thumb url='u'/><m:note>n</m:note></m:group><x:y>z</x:y></item>",
+    );
+    let extensions = content(&document.items[0]).to_json().get("extensions").unwrap().to_string();
+    assert_eq!(
+        extensions,
+        r#"{"urn:m":{"group":[{"children":{"note":["n"],"thumb":[{"attributes":{"url":"u"}}]}}]},"x":{"y":["z"]}}"#
+    );
+}
+
+#[test]
+fn odd_names_and_prefixes_are_understood() {
+    let document =
+        read("<z:RSS xmlns:z='urn:unheard-of'><z:Channel><z:Item><z:GUID>1</z:GUID></z:Item></z:Channel></z:RSS>")
+            .unwrap();
+    assert_eq!(document.items[0].id.as_deref(), Some("1"));
+    let document = rss("<item><dc:title>One</dc:title><PUBDATE>2020-03-03</PUBDATE></item>");
+    assert_eq!(document.items[0].title.as_ref().unwrap().value, "One");
+    assert!(document.items[0].published.is_some());
+}
+
+#[test]
+fn a_broken_item_is_recovered_whole() {
+    let document = rss("<item><guid>1</guid><title>AT&T 1 < 2</title><link>http://x.example/?a=1&b=2</link></item>
+        <item><guid>2</guid><title>two</item></title><item><guid>3</guid><item><guid>4</guid></item></item>");
+    let ids: Vec<_> = document.items.iter().filter_map(|item| item.id.as_deref()).collect();
+    assert_eq!(ids, ["1", "2", "4", "3"]);
+    assert_eq!(document.items[0].link(), Some("http://x.example/?a=1&b=2"));
+    assert!(document.recovered && !document.truncated);
+}
+
+#[test]
+fn half_an_item_is_none() {
+    let document = read("<rss><channel><item><guid>1</guid></item><item><guid>2</guid><title>tw").unwrap();
+    assert!(document.truncated);
+    assert_eq!(document.items.len(), 1);
+}
+
+#[test]
+fn a_title_beyond_the_limit_costs_its_item() {
+    let document =
+        rss(&format!("<item><guid>1</guid><title>{}</title></item><item><guid>2</guid></item>", "x".repeat(70_000)));
+    assert_eq!(document.items.len(), 1);
+    assert_eq!((document.rejects[0].code, document.rejects[0].id.as_deref()), ("field.too_long", Some("1")));
+    assert!(document.rejects[0].excerpt.starts_with("<item><guid>1"));
+}
+
+#[test]
+fn what_is_no_feed_is_named() {
+    for (text, code, word) in [
+        ("", "feed.empty", ""),
+        ("<?xml version='1.0'?>", "feed.empty", ""),
+        ("<!DOCTYPE html><html><body>", "feed.not_a_feed", "HTML"),
+        ("<opml/>", "feed.not_a_feed", "OPML"),
+        ("<svg/>", "feed.not_a_feed", "<svg>"),
+        ("hello", "feed.not_a_feed", "plain text"),
+        ("<rss><channel><a/><?xml version='1.0'?></channel></rss>", "xml.syntax", "second"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert_eq!(error.code(), code, "{text}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn too_many_items_refuse_the_document() {
+    let limits = Limits { items: 2, ..Limits::default() };
+    let input = Input { bytes: b"<rss><item/><item/><item/></rss>", content_type: None, base: None };
+    assert_eq!(parse(&input, &limits), Err(ParseError::TooManyItems { limit: 2 }));
+}
+
+#[test]
+fn the_feeds_own_dates_are_no_part_of_an_item() {
+    let at = |date: &str| rss(&format!("<lastBuildDate>{date}</lastBuildDate><item><guid>1</guid></item>"));
+    assert_eq!(content(&at("2020-03-03").items[0]), content(&at("2021-03-03").items[0]));
+}

@@ -1,0 +1,108 @@
+//! Which key an item gets, and why.
+
+use super::*;
+use crate::model::{Dated, FeedMeta, Format, Link};
+
+fn item(ordinal: u32, id: &str, link: &str, title: &str) -> Item {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Item {
+        ordinal,
+        id: some(id),
+        links: some(link).map(|href| Link { href: Some(href), ..Link::default() }).into_iter().collect(),
+        title: some(title).map(|value| crate::model::Text { value, ..Default::default() }),
+        ..Item::default()
+    }
+}
+
+fn document(items: Vec<Item>) -> Document {
+    Document {
+        format: Format::Rss,
+        feed: FeedMeta::default(),
+        items,
+        rejects: Vec::new(),
+        encoding: "UTF-8",
+        recovered: false,
+        truncated: false,
+        warnings: Vec::new(),
+    }
+}
+
+fn namespace() -> Namespace {
+    Namespace::new("news").unwrap()
+}
+
+#[test]
+fn the_rule_is_the_first_that_tells_the_items_apart() {
+    let dated = |mut item: Item, raw: &str| {
+        item.published = Some(Dated { raw: raw.into(), at: None, zone_assumed: false });
+        item
+    };
+    for (items, rule) in [
+        (vec![item(0, "1", "http://a/1", "a"), item(1, "2", "http://a/1", "b")], KeyRule::Id),
+        (vec![item(0, "1", "http://a/1", "a"), item(1, "1", "http://a/2", "b")], KeyRule::Link),
+        (vec![item(0, "", "http://a/1", "a"), item(1, "2", "http://a/2", "b")], KeyRule::Link),
+        (
+            vec![dated(item(0, "", "http://a/1", "a"), "x"), dated(item(1, "", "http://a/1", "b"), "y")],
+            KeyRule::LinkDate,
+        ),
+        (vec![item(0, "", "", "a"), item(1, "", "", "b")], KeyRule::Content),
+    ] {
+        assert_eq!(choose_rule(&document(items)), Some(rule));
+    }
+    assert_eq!(choose_rule(&document(Vec::new())), None);
+}
+
+#[test]
+fn equal_items_may_share_an_id() {
+    let items = vec![item(0, "1", "", "a"), item(1, "1", "", "a")];
+    assert_eq!(choose_rule(&document(items)), Some(KeyRule::Id));
+}
+
+#[test]
+fn one_item_in_twenty_may_lack_an_id_and_falls_back_alone() {
+    let mut items: Vec<Item> = (0..20).map(|n| item(n, &n.to_string(), "", "a")).collect();
+    items[3] = item(3, "", "http://a/3", "a");
+    items[4].id = Some("4".into());
+    assert_eq!(choose_rule(&document(items.clone())), Some(KeyRule::Id));
+    items.push(item(20, "", "", "no id and no link"));
+    let identified = identify(document(items), &namespace(), KeyRule::Id);
+    assert_eq!((identified.candidates[3].key.key(), identified.candidates[3].key_rule), ("http://a/3", KeyRule::Link));
+    assert_eq!(identified.candidates[20].key_rule, KeyRule::Content);
+    assert!(identified.candidates[20].key.key().starts_with("sha256:"));
+    assert!(identified.complete);
+}
+
+#[test]
+fn a_key_that_no_store_takes_is_refused_with_its_reason() {
+    let long = "a".repeat(10_000);
+    let document = document(vec![item(0, &long, "", "a"), item(1, "ok", "", "b")]);
+    let rule = choose_rule(&document).unwrap();
+    let identified = identify(document, &namespace(), rule);
+    assert_eq!(identified.rejects.len(), 1);
+    assert_eq!(identified.rejects[0].code, "key.too_long");
+    assert_eq!(identified.candidates.len(), 1);
+    assert!(!identified.complete);
+}
+
+#[test]
+fn a_reject_whose_key_is_known_leaves_the_document_complete() {
+    let mut document = document(vec![item(0, "1", "", "a")]);
+    document.rejects.push(RejectedItem {
+        ordinal: 1,
+        id: Some("2".into()),
+        link: None,
+        code: "field.too_long",
+        reason: "the title is too long".into(),
+        excerpt: "<item>".into(),
+    });
+    let identified = identify(document, &namespace(), KeyRule::Id);
+    assert!(identified.complete);
+    assert_eq!(identified.rejects[0].key.as_ref().map(NaturalKey::key), Some("2"));
+}
+
+#[test]
+fn the_place_in_the_document_is_no_part_of_the_content() {
+    let moved = identify(document(vec![item(5, "1", "", "a")]), &namespace(), KeyRule::Id);
+    let first = identify(document(vec![item(0, "1", "", "a")]), &namespace(), KeyRule::Id);
+    assert_eq!(moved.candidates[0].content, first.candidates[0].content);
+}

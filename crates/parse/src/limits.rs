@@ -1,0 +1,39 @@
+//! [`Limits`]: what one document may cost.
+
+/// Bounds on one document. What exceeds them costs the item or the document, never the process.
+///
+/// The defaults are those of `reliability.md` and of the hostile cases: far beyond any real feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Elements nested in one another, and arrays and objects in an item.
+    pub depth: usize,
+    /// Attributes of one element; more are left out with a warning.
+    pub attributes: usize,
+    /// Items of one document; more refuse it.
+    pub items: usize,
+    /// Bytes of a title; more refuse the item.
+    pub title_bytes: usize,
+    /// Bytes of an address; a longer one is left out with a warning.
+    pub address_bytes: usize,
+    /// Bytes of any other text of an item; more refuse the item.
+    pub text_bytes: usize,
+    /// Links, authors, tags and extension elements of one item, each; more refuse the item.
+    pub members: usize,
+    /// Bytes of the beginning of an item that are kept when it is refused.
+    pub excerpt_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 256,
+            attributes: 256,
+            items: 100_000,
+            title_bytes: 64 * 1024,
+            address_bytes: 8 * 1024,
+            text_bytes: 16 * 1024 * 1024,
+            members: 10_000,
+            excerpt_bytes: 512,
+        }
+    }
+}

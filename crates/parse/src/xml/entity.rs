@@ -1,0 +1,109 @@
+//! References: characters by number, and the entities that XML and HTML predefine. Nothing else is ever expanded.
+
+use std::borrow::Cow;
+
+use encoding_rs::WINDOWS_1252;
+use memchr::memchr;
+use quick_xml::escape::resolve_html5_entity;
+
+use super::Oddities;
+
+/// The longest name of an HTML entity has 31 letters; a character's number fits too.
+const MAX_NAME_BYTES: usize = 32;
+
+/// A value with its references decoded.
+pub(super) fn decoded<'a>(raw: &'a str, oddities: &mut Oddities) -> Cow<'a, str> {
+    if memchr(b'&', raw.as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    decode_into(raw, &mut out, oddities);
+    Cow::Owned(out)
+}
+
+/// Appends text with its references decoded.
+pub(super) fn decode_into(raw: &str, out: &mut String, oddities: &mut Oddities) {
+    each_reference(raw, out, oddities, |out, name, oddities| match resolve(name, oddities) {
+        Resolved::Text(text) => out.push_str(text),
+        Resolved::Char(c) => out.push(c),
+        Resolved::Unknown => keep(out, name),
+    });
+}
+
+/// Appends text as markup: references that mean something stay.
+pub(super) fn escape_into(raw: &str, out: &mut String, oddities: &mut Oddities) {
+    each_reference(raw, out, oddities, |out, name, _| keep(out, name));
+}
+
+fn keep(out: &mut String, name: &str) {
+    out.push('&');
+    out.push_str(name);
+    out.push(';');
+}
+
+/// Copies text and hands over each reference; a `&` that begins none is text, and odd.
+fn each_reference(
+    raw: &str,
+    out: &mut String,
+    oddities: &mut Oddities,
+    mut reference: impl FnMut(&mut String, &str, &mut Oddities),
+) {
+    let mut rest = raw;
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(name) = name_of(rest) {
+            reference(out, name, oddities);
+            rest = &rest[name.len() + 1..];
+        } else {
+            out.push('&');
+            oddities.lenient += 1;
+        }
+    }
+    out.push_str(rest);
+}
+
+/// The name of the reference that begins here, when it is ended by `;`.
+fn name_of(rest: &str) -> Option<&str> {
+    let window = &rest.as_bytes()[..rest.len().min(MAX_NAME_BYTES + 1)];
+    let end = memchr(b';', window)?;
+    let name = &rest[..end];
+    let digits = name.strip_prefix('#').unwrap_or(name);
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
+}
+
+enum Resolved {
+    Text(&'static str),
+    Char(char),
+    Unknown,
+}
+
+fn resolve(name: &str, oddities: &mut Oddities) -> Resolved {
+    let Some(number) = name.strip_prefix('#') else {
+        return resolve_html5_entity(name).map_or_else(
+            || {
+                oddities.unknown_entities += 1;
+                Resolved::Unknown
+            },
+            Resolved::Text,
+        );
+    };
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16),
+        None => number.parse(),
+    };
+    let c = code.ok().and_then(character);
+    oddities.bad_references += u32::from(c.is_none());
+    Resolved::Char(c.unwrap_or('\u{FFFD}'))
+}
+
+/// The character of that number. Numbers from 128 to 159 mean windows-1252 (HTML, section 13.2.5.80): nobody means the
+/// control characters that are there. `None` for what no document may hold (XML 1.0, section 2.2).
+fn character(code: u32) -> Option<char> {
+    if (0x80..=0x9F).contains(&code) {
+        let byte = [u8::try_from(code).ok()?];
+        return WINDOWS_1252.decode_without_bom_handling(&byte).0.chars().next();
+    }
+    let allowed = matches!(code, 0x9 | 0xA | 0xD | 0x20..=0xFFFD | 0x1_0000..);
+    char::from_u32(code).filter(|_| allowed)
+}
