@@ -1,0 +1,88 @@
+//! Faults that show only when calls meet.
+
+use async_trait::async_trait;
+use feedspine_core::{
+    IngestBatch, IngestReport, MemoryStore, Outcome, Part, Result, Sighting, StorageBackend, StorageExt, VersionNo,
+};
+
+use crate::faulty::Faulty;
+use crate::mutants;
+
+mutants! {
+    look_up_and_write_are_two_calls: LooksFirst => "concurrency::concurrent_first_sights_give_one_new";
+    a_batch_is_written_in_two_halves: InHalves => "concurrency::a_reader_never_sees_half_a_batch";
+    a_dropped_call_leaves_half_of_it: InHalves => "concurrency::a_dropped_call_happens_wholly_or_not_at_all";
+    first_is_looked_up_before_it_is_told: FirstByLookUp => "concurrency::concurrent_told_sightings_have_one_first";
+}
+
+/// Others get a turn: as if a lock were let go and taken again.
+async fn meanwhile() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What is new is looked up before the write, as the seed's order of calls does.
+#[derive(Debug, Clone)]
+struct LooksFirst;
+
+#[async_trait]
+impl Faulty for LooksFirst {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        let mut known = Vec::new();
+        for item in &batch.items {
+            known.push(store.exists_by_natural_key(&item.key).await?);
+        }
+        meanwhile().await;
+        let mut report = store.ingest(batch).await?;
+        for (outcome, known) in report.outcomes.iter_mut().zip(known) {
+            if !known && *outcome == Outcome::Unchanged {
+                *outcome = Outcome::New { version: VersionNo::FIRST };
+                report.counts.new += 1;
+                report.counts.unchanged -= 1;
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// A batch is committed in two transactions.
+#[derive(Debug, Clone)]
+struct InHalves;
+
+#[async_trait]
+impl Faulty for InHalves {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        if batch.items.len() < 2 || batch.part != Part::ONLY {
+            return store.ingest(batch).await;
+        }
+        let (head, tail) = batch.items.split_at(batch.items.len() / 2);
+        let half = |index, last, items: &[_]| IngestBatch {
+            part: Part { index, last },
+            items: items.to_vec(),
+            ..batch.clone()
+        };
+        let first = store.ingest(half(0, false, head)).await?;
+        meanwhile().await;
+        let mut report = store.ingest(half(1, true, tail)).await?;
+        report.counts += first.counts;
+        report.outcomes.splice(0..0, first.outcomes);
+        Ok(report)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct FirstByLookUp;
+
+#[async_trait]
+impl Faulty for FirstByLookUp {
+    async fn observe_many(&self, store: &MemoryStore, seen: Vec<Sighting>) -> Result<Vec<bool>> {
+        let mut first = Vec::new();
+        for sighting in &seen {
+            first.push(store.get_sightings(&sighting.key).await?.is_empty());
+        }
+        meanwhile().await;
+        store.observe_many(seen).await?;
+        Ok(first)
+    }
+}
