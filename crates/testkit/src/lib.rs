@@ -36,6 +36,18 @@
 mod check;
 mod noise;
 mod script;
+pub mod state;
 pub mod storage;
 
+use std::process::ExitCode;
+
 pub use check::{Check, Failure, Verdict};
+pub use libtest_mimic::Trial;
+
+/// Runs trials, with the arguments of the command line: names to select, `--list`, `--exact`, …
+///
+/// For a store that fulfils both contracts: the trials of [`storage`] and of [`state`] in one test.
+pub fn run(trials: impl IntoIterator<Item = Trial>) -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    libtest_mimic::run(&arguments, trials.into_iter().collect()).exit_code()
+}

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use feedspine_core::{Result, StorageBackend};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 
 use crate::{Check, Failure, Verdict};
 pub use subject::Subject;
@@ -78,12 +78,12 @@ pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {
     GROUPS.into_iter().flatten()
 }
 
-/// Runs all checks as named trials, with the arguments of the command line: names to select, `--list`, `--exact`, …
+/// Runs all checks as named trials, with the arguments of the command line.
 pub fn main<P: StorageProvider>(provider: P) -> ExitCode {
-    libtest_mimic::run(&Arguments::from_args(), trials(provider)).exit_code()
+    crate::run(trials(provider))
 }
 
-/// One trial for each check, for a runner of your own.
+/// One trial for each check, to be run alone or together with those of [`crate::state`].
 pub fn trials<P: StorageProvider>(provider: P) -> Vec<Trial> {
     let provider = Arc::new(provider);
     let trial = |check: &'static Check<Subject>| {

@@ -1,0 +1,139 @@
+//! [`Subject`]: the state store that a check is given, and the words of its stories.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use feedspine_core::{
+    Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, Namespace, PageRequest, Result,
+    StateStore,
+};
+
+use super::StateProvider;
+use crate::script::{PAGE, at, feed, fetch};
+use crate::{Failure, Verdict};
+
+/// A fresh state store, prepared.
+#[derive(Clone)]
+pub struct Subject {
+    store: Arc<dyn StateStore>,
+    site: Arc<dyn Site>,
+}
+
+/// A provider and one of its places.
+#[async_trait]
+trait Site: Send + Sync {
+    async fn open(&self) -> Result<Arc<dyn StateStore>>;
+    fn is_durable(&self) -> bool;
+}
+
+struct Held<P: StateProvider> {
+    provider: Arc<P>,
+    place: P::Place,
+}
+
+#[async_trait]
+impl<P: StateProvider> Site for Held<P> {
+    async fn open(&self) -> Result<Arc<dyn StateStore>> {
+        self.provider.open(&self.place).await
+    }
+
+    fn is_durable(&self) -> bool {
+        self.provider.is_durable()
+    }
+}
+
+impl Subject {
+    pub(super) async fn fresh<P: StateProvider>(provider: Arc<P>) -> Verdict<Self> {
+        let place = provider.place().await?;
+        let site: Arc<dyn Site> = Arc::new(Held { provider, place });
+        let store = site.open().await?;
+        store.prepare().await?;
+        Ok(Self { store, site })
+    }
+
+    /// The store behind it, for what is spawned.
+    pub(super) fn handle(&self) -> Arc<dyn StateStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Lets go of the store and opens what it left behind.
+    pub(super) async fn reopened(self) -> Verdict<Self> {
+        if !self.site.is_durable() {
+            return Err(Failure::does_not_apply("the store is not durable: what it held is gone with it"));
+        }
+        let site = self.site;
+        drop(self.store);
+        let store = site.open().await?;
+        store.prepare().await?;
+        Ok(Self { store, site })
+    }
+
+    /// The fetches of a feed, newest first.
+    pub(super) async fn fetches(&self, feed_number: u128) -> Result<Vec<Fetch>> {
+        Ok(self.store.fetches_page(feed(feed_number), &PageRequest::first(PAGE)).await?.items)
+    }
+
+    /// How the fetches of a feed ended, newest first; `None` while one runs.
+    pub(super) async fn statuses(&self, feed_number: u128) -> Result<Vec<Option<FetchStatus>>> {
+        let fetches = self.fetches(feed_number).await?;
+        Ok(fetches.into_iter().map(|fetch| fetch.detail.map(|detail| detail.status)).collect())
+    }
+}
+
+impl Deref for Subject {
+    type Target = dyn StateStore;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subject").field(&self.store).finish()
+    }
+}
+
+pub(super) fn named(text: &str) -> FeedName {
+    FeedName::new(text).expect("a feed name")
+}
+
+/// An active feed of that number and name.
+pub(super) fn a_feed(number: u128, name: &str) -> Feed {
+    Feed {
+        id: feed(number),
+        name: named(name),
+        address: format!("https://example.org/{name}"),
+        namespace: Namespace::new(name).expect("a namespace"),
+        status: FeedStatus::Active,
+        key_rule: None,
+        allow_private: false,
+        added_at: at(i64::try_from(number).expect("a small number")),
+    }
+}
+
+/// Fetch `number` of a feed, begun that many seconds into 2026.
+pub(super) fn intent(feed_number: u128, number: u128) -> FetchIntent {
+    FetchIntent {
+        fetch: fetch(number),
+        feed: feed(feed_number),
+        started_at: at(i64::try_from(number).expect("a small number")),
+        address: "https://example.org/feed?a=1&b=\u{1F4F0}".to_owned(),
+    }
+}
+
+/// What came of a fetch that ended a second after that many.
+pub(super) fn detail(status: FetchStatus, second: i64) -> FetchDetail {
+    FetchDetail {
+        status,
+        finished_at: at(second + 1),
+        http_status: Some(200),
+        wire_bytes: 1_234,
+        body_bytes: 5_678,
+        duration_ms: 1_000,
+        code: None,
+        reason: None,
+    }
+}
