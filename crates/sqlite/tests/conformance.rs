@@ -1,11 +1,12 @@
-//! The SQLite backend against the contract.
+//! The SQLite backend against both contracts.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use feedspine_core::{Result, StorageBackend, StorageError};
+use feedspine_core::{Result, StateStore, StorageBackend, StorageError};
 use feedspine_sqlite::SqliteStore;
+use feedspine_testkit::state::{self, StateProvider};
 use feedspine_testkit::storage::{self, StorageProvider};
 use tempfile::TempDir;
 
@@ -24,6 +25,23 @@ impl StorageProvider for Sqlite {
     }
 }
 
+#[async_trait]
+impl StateProvider for Sqlite {
+    type Place = TempDir;
+
+    async fn place(&self) -> Result<TempDir> {
+        StorageProvider::place(self).await
+    }
+
+    async fn open(&self, place: &TempDir) -> Result<Arc<dyn StateStore>> {
+        Ok(Arc::new(SqliteStore::new(place.path().join("store.db"))))
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
 fn main() -> ExitCode {
-    storage::main(Sqlite)
+    feedspine_testkit::run(storage::trials(Sqlite).into_iter().chain(state::trials(Sqlite)))
 }
