@@ -5,6 +5,7 @@ use std::sync::Arc;
 use feedspine_core::{FetchId, StateStore, StorageBackend, Timestamp};
 use uuid::Uuid;
 
+use crate::fetch::Fetcher;
 use crate::{OpError, Settings};
 
 /// What operations are asked of. Cheap to clone; all clones are one engine and share its host limits.
@@ -17,6 +18,7 @@ pub struct Engine {
 struct Inner {
     storage: Arc<dyn StorageBackend>,
     state: Arc<dyn StateStore>,
+    fetcher: Fetcher,
     settings: Settings,
 }
 
@@ -24,15 +26,16 @@ impl Engine {
     /// Opens the stores, creating or migrating them, and stands an engine on them. They may be one and the same.
     ///
     /// # Errors
-    /// `Failed`, with the store's own message, when one of them cannot be opened.
+    /// `Failed`, with the store's own message, when one of them cannot be opened; `Usage` for settings that cannot work.
     pub async fn open(
         storage: Arc<dyn StorageBackend>,
         state: Arc<dyn StateStore>,
         settings: Settings,
     ) -> Result<Self, OpError> {
+        let fetcher = Fetcher::new(&settings)?;
         storage.initialize().await?;
         state.prepare().await?;
-        Ok(Self { inner: Arc::new(Inner { storage, state, settings }) })
+        Ok(Self { inner: Arc::new(Inner { storage, state, fetcher, settings }) })
     }
 
     /// Lets go of the store.
@@ -56,6 +59,11 @@ impl Engine {
     /// How this engine behaves.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// The only way out.
+    pub(crate) fn fetcher(&self) -> &Fetcher {
+        &self.inner.fetcher
     }
 
     /// The time now, by the engine's clock.

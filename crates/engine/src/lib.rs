@@ -20,7 +20,9 @@
 
 mod address;
 mod clock;
+mod collect;
 mod engine;
+mod fetch;
 pub mod ops;
 mod settings;
 
@@ -29,5 +31,6 @@ pub use feedspine_core as core;
 pub use address::{Address, AddressError};
 pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use engine::Engine;
+pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use settings::{HostRate, Limits, Settings};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::{Clock, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
@@ -16,6 +18,8 @@ pub struct Settings {
     pub allow_private: bool,
     /// The ports that may be asked at public addresses.
     pub ports: Vec<u16>,
+    /// Networks that may be asked at all ports, whether they are public or not.
+    pub networks: Vec<IpNet>,
     /// What one fetch may cost.
     pub limits: Limits,
     /// How many feeds are collected at once, whatever their hosts.
@@ -32,6 +36,7 @@ impl Default for Settings {
             user_agent: concat!("FeedSpine/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_private: false,
             ports: vec![80, 443, 8080, 8443],
+            networks: Vec::new(),
             limits: Limits::default(),
             concurrency: 16,
             host_rate: HostRate::default(),

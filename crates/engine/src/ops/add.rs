@@ -64,7 +64,7 @@ impl Engine {
     ///
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
-    /// was not named. `NotFound`: no file is at the path.
+    /// was not named, a path that leads to no regular file. `NotFound`: nothing is at the path.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address).await?;
         let feeds = self.state().feeds().await?;
@@ -123,11 +123,14 @@ async fn read_address(text: &str) -> Result<Address, OpError> {
         if path.to_str().is_none() {
             return Err(OpError::usage("address.malformed", format!("the path is not UTF-8: {}", path.display())));
         }
-        let found = tokio::fs::metadata(path).await;
-        found.map_err(|error| {
+        let found = tokio::fs::metadata(path).await.map_err(|error| {
             OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
                 .with_hint("a URL begins with https:// or http://")
         })?;
+        if !found.is_file() {
+            return Err(OpError::usage("file.not_regular", format!("{} is not a regular file", path.display()))
+                .with_hint("give the path of a feed document"));
+        }
     }
     Ok(address)
 }

@@ -1,8 +1,10 @@
 //! Finding the record that a person means: by its id, by its key, or by its namespace and key.
 
+use std::collections::BTreeSet;
+
 use feedspine_core::{
-    Direction, Field, Filter, Json, Layer, NaturalKey, Order, PageRequest, Query, Record, RecordId, RecordRef,
-    Selection, StorageExt, Test,
+    Direction, Field, Filter, Json, Layer, Namespace, NaturalKey, Order, PageRequest, Query, Record, RecordId,
+    RecordRef, Selection, StorageExt, Test,
 };
 
 use super::OpError;
@@ -57,7 +59,17 @@ impl Engine {
         Ok((at_layer, found_by))
     }
 
+    /// The records of that key: first those in the namespaces of feeds, which are found at once; only when there are
+    /// none, those in any other, for which all records are looked through.
     async fn with_key(&self, text: &str) -> Result<Vec<Record>, OpError> {
+        let namespaces: BTreeSet<Namespace> =
+            self.state().feeds().await?.into_iter().map(|feed| feed.namespace).collect();
+        let keys = namespaces.into_iter().filter_map(|namespace| NaturalKey::new(namespace, text).ok());
+        let readings: Vec<RecordRef> = keys.map(RecordRef::key).collect();
+        let found: Vec<Record> = self.storage().get_many(&readings).await?.into_iter().flatten().collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
         let key = text.trim_matches(|c: char| c.is_ascii_whitespace());
         let filter = Filter::Field(Field::Key, Test::Equal(Json::from(key)));
         let order = vec![Order { field: Field::Namespace, direction: Direction::Ascending }];
@@ -86,7 +98,8 @@ impl Engine {
 }
 
 fn ambiguous(text: &str, records: &[Record]) -> OpError {
-    let named: Vec<String> = records.iter().map(|record| format!("{:?}", record.key.to_string())).collect();
+    let named: Vec<String> =
+        records.iter().take(CANDIDATES_NAMED).map(|record| format!("{:?}", record.key.to_string())).collect();
     OpError::usage("record.ambiguous", format!("{} records have the key {text:?}", records.len()))
         .with_hint(format!("name its namespace: {}", named.join(", ")))
 }

@@ -3,6 +3,7 @@
 //! | operation | request | answer |
 //! |---|---|---|
 //! | [`add`](crate::Engine::add) | [`AddFeed`] | [`Added`] |
+//! | [`collect`](crate::Engine::collect) | [`Collect`] | [`CollectReport`] |
 //! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
 //! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
 //! | [`list`](crate::Engine::list) | [`ListRecords`] | a page of records |

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use feedspine_core::{
-    Cursor, FeedId, FeedName, Filter, Json, Layer, MAX_PAGE, NaturalKey, Order, Page, PageRequest, Query, Record,
-    Result as StorageResult, Seen, Selection, Sighting, Version,
+    Cursor, FeedId, FeedName, Filter, Json, Layer, NaturalKey, Order, Page, PageRequest, Query, Record, Seen,
+    Selection, Sighting, Version,
 };
 
 use super::json::{array, instant, text};
@@ -159,10 +159,12 @@ impl Engine {
     /// `Usage`: a field that cannot be asked for, a cursor of another list.
     pub async fn list(&self, request: &ListRecords) -> Result<Page<Record>, OpError> {
         let selection = Selection { layer: request.layer, filter: request.filter.clone() };
-        let query = |page| Query { selection: selection.clone(), order: request.order.clone(), page };
-        let page =
-            gather(request.limit, request.cursor.clone(), async |page| self.storage().query_page(&query(page)).await);
-        page.await
+        let mut list = Gathering::new(request.limit, request.cursor.clone());
+        while let Some(page) = list.next_page() {
+            let query = Query { selection: selection.clone(), order: request.order.clone(), page };
+            list.add(self.storage().query_page(&query).await?);
+        }
+        Ok(list.into_page())
     }
 
     /// A record as it is now, by id, key, or namespace and key.
@@ -184,10 +186,11 @@ impl Engine {
     pub async fn history(&self, request: &RecordHistory) -> Result<HistoryView, OpError> {
         let (record, found_by) = self.find(&request.record, None).await?;
         let layer = request.layer.unwrap_or(Layer::Bronze);
-        let versions = gather(request.limit, request.cursor.clone(), async |page| {
-            self.storage().versions_page(record.id, layer, &page).await
-        });
-        let versions = versions.await?;
+        let mut versions = Gathering::new(request.limit, request.cursor.clone());
+        while let Some(page) = versions.next_page() {
+            versions.add(self.storage().versions_page(record.id, layer, &page).await?);
+        }
+        let versions = versions.into_page();
         Ok(HistoryView { found_by, record, versions })
     }
 
@@ -198,10 +201,11 @@ impl Engine {
     pub async fn sightings(&self, request: &RecordSightings) -> Result<SightingsView, OpError> {
         let (record, found_by) = self.find(&request.record, None).await?;
         let key = record.key;
-        let sightings = gather(request.limit, request.cursor.clone(), async |page| {
-            self.storage().sightings_page(&key, &page).await
-        });
-        let Page { items, next } = sightings.await?;
+        let mut sightings = Gathering::new(request.limit, request.cursor.clone());
+        while let Some(page) = sightings.next_page() {
+            sightings.add(self.storage().sightings_page(&key, &page).await?);
+        }
+        let Page { items, next } = sightings.into_page();
         let feeds = self.state().feeds().await?.into_iter();
         let names: HashMap<FeedId, FeedName> = feeds.map(|feed| (feed.id, feed.name)).collect();
         let with_feed = |sighting: Sighting| SightingView { feed: names.get(&sighting.feed).cloned(), sighting };
@@ -216,21 +220,34 @@ impl Engine {
 }
 
 /// As many entries as asked for, in as many pages as that takes.
-async fn gather<T>(
-    limit: NonZeroUsize,
-    mut after: Option<Cursor>,
-    page: impl AsyncFn(PageRequest) -> StorageResult<Page<T>>,
-) -> Result<Page<T>, OpError> {
-    let mut items = Vec::new();
-    loop {
-        let wanted = NonZeroUsize::new(limit.get() - items.len()).expect("a full list was given back").min(MAX);
-        let found = page(PageRequest { limit: wanted, after: after.take() }).await?;
-        items.extend(found.items);
-        after = found.next;
-        if after.is_none() || items.len() >= limit.get() {
-            return Ok(Page { items, next: after });
-        }
-    }
+struct Gathering<T> {
+    limit: usize,
+    items: Vec<T>,
+    after: Option<Cursor>,
+    /// No page was given yet.
+    begins: bool,
 }
 
-const MAX: NonZeroUsize = NonZeroUsize::new(MAX_PAGE).expect("a page is not empty");
+impl<T> Gathering<T> {
+    fn new(limit: NonZeroUsize, after: Option<Cursor>) -> Self {
+        Self { limit: limit.get(), items: Vec::new(), after, begins: true }
+    }
+
+    /// What to ask for next; `None` when there is enough, or no more.
+    fn next_page(&mut self) -> Option<PageRequest> {
+        if !std::mem::take(&mut self.begins) && self.after.is_none() {
+            return None;
+        }
+        let limit = NonZeroUsize::new(self.limit - self.items.len())?;
+        Some(PageRequest { limit, after: self.after.take() })
+    }
+
+    fn add(&mut self, page: Page<T>) {
+        self.items.extend(page.items);
+        self.after = page.next;
+    }
+
+    fn into_page(self) -> Page<T> {
+        Page { items: self.items, next: self.after }
+    }
+}

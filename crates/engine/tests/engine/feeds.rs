@@ -1,6 +1,6 @@
 //! Feeds: adding, naming, pausing, removing.
 
-use crate::support::{engine, name, start};
+use crate::support::{add, engine, name, start};
 use feedspine::core::{
     Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, HashRule, IngestBatch, Json, KeyRule,
     NaturalKey, Part,
@@ -8,10 +8,6 @@ use feedspine::core::{
 use feedspine::ops::{AddFeed, AddOutcome, ListRecords, RecordHistory, RecordSightings, parse_condition};
 use feedspine::{Ending, Engine, ToJson};
 use std::num::NonZeroUsize;
-
-async fn add(engine: &Engine, address: &str) -> Feed {
-    engine.add(AddFeed::new(address)).await.unwrap().feed
-}
 
 /// Commits a document of these keys as if it had been fetched.
 async fn ingest(engine: &Engine, feed: &Feed, fetch: u128, keys: &[&str]) {
@@ -35,6 +31,24 @@ async fn ingest(engine: &Engine, feed: &Feed, fetch: u128, keys: &[&str]) {
         items: keys.iter().enumerate().map(item).collect(),
         rejects: Vec::new(),
         step: CursorStep::Advance { expected, next: Json::Null },
+    };
+    engine.storage().ingest(batch).await.unwrap();
+}
+
+/// Changes a feed's cursor, as another version of this program might have left it.
+pub(crate) async fn move_cursor(engine: &Engine, feed: &Feed, change: impl Fn(&Json) -> Json) {
+    let cursor = engine.storage().cursor(feed.id).await.unwrap().unwrap();
+    let batch = IngestBatch {
+        feed: feed.id,
+        fetch: FetchId::from_u128(99),
+        part: Part::ONLY,
+        observed_at: start(),
+        recorded_at: start(),
+        coverage: Coverage::Delta,
+        hash_rule: HashRule::whole(),
+        items: Vec::new(),
+        rejects: Vec::new(),
+        step: CursorStep::Advance { expected: cursor.revision, next: change(&cursor.value) },
     };
     engine.storage().ingest(batch).await.unwrap();
 }
@@ -85,6 +99,7 @@ async fn bad_addresses_and_taken_names_are_told_with_a_next_step() {
         (AddFeed::new("ftp://example.org/a"), "address.scheme", Ending::Usage),
         (AddFeed::new("http://"), "address.malformed", Ending::Usage),
         (AddFeed::new("/no/such/file.xml"), "file.unreadable", Ending::NotFound),
+        (AddFeed::new("/dev/null"), "file.not_regular", Ending::Usage),
         (taken, "feed.name_taken", Ending::Usage),
     ] {
         let error = engine.add(request).await.unwrap_err();
@@ -173,4 +188,41 @@ async fn history_and_sightings_are_told_with_the_names_of_feeds() {
     assert_eq!((view.ledger.observations, view.ledger.counts.new, view.ledger.counts.unchanged), (2, 1, 1));
     let status = engine.status().await.unwrap();
     assert_eq!((status.records, status.feeds.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_user_agent_that_no_header_can_hold_is_refused() {
+    let store = std::sync::Arc::new(feedspine::core::MemoryStore::new());
+    let settings = feedspine::Settings { user_agent: "two\nlines".into(), ..crate::support::settings() };
+    let refused = Engine::open(store.clone(), store, settings).await.unwrap_err();
+    assert_eq!((refused.code(), refused.kind().ending()), ("settings.user_agent", Ending::Usage));
+}
+
+#[tokio::test]
+async fn operations_can_be_asked_from_any_task() {
+    let engine = engine().await;
+    let task = tokio::spawn(async move {
+        let feed = add(&engine, "http://127.0.0.1:1/").await;
+        let listed = ListRecords {
+            filter: feedspine::core::Filter::everything(),
+            order: Vec::new(),
+            layer: None,
+            limit: all(),
+            cursor: None,
+        };
+        assert!(engine.list(&listed).await.unwrap().items.is_empty());
+        assert!(engine.show("x", None).await.is_err());
+        assert!(
+            engine
+                .history(&RecordHistory { record: "x".into(), layer: None, limit: all(), cursor: None })
+                .await
+                .is_err()
+        );
+        assert!(engine.sightings(&RecordSightings { record: "x".into(), limit: all(), cursor: None }).await.is_err());
+        assert_eq!(engine.status().await.unwrap().records, 0);
+        engine.collect(&feedspine::ops::Collect::default(), &|_| {}).await.unwrap();
+        engine.remove(&feed.name).await.unwrap();
+        engine.close().await.unwrap();
+    });
+    task.await.unwrap();
 }

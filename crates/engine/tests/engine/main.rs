@@ -1,5 +1,9 @@
 //! The engine from outside: its operations, its fetcher and its collects, against servers on loopback.
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod collecting;
 mod feeds;
+mod fetching;
+mod few_at_once;
+mod origin;
 mod support;

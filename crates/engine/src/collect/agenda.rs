@@ -1,0 +1,134 @@
+//! [`Agenda`]: which feed is fetched next, so that no feed that could go waits behind one that may not.
+//!
+//! Feeds of one host go in their order and at the host's rate; hosts take turns. It only orders: what holds at every
+//! request, redirects included, is the gate's rate.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use tokio::time::Instant;
+
+use crate::HostRate;
+
+/// Feeds are named by their place in the collect.
+#[derive(Debug)]
+pub(super) struct Agenda {
+    rate: HostRate,
+    /// Files: nobody has to be spared.
+    unhurried: VecDeque<usize>,
+    hosts: HashMap<String, Line>,
+    /// The hosts that have a feed waiting and a place free, by when they may be asked.
+    ready: BinaryHeap<Reverse<(Instant, usize, String)>>,
+    /// Hosts that are ready at the same time go in the order in which they became so.
+    turn: usize,
+}
+
+#[derive(Debug)]
+struct Line {
+    waiting: VecDeque<usize>,
+    running: usize,
+    next_start: Instant,
+    queued: bool,
+}
+
+/// What to do now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Fetch this feed.
+    Start(usize),
+    /// Nothing before then, unless a feed ends.
+    Later(Instant),
+    /// Nothing until a feed ends; at the end of a collect, nothing at all.
+    Wait,
+}
+
+impl Agenda {
+    /// An agenda of feeds, each with its host, that may begin now.
+    pub(super) fn new(feeds: impl IntoIterator<Item = (usize, Option<String>)>, rate: HostRate, now: Instant) -> Self {
+        let mut agenda =
+            Self { rate, unhurried: VecDeque::new(), hosts: HashMap::new(), ready: BinaryHeap::new(), turn: 0 };
+        for (feed, host) in feeds {
+            let Some(host) = host else {
+                agenda.unhurried.push_back(feed);
+                continue;
+            };
+            let new_line = || Line { waiting: VecDeque::new(), running: 0, next_start: now, queued: false };
+            agenda.hosts.entry(host.clone()).or_insert_with(new_line).waiting.push_back(feed);
+            agenda.queue(&host);
+        }
+        agenda
+    }
+
+    /// Takes the next feed that may be fetched.
+    pub(super) fn take(&mut self, now: Instant) -> Next {
+        if let Some(feed) = self.unhurried.pop_front() {
+            return Next::Start(feed);
+        }
+        match self.ready.peek() {
+            None => return Next::Wait,
+            Some(Reverse((at, ..))) if *at > now => return Next::Later(*at),
+            Some(_) => {}
+        }
+        let Reverse((_, _, host)) = self.ready.pop().expect("it was peeked at");
+        let line = self.hosts.get_mut(&host).expect("a ready host has a line");
+        line.queued = false;
+        line.running += 1;
+        line.next_start = now + self.rate.interval;
+        let feed = line.waiting.pop_front().expect("a ready host has a feed waiting");
+        self.queue(&host);
+        Next::Start(feed)
+    }
+
+    /// A feed of that host is done.
+    pub(super) fn ended(&mut self, host: Option<&str>) {
+        let Some(host) = host else { return };
+        if let Some(line) = self.hosts.get_mut(host) {
+            line.running -= 1;
+            self.queue(host);
+        }
+    }
+
+    fn queue(&mut self, host: &str) {
+        let Some(line) = self.hosts.get_mut(host) else { return };
+        if !line.queued && !line.waiting.is_empty() && line.running < self.rate.in_flight.max(1) {
+            line.queued = true;
+            self.ready.push(Reverse((line.next_start, self.turn, host.to_owned())));
+            self.turn += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const RATE: HostRate = HostRate { in_flight: 2, interval: Duration::from_secs(1) };
+
+    fn agenda(hosts: &[&str], now: Instant) -> Agenda {
+        let host = |name: &&str| (!name.is_empty()).then(|| (*name).to_owned());
+        Agenda::new(hosts.iter().map(host).enumerate(), RATE, now)
+    }
+
+    #[test]
+    fn hosts_take_turns_and_feeds_of_one_host_go_at_its_rate() {
+        let begun = Instant::now();
+        let second = |number| begun + Duration::from_secs(number);
+        let mut agenda = agenda(&["a", "a", "a", "b", "", "b"], begun);
+        assert_eq!(agenda.take(begun), Next::Start(4));
+        assert_eq!(agenda.take(begun), Next::Start(0));
+        assert_eq!(agenda.take(begun), Next::Start(3));
+        assert_eq!(agenda.take(begun), Next::Later(second(1)));
+        assert_eq!(agenda.take(second(1)), Next::Start(1));
+        assert_eq!(agenda.take(second(1)), Next::Start(5));
+        // Two of a's feeds are under way: the third waits for one of them, then for the rate.
+        assert_eq!(agenda.take(second(5)), Next::Wait);
+        agenda.ended(Some("a"));
+        assert_eq!(agenda.take(second(1)), Next::Later(second(2)));
+        assert_eq!(agenda.take(second(2)), Next::Start(2));
+        agenda.ended(None);
+        agenda.ended(Some("a"));
+        assert_eq!(agenda.take(second(9)), Next::Wait);
+    }
+}

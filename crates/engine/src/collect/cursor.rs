@@ -1,0 +1,127 @@
+//! What a feed's cursor remembers for the next request, and when it may be trusted.
+
+use feedspine_core::{ContentHash, Feed, FeedCursor, FetchId, Json, KeyRule};
+use feedspine_parse::PARSER_VERSION;
+
+use crate::fetch::Validators;
+
+/// Grows when keys or hashes are made in another way of the same document.
+const POLICY_VERSION: u32 = 1;
+
+/// What the last committed fetch left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Memory {
+    /// What the server told to ask with.
+    pub(super) validators: Option<Validators>,
+    /// The hash of the document, decoded.
+    pub(super) body: Option<ContentHash>,
+}
+
+/// What may be made of a cursor for the next fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recalled {
+    /// What the last committed fetch left.
+    pub(super) memory: Memory,
+    /// The observation that an Unchanged batch names.
+    pub(super) manifest: FetchId,
+}
+
+impl Memory {
+    /// The cursor's value, bound to what it was made by: the address, the parser and the policy.
+    pub(super) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>) -> Json {
+        let validators = self.validators.as_ref().map(|validators| {
+            Json::object([
+                ("url", validators.url.as_str().into()),
+                ("etag", validators.etag.as_deref().into()),
+                ("last_modified", validators.last_modified.as_deref().into()),
+            ])
+        });
+        Json::object([
+            ("address", feed.address.as_str().into()),
+            ("parser", u64::from(PARSER_VERSION).into()),
+            ("policy", policy(key_rule)),
+            ("validators", validators.into()),
+            ("body", self.body.map(|hash| hash.to_string()).into()),
+        ])
+    }
+}
+
+/// Reads a cursor back; `None` when it cannot be built on: then the feed is fetched as if for the first time.
+///
+/// A 304 or the same bytes say nothing when the address differs, or when another parser or policy would make something
+/// else of these bytes.
+pub(super) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
+    let value = &cursor.value;
+    let bound_to = [
+        ("address", Json::from(feed.address.as_str())),
+        ("parser", u64::from(PARSER_VERSION).into()),
+        ("policy", policy(feed.key_rule)),
+    ];
+    if bound_to.iter().any(|(name, wanted)| value.get(name) != Some(wanted)) {
+        return None;
+    }
+    let text = |of: &Json, name| of.get(name).and_then(Json::as_str).map(str::to_owned);
+    let validators = value.get("validators").and_then(|held| {
+        Some(Validators {
+            url: text(held, "url")?,
+            etag: text(held, "etag"),
+            last_modified: text(held, "last_modified"),
+        })
+    });
+    let body = value.get("body").and_then(Json::as_str).and_then(ContentHash::from_hex);
+    Some(Recalled { memory: Memory { validators, body }, manifest: cursor.manifest? })
+}
+
+fn policy(key_rule: Option<KeyRule>) -> Json {
+    Json::from(format!("{POLICY_VERSION} {}", key_rule.map_or("none", KeyRule::as_str)))
+}
+
+#[cfg(test)]
+mod tests {
+    use feedspine_core::{FeedId, FeedStatus, Timestamp};
+
+    use super::*;
+
+    fn feed() -> Feed {
+        Feed {
+            id: FeedId::from_u128(1),
+            name: "a".parse().unwrap(),
+            address: "https://example.org/a".into(),
+            namespace: "a".parse().unwrap(),
+            status: FeedStatus::Active,
+            key_rule: Some(KeyRule::Id),
+            allow_private: false,
+            added_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn memory() -> Memory {
+        let validators =
+            Validators { url: "https://example.org/b".into(), etag: Some("W/\"x\"".into()), last_modified: None };
+        Memory { validators: Some(validators), body: Some(ContentHash::of(b"body")) }
+    }
+
+    fn cursor(value: Json) -> FeedCursor {
+        FeedCursor { revision: 1, value, manifest: Some(FetchId::from_u128(7)) }
+    }
+
+    #[test]
+    fn remembers_what_it_was_given() {
+        let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id))), &feed()).unwrap();
+        assert_eq!(recalled, Recalled { memory: memory(), manifest: FetchId::from_u128(7) });
+    }
+
+    #[test]
+    fn trusts_nothing_of_another_address_parser_or_policy_and_nothing_without_a_manifest() {
+        let made = memory().to_json(&feed(), Some(KeyRule::Id));
+        let moved = Feed { address: "https://example.org/c".into(), ..feed() };
+        assert_eq!(recall(&cursor(made.clone()), &moved), None);
+        let rekeyed = Feed { key_rule: Some(KeyRule::Link), ..feed() };
+        assert_eq!(recall(&cursor(made.clone()), &rekeyed), None);
+        let Json::Object(mut members) = made.clone() else { panic!("a cursor is an object") };
+        members.insert("parser".into(), 0_u64.into());
+        assert_eq!(recall(&cursor(Json::Object(members)), &feed()), None);
+        assert_eq!(recall(&FeedCursor { manifest: None, ..cursor(made) }, &feed()), None);
+        assert_eq!(recall(&cursor(Json::Null), &feed()), None);
+    }
+}

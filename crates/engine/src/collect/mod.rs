@@ -1,0 +1,173 @@
+//! A collect: many feeds at once, each by itself.
+
+mod agenda;
+mod cursor;
+mod document;
+mod one;
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::fetch::Reach;
+use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
+use crate::{Address, Engine, OpError};
+use agenda::{Agenda, Next};
+
+impl Engine {
+    /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in
+    /// its report; what is reported as captured is stored.
+    ///
+    /// `tell` hears of each feed as it begins and ends.
+    ///
+    /// # Errors
+    /// `NotFound`: a feed that was named does not exist. `Usage`: it is paused. What the control plane's store says.
+    pub async fn collect(
+        &self,
+        request: &Collect,
+        tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync),
+    ) -> Result<CollectReport, OpError> {
+        let started = Instant::now();
+        let feeds = self.chosen(&request.which).await?;
+        tell(CollectEvent::Begun { feeds: feeds.len() });
+        let reports = Run::new(self, &feeds, request.allow_private).finish(tell).await;
+        let mut counts = Counts::default();
+        for report in &reports {
+            counts += report.counts;
+        }
+        Ok(CollectReport { feeds: reports, counts, duration_ms: millis(started.elapsed()) })
+    }
+
+    async fn chosen(&self, which: &Which) -> Result<Vec<Feed>, OpError> {
+        let Which::Named(names) = which else {
+            let mut feeds = self.state().feeds().await?;
+            feeds.retain(|feed| feed.status == FeedStatus::Active);
+            return Ok(feeds);
+        };
+        let mut chosen = Vec::with_capacity(names.len());
+        let mut known = HashSet::new();
+        for name in names {
+            let feed = self.named(name).await?;
+            if feed.status == FeedStatus::Paused {
+                return Err(OpError::usage("feed.paused", format!("the feed {name} is paused"))
+                    .with_hint(format!("`feedspine feed resume {name}` lets it be collected")));
+            }
+            if known.insert(feed.id) {
+                chosen.push(feed);
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// One collect under way.
+struct Run<'a> {
+    engine: &'a Engine,
+    feeds: &'a [Feed],
+    allow_private: bool,
+    hosts: Vec<Option<String>>,
+    agenda: Agenda,
+    tasks: JoinSet<FeedReport>,
+    /// Which feed a task is about, by place.
+    under_way: HashMap<tokio::task::Id, usize>,
+    reports: Vec<Option<FeedReport>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(engine: &'a Engine, feeds: &'a [Feed], allow_private: bool) -> Self {
+        let hosts: Vec<Option<String>> = feeds.iter().map(|feed| host_of(&feed.address)).collect();
+        let agenda = Agenda::new(hosts.iter().cloned().enumerate(), engine.settings().host_rate, Instant::now());
+        let reports = feeds.iter().map(|_| None).collect();
+        Self { engine, feeds, allow_private, hosts, agenda, tasks: JoinSet::new(), under_way: HashMap::new(), reports }
+    }
+
+    async fn finish(mut self, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) -> Vec<FeedReport> {
+        loop {
+            let wake_at = self.start_what_may(tell);
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    let (place, report) = self.ended(ended);
+                    tell(CollectEvent::Ended { report: &report });
+                    self.agenda.ended(self.hosts[place].as_deref());
+                    self.reports[place] = Some(report);
+                }
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
+                else => break,
+            }
+        }
+        self.reports.into_iter().map(|report| report.expect("every feed has ended")).collect()
+    }
+
+    /// Starts as many feeds as may be under way; when to look again, if that is before one of them ends.
+    fn start_what_may(&mut self, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) -> Option<Instant> {
+        while self.tasks.len() < self.engine.settings().concurrency.max(1) {
+            match self.agenda.take(Instant::now()) {
+                Next::Start(place) => self.start(place, tell),
+                Next::Later(at) => return Some(at),
+                Next::Wait => return None,
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, place: usize, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) {
+        let feed = &self.feeds[place];
+        tell(CollectEvent::Started { feed: &feed.name });
+        let allowed = self.allow_private || feed.allow_private || self.engine.settings().allow_private;
+        let reach = if allowed { Reach::Anywhere } else { Reach::Public };
+        let task = self.tasks.spawn(one::collect(self.engine.clone(), feed.clone(), reach));
+        self.under_way.insert(task.id(), place);
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, FeedReport), tokio::task::JoinError>) -> (usize, FeedReport) {
+        match ended {
+            Ok((id, report)) => (self.place_of(id), report),
+            Err(error) => {
+                let place = self.place_of(error.id());
+                let failed = OpError::failed("internal.panic", format!("the collect of this feed broke off: {error}"))
+                    .with_hint("this is a fault of FeedSpine: please report it");
+                (place, failed_report(&self.feeds[place], failed))
+            }
+        }
+    }
+
+    fn place_of(&mut self, id: tokio::task::Id) -> usize {
+        self.under_way.remove(&id).expect("every task was noted when it started")
+    }
+}
+
+/// The report of a feed of which nothing was stored.
+fn failed_report(feed: &Feed, error: OpError) -> FeedReport {
+    FeedReport { error: Some(error), ..report_of(feed) }
+}
+
+/// A report with nothing in it yet.
+fn report_of(feed: &Feed) -> FeedReport {
+    FeedReport {
+        feed: feed.name.clone(),
+        fetch: None,
+        outcome: FetchStatus::Failed,
+        http_status: None,
+        counts: Counts::default(),
+        duration_ms: 0,
+        wire_bytes: 0,
+        body_bytes: 0,
+        warnings: Vec::new(),
+        error: None,
+    }
+}
+
+fn host_of(address: &str) -> Option<String> {
+    match Address::from_str(address) {
+        Ok(Address::Http(url)) => url.host_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

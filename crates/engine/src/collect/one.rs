@@ -1,0 +1,244 @@
+//! One feed's journey: intent, fetch, document, commit, detail.
+
+use feedspine_core::{
+    Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FetchDetail, FetchId, FetchIntent,
+    FetchStatus, HashRule, IngestBatch, IngestReport, KeyRule, Part, Timestamp,
+};
+use tokio::time::Instant;
+
+use super::cursor::{Memory, Recalled, recall};
+use super::document::{self, Items, Told};
+use super::{failed_report, millis, report_of};
+use crate::fetch::{Fetched, Reach, Request};
+use crate::ops::FeedReport;
+use crate::{Address, Engine, OpError};
+
+/// Collects one feed and reports what came of it.
+pub(super) async fn collect(engine: Engine, feed: Feed, reach: Reach) -> FeedReport {
+    let started = Instant::now();
+    let fetch = engine.new_fetch_id();
+    let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
+    if let Err(error) = engine.state().begin_fetch(&intent).await {
+        return failed_report(&feed, error.into());
+    }
+    let mut journey = Journey { engine: &engine, feed: &feed, fetch, figures: Figures::default() };
+    let ended = journey.run(reach).await;
+    let figures = journey.figures;
+    let mut report = match ended {
+        Ok(arrived) => FeedReport {
+            outcome: arrived.outcome,
+            counts: arrived.counts,
+            warnings: arrived.warnings,
+            ..report_of(&feed)
+        },
+        Err(error) => failed_report(&feed, error),
+    };
+    report.fetch = Some(fetch);
+    report.http_status = figures.http_status;
+    report.wire_bytes = figures.wire_bytes;
+    report.body_bytes = figures.body_bytes;
+    report.duration_ms = millis(started.elapsed());
+    if let Err(error) = engine.state().finish_fetch(fetch, &detail(&report, engine.now())).await {
+        report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
+    }
+    report
+}
+
+/// What is known of a fetch whatever becomes of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Figures {
+    http_status: Option<u16>,
+    wire_bytes: u64,
+    body_bytes: u64,
+}
+
+/// How a journey ended that did not fail.
+struct Arrived {
+    outcome: FetchStatus,
+    counts: Counts,
+    warnings: Vec<String>,
+}
+
+impl Arrived {
+    /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
+    fn superseded() -> Self {
+        let why = "another fetch of this feed was committed first; nothing was stored of this one";
+        Self { outcome: FetchStatus::Superseded, counts: Counts::default(), warnings: vec![why.to_owned()] }
+    }
+}
+
+struct Journey<'a> {
+    engine: &'a Engine,
+    feed: &'a Feed,
+    fetch: FetchId,
+    figures: Figures,
+}
+
+/// What every batch of a fetch is built on.
+struct Basis {
+    /// The cursor's revision before the fetch.
+    revision: u64,
+    observed_at: Timestamp,
+}
+
+impl Journey<'_> {
+    async fn run(&mut self, reach: Reach) -> Result<Arrived, OpError> {
+        let address: Address = self.feed.address.parse()?;
+        let cursor: Option<FeedCursor> = self.engine.storage().cursor(self.feed.id).await?;
+        let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
+        let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators.as_ref());
+        let fetched = self.engine.fetcher().fetch(Request { address: &address, reach, validators }).await;
+        let fetched = fetched.map_err(|failure| {
+            self.figures.http_status = failure.http_status;
+            self.figures.wire_bytes = failure.wire_bytes;
+            failure.error
+        })?;
+        self.figures.http_status = fetched.http_status;
+        let basis = Basis { revision: cursor.map_or(0, |cursor| cursor.revision), observed_at: self.engine.now() };
+        match recalled {
+            Some(recalled) if fetched.body.is_none() => {
+                let memory = Memory { validators: fetched.validators, ..recalled.memory };
+                self.commit_unchanged(&basis, recalled.manifest, &memory).await
+            }
+            recalled => self.take_body(&basis, fetched, recalled).await,
+        }
+    }
+
+    async fn take_body(
+        &mut self,
+        basis: &Basis,
+        fetched: Fetched,
+        recalled: Option<Recalled>,
+    ) -> Result<Arrived, OpError> {
+        let received = fetched.body.expect("only a request with validators is answered without a body");
+        self.figures.wire_bytes = received.wire.len() as u64;
+        let task = document::Task {
+            namespace: self.feed.namespace.clone(),
+            key_rule: self.feed.key_rule,
+            known: recalled.as_ref().and_then(|recalled| recalled.memory.body),
+            received,
+            address: self.feed.address.clone(),
+            base: fetched.url,
+            content_type: fetched.content_type,
+            limits: self.engine.settings().limits,
+        };
+        let document = document::read(task).await?;
+        self.figures.body_bytes = document.body_bytes;
+        let memory = Memory { validators: fetched.validators, body: Some(document.hash) };
+        match (document.told, recalled) {
+            (Told::Known, Some(recalled)) => self.commit_unchanged(basis, recalled.manifest, &memory).await,
+            (Told::Known, None) => unreachable!("bytes are known by a cursor only"),
+            (Told::Items(items), _) if self.settle_key_rule(items.key_rule).await? => {
+                self.commit_items(basis, items, &memory).await
+            }
+            (Told::Items(_), _) => Ok(Arrived::superseded()),
+        }
+    }
+
+    /// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen
+    /// twice. False when another fetch chose another one meanwhile.
+    async fn settle_key_rule(&self, chosen: Option<KeyRule>) -> Result<bool, OpError> {
+        if chosen == self.feed.key_rule {
+            return Ok(true);
+        }
+        // The feed as it is now: it may have been paused or renamed since this collect began.
+        let named = self.engine.state().feed_named(&self.feed.name).await?;
+        let now = match named.filter(|feed| feed.id == self.feed.id) {
+            Some(feed) => Some(feed),
+            None => self.engine.state().feeds().await?.into_iter().find(|feed| feed.id == self.feed.id),
+        };
+        let Some(now) = now else { return Ok(false) };
+        if now.key_rule.is_none() {
+            self.engine.state().update_feed(&Feed { key_rule: chosen, ..now }).await?;
+            return Ok(true);
+        }
+        Ok(now.key_rule == chosen)
+    }
+
+    /// A 304, or the same bytes: one row of the ledger.
+    async fn commit_unchanged(&self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
+        let next = memory.to_json(self.feed, self.feed.key_rule);
+        let batch = IngestBatch {
+            coverage: Coverage::Unchanged { of },
+            step: CursorStep::Advance { expected: basis.revision, next },
+            ..self.batch(basis)
+        };
+        match self.submit(batch).await? {
+            Some(report) => {
+                Ok(Arrived { outcome: FetchStatus::Unchanged, counts: report.counts, warnings: Vec::new() })
+            }
+            None => Ok(Arrived::superseded()),
+        }
+    }
+
+    /// A document: in as many parts as the store needs.
+    async fn commit_items(&self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
+        let next = memory.to_json(self.feed, items.key_rule);
+        let most = self.engine.storage().info().capabilities.max_batch.max(1);
+        let mut rest = items.candidates.into_iter().peekable();
+        let mut counts = Counts::default();
+        for index in 0.. {
+            let part: Vec<Candidate> = rest.by_ref().take(most).collect();
+            let last = rest.peek().is_none();
+            let batch = IngestBatch {
+                part: Part { index, last },
+                coverage: Coverage::Snapshot { complete: items.complete },
+                items: part,
+                rejects: if last { items.rejects.clone() } else { Vec::new() },
+                step: CursorStep::Advance { expected: basis.revision, next: next.clone() },
+                ..self.batch(basis)
+            };
+            match self.submit(batch).await? {
+                Some(report) => counts += report.counts,
+                None => return Ok(Arrived::superseded()),
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Arrived { outcome: FetchStatus::Captured, counts, warnings: items.warnings })
+    }
+
+    fn batch(&self, basis: &Basis) -> IngestBatch {
+        IngestBatch {
+            feed: self.feed.id,
+            fetch: self.fetch,
+            part: Part::ONLY,
+            observed_at: basis.observed_at,
+            recorded_at: self.engine.now(),
+            coverage: Coverage::Delta,
+            hash_rule: HashRule::whole(),
+            items: Vec::new(),
+            rejects: Vec::new(),
+            step: CursorStep::Keep,
+        }
+    }
+
+    /// Hands a batch to the store; `None` when another fetch was committed first. A batch whose answer was lost is handed
+    /// over once more: the store knows it again.
+    async fn submit(&self, batch: IngestBatch) -> Result<Option<IngestReport>, OpError> {
+        let answer = match self.engine.storage().ingest(batch.clone()).await {
+            Err(lost) if lost.applied() == Applied::Unknown => self.engine.storage().ingest(batch).await,
+            answer => answer,
+        };
+        match answer {
+            Ok(report) => Ok(Some(report)),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn detail(report: &FeedReport, finished_at: Timestamp) -> FetchDetail {
+    let warnings = (!report.warnings.is_empty()).then(|| report.warnings.join("; "));
+    FetchDetail {
+        status: report.outcome,
+        finished_at,
+        http_status: report.http_status,
+        wire_bytes: report.wire_bytes,
+        body_bytes: report.body_bytes,
+        duration_ms: report.duration_ms,
+        code: report.error.as_ref().map(|error| error.code().to_owned()),
+        reason: report.error.as_ref().map(|error| error.message().to_owned()).or(warnings),
+    }
+}

@@ -1,0 +1,110 @@
+//! What went wrong on the way, told in our words: each failure names what was asked and the next step.
+
+use std::error::Error;
+use std::io;
+
+use reqwest::StatusCode;
+use url::Url;
+
+use super::decode::DecodeError;
+use super::guard::Refusal;
+use super::resolve::LookupFailed;
+use super::{FetchFailure, bytes};
+use crate::{Limits, OpError};
+
+pub(super) fn refused(url: &Url, refusal: &Refusal) -> OpError {
+    OpError::failed(refusal.code(), format!("refused to ask {url}: {refusal}"))
+        .with_hint("if you trust it, allow it with --allow-private")
+}
+
+/// A request that got no answer.
+pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> OpError {
+    if let Some(refusal) = find::<Refusal>(&error) {
+        return refused(url, refusal);
+    }
+    if let Some(lookup) = find::<LookupFailed>(&error) {
+        let message = format!("cannot ask {url}: {lookup}");
+        return OpError::failed("net.dns", message).with_hint("check the host's name and your network");
+    }
+    let cause = root_cause(&error);
+    let (code, message, hint) = if let Some(tls) = find::<rustls::Error>(&error) {
+        let hint = "check the address; where its certificate is not public, there is no way yet to trust it";
+        ("net.tls", format!("no secure connection to {url}: {tls}"), hint)
+    } else if error.is_connect() && error.is_timeout() {
+        let message = format!("no connection to {url} within {:?}", limits.connect);
+        ("net.connect", message, "the server or the network may be down; collect again later")
+    } else if error.is_connect() {
+        let hint = "the server or the network may be down; collect again later";
+        ("net.connect", format!("cannot connect to {url}: {cause}"), hint)
+    } else if cause.contains("too large") {
+        let message = format!("the header that {url} answered is too large");
+        ("http.headers", message, "is it the address of a feed?")
+    } else {
+        let message = format!("{url} gave no answer that is HTTP: {cause}");
+        ("http.protocol", message, "collect again later; if it persists, the server is at fault")
+    };
+    OpError::failed(code, message).with_hint(hint).with_source(error)
+}
+
+/// A status that brings no document.
+pub(super) fn status(url: &Url, status: StatusCode) -> FetchFailure {
+    let hint = match status.as_u16() {
+        401 | 403 => "it may need a login, or refuse programs; what was captured stays",
+        404 => "check the address; what was captured stays",
+        410 => "it is gone for good: `feedspine feed pause` stops asking; what was captured stays",
+        429 => "it asks for fewer requests: collect again later",
+        500..=599 => "the server is at fault: collect again later",
+        _ => "check the address",
+    };
+    let code = if status == StatusCode::GONE { "http.gone" } else { "http.status" };
+    let error = OpError::failed(code, format!("{url} answered {status}")).with_hint(hint);
+    FetchFailure { error, http_status: Some(status.as_u16()), wire_bytes: 0 }
+}
+
+/// A body that cannot be decoded.
+pub(crate) fn undecodable(address: &str, error: DecodeError, limits: &Limits) -> OpError {
+    match error {
+        DecodeError::Corrupt => {
+            OpError::failed("http.encoding", format!("the body of {address} is not in the coding it names"))
+                .with_hint("the server is at fault; collect again later")
+        }
+        DecodeError::Truncated => truncated(address, "its coding ends too soon"),
+        DecodeError::TooLarge => too_large(address, limits.body_bytes, "decoded"),
+        DecodeError::Ratio => {
+            let message = format!("the body of {address} grows more than {} times when decoded", limits.ratio);
+            OpError::failed("http.ratio", message).with_hint("is it the address of a feed?")
+        }
+    }
+}
+
+/// A body that ends too soon: nothing of it is taken, and no validators.
+pub(super) fn truncated(address: &str, cause: &str) -> OpError {
+    OpError::failed("http.truncated", format!("the body of {address} is cut: {cause}"))
+        .with_hint("nothing was stored of it; collect again")
+}
+
+pub(super) fn too_large(address: &str, limit: u64, what: &str) -> OpError {
+    OpError::failed("http.too_large", format!("the body of {address} is larger than {} {what}", bytes(limit)))
+        .with_hint("is it the address of a feed?")
+}
+
+/// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = error.downcast_ref::<E>().or_else(|| wrapped?.downcast_ref::<E>()) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}

@@ -1,0 +1,212 @@
+//! From the bytes that were received to the document: one content coding, decoded within bounds.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use crate::Limits;
+
+/// The ratio is judged only beyond this size: small documents of one repeated byte are nobody's bomb.
+const RATIO_APPLIES_FROM: u64 = 1024 * 1024;
+/// The largest zstd window is 2^23 bytes (RFC 8878 section 3.1.1.1.2 recommends supporting at least that).
+const ZSTD_WINDOW_LOG: u32 = 23;
+const PIECE: usize = 64 * 1024;
+
+/// How a body is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// Why a body could not be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DecodeError {
+    /// It is not what its coding says.
+    Corrupt,
+    /// It ends too soon.
+    Truncated,
+    /// It is larger than allowed.
+    TooLarge,
+    /// It grows too much.
+    Ratio,
+}
+
+impl Coding {
+    /// What is asked for.
+    pub(crate) const ACCEPTED: &'static str = "gzip, br, zstd";
+
+    /// Reads `Content-Encoding`; the text that is not understood on error. More than one coding is not (CVE-2025-66418).
+    pub(crate) fn read(header: &str) -> Result<Self, String> {
+        match header.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Ok(Self::Identity),
+            "gzip" | "x-gzip" => Ok(Self::Gzip),
+            "deflate" => Ok(Self::Deflate),
+            "br" => Ok(Self::Brotli),
+            "zstd" => Ok(Self::Zstd),
+            other => Err(other.to_owned()),
+        }
+    }
+
+    /// The document. Costs no more memory than the limits allow.
+    pub(crate) fn decode(self, wire: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, DecodeError> {
+        if self == Self::Identity {
+            let fits = wire.len() as u64 <= limits.body_bytes;
+            return if fits { Ok(wire) } else { Err(DecodeError::TooLarge) };
+        }
+        let ran_out = Cell::new(false);
+        let input = Input { rest: &wire, ran_out: &ran_out };
+        let corrupt = |_| if ran_out.get() { DecodeError::Truncated } else { DecodeError::Corrupt };
+        let mut decoder = self.decoder(input, &wire).map_err(corrupt)?;
+        let mut body = Vec::with_capacity(wire.len().saturating_mul(4).min(PIECE));
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = decoder.read(&mut piece).map_err(corrupt)?;
+            if read == 0 {
+                return Ok(body);
+            }
+            let size = (body.len() + read) as u64;
+            if size > limits.body_bytes {
+                return Err(DecodeError::TooLarge);
+            }
+            if size > RATIO_APPLIES_FROM && size > (wire.len() as u64).saturating_mul(limits.ratio) {
+                return Err(DecodeError::Ratio);
+            }
+            body.extend_from_slice(&piece[..read]);
+        }
+    }
+
+    fn decoder<'a>(self, input: Input<'a>, wire: &[u8]) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::Identity => Box::new(input),
+            Self::Gzip => Box::new(MultiGzDecoder::new(input)),
+            // "deflate" is zlib's form (RFC 9110 section 8.4.1.2), but some servers send the bare stream.
+            Self::Deflate if has_zlib_header(wire) => Box::new(ZlibDecoder::new(input)),
+            Self::Deflate => Box::new(DeflateDecoder::new(input)),
+            Self::Brotli => Box::new(brotli::Decompressor::new(input, PIECE)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(input)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+        })
+    }
+}
+
+/// RFC 1950 section 2.2: method 8, and the first two bytes a multiple of 31.
+fn has_zlib_header(wire: &[u8]) -> bool {
+    matches!(wire, [first, second, ..] if first & 0x0F == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31))
+}
+
+/// The bytes received; remembers whether a decoder asked for more than there are.
+struct Input<'a> {
+    rest: &'a [u8],
+    ran_out: &'a Cell<bool>,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.rest.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            self.ran_out.set(true);
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const CODINGS: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+
+    fn encode(coding: Coding, body: &[u8]) -> Vec<u8> {
+        let level = flate2::Compression::best();
+        match coding {
+            Coding::Identity => body.to_vec(),
+            Coding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(body).unwrap();
+                encoder.finish().unwrap()
+            }
+            Coding::Deflate => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(body).unwrap();
+                encoder.finish().unwrap()
+            }
+            Coding::Brotli => {
+                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+                encoder.write_all(body).unwrap();
+                encoder.into_inner()
+            }
+            Coding::Zstd => zstd::encode_all(body, 3).unwrap(),
+        }
+    }
+
+    fn text(size: usize) -> Vec<u8> {
+        (0..size).map(|at| u8::try_from(at * at % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn gives_back_what_was_coded() {
+        for coding in CODINGS {
+            for size in [1, 1_000, 300_000] {
+                let decoded = coding.decode(encode(coding, &text(size)), &Limits::default());
+                assert_eq!(decoded.unwrap(), text(size), "{coding:?} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn takes_a_bare_deflate_stream_and_several_gzip_members() {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&text(5_000)).unwrap();
+        let decoded = Coding::Deflate.decode(encoder.finish().unwrap(), &Limits::default());
+        assert_eq!(decoded.unwrap(), text(5_000));
+        let members = [encode(Coding::Gzip, b"one "), encode(Coding::Gzip, b"two")].concat();
+        assert_eq!(Coding::Gzip.decode(members, &Limits::default()).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn refuses_a_bomb_long_before_it_is_unpacked() {
+        for coding in CODINGS {
+            let bomb = encode(coding, &vec![0; 50_000_000]);
+            assert_eq!(coding.decode(bomb, &Limits::default()), Err(DecodeError::Ratio), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_too_large() {
+        let limits = Limits { body_bytes: 10_000, ..Limits::default() };
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd] {
+            assert_eq!(coding.decode(encode(coding, &text(10_001)), &limits), Err(DecodeError::TooLarge), "{coding:?}");
+            assert!(coding.decode(encode(coding, &text(10_000)), &limits).is_ok(), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn tells_a_cut_body_from_one_that_is_not_coded_so() {
+        for coding in CODINGS {
+            let mut cut = encode(coding, &text(100_000));
+            cut.truncate(cut.len() - 12);
+            assert_eq!(coding.decode(cut, &Limits::default()), Err(DecodeError::Truncated), "{coding:?}");
+        }
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let plain = b"<rss><channel><title>plain</title></channel></rss>".to_vec();
+            assert_eq!(coding.decode(plain, &Limits::default()), Err(DecodeError::Corrupt), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn reads_one_coding_only() {
+        assert_eq!(Coding::read(" GZIP "), Ok(Coding::Gzip));
+        assert_eq!(Coding::read("x-foo"), Err("x-foo".into()));
+        assert_eq!(Coding::read("gzip, gzip"), Err("gzip, gzip".into()));
+    }
+}

@@ -1,0 +1,197 @@
+//! [`Gate`]: no host is asked by more requests at once, or more often, than its rate allows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::HostRate;
+
+/// Idle hosts are forgotten when more than this many are known.
+const HOSTS_KEPT: usize = 4_096;
+/// How long a host that asks to be left alone is left alone: at least, and at most.
+const REST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(24));
+
+/// Gives turns to ask a host, in the order in which they were asked for; shared by all feeds of an engine.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    rate: HostRate,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+}
+
+#[derive(Debug)]
+struct Host {
+    in_flight: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    next_start: Instant,
+    resting_until: Option<Instant>,
+}
+
+/// Leave to ask a host once; the place is free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _place: OwnedSemaphorePermit,
+}
+
+/// The host asked to be left alone for a while, and that while is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resting {
+    pub(crate) remaining: Duration,
+}
+
+impl Pace {
+    /// Takes the next start; when it is.
+    fn take(&mut self, now: Instant, interval: Duration) -> Result<Instant, Resting> {
+        self.check(now)?;
+        let start = self.next_start.max(now);
+        self.next_start = start + interval;
+        Ok(start)
+    }
+
+    fn check(&self, now: Instant) -> Result<(), Resting> {
+        match self.resting_until {
+            Some(until) if until > now => Err(Resting { remaining: until - now }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(rate: HostRate) -> Self {
+        Self { rate, hosts: Mutex::default() }
+    }
+
+    /// Waits for a turn; refuses at once while the host rests.
+    pub(crate) async fn turn(&self, host: &str) -> Result<Turn, Resting> {
+        let host = self.host(host);
+        lock(&host.pace).check(Instant::now())?;
+        let place = Arc::clone(&host.in_flight).acquire_owned().await.expect("the semaphore is never closed");
+        let start = lock(&host.pace).take(Instant::now(), self.rate.interval)?;
+        tokio::time::sleep_until(start).await;
+        // Another request may have been told meanwhile that the host wants to rest.
+        lock(&host.pace).check(Instant::now())?;
+        Ok(Turn { _place: place })
+    }
+
+    /// Leaves a host alone for as long as it asked, within bounds; how long that is.
+    pub(crate) fn rest(&self, host: &str, asked: Duration) -> Duration {
+        let granted = asked.clamp(REST.0, REST.1);
+        let until = Instant::now() + granted;
+        let host = self.host(host);
+        let mut pace = lock(&host.pace);
+        pace.resting_until = pace.resting_until.max(Some(until));
+        granted
+    }
+
+    fn host(&self, name: &str) -> Arc<Host> {
+        let mut hosts = lock(&self.hosts);
+        if let Some(host) = hosts.get(name) {
+            return Arc::clone(host);
+        }
+        if hosts.len() >= HOSTS_KEPT {
+            let now = Instant::now();
+            hosts.retain(|_, host| Arc::strong_count(host) > 1 || lock(&host.pace).is_busy(now));
+        }
+        let host = Arc::new(Host {
+            in_flight: Arc::new(Semaphore::new(self.rate.in_flight.max(1))),
+            pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None }),
+        });
+        hosts.insert(name.to_owned(), Arc::clone(&host));
+        host
+    }
+}
+
+impl Pace {
+    /// Whether forgetting it would let a request out too early.
+    fn is_busy(&self, now: Instant) -> bool {
+        self.next_start > now || self.resting_until.is_some_and(|until| until > now)
+    }
+}
+
+/// No holder of these locks can panic half-way: each only reads and sets a few fields.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn gate(in_flight: usize) -> Arc<Gate> {
+        Arc::new(Gate::new(HostRate { in_flight, interval: SECOND }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_are_a_second_apart_and_in_the_order_asked() {
+        let gate = gate(2);
+        let begun = Instant::now();
+        let starts = Arc::new(Mutex::new(Vec::new()));
+        let tasks: Vec<_> = (0..5)
+            .map(|number| {
+                let (gate, starts) = (Arc::clone(&gate), Arc::clone(&starts));
+                tokio::spawn(async move {
+                    let _turn = gate.turn("a").await.unwrap();
+                    lock(&starts).push((number, begun.elapsed().as_secs()));
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*lock(&starts), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_allowed_are_under_way_at_once_and_other_hosts_do_not_wait() {
+        let gate = gate(2);
+        let (first, _second) = (gate.turn("a").await.unwrap(), gate.turn("a").await.unwrap());
+        let third = tokio::time::timeout(10 * SECOND, gate.turn("a")).await;
+        assert!(third.is_err());
+        assert!(gate.turn("b").await.is_ok());
+        drop(first);
+        assert!(tokio::time::timeout(SECOND, gate.turn("a")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_asks_for_rest_is_left_alone_until_then() {
+        let gate = gate(2);
+        assert_eq!(gate.rest("a", Duration::from_secs(90)), Duration::from_secs(90));
+        assert_eq!(gate.turn("a").await.unwrap_err(), Resting { remaining: Duration::from_secs(90) });
+        assert!(gate.turn("b").await.is_ok());
+        tokio::time::advance(Duration::from_secs(91)).await;
+        assert!(gate.turn("a").await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_is_bounded_and_reaches_those_who_wait_already() {
+        let gate = gate(2);
+        let _first = gate.turn("a").await.unwrap();
+        let waiting = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.turn("a").await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(gate.rest("a", Duration::ZERO), REST.0);
+        assert!(waiting.await.unwrap().is_err());
+        assert_eq!(gate.rest("a", Duration::MAX), REST.1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_hosts_are_forgotten() {
+        let gate = gate(2);
+        for number in 0..=HOSTS_KEPT {
+            drop(gate.turn(&number.to_string()).await.unwrap());
+        }
+        tokio::time::advance(2 * SECOND).await;
+        drop(gate.turn("another").await.unwrap());
+        assert!(lock(&gate.hosts).len() < HOSTS_KEPT);
+    }
+}

@@ -1,0 +1,324 @@
+//! One conditional request, with its redirects: each hop is judged, waits for its turn and is bounded.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::decode::Coding;
+use super::guard::Reach;
+use super::resolve::GuardedResolver;
+use super::{FetchFailure, Fetched, Fetcher, Received, Request, Validators, bytes, classify, retry_after};
+use crate::OpError;
+
+/// What is asked for first; anything is taken, for many servers call feeds something else.
+const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, \
+                      application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1";
+/// The longest validator that is kept, in bytes.
+const LONGEST_VALIDATOR: usize = 1_024;
+/// The most that an answer's header may hold, in bytes.
+const LARGEST_HEADER: u32 = 64 * 1024;
+/// The longest address that a redirect may name, in bytes.
+const LONGEST_LOCATION: usize = 8 * 1024;
+
+enum Hop {
+    Redirect(Url),
+    Done(Fetched),
+}
+
+impl Fetcher {
+    pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
+        let mut url = first;
+        let mut spent = Duration::ZERO;
+        for _ in 0..=self.limits.redirects {
+            self.guard.check_url(request.reach, &url).map_err(|refusal| classify::refused(&url, &refusal))?;
+            let host = url.host_str().unwrap_or_default();
+            let turn = self.gate.turn(host).await.map_err(|resting| {
+                let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
+                OpError::failed("http.resting", message).with_hint("collect again later")
+            })?;
+            let started = Instant::now();
+            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, request)).await;
+            drop(turn);
+            spent += started.elapsed();
+            match hop.map_err(|_| self.too_slow(&url))?? {
+                Hop::Redirect(next) => url = next,
+                Hop::Done(fetched) => return Ok(fetched),
+            }
+        }
+        let message = format!("more than {} redirects, the last to {url}", self.limits.redirects);
+        Err(OpError::failed("http.redirect_loop", message).with_hint("check the address with a browser").into())
+    }
+
+    async fn hop(&self, url: &Url, request: Request<'_>) -> Result<Hop, FetchFailure> {
+        let validators = request.validators.filter(|validators| validators.url == url.as_str());
+        let mut asked = self.client(request.reach).get(url.clone()).header(header::ACCEPT, ACCEPT);
+        asked = asked.header(header::ACCEPT_ENCODING, Coding::ACCEPTED);
+        if let Some(etag) = validators.and_then(|validators| validators.etag.as_deref()) {
+            asked = asked.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(since) = validators.and_then(|validators| validators.last_modified.as_deref()) {
+            asked = asked.header(header::IF_MODIFIED_SINCE, since);
+        }
+        let patience = self.limits.connect + self.limits.header;
+        let response = timeout(patience, asked.send()).await.map_err(|_| {
+            let message = format!("{url} sent no whole header within {patience:?}");
+            OpError::failed("http.timeout", message).with_hint("collect again later")
+        })?;
+        let response = response.map_err(|error| classify::no_answer(url, error, &self.limits))?;
+        if let Some(peer) = response.remote_addr() {
+            let host = url.host_str().unwrap_or_default();
+            let judged = self.guard.check_address(request.reach, host, peer.ip());
+            judged.map_err(|refusal| classify::refused(url, &refusal))?;
+        }
+        check_header(url, response.headers())?;
+        self.judge_answer(url, response, validators).await
+    }
+
+    async fn judge_answer(
+        &self,
+        url: &Url,
+        response: Response,
+        validators: Option<&Validators>,
+    ) -> Result<Hop, FetchFailure> {
+        let status = response.status();
+        match status {
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+                let told = told_validators(url, response.headers());
+                let content_type = text(response.headers(), &header::CONTENT_TYPE).map(str::to_owned);
+                let body = Some(self.receive(url, response).await?);
+                let http_status = Some(status.as_u16());
+                Ok(Hop::Done(Fetched { http_status, url: Some(url.to_string()), validators: told, content_type, body }))
+            }
+            StatusCode::NOT_MODIFIED if validators.is_some() => {
+                let told = told_validators(url, response.headers());
+                let kept = validators.map(|held| refreshed(held, told));
+                Ok(Hop::Done(Fetched {
+                    http_status: Some(status.as_u16()),
+                    url: Some(url.to_string()),
+                    validators: kept,
+                    content_type: None,
+                    body: None,
+                }))
+            }
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => redirect_target(url, response.headers()).map(Hop::Redirect),
+            _ => {
+                self.rest_if_asked(url, &response);
+                Err(classify::status(url, status))
+            }
+        }
+    }
+
+    /// The whole body as it was sent, never more than is allowed.
+    async fn receive(&self, url: &Url, mut response: Response) -> Result<Received, FetchFailure> {
+        let status = Some(response.status().as_u16());
+        let failed =
+            |error: OpError, received: usize| FetchFailure { error, http_status: status, wire_bytes: received as u64 };
+        let named: Vec<&str> = response
+            .headers()
+            .get_all(header::CONTENT_ENCODING)
+            .iter()
+            .map(|value| value.to_str().unwrap_or("?"))
+            .collect();
+        let coding = Coding::read(&named.join(",")).map_err(|coding| {
+            let message = format!("the body of {url} is in the coding {coding:?}, which was not asked for");
+            failed(OpError::failed("http.encoding", message).with_hint("the server is at fault"), 0)
+        })?;
+        let limit = self.limits.wire_bytes;
+        let too_large = |received| failed(classify::too_large(url.as_str(), limit, "sent"), received);
+        let announced = response.content_length();
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large(0));
+        }
+        // What was announced is only a hint: it may be a lie.
+        let room = announced.map_or(0, |length| usize::try_from(length.min(1024 * 1024)).unwrap_or(0));
+        let mut wire = Vec::with_capacity(room);
+        loop {
+            let piece = timeout(self.limits.idle, response.chunk()).await.map_err(|_| {
+                let message = format!("{url} sent nothing for {:?} in the middle of its body", self.limits.idle);
+                failed(OpError::failed("http.timeout", message).with_hint("collect again later"), wire.len())
+            })?;
+            let piece = piece.map_err(|error| {
+                failed(classify::truncated(url.as_str(), &classify::root_cause(&error)), wire.len())
+            })?;
+            let Some(piece) = piece else { return Ok(Received { wire, coding }) };
+            if (wire.len() + piece.len()) as u64 > limit {
+                return Err(too_large(wire.len()));
+            }
+            wire.extend_from_slice(&piece);
+        }
+    }
+
+    /// A server that is overloaded may say for how long; one that says "too many requests" need not.
+    fn rest_if_asked(&self, url: &Url, response: &Response) {
+        let status = response.status();
+        let overloaded = status == StatusCode::TOO_MANY_REQUESTS;
+        if !overloaded && !status.is_server_error() {
+            return;
+        }
+        let date = text(response.headers(), &header::DATE).and_then(retry_after::imf_fixdate);
+        let asked = text(response.headers(), &header::RETRY_AFTER)
+            .and_then(|header| retry_after::read(header, date.unwrap_or_else(|| self.clock.now())));
+        if let Some(asked) = asked.or(overloaded.then_some(Duration::ZERO)) {
+            let host = url.host_str().unwrap_or_default();
+            let granted = self.gate.rest(host, asked);
+            tracing::info!(host, rest_s = granted.as_secs(), "the host asked to be left alone");
+        }
+    }
+
+    fn too_slow(&self, url: &Url) -> FetchFailure {
+        let message = format!("{url} was not read within {:?}", self.limits.total);
+        OpError::failed("http.timeout", message).with_hint("collect again later").into()
+    }
+
+    fn client(&self, reach: Reach) -> &reqwest::Client {
+        let cell: &OnceLock<reqwest::Client> = match reach {
+            Reach::Public => &self.public,
+            Reach::Anywhere => &self.anywhere,
+        };
+        cell.get_or_init(|| {
+            // An application that chose another provider before keeps it.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            self.client_builder(reach).build().unwrap_or_else(|error| {
+                let reason = classify::root_cause(&error);
+                tracing::warn!(reason, "no certificates to trust: https feeds will fail; install ca-certificates");
+                let trusting_none = self.client_builder(reach).tls_certs_only([]);
+                trusting_none.build().expect("a client that trusts no certificate needs nothing of its surroundings")
+            })
+        })
+    }
+
+    fn client_builder(&self, reach: Reach) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .user_agent(self.user_agent.clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .dns_resolver(GuardedResolver { guard: Arc::clone(&self.guard), reach })
+            .connect_timeout(self.limits.connect)
+            .http1_max_headers(self.limits.header_fields)
+            .http2_max_header_list_size(LARGEST_HEADER)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(2)
+    }
+}
+
+fn whole(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs().max(1))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn check_header(url: &Url, headers: &HeaderMap) -> Result<(), OpError> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > LARGEST_HEADER as usize {
+        let message = format!("the header that {url} answered is larger than {}", bytes(LARGEST_HEADER.into()));
+        return Err(OpError::failed("http.headers", message).with_hint("is it the address of a feed?"));
+    }
+    // Two answers to where the body ends: whoever sent them may hide a second answer in the first (RFC 9112, 6.3).
+    if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
+        let message = format!("{url} answered with both Content-Length and Transfer-Encoding");
+        return Err(OpError::failed("http.protocol", message).with_hint("the server is at fault"));
+    }
+    Ok(())
+}
+
+/// `ETag` and `Last-Modified`, where they are visible ASCII and short enough to be sent back.
+fn told_validators(url: &Url, headers: &HeaderMap) -> Option<Validators> {
+    let visible = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        let fits = !bytes.is_empty() && bytes.len() <= LONGEST_VALIDATOR;
+        let visible = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+        (fits && visible).then(|| String::from_utf8_lossy(bytes).into_owned())
+    };
+    let etag = headers.get(header::ETAG).and_then(visible);
+    let last_modified = headers.get(header::LAST_MODIFIED).and_then(visible);
+    let told = etag.is_some() || last_modified.is_some();
+    told.then(|| Validators { url: url.as_str().to_owned(), etag, last_modified })
+}
+
+/// What a 304 tells replaces what was held; what it leaves out stays (RFC 9110 section 15.4.5).
+fn refreshed(held: &Validators, told: Option<Validators>) -> Validators {
+    let told = told.unwrap_or_else(|| held.clone());
+    Validators {
+        url: held.url.clone(),
+        etag: told.etag.or_else(|| held.etag.clone()),
+        last_modified: told.last_modified.or_else(|| held.last_modified.clone()),
+    }
+}
+
+fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchFailure> {
+    let refuse = |code, why: &str| {
+        FetchFailure::from(OpError::failed(code, format!("{from} redirects {why}")).with_hint("check the address"))
+    };
+    let location = headers.get(header::LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let location = location.ok_or_else(|| refuse("http.redirect", "to nowhere"))?;
+    if location.len() > LONGEST_LOCATION {
+        return Err(refuse("http.redirect", &format!("to an address of {} bytes", location.len())));
+    }
+    let mut to = from.join(location).map_err(|error| refuse("http.redirect", &format!("to no URL: {error}")))?;
+    if !matches!(to.scheme(), "http" | "https") {
+        return Err(refuse("http.redirect", &format!("to the scheme {:?}, which is not followed", to.scheme())));
+    }
+    if from.scheme() == "https" && to.scheme() == "http" {
+        return Err(refuse("http.downgrade", &format!("from https to {to}")));
+    }
+    if !to.username().is_empty() || to.password().is_some() {
+        return Err(refuse("http.redirect", "to an address with a user name or a password"));
+    }
+    to.set_fragment(None);
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(from: &str, location: &str) -> Result<String, &'static str> {
+        let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap())]);
+        let target = redirect_target(&Url::parse(from).unwrap(), &headers);
+        target.map(|url| url.to_string()).map_err(|failure| failure.error.code())
+    }
+
+    #[test]
+    fn a_redirect_leads_where_a_browser_would_go_and_never_to_less_security() {
+        for (from, location, expected) in [
+            ("http://a.example/x/y", "z?q#f", Ok("http://a.example/x/z?q")),
+            ("http://a.example/x", "//b.example/", Ok("http://b.example/")),
+            ("http://a.example/x", "/\\b.example/", Ok("http://b.example/")),
+            ("http://a.example/x", "\t//b.example/", Ok("http://b.example/")),
+            ("http://a.example/x", "https:/b", Ok("https://b/")),
+            ("http://a.example/x", "https://a.example/", Ok("https://a.example/")),
+            ("https://a.example/x", "http://a.example/", Err("http.downgrade")),
+            ("https://a.example/x", "ftp://a.example/", Err("http.redirect")),
+            ("https://a.example/x", "data:text/plain,x", Err("http.redirect")),
+            ("https://a.example/x", "https://me@a.example/", Err("http.redirect")),
+            ("https://a.example/x", "https://exa mple/", Err("http.redirect")),
+        ] {
+            assert_eq!(target(from, location), expected.map(str::to_owned), "{from} {location:?}");
+        }
+    }
+
+    #[test]
+    fn a_304_replaces_the_validators_that_it_names() {
+        let validators = |etag: Option<&str>, date: Option<&str>| Validators {
+            url: "http://a.example/".into(),
+            etag: etag.map(str::to_owned),
+            last_modified: date.map(str::to_owned),
+        };
+        let held = validators(Some("a"), Some("then"));
+        assert_eq!(refreshed(&held, None), held);
+        let told = Validators { url: "http://b.example/".into(), ..validators(Some("b"), None) };
+        assert_eq!(refreshed(&held, Some(told)), validators(Some("b"), Some("then")));
+    }
+}

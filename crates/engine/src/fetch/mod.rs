@@ -1,0 +1,126 @@
+//! The only way out: one guarded HTTP client, and files.
+//!
+//! A fetch gives bytes as they were received, or says why there are none. Nothing here knows what a feed is.
+
+mod classify;
+mod decode;
+mod file;
+mod gate;
+mod guard;
+mod http;
+mod resolve;
+mod retry_after;
+
+use std::sync::{Arc, OnceLock};
+
+use reqwest::header::HeaderValue;
+
+pub(crate) use classify::undecodable;
+pub(crate) use decode::Coding;
+pub(crate) use guard::Reach;
+
+use crate::{Address, Clock, Limits, OpError, Settings};
+use gate::Gate;
+use guard::Guard;
+
+/// Fetches; shared by all feeds of an engine, so that connections are kept and hosts are spared.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    user_agent: HeaderValue,
+    guard: Arc<Guard>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    gate: Gate,
+    public: OnceLock<reqwest::Client>,
+    anywhere: OnceLock<reqwest::Client>,
+}
+
+/// What one fetch asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) reach: Reach,
+    /// What an earlier fetch was told: sent to the very URL that told it, and to no other.
+    pub(crate) validators: Option<&'a Validators>,
+}
+
+/// What a server told to ask with next time: opaque, given back as it was (RFC 9110 section 8.8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Validators {
+    /// The URL whose answer this was, after redirects.
+    pub(crate) url: String,
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+}
+
+/// What a fetch got.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// `None` for a file.
+    pub(crate) http_status: Option<u16>,
+    /// The URL that answered, after redirects; `None` for a file.
+    pub(crate) url: Option<String>,
+    /// `None` when the server told none.
+    pub(crate) validators: Option<Validators>,
+    pub(crate) content_type: Option<String>,
+    /// `None` for a 304.
+    pub(crate) body: Option<Received>,
+}
+
+/// A body as it was received.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) wire: Vec<u8>,
+    pub(crate) coding: Coding,
+}
+
+/// Why a fetch got nothing, and what it cost.
+#[derive(Debug)]
+pub(crate) struct FetchFailure {
+    pub(crate) error: OpError,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) wire_bytes: u64,
+}
+
+impl From<OpError> for FetchFailure {
+    fn from(error: OpError) -> Self {
+        Self { error, http_status: None, wire_bytes: 0 }
+    }
+}
+
+impl Fetcher {
+    /// # Errors
+    /// `Usage`: a user agent that no header can hold.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, OpError> {
+        let user_agent = HeaderValue::from_str(&settings.user_agent).map_err(|_| {
+            let message = format!("the user agent {:?} cannot be sent", settings.user_agent);
+            OpError::usage("settings.user_agent", message).with_hint("use visible ASCII characters")
+        })?;
+        Ok(Self {
+            user_agent,
+            guard: Arc::new(Guard { ports: settings.ports.clone(), networks: settings.networks.clone() }),
+            limits: settings.limits,
+            clock: Arc::clone(&settings.clock),
+            gate: Gate::new(settings.host_rate),
+            public: OnceLock::new(),
+            anywhere: OnceLock::new(),
+        })
+    }
+
+    /// Fetches once.
+    pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchFailure> {
+        match request.address {
+            Address::Http(url) => self.fetch_http(url.clone(), request).await,
+            Address::File(path) => file::read(path, self.limits.body_bytes).await,
+        }
+    }
+}
+
+/// A number of bytes as people read it.
+fn bytes(count: u64) -> String {
+    match count {
+        0..10_240 => format!("{count} bytes"),
+        10_240..10_485_760 => format!("{} KiB", count / 1024),
+        _ => format!("{} MiB", count / (1024 * 1024)),
+    }
+}
