@@ -6,4 +6,5 @@ mod feeds;
 mod fetching;
 mod few_at_once;
 mod origin;
+mod polls;
 mod support;
