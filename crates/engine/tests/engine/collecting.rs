@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use feedspine::core::{Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
 use feedspine::ops::{AddFeed, Collect, CollectEvent, Which};
-use feedspine::{Ending, Engine, HostRate, Settings};
+use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
 use crate::proxy::Proxy;
@@ -379,4 +379,23 @@ async fn a_feed_that_is_removed_while_it_is_collected_is_superseded_or_finished_
     });
     assert_eq!((report.outcome, removed.unwrap().status), (FetchStatus::Superseded, FeedStatus::Removed));
     assert_eq!(coverages(&engine, &feed).await, ["snapshot", "incomplete"]);
+}
+
+#[tokio::test]
+async fn a_server_that_says_304_for_ever_is_asked_for_the_document_once_a_week() {
+    let origin = Origin::start(|asked| match asked.header("if-none-match") {
+        Some(_) => Answer::status(304),
+        None if asked.number == 0 => Answer::ok(rss(&[("1", "one")])).with("etag", "\"never changes\""),
+        None => Answer::ok(rss(&[("1", "one, edited")])).with("etag", "\"never changes\""),
+    });
+    let origin = origin.await;
+    let clock = Arc::new(SimulatedClock::at(crate::support::start()));
+    let engine = engine_with(Settings { clock: clock.clone(), ..settings() }).await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let mut changed = Vec::new();
+    for _day in 0..9 {
+        changed.push(collect(&engine, &feed).await.counts.changed);
+        clock.advance(Duration::from_hours(24));
+    }
+    assert_eq!(changed, [0, 0, 0, 0, 0, 0, 0, 1, 0]);
 }
