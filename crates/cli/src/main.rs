@@ -1,2 +1,7 @@
-//! Being built.
-fn main() {}
+//! The binary `feedspine`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    feedspine_cli::App::new().run()
+}

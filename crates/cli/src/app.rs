@@ -1,0 +1,153 @@
+//! [`App`]: the whole command line, open to backends of your own.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use feedspine::core::StorageError;
+use feedspine::{Ending, OpError};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+
+use crate::arguments::{Arguments, Global};
+use crate::commands;
+use crate::config::Config;
+use crate::printer::{ColorChoice, Format, Manner, Printer, Verbosity};
+use crate::stores::{Backends, Stores};
+
+/// How long what was begun may take to finish after an interruption.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The command line with its backends.
+///
+/// A binary of your own, with a backend of your own:
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use feedspine::core::MemoryStore; // yours instead
+/// use feedspine_cli::{App, Stores};
+///
+/// fn main() -> ExitCode {
+///     App::new().with_backend("mine", |_rest_of_url| Ok(Stores::records(MemoryStore::new()))).run()
+/// }
+/// ```
+///
+/// `--db mine:whatever` then chooses it, for every command.
+#[derive(Debug, Default)]
+pub struct App {
+    backends: Backends,
+}
+
+impl App {
+    /// With the built-in backends: `sqlite:PATH` and `memory:`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the backend that URLs beginning with `scheme:` name, or replaces it.
+    ///
+    /// `factory` is given what stands after the colon. It need not open anything: `initialize` is called before first use.
+    #[must_use]
+    pub fn with_backend(
+        mut self,
+        scheme: &str,
+        factory: impl Fn(&str) -> Result<Stores, StorageError> + Send + Sync + 'static,
+    ) -> Self {
+        self.backends.insert(scheme, Box::new(factory));
+        self
+    }
+
+    /// Runs the command that this process was started with.
+    pub fn run(self) -> ExitCode {
+        self.run_with(&std::env::args_os().collect::<Vec<_>>())
+    }
+
+    fn run_with(self, words: &[OsString]) -> ExitCode {
+        let as_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+        let arguments = match Arguments::try_parse_from(words) {
+            Ok(arguments) => arguments,
+            Err(error) if as_json && error.use_stderr() => return misused(&error),
+            Err(error) => error.exit(),
+        };
+        let config = match Config::read(&arguments.global) {
+            Ok(config) => config,
+            Err(error) => return failed(&Printer::new(arguments.global.manner(ColorChoice::Auto)), &error),
+        };
+        let printer = Printer::new(arguments.global.manner(config.color));
+        log(&arguments.global);
+        let runtime = match Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&printer, &OpError::failed("runtime", format!("cannot start: {error}"))),
+        };
+        let context = commands::Context { config: &config, backends: &self.backends, printer: &printer };
+        let command = commands::run(arguments, context);
+        let ended = runtime.block_on(unless_interrupted(command));
+        runtime.shutdown_timeout(GRACE);
+        let code = match ended {
+            Ended::By(Ok(ending)) => match printer.finish() {
+                Ok(()) => ending.code(),
+                Err(error) => return failed(&printer, &error),
+            },
+            Ended::By(Err(error)) => return failed(&printer, &error),
+            Ended::Interrupted { code } => {
+                printer.progress_ends();
+                printer.note("interrupted: what was reported is stored, nothing is half stored");
+                code
+            }
+        };
+        ExitCode::from(code)
+    }
+}
+
+enum Ended {
+    By(Result<Ending, OpError>),
+    /// By a signal; the code is 128 and its number, as shells have it.
+    Interrupted {
+        code: u8,
+    },
+}
+
+/// Drops the command when the user or the system asks for an end.
+async fn unless_interrupted(command: impl Future<Output = Result<Ending, OpError>>) -> Ended {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return Ended::By(command.await);
+    };
+    tokio::select! {
+        ended = command => Ended::By(ended),
+        _ = interrupt.recv() => Ended::Interrupted { code: 130 },
+        _ = terminate.recv() => Ended::Interrupted { code: 143 },
+    }
+}
+
+fn failed(printer: &Printer, error: &OpError) -> ExitCode {
+    printer.progress_ends();
+    printer.error(None, error);
+    ExitCode::from(error.kind().ending().code())
+}
+
+/// Wrong arguments, told as JSON.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let mut paragraphs = text.trim().split("\n\n");
+    let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let hint = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
+    let error = OpError::usage("usage.arguments", message).with_hint(hint.unwrap_or("see --help"));
+    let manner = Manner { format: Format::Json, verbosity: Verbosity::Normal, color: ColorChoice::Never };
+    failed(&Printer::new(manner), &error)
+}
+
+/// Lets the engine's log through to stderr.
+fn log(flags: &Global) {
+    let level = match (flags.quiet, flags.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, _) => Level::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,0 +1,271 @@
+//! The command line's words, read by clap.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use feedspine::core::{Cursor, FeedName, Filter, Layer, Namespace, Order};
+use feedspine::ops::parse_condition;
+
+use crate::printer::{ColorChoice, Format, Manner, Verbosity};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 some feeds failed, 5 no such thing,
+130 interrupted.
+
+Begin with:
+  feedspine demo                              what it does, without a network
+  feedspine add https://example.org/feed.xml
+  feedspine collect
+  feedspine list --order -published --limit 10";
+
+const DB_HELP: &str =
+    "The store: sqlite:PATH, or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]";
+const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";
+const CONFIG_HELP: &str = "Read this configuration instead of the user's [env: FEEDSPINE_CONFIG]";
+
+const AFTER_LIST_HELP: &str = "\
+Conditions are FIELD SIGN VALUE, or FIELD alone: it is there. All must hold.
+  fields  id, namespace, key, key_rule, layer, version, published, updated, first_seen, recorded_at,
+          content.PATH, metadata.PATH
+  signs   =  !=  <  <=  >  >=  ~ (contains)  ^= (begins with)
+
+Examples:
+  feedspine list --where content.title~rust --order -published
+  feedspine list --where 'published>=2026-01-01T00:00:00Z' --where namespace=news
+  feedspine list --where 'version>1' --json";
+
+/// Captures feeds and keeps the whole truth about them: every version, every sighting.
+#[derive(Debug, Parser)]
+#[command(name = "feedspine", version, after_help = AFTER_HELP, max_term_width = 100, infer_long_args = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    #[arg(long, global = true, value_name = "URL", help = DB_HELP)]
+    pub(crate) db: Option<String>,
+    /// Answer with one JSON document; errors are JSON as well
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Tell details; twice: also what the engine logs
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    #[arg(long, global = true, value_name = "WHEN", value_enum, help = COLOR_HELP)]
+    pub(crate) color: Option<ColorChoice>,
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Global {
+    /// How to print.
+    pub(crate) fn manner(&self, color: ColorChoice) -> Manner {
+        let verbosity = match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        Manner { format: if self.json { Format::Json } else { Format::Text }, verbosity, color }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what FeedSpine does: serves sample feeds on loopback and collects them over some simulated days
+    Demo(Demo),
+    /// Add a feed: a URL or a file
+    Add(Add),
+    /// Fetch feeds and store what they hold
+    Collect(Collect),
+    /// Tell how things stand: the store, and each feed's last fetch
+    Status,
+    /// List records
+    #[command(after_help = AFTER_LIST_HELP)]
+    List(List),
+    /// Show a record as it is now
+    Show(Show),
+    /// List the versions that a record had, with what changed
+    History(History),
+    /// List when and where a record was seen
+    Sightings(Sightings),
+    /// Manage feeds
+    #[command(subcommand)]
+    Feed(Feed),
+    /// Tell what is configured
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Keep its store in this directory instead of a fresh temporary one
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The feed's URL, or the path of a file
+    #[arg(value_name = "URL|FILE")]
+    pub(crate) address: String,
+    /// What to call it; else it is called after its host or file
+    #[arg(long)]
+    pub(crate) name: Option<FeedName>,
+    /// The space of its keys; feeds that share one share records. Else its name
+    #[arg(long, value_name = "NS")]
+    pub(crate) namespace: Option<Namespace>,
+    /// Allow it to be at a private address
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Collect {
+    /// The feeds to collect; else all that are not paused
+    #[arg(value_name = "FEED")]
+    pub(crate) feeds: Vec<FeedName>,
+    /// All feeds that are not paused, which is also what no FEED means
+    #[arg(long, conflicts_with = "feeds")]
+    pub(crate) all: bool,
+    /// Allow all of them to be at private addresses, for this once
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only records for which this holds; may be given several times
+    #[arg(long = "where", short = 'w', value_name = "CONDITION", value_parser = condition)]
+    pub(crate) conditions: Vec<Filter>,
+    /// Order by this field; -FIELD descends; may be given several times. Else by first capture
+    #[arg(long, short, value_name = "FIELD", value_parser = order, allow_hyphen_values = true)]
+    pub(crate) order: Vec<Order>,
+    /// The rows of this layer: bronze, silver or gold; else each record's highest
+    #[arg(long)]
+    pub(crate) layer: Option<Layer>,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+/// How much of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N", default_value = "50")]
+    pub(crate) limit: NonZeroUsize,
+    /// Go on after an earlier list: its `next`
+    #[arg(long, value_name = "CURSOR", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Cursor::from_text(text)))]
+    pub(crate) cursor: Option<Cursor>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The record's id, its key, or its namespace and key with a blank between
+    #[arg(value_name = "ID|KEY")]
+    pub(crate) record: String,
+    /// The row of this layer; else the highest
+    #[arg(long)]
+    pub(crate) layer: Option<Layer>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The record's id, its key, or its namespace and key with a blank between
+    #[arg(value_name = "ID|KEY")]
+    pub(crate) record: String,
+    /// The versions of this layer; else of bronze, as captured
+    #[arg(long)]
+    pub(crate) layer: Option<Layer>,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sightings {
+    /// The record's id, its key, or its namespace and key with a blank between
+    #[arg(value_name = "ID|KEY")]
+    pub(crate) record: String,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Feed {
+    /// List all feeds
+    List,
+    /// Show a feed, its ledger and its last fetches
+    Show {
+        /// The feed
+        feed: FeedName,
+    },
+    /// Call a feed something else; its records stay the same
+    Rename {
+        /// The feed
+        feed: FeedName,
+        /// Its new name
+        to: FeedName,
+    },
+    /// Stop polling a feed for good and free its name; what it captured stays
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// The feed
+        feed: FeedName,
+    },
+    /// Stop polling a feed until it is resumed
+    Pause {
+        /// The feed
+        feed: FeedName,
+    },
+    /// Poll a paused feed again
+    Resume {
+        /// The feed
+        feed: FeedName,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Config {
+    /// Tell where the configuration is read from
+    Path,
+    /// List every key with its value and where that comes from
+    Show,
+}
+
+fn condition(text: &str) -> Result<Filter, String> {
+    parse_condition(text).map_err(|error| with_hint(error.message(), error.hint()))
+}
+
+fn order(text: &str) -> Result<Order, String> {
+    Order::parse(text).map_err(|error| with_hint(&error.to_string(), error.hint()))
+}
+
+fn with_hint(message: &str, hint: Option<&str>) -> String {
+    hint.map_or_else(|| message.to_owned(), |hint| format!("{message}; {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_order_may_begin_with_a_hyphen() {
+        let read = Arguments::try_parse_from(["feedspine", "list", "--order", "-published"]).unwrap();
+        assert!(matches!(read.command, Command::List(List { order, .. }) if order.len() == 1));
+    }
+}

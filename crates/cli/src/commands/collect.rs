@@ -1,0 +1,149 @@
+//! `feedspine collect`: a line for each feed as it ends, and their sum.
+
+use feedspine::core::{Counts, FeedName, FetchStatus};
+use feedspine::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
+use feedspine::{Ending, OpError};
+
+use super::Context;
+use super::words::counted;
+use crate::arguments;
+use crate::printer::{Format, Line, Printer, Style};
+use crate::stores::Wanted;
+
+pub(super) async fn run(arguments: arguments::Collect, context: Context<'_>) -> Result<Ending, OpError> {
+    let printer = context.printer;
+    let request = Collect {
+        which: if arguments.feeds.is_empty() { Which::Active } else { Which::Named(arguments.feeds) },
+        allow_private: arguments.allow_private,
+    };
+    let report = context.with_engine(Wanted::Existing, async |engine| {
+        let feeds = engine.feeds().await?.items;
+        let names: Vec<&FeedName> = match &request.which {
+            Which::Active => feeds.iter().map(|feed| &feed.name).collect(),
+            Which::Named(names) => names.iter().collect(),
+        };
+        let table = Rows::new(&names, printer.width());
+        let tell = |event: CollectEvent<'_>| match event {
+            CollectEvent::Begun { feeds } => {
+                if feeds > 0 && printer.format() == Format::Text {
+                    printer.line(&table.heading());
+                }
+                printer.progress_begins("collecting", feeds);
+            }
+            CollectEvent::Started { .. } => {}
+            CollectEvent::Ended { report } => {
+                printer.progress_step();
+                if printer.format() == Format::Text {
+                    ended(printer, &table, report);
+                }
+            }
+        };
+        let report = engine.collect(&request, &tell).await?;
+        printer.progress_ends();
+        if printer.format() == Format::Text && report.feeds.len() > 1 {
+            printer.line(&table.sum(&report));
+        }
+        Ok(report)
+    });
+    let report = report.await?;
+    printer.answer(&report, Vec::new);
+    if report.feeds.is_empty() {
+        printer.note("there is no feed to collect");
+        printer.note(
+            Line::of(Style::Faint, "hint")
+                .plain(": `feedspine add URL` adds one, `feedspine feed list` names those that are paused"),
+        );
+    }
+    Ok(report.ending())
+}
+
+fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
+    printer.line(&table.row(report));
+    if let Some(error) = &report.error {
+        printer.error(Some(report.feed.as_str()), error);
+    }
+    for warning in &report.warnings {
+        let line = Line::of(Style::Notable, "warning").plain(format!(": {}: {warning}", report.feed));
+        if report.outcome == FetchStatus::Superseded { printer.note(line) } else { printer.detail(line) }
+    }
+}
+
+/// The numbers of a row, with the columns they take at least.
+const NUMBERS: [(&str, usize); 7] =
+    [("new", 4), ("changed", 7), ("unchanged", 9), ("withdrawn", 9), ("rejected", 8), ("ms", 5), ("bytes", 7)];
+const OUTCOME: usize = "superseded".len();
+/// Columns of all but the name, with the blanks between.
+const REST: usize = 2 + OUTCOME + 7 + 4 + 7 + 9 + 9 + 8 + 5 + 7;
+
+/// Rows that are written before all of them are known: their columns are fixed beforehand.
+struct Rows {
+    name: usize,
+}
+
+impl Rows {
+    fn new(names: &[&FeedName], width: Option<usize>) -> Self {
+        let longest = names.iter().map(|name| Line::from(name.as_str()).width()).max().unwrap_or(0).max("feed".len());
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(REST).max(8));
+        Self { name: longest.min(room) }
+    }
+
+    fn heading(&self) -> Line {
+        let line = Line::of(Style::Faint, "feed").pad_to(self.name + 2).then(Style::Faint, "outcome");
+        let mut line = line.pad_to(self.name + 2 + OUTCOME);
+        for (name, width) in NUMBERS {
+            line = line.plain(" ").then(Style::Faint, format!("{name:>width$}"));
+        }
+        line
+    }
+
+    fn row(&self, report: &FeedReport) -> Line {
+        let style = match report.outcome {
+            FetchStatus::Failed => Style::Bad,
+            FetchStatus::Captured => Style::Plain,
+            _ => Style::Faint,
+        };
+        let outcome = Line::of(style, report.outcome.as_str());
+        let name = Line::from(report.feed.as_str());
+        self.line(name, outcome, &report.counts, [report.duration_ms, report.wire_bytes])
+    }
+
+    fn sum(&self, report: &CollectReport) -> Line {
+        let failed = report.failed().count();
+        let outcome = if failed > 0 { Line::of(Style::Bad, format!("{failed} failed")) } else { Line::new() };
+        let bytes = report.feeds.iter().map(|feed| feed.wire_bytes).sum();
+        let name = Line::of(Style::Strong, counted(report.feeds.len() as u64, "feed"));
+        self.line(name, outcome, &report.counts, [report.duration_ms, bytes])
+    }
+
+    fn line(&self, name: Line, outcome: Line, counts: &Counts, cost: [u64; 2]) -> Line {
+        let numbers = [
+            (counts.new, Style::Good),
+            (counts.changed, Style::Notable),
+            (counts.unchanged, Style::Plain),
+            (counts.withdrawn, Style::Bad),
+            (counts.rejected, Style::Bad),
+            (cost[0], Style::Plain),
+            (cost[1], Style::Plain),
+        ];
+        let line = name.cut_to(self.name).pad_to(self.name + 2).and(outcome);
+        let mut line = line.pad_to(self.name + 2 + OUTCOME);
+        for ((number, style), (_, width)) in numbers.into_iter().zip(NUMBERS) {
+            let style = if number == 0 { Style::Faint } else { style };
+            line = line.plain(" ").then(style, format!("{number:>width$}"));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_fits_a_terminal_of_eighty_columns() {
+        let name = FeedName::new(&"a".repeat(100)).unwrap();
+        let rows = Rows::new(&[&name], Some(80));
+        let line = rows.line(name.as_str().into(), "superseded".into(), &Counts::default(), [99_999, 9_999_999]);
+        assert_eq!((rows.heading().width(), line.width()), (80, 80));
+    }
+}

@@ -1,0 +1,136 @@
+//! `feedspine feed …`
+
+use feedspine::core::{Feed, KeyRule, Page};
+use feedspine::ops::FeedView;
+use feedspine::{Ending, OpError};
+
+use super::Context;
+use super::status::outcome;
+use super::words::{SHORT, counted, field, minute, second};
+use crate::arguments;
+use crate::printer::{Line, Set, Style, Table, excerpt};
+use crate::stores::Wanted;
+
+pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Result<Ending, OpError> {
+    use arguments::Feed as Command;
+    let printer = context.printer;
+    match command {
+        Command::List => {
+            let feeds = context.with_engine(Wanted::Existing, async |engine| engine.feeds().await).await?;
+            printer.answer(&feeds, || list(&feeds, printer.width()));
+            if feeds.items.is_empty() {
+                printer.note("there are no feeds");
+                printer.note(Line::of(Style::Faint, "hint").plain(": `feedspine add URL` adds one"));
+            }
+        }
+        Command::Show { feed } => {
+            let view = context.with_engine(Wanted::Existing, async |engine| engine.feed(&feed).await).await?;
+            printer.answer(&view, || show(&view, printer.width()));
+        }
+        Command::Rename { feed, to } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.rename(&feed, to.clone()).await);
+            done(context, &ask.await?, &format!("renamed {feed} to"));
+        }
+        Command::Rm { feed } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.remove(&feed).await);
+            done(context, &ask.await?, "removed");
+            printer.note("what it captured stays");
+        }
+        Command::Pause { feed } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.pause(&feed).await);
+            done(context, &ask.await?, "paused");
+        }
+        Command::Resume { feed } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.resume(&feed).await);
+            done(context, &ask.await?, "resumed");
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn done(context: Context<'_>, feed: &Feed, what: &str) {
+    context.printer.answer(feed, || vec![Line::from(what).plain(" ").then(Style::Strong, feed.name.as_str())]);
+}
+
+fn list(feeds: &Page<Feed>, width: Option<usize>) -> Vec<Line> {
+    let columns =
+        [("feed", Set::Flexible), ("status", Set::Left), ("namespace", Set::Flexible), ("address", Set::Flexible)];
+    let mut table = Table::new(&columns);
+    for feed in &feeds.items {
+        let status = feed.status.as_str();
+        let style = if status == "active" { Style::Plain } else { Style::Notable };
+        let shares = feed.namespace.as_str() != feed.name.as_str();
+        let namespace = Line::of(if shares { Style::Plain } else { Style::Faint }, feed.namespace.as_str());
+        table.row([feed.name.as_str().into(), Line::of(style, status), namespace, feed.address.as_str().into()]);
+    }
+    if feeds.items.is_empty() { Vec::new() } else { table.lines(width) }
+}
+
+fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
+    let feed = &view.feed;
+    let ledger = &view.ledger;
+    let private = if feed.allow_private { " (private addresses allowed)" } else { "" };
+    let mut lines = vec![
+        Line::of(Style::Strong, feed.name.as_str()),
+        field("address", Line::from(feed.address.as_str()).then(Style::Faint, private)),
+        field("status", feed.status.as_str()),
+        field("namespace", feed.namespace.as_str()),
+        field("key rule", feed.key_rule.map_or("chosen at its first items", KeyRule::as_str)),
+        field("id", feed.id.to_string()),
+        field("added", second(feed.added_at)),
+    ];
+    if let (Some(first), Some(last)) = (ledger.first, ledger.last) {
+        let observed = counted(ledger.observations, "observation");
+        lines.push(field(
+            "observed",
+            format!("{observed}, {} of them unchanged; {} to {}", ledger.unchanged, minute(first), minute(last)),
+        ));
+        let counts = &ledger.counts;
+        let told = [
+            (counts.new, "new"),
+            (counts.changed, "changed"),
+            (counts.withdrawn, "withdrawn"),
+            (counts.scrolled_off, "scrolled off"),
+            (counts.returned, "returned"),
+            (counts.rejected, "rejected"),
+        ];
+        let told: Vec<String> =
+            told.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        lines.push(field("items", format!("{} sightings; {}", counts.seen - counts.rejected, told.join(", "))));
+    }
+    if !view.fetches.is_empty() {
+        lines.push(Line::new());
+        lines.extend(fetches(view, width));
+    }
+    lines
+}
+
+fn fetches(view: &FeedView, width: Option<usize>) -> Vec<Line> {
+    let columns = [
+        ("last fetches", Set::Left),
+        ("outcome", Set::Left),
+        ("http", Set::Right),
+        ("ms", Set::Right),
+        ("bytes", Set::Right),
+        ("", Set::Flexible),
+    ];
+    let mut table = Table::new(&columns);
+    for fetch in &view.fetches {
+        let at = second(fetch.intent.started_at);
+        let Some(detail) = &fetch.detail else {
+            table.row([at.into(), "running".into(), Line::new(), Line::new(), Line::new(), Line::new()]);
+            continue;
+        };
+        let http = detail.http_status.map_or_else(Line::new, |status| status.to_string().into());
+        let reason = excerpt(detail.reason.as_deref().unwrap_or_default(), SHORT);
+        table.row([
+            at.into(),
+            outcome(detail.status),
+            http,
+            detail.duration_ms.to_string().into(),
+            detail.wire_bytes.to_string().into(),
+            Line::of(Style::Faint, reason),
+        ]);
+    }
+    table.lines(width)
+}

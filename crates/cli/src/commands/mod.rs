@@ -1,0 +1,73 @@
+//! The commands: each opens the store, asks the engine, and renders the answer.
+
+mod add;
+mod collect;
+mod config;
+mod feeds;
+mod history;
+mod records;
+mod status;
+mod words;
+
+use feedspine::{Ending, Engine, OpError};
+
+use crate::arguments::{Arguments, Command};
+use crate::config::Config;
+use crate::demo;
+use crate::printer::Printer;
+use crate::stores::{Backends, Found, Wanted, unopened};
+
+/// What every command stands on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) backends: &'a Backends,
+    pub(crate) printer: &'a Printer,
+}
+
+/// Runs one command.
+pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<Ending, OpError> {
+    match arguments.command {
+        Command::Demo(demo) => demo::run(&demo, context.printer).await,
+        Command::Add(add) => add::run(add, context).await,
+        Command::Collect(collect) => collect::run(collect, context).await,
+        Command::Status => status::run(context).await,
+        Command::List(list) => records::list(list, context).await,
+        Command::Show(show) => records::show(show, context).await,
+        Command::History(history) => history::run(history, context).await,
+        Command::Sightings(sightings) => records::sightings(sightings, context).await,
+        Command::Feed(feed) => feeds::run(feed, context).await,
+        Command::Config(config) => Ok(config::run(config, context)),
+    }
+}
+
+impl Context<'_> {
+    /// Opens the store for one question or job, and lets go of it whatever the answer is.
+    async fn with_engine<T>(
+        self,
+        wanted: Wanted,
+        ask: impl AsyncFnOnce(&Engine) -> Result<T, OpError>,
+    ) -> Result<T, OpError> {
+        let engine = self.open(wanted).await?;
+        let answer = ask(&engine).await;
+        let closed = engine.close().await;
+        let answer = answer?;
+        closed?;
+        Ok(answer)
+    }
+
+    async fn open(self, wanted: Wanted) -> Result<Engine, OpError> {
+        // The default store needs no beginning by hand.
+        let wanted = if self.config.db_is_default() { Wanted::ExistingOrNew } else { wanted };
+        let Found { shown, storage, state, new_file, fleeting } = self.backends.find(&self.config.db, wanted)?;
+        if fleeting {
+            self.printer.warning(format!("{shown} keeps nothing after this command"));
+        }
+        let engine = Engine::open(storage, state, self.config.engine.clone()).await;
+        let engine = engine.map_err(|error| unopened(&shown, &error))?;
+        if let Some(file) = new_file {
+            self.printer.note(format!("began a store at {}", file.display()));
+        }
+        Ok(engine)
+    }
+}

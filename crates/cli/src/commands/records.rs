@@ -1,0 +1,188 @@
+//! `feedspine list`, `show` and `sightings`
+
+use feedspine::core::{Cursor, FeedName, Filter, Json, Page, Record, Seen};
+use feedspine::ops::{ListRecords, RecordSightings, RecordView, SightingsView};
+use feedspine::{Ending, OpError};
+
+use super::Context;
+use super::words::{counted, field, minute, second, title};
+use crate::arguments;
+use crate::printer::{Line, Set, Style, Table, wrap};
+use crate::stores::Wanted;
+
+/// The columns that running text takes at most: longer lines are hard to read.
+const TEXT_WIDTH: usize = 76;
+/// The lines of an item's text that are shown; `--json` gives all.
+const TEXT_LINES: usize = 24;
+
+pub(super) async fn list(arguments: arguments::List, context: Context<'_>) -> Result<Ending, OpError> {
+    let request = ListRecords {
+        filter: Filter::All(arguments.conditions),
+        order: arguments.order,
+        layer: arguments.layer,
+        limit: arguments.page.limit,
+        cursor: arguments.page.cursor,
+    };
+    let records = context.with_engine(Wanted::Existing, async |engine| engine.list(&request).await).await?;
+    let printer = context.printer;
+    printer.answer(&records, || listed(&records, printer.width()));
+    if records.items.is_empty() {
+        printer.note("no record fulfils that");
+    }
+    more(context, records.next.as_ref());
+    Ok(Ending::Done)
+}
+
+/// Says how to go on.
+pub(super) fn more(context: Context<'_>, next: Option<&Cursor>) {
+    if let Some(next) = next {
+        context.printer.note(Line::of(Style::Faint, format!("there is more: --cursor {}", next.as_str())));
+    }
+}
+
+/// On a terminal two lines for each record, the second for what is copied from it; when piped, one.
+fn listed(records: &Page<Record>, width: Option<usize>) -> Vec<Line> {
+    let Some(width) = width else { return plain_table(&records.items) };
+    let mut lines = Vec::with_capacity(2 * records.items.len());
+    for record in &records.items {
+        let at = minute(record.published.unwrap_or(record.first_seen));
+        let version = if record.version.get() > 1 { format!("  v{}", record.version) } else { String::new() };
+        let room = width.saturating_sub(18 + version.len());
+        let head = Line::of(Style::Faint, at).plain("  ").and(Line::of(Style::Strong, title(record)).cut_to(room));
+        lines.push(head.then(Style::Notable, version));
+        lines.push(
+            Line::new().pad_to(18).then(Style::Faint, format!("{}  {}", record.key.namespace(), record.key.key())),
+        );
+    }
+    lines
+}
+
+fn plain_table(records: &[Record]) -> Vec<Line> {
+    let columns = [
+        ("published", Set::Left),
+        ("version", Set::Right),
+        ("namespace", Set::Left),
+        ("key", Set::Left),
+        ("title", Set::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for record in records {
+        table.row([
+            record.published.map_or_else(|| Line::from("-"), |at| minute(at).into()),
+            record.version.to_string().into(),
+            record.key.namespace().as_str().into(),
+            record.key.key().into(),
+            title(record).into(),
+        ]);
+    }
+    if records.is_empty() { Vec::new() } else { table.lines(None) }
+}
+
+pub(super) async fn show(arguments: arguments::Show, context: Context<'_>) -> Result<Ending, OpError> {
+    let ask =
+        context.with_engine(Wanted::Existing, async |engine| engine.show(&arguments.record, arguments.layer).await);
+    let view = ask.await?;
+    let width = context.printer.width();
+    context.printer.answer(&view, || shown(&view, width));
+    Ok(Ending::Done)
+}
+
+fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
+    let record = &view.record;
+    let content = record.content.to_json();
+    let text = |name: &str| content.get(name).and_then(Json::as_str);
+    let mut lines = vec![Line::of(Style::Strong, title(record))];
+    lines.push(field("key", record.key.key()));
+    lines.push(field("namespace", Line::from(record.key.namespace().as_str())));
+    lines.push(field("id", record.id.to_string()));
+    lines.extend(text("link").map(|link| field("link", link)));
+    lines.extend(record.published.map(|at| field("published", second(at))));
+    lines.extend(record.updated.map(|at| field("updated", second(at))));
+    lines.push(field("first seen", second(record.first_seen)));
+    lines.push(field(
+        "version",
+        Line::from(record.version.to_string())
+            .then(Style::Faint, format!(", {}, since {}", record.layer, second(record.recorded_at))),
+    ));
+    lines.extend(view.seen.as_ref().map(|seen| field("seen", seen_in_words(seen))));
+    let feeds: Vec<&str> = view.feeds.iter().map(FeedName::as_str).collect();
+    lines.push(field(if feeds.len() == 1 { "feed" } else { "feeds" }, feeds.join(", ")));
+    lines.extend(rest(&content));
+    let text = body(&content);
+    if !text.is_empty() {
+        lines.push(Line::new());
+        lines.extend(paragraph(&text, width));
+    }
+    lines
+}
+
+fn seen_in_words(seen: &Seen) -> String {
+    format!("{}, {} to {}", counted(seen.count, "time"), minute(seen.earliest), minute(seen.latest))
+}
+
+/// The members of the content that have no line of their own.
+fn rest(content: &Json) -> Vec<Line> {
+    const SHOWN: [&str; 8] = ["title", "link", "published", "updated", "id", "summary", "content", "links"];
+    let Json::Object(members) = content else { return Vec::new() };
+    let told = |name: &str| SHOWN.contains(&name) || name.ends_with("_type") || name == "id_is_permalink";
+    members.iter().filter(|(name, _)| !told(name)).map(|(name, value)| field(name, brief(value))).collect()
+}
+
+/// A value in one line: texts as they are, people and tags by name.
+fn brief(value: &Json) -> String {
+    let named = |member: &Json| {
+        let name = ["name", "label", "term", "href", "email"].iter().find_map(|name| member.get(name)?.as_str());
+        name.map_or_else(|| member.to_string(), str::to_owned)
+    };
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(members) => members.iter().map(named).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// The item's text: its content, else its summary.
+fn body(content: &Json) -> String {
+    let first = match content.get("content") {
+        Some(Json::Array(texts)) => texts.first().and_then(|text| text.get("value")),
+        _ => None,
+    };
+    let text = first.or_else(|| content.get("summary")).and_then(Json::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+fn paragraph(text: &str, width: Option<usize>) -> Vec<Line> {
+    let columns = width.map_or(TEXT_WIDTH, |width| width.saturating_sub(4).clamp(20, TEXT_WIDTH));
+    let wrapped = wrap(text, columns);
+    let mut lines: Vec<Line> = wrapped.iter().take(TEXT_LINES).map(|text| Line::from("  ").plain(text)).collect();
+    if wrapped.len() > TEXT_LINES {
+        let left = wrapped.len() - TEXT_LINES;
+        lines.push(Line::of(Style::Faint, format!("  … {} more; --json gives all", counted(left as u64, "line"))));
+    }
+    lines
+}
+
+pub(super) async fn sightings(arguments: arguments::Sightings, context: Context<'_>) -> Result<Ending, OpError> {
+    let request =
+        RecordSightings { record: arguments.record, limit: arguments.page.limit, cursor: arguments.page.cursor };
+    let view = context.with_engine(Wanted::Existing, async |engine| engine.sightings(&request).await).await?;
+    context.printer.answer(&view, || sighted(&view));
+    more(context, view.sightings.next.as_ref());
+    Ok(Ending::Done)
+}
+
+fn sighted(view: &SightingsView) -> Vec<Line> {
+    let mut head = Line::of(Style::Strong, view.key.key());
+    if let Some(seen) = &view.seen {
+        head = head.plain(format!("  seen {}", seen_in_words(seen)));
+    }
+    let mut table =
+        Table::new(&[("observed at", Set::Left), ("feed", Set::Left), ("version", Set::Right), ("fetch", Set::Left)]);
+    for entry in &view.sightings.items {
+        let feed = entry.feed.as_ref().map_or("(unknown)", |name| name.as_str());
+        let version = entry.sighting.version.map_or_else(Line::new, |version| version.to_string().into());
+        let fetch = Line::of(Style::Faint, entry.sighting.fetch.to_string());
+        table.row([second(entry.sighting.observed_at).into(), feed.into(), version, fetch]);
+    }
+    std::iter::once(head).chain(table.lines(None)).collect()
+}

@@ -1,0 +1,237 @@
+//! Every key that can be configured: its name, its variable, its meaning, and where its value goes.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use feedspine::IpNet;
+use feedspine::core::Json;
+use toml::Value;
+
+use super::Config;
+use crate::printer::ColorChoice;
+use crate::stores::without_password;
+
+/// One key.
+pub(super) struct Key {
+    /// As it is written in the file, with dots for tables.
+    pub(super) name: &'static str,
+    /// Its environment variable.
+    pub(super) env: &'static str,
+    /// What its value is, to go on after "`name` is".
+    pub(super) meaning: &'static str,
+    kind: Kind,
+    set: fn(&mut Config, &Value) -> Result<(), String>,
+    pub(super) show: fn(&Config) -> Json,
+}
+
+/// How the text of an environment variable is read.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Bool,
+    Number,
+    /// With commas between.
+    Numbers,
+    /// With commas between.
+    Texts,
+}
+
+/// All keys.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "db",
+        env: "FEEDSPINE_DB",
+        meaning: "the store's URL, such as \"sqlite:/path/to/feeds.db\"",
+        kind: Kind::Text,
+        set: |config, value| text(value).map(|url| url.clone_into(&mut config.db)),
+        show: |config| without_password(&config.db).into(),
+    },
+    Key {
+        name: "output.color",
+        env: "FEEDSPINE_OUTPUT_COLOR",
+        meaning: "\"auto\", \"always\" or \"never\"",
+        kind: Kind::Text,
+        set: |config, value| ColorChoice::from_str(text(value)?, false).map(|color| config.color = color),
+        show: |config| config.color.to_possible_value().map(|word| word.get_name().to_owned()).into(),
+    },
+    Key {
+        name: "fetch.user_agent",
+        env: "FEEDSPINE_FETCH_USER_AGENT",
+        meaning: "what requests call themselves; a way to reach you belongs in it",
+        kind: Kind::Text,
+        set: |config, value| match text(value)? {
+            agent if agent.is_empty() || !agent.chars().all(|c| c == ' ' || c.is_ascii_graphic()) => {
+                Err("expected visible ASCII characters".to_owned())
+            }
+            agent => {
+                agent.clone_into(&mut config.engine.user_agent);
+                Ok(())
+            }
+        },
+        show: |config| config.engine.user_agent.as_str().into(),
+    },
+    Key {
+        name: "fetch.allow_private",
+        env: "FEEDSPINE_FETCH_ALLOW_PRIVATE",
+        meaning: "whether every feed may be at a private address and any port",
+        kind: Kind::Bool,
+        set: |config, value| {
+            value.as_bool().map(|on| config.engine.allow_private = on).ok_or_else(|| expected("true or false", value))
+        },
+        show: |config| config.engine.allow_private.into(),
+    },
+    Key {
+        name: "fetch.networks",
+        env: "FEEDSPINE_FETCH_NETWORKS",
+        meaning: "a list of networks that may be asked though they are private, such as \"10.1.0.0/16\"",
+        kind: Kind::Texts,
+        set: |config, value| {
+            let networks = list(value)?.iter().map(|value| network(text(value)?));
+            networks.collect::<Result<_, _>>().map(|networks| config.engine.networks = networks)
+        },
+        show: |config| config.engine.networks.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+    },
+    Key {
+        name: "fetch.ports",
+        env: "FEEDSPINE_FETCH_PORTS",
+        meaning: "a list of the ports that may be asked",
+        kind: Kind::Numbers,
+        set: |config, value| {
+            let ports = list(value)?.iter().map(|port| number(port, 1..=u64::from(u16::MAX)));
+            let ports = ports.map(|port| port.and_then(|port| u16::try_from(port).map_err(|error| error.to_string())));
+            ports.collect::<Result<_, _>>().map(|ports| config.engine.ports = ports)
+        },
+        show: |config| Json::Array(config.engine.ports.iter().map(|port| u64::from(*port).into()).collect()),
+    },
+    Key {
+        name: "fetch.max_body_bytes",
+        env: "FEEDSPINE_FETCH_MAX_BODY_BYTES",
+        meaning: "the most bytes that a document may have, received and decoded",
+        kind: Kind::Number,
+        set: |config, value| {
+            let most = number(value, 1..=1 << 30)?;
+            (config.engine.limits.wire_bytes, config.engine.limits.body_bytes) = (most, most);
+            Ok(())
+        },
+        show: |config| config.engine.limits.body_bytes.into(),
+    },
+    Key {
+        name: "fetch.timeout_ms",
+        env: "FEEDSPINE_FETCH_TIMEOUT_MS",
+        meaning: "how many milliseconds one fetch may take",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.engine.limits.total = Duration::from_millis(number(value, 1..=3_600_000)?);
+            Ok(())
+        },
+        show: |config| millis(config.engine.limits.total),
+    },
+    Key {
+        name: "fetch.concurrency",
+        env: "FEEDSPINE_FETCH_CONCURRENCY",
+        meaning: "how many feeds are collected at once",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.engine.concurrency = small(value, 1..=1_000)?;
+            Ok(())
+        },
+        show: |config| (config.engine.concurrency as u64).into(),
+    },
+    Key {
+        name: "fetch.host_in_flight",
+        env: "FEEDSPINE_FETCH_HOST_IN_FLIGHT",
+        meaning: "how many requests one host gets at once",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.engine.host_rate.in_flight = small(value, 1..=100)?;
+            Ok(())
+        },
+        show: |config| (config.engine.host_rate.in_flight as u64).into(),
+    },
+    Key {
+        name: "fetch.host_interval_ms",
+        env: "FEEDSPINE_FETCH_HOST_INTERVAL_MS",
+        meaning: "the least milliseconds between the starts of two requests to one host",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.engine.host_rate.interval = Duration::from_millis(number(value, 0..=3_600_000)?);
+            Ok(())
+        },
+        show: |config| millis(config.engine.host_rate.interval),
+    },
+];
+
+/// The place of a key that is known to be there.
+pub(super) fn index(name: &str) -> usize {
+    KEYS.iter().position(|key| key.name == name).expect("the key is one of the table")
+}
+
+impl Key {
+    /// Puts a value where it belongs.
+    pub(super) fn apply(&self, config: &mut Config, value: &Value) -> Result<(), String> {
+        (self.set)(config, value)
+    }
+
+    /// Reads the text of an environment variable.
+    pub(super) fn value_of(&self, text: &str) -> Result<Value, String> {
+        let number = |text: &str| {
+            let number = text.trim().parse::<i64>();
+            number.map(Value::from).map_err(|_| format!("expected a whole number, found {text:?}"))
+        };
+        let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        match self.kind {
+            Kind::Text => Ok(Value::from(text)),
+            Kind::Number => number(text),
+            Kind::Bool => match text.trim() {
+                "true" | "1" => Ok(Value::from(true)),
+                "false" | "0" => Ok(Value::from(false)),
+                _ => Err(format!("expected true or false, found {text:?}")),
+            },
+            Kind::Numbers => parts().map(number).collect::<Result<_, _>>().map(Value::Array),
+            Kind::Texts => Ok(Value::Array(parts().map(Value::from).collect())),
+        }
+    }
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| expected("a text", value))
+}
+
+fn list(value: &Value) -> Result<&Vec<Value>, String> {
+    value.as_array().ok_or_else(|| expected("a list", value))
+}
+
+fn number(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+    let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+    let fitting = number.filter(|number| range.contains(number));
+    fitting.ok_or_else(|| expected(&format!("a whole number from {} to {}", range.start(), range.end()), value))
+}
+
+fn small(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<usize, String> {
+    number(value, range).and_then(|number| usize::try_from(number).map_err(|error| error.to_string()))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| format!("expected a network, found {text:?}"))
+}
+
+fn expected(what: &str, found: &Value) -> String {
+    format!("expected {what}, found {found}")
+}
+
+fn millis(duration: Duration) -> Json {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_of_a_key_follows_from_its_name() {
+        for key in KEYS {
+            let expected = format!("FEEDSPINE_{}", key.name.replace('.', "_").to_uppercase());
+            assert_eq!(key.env, expected);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line of FeedSpine: the binary `feedspine`, and [`App`] for a binary of your own.
+
+mod app;
+mod arguments;
+mod commands;
+mod config;
+mod demo;
+mod places;
+mod printer;
+mod stores;
+
+pub use app::App;
+pub use stores::Stores;

@@ -1,0 +1,229 @@
+//! [`Printer`]: the only place that prints. Data goes to stdout, all else to stderr.
+
+mod progress;
+mod table;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use feedspine::OpError;
+use feedspine::core::Json;
+use feedspine::ops::ToJson;
+
+use progress::Progress;
+pub(crate) use table::{Set, Table};
+use text::clean_json;
+pub(crate) use text::{Line, Style, excerpt, wrap};
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or the terminal is dumb.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How much is told on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What is to be noted.
+    Normal,
+    /// Details, and what the engine logs.
+    Verbose,
+}
+
+/// In which form data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// What a [`Printer`] is told to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) format: Format,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) color: ColorChoice,
+}
+
+/// Prints.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    manner: Manner,
+    data: Stream,
+    rest: Stream,
+    progress: Mutex<Option<Progress>>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    terminal: bool,
+    coloured: bool,
+    /// Why nothing more can be written. A closed pipe is no failure: the reader has seen enough.
+    ended: Mutex<Option<io::Error>>,
+}
+
+impl Stream {
+    fn new(color: ColorChoice, terminal: bool) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let coloured = match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && !dumb && !set("NO_COLOR"),
+        };
+        Self { terminal, coloured, ended: Mutex::new(None) }
+    }
+
+    fn write(&self, to: &mut dyn Write, text: &str) {
+        let mut ended = lock(&self.ended);
+        if ended.is_none() {
+            *ended = to.write_all(text.as_bytes()).and_then(|()| to.flush()).err();
+        }
+    }
+}
+
+impl Printer {
+    /// A printer to this process's stdout and stderr.
+    pub(crate) fn new(manner: Manner) -> Self {
+        let data = Stream::new(manner.color, io::stdout().is_terminal());
+        let rest = Stream::new(manner.color, io::stderr().is_terminal());
+        Self { manner, data, rest, progress: Mutex::new(None) }
+    }
+
+    /// In which form data is wanted.
+    pub(crate) fn format(&self) -> Format {
+        self.manner.format
+    }
+
+    /// How many columns lines of data may take; `None` when they are piped: then nothing is cut.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let columns = || terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0));
+        self.data.terminal.then(columns)
+    }
+
+    /// Writes an answer: by its JSON form, or as `lines` makes it.
+    pub(crate) fn answer(&self, answer: &impl ToJson, lines: impl FnOnce() -> Vec<Line>) {
+        match self.manner.format {
+            Format::Json => self.json(&answer.to_json()),
+            Format::Text => self.lines(&lines()),
+        }
+    }
+
+    /// Writes one JSON document.
+    pub(crate) fn json(&self, document: &Json) {
+        self.write_data(&(clean_json(&document.to_string()) + "\n"));
+    }
+
+    /// Writes lines of data.
+    pub(crate) fn lines(&self, lines: &[Line]) {
+        for line in lines {
+            self.line(line);
+        }
+    }
+
+    /// Writes one line of data.
+    pub(crate) fn line(&self, line: &Line) {
+        self.write_data(&(line.render(self.data.coloured) + "\n"));
+    }
+
+    /// Notes something that is no data.
+    pub(crate) fn note(&self, line: impl Into<Line>) {
+        if self.manner.verbosity >= Verbosity::Normal {
+            self.write_rest(&line.into());
+        }
+    }
+
+    /// Notes something that few want to know.
+    pub(crate) fn detail(&self, line: impl Into<Line>) {
+        if self.manner.verbosity >= Verbosity::Verbose {
+            self.write_rest(&line.into());
+        }
+    }
+
+    /// Warns.
+    pub(crate) fn warning(&self, message: impl AsRef<str>) {
+        self.note(Line::of(Style::Notable, "warning").plain(": ").plain(message));
+    }
+
+    /// Tells why the command, or `subject` of it, was not done.
+    pub(crate) fn error(&self, subject: Option<&str>, error: &OpError) {
+        if self.manner.format == Format::Json {
+            let document = Json::object([("error", error.to_json())]);
+            return self.write_to_stderr(&(clean_json(&document.to_string()) + "\n"));
+        }
+        let subject = subject.map(|subject| format!("{subject}: ")).unwrap_or_default();
+        let message = error.message().trim_start_matches(subject.as_str());
+        self.write_rest(&Line::of(Style::Bad, "error").plain(": ").plain(subject).plain(message));
+        if let Some(hint) = error.hint() {
+            self.write_rest(&Line::of(Style::Faint, "hint").plain(": ").plain(hint));
+        }
+    }
+
+    /// Shows on a terminal how far something is that has so many steps, until [`Printer::progress_ends`].
+    pub(crate) fn progress_begins(&self, what: &'static str, steps: usize) {
+        if self.rest.terminal && self.manner.verbosity >= Verbosity::Normal {
+            *lock(&self.progress) = Some(Progress::new(what, steps));
+        }
+    }
+
+    /// One step is done.
+    pub(crate) fn progress_step(&self) {
+        if let Some(progress) = &*lock(&self.progress) {
+            progress.step();
+        }
+    }
+
+    /// Takes the progress away.
+    pub(crate) fn progress_ends(&self) {
+        if let Some(progress) = lock(&self.progress).take() {
+            progress.clear();
+        }
+    }
+
+    /// Whether all data could be written; a reader that went away has had what it wanted.
+    pub(crate) fn finish(&self) -> Result<(), OpError> {
+        self.progress_ends();
+        match lock(&self.data.ended).take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(OpError::failed("output.unwritable", format!("cannot write the output: {error}"))
+                    .with_source(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_data(&self, text: &str) {
+        self.aside(|| self.data.write(&mut io::stdout().lock(), text));
+    }
+
+    fn write_rest(&self, line: &Line) {
+        self.write_to_stderr(&(line.render(self.rest.coloured) + "\n"));
+    }
+
+    fn write_to_stderr(&self, text: &str) {
+        self.aside(|| self.rest.write(&mut io::stderr().lock(), text));
+    }
+
+    /// Writes with the progress out of the way.
+    fn aside(&self, write: impl FnOnce()) {
+        match &*lock(&self.progress) {
+            Some(progress) => progress.aside(write),
+            None => write(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! Which store a URL names, and how it is opened.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use feedspine::core::{ContentHash, MemoryStore, StateStore, StorageBackend, StorageError};
+use feedspine::{OpError, OpErrorKind};
+use feedspine_sqlite::SqliteStore;
+
+use crate::places;
+
+/// What a backend's factory gives: where records are kept, and feeds and fetches, if it keeps these too.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    pub(crate) storage: Arc<dyn StorageBackend>,
+    pub(crate) state: Option<Arc<dyn StateStore>>,
+}
+
+impl Stores {
+    /// A store of records alone: feeds and fetches are then kept in a SQLite file under the user's data directory.
+    pub fn records(storage: impl StorageBackend) -> Self {
+        Self { storage: Arc::new(storage), state: None }
+    }
+
+    /// One store that keeps everything.
+    pub fn everything(store: impl StorageBackend + StateStore) -> Self {
+        let store = Arc::new(store);
+        Self { storage: store.clone(), state: Some(store) }
+    }
+}
+
+/// Makes the stores that a URL names; it is given what stands after `scheme:`. Nothing is opened yet.
+pub(crate) type Factory = Box<dyn Fn(&str) -> Result<Stores, StorageError> + Send + Sync>;
+
+/// The backends that are known, by scheme.
+pub(crate) struct Backends(BTreeMap<String, Factory>);
+
+impl fmt::Debug for Backends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        let mut backends = Self(BTreeMap::new());
+        backends.insert("memory", Box::new(|_| Ok(Stores::everything(MemoryStore::new()))));
+        backends.insert("sqlite", Box::new(|rest| Ok(Stores::everything(SqliteStore::new(sqlite_path(rest)?)))));
+        backends
+    }
+}
+
+/// Whether a command may begin a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The store that is there.
+    Existing,
+    /// The store that is there, or a new one.
+    ExistingOrNew,
+}
+
+/// The stores of a URL, not yet initialised.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The URL, without its password.
+    pub(crate) shown: String,
+    pub(crate) storage: Arc<dyn StorageBackend>,
+    pub(crate) state: Arc<dyn StateStore>,
+    /// The file that will be begun.
+    pub(crate) new_file: Option<PathBuf>,
+    /// What is kept is gone when the process ends.
+    pub(crate) fleeting: bool,
+}
+
+impl Backends {
+    pub(crate) fn insert(&mut self, scheme: &str, factory: Factory) {
+        self.0.insert(scheme.to_owned(), factory);
+    }
+
+    /// The stores that a URL names.
+    pub(crate) fn find(&self, url: &str, wanted: Wanted) -> Result<Found, OpError> {
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let shown = without_password(url);
+        let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &shown))?;
+        let new_file = match scheme {
+            "sqlite" => Some(sqlite_path(rest)?).filter(|path| !path.exists()),
+            _ => None,
+        };
+        if let Some(path) = new_file.as_ref().filter(|_| wanted == Wanted::Existing) {
+            return Err(OpError::not_found("db.missing", format!("there is no database at {}", path.display()))
+                .with_hint(format!("`feedspine --db {shown} add URL` begins one")));
+        }
+        let Stores { storage, state } = factory(rest).map_err(|error| unopened(&shown, &error.into()))?;
+        let fleeting = !storage.info().capabilities.durable;
+        let state = match state {
+            Some(state) => state,
+            None => Arc::new(SqliteStore::new(state_path(url)?)),
+        };
+        Ok(Found { shown, storage, state, new_file, fleeting })
+    }
+
+    fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {
+        let known: Vec<String> = self.0.keys().map(|scheme| format!("{scheme}:")).collect();
+        let message = if url.contains(':') {
+            format!("cannot open {shown}: no backend is called {scheme:?}")
+        } else {
+            format!("not a store: {url:?} names no backend")
+        };
+        let hint = if url.contains("://") || !url.contains(['/', '.']) {
+            format!("a store's URL begins with one of {}", known.join(", "))
+        } else {
+            format!("for a file, say sqlite:{shown}")
+        };
+        OpError::usage("db.scheme", message).with_hint(hint)
+    }
+}
+
+/// An error of opening a store, with the store's name.
+pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
+    let kind = match error.kind() {
+        // The URL was well formed: what is wrong is the store behind it.
+        OpErrorKind::Usage | OpErrorKind::Failed => OpErrorKind::Failed,
+        OpErrorKind::NotFound => OpErrorKind::NotFound,
+    };
+    let named = OpError::new(kind, error.code(), format!("cannot open {shown}: {}", error.message()));
+    match error.hint() {
+        Some(hint) => named.with_hint(hint),
+        None => named.with_hint("--db URL chooses another store"),
+    }
+}
+
+/// `PATH`, `//PATH` as other programs write it, `~/PATH`.
+fn sqlite_path(rest: &str) -> Result<PathBuf, StorageError> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    if rest.is_empty() {
+        return Err(StorageError::invalid("sqlite: names no file").with_hint("say sqlite:PATH"));
+    }
+    match rest.strip_prefix("~/") {
+        Some(below) => {
+            places::home().map(|home| home.join(below)).map_err(|error| StorageError::invalid(error.message()))
+        }
+        None => Ok(Path::new(rest).to_path_buf()),
+    }
+}
+
+/// Where the feeds and fetches of a backend are kept that keeps records alone.
+fn state_path(url: &str) -> Result<PathBuf, OpError> {
+    let name = ContentHash::of(url.as_bytes()).to_string();
+    Ok(places::data_dir()?.join("state").join(format!("{}.db", &name[..16])))
+}
+
+/// The URL with its password hidden.
+pub(crate) fn without_password(url: &str) -> String {
+    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (login, host) = rest[..end].rsplit_once('@')?;
+        let user = login.split_once(':')?.0;
+        Some(format!("{scheme}://{user}:***@{host}{}", &rest[end..]))
+    });
+    hidden.unwrap_or_else(|| url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_url_is_a_path_however_it_is_written() {
+        for (rest, path) in [("a.db", "a.db"), ("/x/a.db", "/x/a.db"), ("///x/a.db", "/x/a.db"), ("//a.db", "a.db")] {
+            assert_eq!(sqlite_path(rest).unwrap(), Path::new(path), "{rest}");
+        }
+        assert!(sqlite_path("//").is_err());
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("postgres://me:se@cret@db.example/x", "postgres://me:***@db.example/x"),
+            ("postgres://me@db.example/x", "postgres://me@db.example/x"),
+            ("sqlite:/a@b:c", "sqlite:/a@b:c"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn an_unknown_scheme_names_those_that_are_known_and_a_bare_path_says_how_to_write_it() {
+        let hint = |url: &str| {
+            let error = Backends::default().find(url, Wanted::ExistingOrNew).unwrap_err();
+            assert_eq!(error.kind(), OpErrorKind::Usage);
+            error.hint().unwrap().to_owned()
+        };
+        assert_eq!(hint("mysql://db"), "a store's URL begins with one of memory:, sqlite:");
+        assert_eq!(hint("./feeds.db"), "for a file, say sqlite:./feeds.db");
+    }
+}
