@@ -1,6 +1,8 @@
 //! What makes an item that item: the natural key within its namespace.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -150,8 +152,41 @@ impl FromStr for Namespace {
 }
 
 /// SHA-256 of a natural key: a fixed width for indexes, whatever the key's length.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash([u8; 32]);
+
+/// Its first eight bytes are as good a hash as any.
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (first, _) = self.0.split_first_chunk().expect("32 bytes begin with 8");
+        state.write_u64(u64::from_le_bytes(*first));
+    }
+}
+
+/// Takes a [`KeyHash`] for what it is: hashed already.
+#[derive(Debug, Clone, Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 ^= number;
+    }
+}
+
+/// What is known by key.
+pub type KeyHashMap<V> = HashMap<KeyHash, V, BuildHasherDefault<KeyHasher>>;
+/// Keys without order.
+pub type KeyHashSet = HashSet<KeyHash, BuildHasherDefault<KeyHasher>>;
 
 impl KeyHash {
     /// The 32 bytes.

@@ -36,7 +36,9 @@ pub use ingest::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
 };
 pub use json::{Json, JsonError, Number};
-pub use key::{FeedName, KeyError, KeyHash, KeyRule, MAX_KEY_BYTES, Namespace, NaturalKey};
+pub use key::{
+    FeedName, KeyError, KeyHash, KeyHashMap, KeyHashSet, KeyHasher, KeyRule, MAX_KEY_BYTES, Namespace, NaturalKey,
+};
 pub use memory::MemoryStore;
 pub use query::{Cursor, Direction, MAX_PAGE, Order, Page, PageRequest, Query, Selection, sort_value};
 pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWrite, Version, VersionNo};

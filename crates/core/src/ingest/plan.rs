@@ -1,6 +1,6 @@
 //! The plan: what one batch writes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::leaving::{self, Evidence, Listed};
 use super::prepare::Entry;
@@ -9,7 +9,8 @@ use super::{
     Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Manifest, Outcome, Prepared, Present, Reject,
 };
 use crate::{
-    ChangeKind, ContentHash, Event, KeyHash, Layer, NaturalKey, RecordId, Round, SpanEnd, Subject, Timestamp, VersionNo,
+    ChangeKind, ContentHash, Event, KeyHash, KeyHashMap, KeyHashSet, Layer, NaturalKey, RecordId, Round, SpanEnd,
+    Subject, Timestamp, VersionNo,
 };
 
 /// A bronze version and its hash under the batch's rule.
@@ -25,13 +26,13 @@ pub struct Shown {
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The feed's open spans.
-    pub present: HashMap<KeyHash, Present>,
+    pub present: KeyHashMap<Present>,
     /// What earlier parts of this fetch have shown.
-    pub earlier: HashMap<KeyHash, Point>,
+    pub earlier: KeyHashMap<Point>,
     /// What is known of the keys that [`Prepared::unsettled`] named; keys without a record are left out.
-    pub known: HashMap<KeyHash, Known>,
+    pub known: KeyHashMap<Known>,
     /// The keys of rejects that earlier parts of this fetch quarantined.
-    pub rejected: HashSet<KeyHash>,
+    pub rejected: KeyHashSet,
     /// The keys of the records that [`Prepared::unnamed`] named.
     pub keys: HashMap<RecordId, NaturalKey>,
 }
@@ -363,23 +364,21 @@ impl Planner<'_> {
         let mut ages: Vec<(u32, Timestamp)> = verdicts.iter().map(|verdict| (verdict.ordinal, verdict.age)).collect();
         ages.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let ages: Vec<Timestamp> = ages.into_iter().map(|(_, age)| age).collect();
-        let listed: HashSet<KeyHash> = verdicts.iter().map(|verdict| verdict.key_hash).collect();
-        let mut rejected: HashSet<KeyHash> =
-            prepared.batch.rejects.iter().filter_map(|r| Some(r.key.as_ref()?.hash())).collect();
-        rejected.extend(&self.loaded.rejected);
+        let entered = (verdicts.len() - still_listed.len()) as u64;
         let mut leavers: Vec<(&KeyHash, &Present)> = Vec::new();
-        for (key_hash, present) in &self.loaded.present {
-            if rejected.contains(key_hash) && !listed.contains(key_hash) {
+        let unlisted = unlisted(&self.loaded.present, &verdicts, still_listed.len());
+        let rejected = if unlisted.is_empty() { KeyHashSet::default() } else { self.rejected() };
+        for (key_hash, present) in unlisted {
+            if rejected.contains(key_hash) {
                 // A reject with a key counts as present, so it may be a witness too.
                 still_listed.push(Listed { record: present.record, age: present.age });
                 if rehash {
                     self.plan.rehashed.push((*key_hash, present.shown));
                 }
-            } else if !listed.contains(key_hash) {
+            } else {
                 leavers.push((key_hash, present));
             }
         }
-        leavers.sort_unstable_by_key(|(key_hash, _)| **key_hash);
         let evidence = Evidence { complete, ages: &ages, listed: &still_listed };
         self.end_spans(&leavers, &evidence, last_round);
         if !leavers.is_empty() && still_listed.is_empty() && !ages.is_empty() {
@@ -389,8 +388,6 @@ impl Planner<'_> {
         }
 
         let kept_open = (self.loaded.present.len() - leavers.len()) as u64;
-        let entered =
-            verdicts.iter().filter(|verdict| !self.loaded.present.contains_key(&verdict.key_hash)).count() as u64;
         // Rejects and items left out would make the digest promise more than the document showed.
         let digest = prepared.manifest_digest();
         self.plan.feed.manifest = Some(Manifest {
@@ -402,6 +399,12 @@ impl Planner<'_> {
         });
         self.plan.absorb_points = !self.loaded.earlier.is_empty();
         self.plan.report.round = Some(round);
+    }
+
+    /// The keys of rejects of this part and of earlier ones.
+    fn rejected(&self) -> KeyHashSet {
+        let here = self.prepared.batch.rejects.iter().filter_map(|reject| Some(reject.key.as_ref()?.hash()));
+        here.chain(self.loaded.rejected.iter().copied()).collect()
     }
 
     fn go_on(&mut self, verdict: &Verdict, present: &Present, round: Round, last_round: Option<Round>, rehash: bool) {
@@ -520,6 +523,21 @@ impl Planner<'_> {
         self.plan.report.revision = self.plan.feed.revision;
         self.plan
     }
+}
+
+/// The open spans whose keys the document does not list, in the order of the keys; it lists `listed` of the others.
+fn unlisted<'a>(
+    present: &'a KeyHashMap<Present>,
+    verdicts: &[Verdict],
+    listed: usize,
+) -> Vec<(&'a KeyHash, &'a Present)> {
+    if listed == present.len() {
+        return Vec::new();
+    }
+    let here: KeyHashSet = verdicts.iter().map(|verdict| verdict.key_hash).collect();
+    let mut unlisted: Vec<_> = present.iter().filter(|(key_hash, _)| !here.contains(key_hash)).collect();
+    unlisted.sort_unstable_by_key(|(key_hash, _)| **key_hash);
+    unlisted
 }
 
 fn subject(verdict: &Verdict, key: NaturalKey) -> Subject {

@@ -1,14 +1,12 @@
 //! What can be said of a batch before its store is asked, and of a feed's header before its items are.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
 use super::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, KEY_COLLISION, Outcome, WritePlan,
 };
 use crate::json::Json;
-use crate::{ContentHash, FetchId, HashRuleId, KeyHash, Result, Round, StorageError, Timestamp, VersionNo};
+use crate::{ContentHash, FetchId, HashRuleId, KeyHash, KeyHashMap, Result, Round, StorageError, Timestamp, VersionNo};
 
 /// SHA-256 over what a batch says, its own times left out: a batch that is submitted again has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +240,7 @@ impl Prepared {
     ///
     /// `made` are the versions that this part appended; `collided` the ordinals that it quarantined as
     /// [`KEY_COLLISION`].
-    pub fn replay(&self, committed: &Committed, made: &HashMap<KeyHash, VersionNo>, collided: &[u32]) -> IngestReport {
+    pub fn replay(&self, committed: &Committed, made: &KeyHashMap<VersionNo>, collided: &[u32]) -> IngestReport {
         let outcomes = self.outcomes(|entry| match made.get(&entry.key_hash) {
             Some(&version) if version == VersionNo::FIRST => Outcome::New { version },
             Some(&version) => Outcome::Changed { version },

@@ -7,7 +7,9 @@ use crate::ingest::{
     Begin, Begun, Committed, Coverage, Header, IngestReport, KEY_COLLISION, Known, Loaded, Observation, Point,
     Prepared, Present, Shown, WritePlan,
 };
-use crate::{Content, Counts, FeedId, KeyHash, Layer, Origin, Quarantined, Record, Result, SpanEnd, Version};
+use crate::{
+    Content, Counts, FeedId, KeyHash, KeyHashMap, Layer, Origin, Quarantined, Record, Result, SpanEnd, Version,
+};
 
 impl Tables {
     pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
@@ -94,11 +96,11 @@ impl Tables {
         stored.map_or(shown, |stored| stored.shown_under(rule, &rule.id()))
     }
 
-    fn earlier(&self, prepared: &Prepared) -> HashMap<KeyHash, Point> {
+    fn earlier(&self, prepared: &Prepared) -> KeyHashMap<Point> {
         let batch = prepared.batch();
         let feed = &self.feeds[&batch.feed];
         let records = feed.points_of.get(&batch.fetch).map(Vec::as_slice).unwrap_or_default();
-        let mut earlier = HashMap::new();
+        let mut earlier = KeyHashMap::default();
         for record in records {
             let Some(row) = self.records.get(record) else { continue };
             let points = row.points.iter().filter(|point| point.fetch == batch.fetch && point.feed == batch.feed);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::ingest::{BatchDigest, Coverage, FeedState, Observation, Present, Shown};
 use crate::{
-    Event, Feed, FeedId, Fetch, FetchId, HashRule, HashRuleId, KeyHash, KeyRule, Layer, NaturalKey, Quarantined,
-    RecordId, Round, Sighting, SpanEnd, Timestamp, Version, VersionNo,
+    Event, Feed, FeedId, Fetch, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey,
+    Quarantined, RecordId, Round, Sighting, SpanEnd, Timestamp, Version, VersionNo,
 };
 
 /// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
@@ -15,9 +15,9 @@ pub(super) struct Tables {
     pub(super) feeds: HashMap<FeedId, FeedTable>,
     /// In the order of ids, which is the order of first capture.
     pub(super) records: BTreeMap<RecordId, RecordRow>,
-    pub(super) keys: HashMap<KeyHash, RecordId>,
+    pub(super) keys: KeyHashMap<RecordId>,
     /// Sightings told by a caller, with the answer given.
-    pub(super) told: HashMap<KeyHash, Vec<(Sighting, bool)>>,
+    pub(super) told: KeyHashMap<Vec<(Sighting, bool)>>,
     pub(super) log: Vec<Event>,
     /// The control plane's rows.
     pub(super) control: BTreeMap<FeedId, Feed>,
@@ -28,8 +28,8 @@ pub(super) struct Tables {
 #[derive(Debug, Default)]
 pub(super) struct FeedTable {
     pub(super) state: FeedState,
-    pub(super) present: HashMap<KeyHash, Present>,
-    pub(super) absent: HashMap<KeyHash, Absent>,
+    pub(super) present: KeyHashMap<Present>,
+    pub(super) absent: KeyHashMap<Absent>,
     /// One entry for each observation, in the order of their first parts.
     pub(super) ledger: Vec<Entry>,
     pub(super) by_fetch: HashMap<FetchId, usize>,
