@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use feedspine_core::ingest::{Loaded, Prepared, Shown, WritePlan};
+use feedspine_core::ingest::{OpenSpan, Prepared, Present, WritePlan};
 use feedspine_core::{Event, Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
 
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{Entry, LedgerRow};
+use crate::manifest::OpenSpans;
 use crate::rows;
 use crate::session::Session;
+use crate::versions;
 
 /// Where a plan is applied.
 pub(crate) struct Target {
@@ -17,19 +19,15 @@ pub(crate) struct Target {
     pub(crate) feed: Option<FeedRow>,
     /// `None` when this is the fetch's first part.
     pub(crate) entry: Option<Entry>,
+    /// The feed's open spans, when they were looked at.
+    pub(crate) open: Option<OpenSpans>,
     /// For Unchanged: the place of the observation that it names.
     pub(crate) of_place: Option<i64>,
 }
 
 impl Target {
-    /// Writes what the plan says; `loaded` is what it was made from.
-    pub(crate) fn apply(
-        self,
-        session: &mut Session<'_>,
-        prepared: &Prepared,
-        loaded: &Loaded,
-        plan: &WritePlan,
-    ) -> Outcome<()> {
+    /// Writes what the plan says.
+    pub(crate) fn apply(self, session: &mut Session<'_>, prepared: &Prepared, plan: &WritePlan) -> Outcome<()> {
         let batch = prepared.batch();
         let feed = match self.feed {
             Some(feed) => FeedRow { state: plan.feed.clone(), ..feed },
@@ -42,14 +40,16 @@ impl Target {
             },
         };
         let fetch = session.fetch(batch.fetch)?;
-        let mut applying =
-            Applying { session, prepared, plan, feed, fetch, entry: self.entry, records: HashMap::new() };
+        let open = self.open.unwrap_or_else(|| OpenSpans::none(feed.no));
+        let records = HashMap::new();
+        let mut applying = Applying { session, prepared, plan, feed, fetch, entry: self.entry, open, records };
         applying.records()?;
         applying.versions()?;
         applying.close_spans()?;
         applying.open_spans()?;
-        applying.rehash(loaded)?;
+        applying.rehash()?;
         applying.points()?;
+        applying.open.store(applying.session.conn)?;
         applying.rejects()?;
         let first_change = applying.changes()?;
         applying.ledger(first_change, self.of_place)?;
@@ -64,6 +64,7 @@ struct Applying<'a, 's> {
     feed: FeedRow,
     fetch: i64,
     entry: Option<Entry>,
+    open: OpenSpans,
     /// The numbers of records that were asked for or made.
     records: HashMap<RecordId, i64>,
 }
@@ -84,8 +85,7 @@ impl Applying<'_, '_> {
         }
         let conn = self.session.conn;
         let mut insert = conn.prepare_cached(
-            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published, top)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut name = conn.prepare_cached("INSERT INTO keys (space, hash, record) VALUES (?, ?, ?)")?;
         let first_seen = self.prepared.batch().observed_at.as_micros();
@@ -94,7 +94,6 @@ impl Applying<'_, '_> {
             let item = self.prepared.item(record.item);
             let number = self.session.new_record_number()?;
             let space = self.session.space(item.key.namespace())?;
-            let top = rows::version_row(number, Layer::Bronze, VersionNo::FIRST)?;
             insert.execute((
                 number,
                 record.id.as_bytes(),
@@ -103,7 +102,6 @@ impl Applying<'_, '_> {
                 item.key_rule.as_str(),
                 first_seen,
                 item.published.map(Timestamp::as_micros),
-                top,
             ))?;
             name.execute((space, record.key_hash.as_bytes(), number))?;
             self.records.insert(record.id, number);
@@ -119,11 +117,9 @@ impl Applying<'_, '_> {
         let batch = self.prepared.batch();
         let rule = self.session.rule(&batch.hash_rule.id())?;
         let mut insert = conn.prepare_cached(
-            "INSERT INTO versions (row, hash, rule, rule_hash, published, updated, recorded_at, feed, fetch, content)
+            "INSERT INTO contents (no, hash, rule, rule_hash, published, updated, recorded_at, feed, fetch, content)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        let mut raise =
-            conn.prepare_cached("UPDATE records SET top = ?2, published = ?3 WHERE no = ?1 AND top < ?2")?;
         for version in &self.plan.versions {
             let item = self.prepared.item(version.item);
             let record = self.number_of(version.record)?;
@@ -131,7 +127,7 @@ impl Applying<'_, '_> {
             let whole = item.content.hash();
             let published = item.published.map(Timestamp::as_micros);
             insert.execute((
-                row,
+                versions::place(self.session, row)?,
                 whole.as_bytes(),
                 rule,
                 Some(version.hash.as_bytes()).filter(|_| version.hash != whole),
@@ -143,7 +139,7 @@ impl Applying<'_, '_> {
                 item.content.as_str(),
             ))?;
             if version.number != VersionNo::FIRST || !self.is_new(version.item) {
-                raise.execute((record, row, published))?;
+                versions::show(conn, record, row, published)?;
             }
         }
         Ok(())
@@ -162,10 +158,10 @@ impl Applying<'_, '_> {
         }
         for closed in &self.plan.closed {
             let record = self.number_of(closed.record)?;
-            conn.prepare_cached("DELETE FROM present WHERE feed = ? AND record = ?")?.execute((feed, record))?;
+            self.open.remove(&closed.key_hash);
             let (since, until) = (rows::round_number(closed.since), rows::round_number(closed.until));
-            conn.prepare_cached("INSERT INTO spans (record, feed, since, until, version) VALUES (?, ?, ?, ?, ?)")?
-                .execute((record, feed, since, until, closed.version.get()))?;
+            conn.prepare_cached("UPDATE spans SET until = ?4 WHERE record = ?1 AND feed = ?2 AND since = ?3")?
+                .execute((record, feed, since, until))?;
             if closed.end != SpanEnd::Changed {
                 let shown = closed.shown;
                 conn.prepare_cached(
@@ -190,10 +186,7 @@ impl Applying<'_, '_> {
         }
         let (conn, feed) = (self.session.conn, self.feed.no);
         let mut forget = conn.prepare_cached("DELETE FROM absent WHERE record = ? AND feed = ?")?;
-        let mut open = conn.prepare_cached(
-            "INSERT INTO present (feed, record, key_hash, id, version, since, shown_version, shown_hash, age)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8)",
-        )?;
+        let mut open = conn.prepare_cached("INSERT INTO spans (record, feed, since, version) VALUES (?, ?, ?, ?)")?;
         // A record that this plan makes was never absent; every such record's span is opened.
         let all_are_new = self.plan.records.len() == self.plan.opened.len();
         for opened in &self.plan.opened {
@@ -201,36 +194,25 @@ impl Applying<'_, '_> {
             if !all_are_new {
                 forget.execute((record, feed))?;
             }
-            open.execute((
-                feed,
-                record,
-                opened.key_hash.as_bytes(),
-                opened.record.as_bytes(),
-                opened.shown.version.get(),
-                rows::round_number(opened.since),
-                opened.shown.hash.as_bytes(),
-                opened.age.as_micros(),
-            ))?;
+            open.execute((record, feed, rows::round_number(opened.since), opened.shown.version.get()))?;
+        }
+        let mut by_key: Vec<&OpenSpan> = self.plan.opened.iter().collect();
+        by_key.sort_unstable_by_key(|opened| opened.key_hash);
+        for opened in by_key {
+            let present = Present {
+                record: opened.record,
+                version: opened.shown.version,
+                since: opened.since,
+                shown: opened.shown,
+                age: opened.age,
+            };
+            self.open.set(&opened.key_hash, &present);
         }
         Ok(())
     }
 
-    fn rehash(&mut self, loaded: &Loaded) -> Outcome<()> {
-        for (key_hash, shown) in &self.plan.rehashed {
-            let Some(present) = loaded.present.get(key_hash) else { continue };
-            let record = self.number_of(present.record)?;
-            self.note_shown(record, *shown)?;
-        }
-        Ok(())
-    }
-
-    /// Keeps what the feed showed last of a record that it holds.
-    fn note_shown(&self, record: i64, shown: Shown) -> Outcome<()> {
-        self.session
-            .conn
-            .prepare_cached("UPDATE present SET shown_version = ?3, shown_hash = ?4 WHERE feed = ?1 AND record = ?2")?
-            .execute((self.feed.no, record, shown.version.get(), shown.hash.as_bytes()))?;
-        Ok(())
+    fn rehash(&mut self) -> Outcome<()> {
+        self.plan.rehashed.iter().try_for_each(|(key_hash, shown)| self.open.show(key_hash, *shown))
     }
 
     fn points(&mut self) -> Outcome<()> {
@@ -254,7 +236,7 @@ impl Applying<'_, '_> {
                 point.ordinal,
             ))?;
             if point.present {
-                self.note_shown(record, point.shown)?;
+                self.open.show(&point.key_hash, point.shown)?;
             } else {
                 conn.prepare_cached(
                     "INSERT INTO absent (record, feed, shown_version, shown_hash) VALUES (?1, ?2, ?3, ?4)

@@ -53,6 +53,7 @@ pub(crate) fn open_writer(path: &Path, busy: Duration) -> Outcome<Connection> {
     use_log(&conn, busy)?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "cache_size", -65_536)?;
     // Savepoints keep the pages that they may have to put back: in memory rather than in a file.
     conn.pragma_update(None, "temp_store", "memory")?;
     schema::migrate(&mut conn)?;
@@ -92,6 +93,8 @@ fn open(path: &Path, busy: Duration) -> Outcome<Connection> {
     conn.busy_timeout(busy)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // Else statements are compiled again whenever a value is bound that the planner looked at, at each poll.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;
     Ok(conn)

@@ -53,12 +53,17 @@ pub(crate) fn versions_page(
         let Some(record) = find_record(conn, id)? else { return Ok(Vec::new()) };
         let before_first = rows::first_row(record, layer);
         let mut load = conn.prepare_cached(
-            "SELECT v.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
+            "SELECT x.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
                     v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id
-             FROM versions v LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
-             WHERE v.row > ? AND v.row <= ? ORDER BY v.row LIMIT ?",
+             FROM (SELECT ?1 AS row, ?2 AS content UNION ALL SELECT row, content FROM revisions
+                   WHERE row > ?3 AND row <= ?4) x
+             JOIN contents v ON v.no = x.content
+             LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
+             WHERE x.row > ?3 AND x.row <= ?4 ORDER BY x.row LIMIT ?5",
         )?;
-        let mut found = load.query((before_first.saturating_add(after), rows::last_row(record, layer), limit))?;
+        let after = before_first.saturating_add(after);
+        let own = crate::versions::own_row(record);
+        let mut found = load.query((own, record, after, rows::last_row(record, layer), limit))?;
         let mut versions = Vec::new();
         while let Some(row) = found.next()? {
             versions.push((row.get::<_, i64>(0)? - before_first, read_version(row, id)?));

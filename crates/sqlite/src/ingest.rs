@@ -1,21 +1,23 @@
 //! Ingest: loads what the plan needs. Applying it is in `apply.rs`.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 
 use feedspine_core::ingest::{
     Begin, Committed, Header, IngestReport, KEY_COLLISION, Known, Loaded, Point, Prepared, Present, Shown,
 };
 use feedspine_core::{
-    ChangeKind, ContentHash, Coverage, HashRule, HashRuleId, KeyHash, Layer, RecordId, SpanEnd, VersionNo,
+    ChangeKind, ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
 };
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::apply::Target;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{self, Entry};
+use crate::manifest::OpenSpans;
 use crate::rows::{self, corrupt};
-use crate::session::Session;
+use crate::session::{Session, find_fetch, find_record, find_space};
+use crate::versions;
 
 /// Takes a batch: everything it writes, and the answer.
 pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<IngestReport> {
@@ -35,17 +37,20 @@ pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<
         begun: entry.as_ref().map(|entry| entry.begun),
         of_round: named.map(|(_, round)| rows::round(round)).transpose()?,
     };
-    let mut loaded = Loaded::default();
+    let mut open = None;
     let plan = match prepared.begin(&header)? {
         Begin::Replay(committed) => return replay(session.conn, prepared, feed.as_ref(), entry.as_ref(), &committed),
         Begin::Settled(plan) => *plan,
         Begin::Judge => {
-            loaded = Loader::new(session.conn, prepared, feed.as_ref()).load(entry.is_some())?;
-            prepared.plan(&header, &loaded)
+            if let Some(feed) = &feed {
+                open = Some(OpenSpans::load(session.conn, feed.no)?);
+            }
+            let loader = Loader::new(session.conn, prepared, feed.as_ref());
+            prepared.plan(&header, &loader.load(open.as_ref(), entry.is_some())?)
         }
     };
-    let target = Target { feed, entry, of_place: named.map(|(place, _)| place) };
-    target.apply(session, prepared, &loaded, &plan)?;
+    let target = Target { feed, entry, open, of_place: named.map(|(place, _)| place) };
+    target.apply(session, prepared, &plan)?;
     Ok(plan.report)
 }
 
@@ -59,7 +64,7 @@ fn replay(
 ) -> Outcome<IngestReport> {
     let (Some(feed), Some(entry)) = (feed, entry) else { return Err(corrupt("a part without its fetch")) };
     let batch = prepared.batch();
-    let mut made = HashMap::new();
+    let mut made = KeyHashMap::default();
     if let Some(first) = entry.committed.as_ref().and_then(|(_, first)| *first) {
         // A part's changes lie together, and each version that it made is one of these two.
         let mut load = conn.prepare_cached(
@@ -77,7 +82,7 @@ fn replay(
     }
     let mut load =
         conn.prepare_cached("SELECT ordinal FROM rejects WHERE feed = ? AND fetch = ? AND part = ? AND code = ?")?;
-    let fetch = crate::session::find_fetch(conn, batch.fetch)?;
+    let fetch = find_fetch(conn, batch.fetch)?;
     let collided = load.query_map((feed.no, fetch, batch.part.index, KEY_COLLISION), |row| row.get(0))?;
     let collided: Vec<u32> = collided.collect::<Result<_, _>>()?;
     Ok(prepared.replay(committed, &made, &collided))
@@ -90,21 +95,22 @@ struct Loader<'a> {
     feed: Option<&'a FeedRow>,
     rule: &'a HashRule,
     rule_id: HashRuleId,
+    last_space: RefCell<Option<(Namespace, Option<i64>)>>,
 }
 
 impl<'a> Loader<'a> {
     fn new(conn: &'a Connection, prepared: &'a Prepared, feed: Option<&'a FeedRow>) -> Self {
         let rule = &prepared.batch().hash_rule;
-        Self { conn, prepared, feed, rule, rule_id: rule.id() }
+        Self { conn, prepared, feed, rule, rule_id: rule.id(), last_space: RefCell::default() }
     }
 
-    fn load(&self, has_earlier_parts: bool) -> Outcome<Loaded> {
+    fn load(&self, open: Option<&OpenSpans>, has_earlier_parts: bool) -> Outcome<Loaded> {
         let mut loaded = Loaded::default();
-        if let Some(feed) = self.feed {
-            self.load_present(feed, &mut loaded.present)?;
-            if has_earlier_parts {
-                self.load_earlier(feed, &mut loaded)?;
-            }
+        if let Some(open) = open {
+            loaded.present = self.present(open)?;
+        }
+        if let Some(feed) = self.feed.filter(|_| has_earlier_parts) {
+            self.load_earlier(feed, &mut loaded)?;
         }
         for key_hash in self.prepared.unsettled(&loaded) {
             if let Some(known) = self.known(&key_hash, &loaded)? {
@@ -122,29 +128,18 @@ impl<'a> Loader<'a> {
         Ok(loaded)
     }
 
-    fn load_present(&self, feed: &FeedRow, present: &mut HashMap<KeyHash, Present>) -> Outcome<()> {
-        let Some(manifest) = &feed.state.manifest else { return Ok(()) };
-        let rehash = manifest.hash_rule != self.rule_id;
-        present.reserve(usize::try_from(manifest.size).unwrap_or(0));
-        let mut load = self.conn.prepare_cached(
-            "SELECT key_hash, id, version, since, shown_version, shown_hash, age, record FROM present WHERE feed = ?",
-        )?;
-        let mut found = load.query([feed.no])?;
-        while let Some(row) = found.next()? {
-            let mut shown = rows::shown(row.get(4)?, row.get(5)?)?;
-            if rehash {
-                shown = self.under_rule(row.get(7)?, shown)?;
+    /// The open spans, their hashes under the batch's rule.
+    fn present(&self, open: &OpenSpans) -> Outcome<KeyHashMap<Present>> {
+        let mut present = open.to_map()?;
+        let manifest = self.feed.and_then(|feed| feed.state.manifest.as_ref());
+        if manifest.is_some_and(|manifest| manifest.hash_rule != self.rule_id) {
+            for span in present.values_mut() {
+                if let Some(record) = find_record(self.conn, span.record)? {
+                    span.shown = self.under_rule(record, span.shown)?;
+                }
             }
-            let open = Present {
-                record: RecordId::from_bytes(row.get(1)?),
-                version: rows::version(row.get(2)?)?,
-                since: rows::round(row.get(3)?)?,
-                shown,
-                age: rows::instant(row.get(6)?)?,
-            };
-            present.insert(KeyHash::from_bytes(row.get(0)?), open);
         }
-        Ok(())
+        Ok(present)
     }
 
     /// What earlier parts of this fetch have shown and rejected.
@@ -181,11 +176,14 @@ impl<'a> Loader<'a> {
 
     fn known(&self, key_hash: &KeyHash, loaded: &Loaded) -> Outcome<Option<Known>> {
         let record = match (self.prepared.key_of(key_hash), loaded.earlier.get(key_hash)) {
-            (Some(key), _) => crate::session::find_space(self.conn, key.namespace())?.map_or(Ok(None), |space| {
-                let mut find = self.conn.prepare_cached("SELECT record FROM keys WHERE space = ? AND hash = ?")?;
-                find.query_row((space, key_hash.as_bytes()), |row| row.get(0)).optional()
-            })?,
-            (None, Some(earlier)) => crate::session::find_record(self.conn, earlier.record)?,
+            (Some(key), _) => match self.space(key.namespace())? {
+                Some(space) => {
+                    let mut find = self.conn.prepare_cached("SELECT record FROM keys WHERE space = ? AND hash = ?")?;
+                    find.query_row((space, key_hash.as_bytes()), |row| row.get(0)).optional()?
+                }
+                None => None,
+            },
+            (None, Some(earlier)) => find_record(self.conn, earlier.record)?,
             (None, None) => None,
         };
         let Some(record) = record else { return Ok(None) };
@@ -208,6 +206,17 @@ impl<'a> Loader<'a> {
         }))
     }
 
+    /// The number of a namespace, if it has one; most documents have items of one only.
+    fn space(&self, namespace: &Namespace) -> Outcome<Option<i64>> {
+        let mut last = self.last_space.borrow_mut();
+        if let Some((_, number)) = last.as_ref().filter(|(name, _)| name == namespace) {
+            return Ok(*number);
+        }
+        let number = find_space(self.conn, namespace)?;
+        *last = Some((namespace.clone(), number));
+        Ok(number)
+    }
+
     /// What this feed showed last of a record that it no longer holds.
     fn absent(&self, record: i64) -> Outcome<Option<(Option<Shown>, Option<SpanEnd>)>> {
         let Some(feed) = self.feed else { return Ok(None) };
@@ -227,53 +236,47 @@ impl<'a> Loader<'a> {
 
     /// The current bronze version.
     fn current(&self, record: i64) -> Outcome<Option<Shown>> {
-        let mut load = self.conn.prepare_cached(
-            "SELECT v.row, v.hash, v.rule_hash, r.id FROM versions v JOIN rules r ON r.no = v.rule
-             WHERE v.row > ? AND v.row <= ? ORDER BY v.row DESC LIMIT 1",
-        )?;
-        let range = (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Bronze));
-        let mut found = load.query(range)?;
-        found.next()?.map(|row| self.read_version(row)).transpose()
+        match versions::current(self.conn, record, Layer::Bronze)? {
+            Some(row) => self.version(row),
+            None => Ok(None),
+        }
     }
 
     /// The bronze versions that have one of these hashes under the batch's rule.
     fn matching(&self, record: i64, wanted: &[ContentHash]) -> Outcome<Vec<Shown>> {
-        let mut load = self.conn.prepare_cached(
-            "SELECT v.row, v.hash, v.rule_hash, r.id FROM versions v JOIN rules r ON r.no = v.rule
-             WHERE v.row > ? AND v.row <= ? ORDER BY v.row",
-        )?;
+        let mut matching: Vec<Shown> = self.version(versions::own_row(record))?.into_iter().collect();
+        let mut load = self.conn.prepare_cached("SELECT row FROM revisions WHERE row > ? AND row <= ? ORDER BY row")?;
         let range = (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Bronze));
         let mut found = load.query(range)?;
-        let mut matching = Vec::new();
         while let Some(row) = found.next()? {
-            let shown = self.read_version(row)?;
-            if wanted.contains(&shown.hash) {
-                matching.push(shown);
-            }
+            matching.extend(self.version(row.get(0)?)?);
         }
+        matching.retain(|shown| wanted.contains(&shown.hash));
         Ok(matching)
     }
 
     /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
     fn under_rule(&self, record: i64, shown: Shown) -> Outcome<Shown> {
-        let mut load = self.conn.prepare_cached(
-            "SELECT v.row, v.hash, v.rule_hash, r.id FROM versions v JOIN rules r ON r.no = v.rule WHERE v.row = ?",
-        )?;
-        let mut found = load.query([rows::version_row(record, Layer::Bronze, shown.version)?])?;
-        found.next()?.map_or(Ok(shown), |row| self.read_version(row))
+        let row = rows::version_row(record, Layer::Bronze, shown.version)?;
+        Ok(self.version(row)?.unwrap_or(shown))
     }
 
-    fn read_version(&self, row: &Row<'_>) -> Outcome<Shown> {
-        let number: i64 = row.get(0)?;
-        let (_, version): (Layer, VersionNo) = rows::split_row(number)?;
-        let whole = ContentHash::from_bytes(row.get(1)?);
-        if row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? == self.rule_id.as_str() {
-            let under: Option<[u8; 32]> = row.get(2)?;
-            return Ok(Shown { version, hash: under.map_or(whole, ContentHash::from_bytes) });
+    /// A version with its hash under the batch's rule, made again when it was stored under another.
+    fn version(&self, row: i64) -> Outcome<Option<Shown>> {
+        let Some(content) = versions::content_of(self.conn, row)? else { return Ok(None) };
+        let (_, version) = rows::split_row(row)?;
+        let mut load = self.conn.prepare_cached(
+            "SELECT c.hash, c.rule_hash, r.id FROM contents c JOIN rules r ON r.no = c.rule WHERE c.no = ?",
+        )?;
+        let mut found = load.query([content])?;
+        let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
+        if held.get_ref(2)?.as_str().map_err(rusqlite::Error::from)? == self.rule_id.as_str() {
+            let hash = held.get::<_, Option<[u8; 32]>>(1)?.map_or_else(|| held.get(0), Ok)?;
+            return Ok(Some(Shown { version, hash: ContentHash::from_bytes(hash) }));
         }
-        let mut load = self.conn.prepare_cached("SELECT hash, content FROM versions WHERE row = ?")?;
-        let mut found = load.query([number])?;
-        let row = found.next()?.ok_or_else(|| corrupt("a version that is gone"))?;
-        Ok(Shown { version, hash: self.rule.hash(&rows::content(row, 0, 1)?) })
+        let mut load = self.conn.prepare_cached("SELECT hash, content FROM contents WHERE no = ?")?;
+        let mut found = load.query([content])?;
+        let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
+        Ok(Some(Shown { version, hash: self.rule.hash(&rows::content(held, 0, 1)?) }))
     }
 }

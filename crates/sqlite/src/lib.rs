@@ -12,6 +12,7 @@ mod functions;
 mod history;
 mod ingest;
 mod ledger;
+mod manifest;
 mod query;
 mod readers;
 mod rows;
@@ -20,6 +21,7 @@ mod session;
 mod sightings;
 mod state;
 mod store;
+mod versions;
 mod write;
 mod writer;
 

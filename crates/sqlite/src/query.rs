@@ -6,12 +6,13 @@ use feedspine_core::{
 };
 use feedspine_sql::{Column, Dialect, PathRoot, Statement, Value, compile_after, compile_filter, compile_order, wire};
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::error::Outcome;
 use crate::functions;
 use crate::rows;
 use crate::session::{find_key, find_record};
+use crate::versions;
 
 /// Lists longer than this are bound as one value: statements have a bound on how many they take.
 const LONG_LIST: usize = 200;
@@ -26,28 +27,41 @@ struct Rows {
 
 impl Rows {
     fn of(query: &Selection, order: &[feedspine_core::Order]) -> Self {
-        let narrow = query.layer.is_none();
-        let ordered = order.iter().any(|order| !is_narrow(&order.field));
-        Self { layer: query.layer, with_version: !narrow || ordered || !reads_narrow(&query.filter) }
+        let narrow = order.iter().all(|order| is_narrow(&order.field)) && reads_narrow(&query.filter);
+        // Only the highest layer is sure to be there.
+        Self { layer: query.layer, with_version: !narrow || query.layer.is_some() }
     }
 
+    /// The tables: the narrow one and, where it takes part, the content of the version that is shown.
     fn from(self) -> String {
+        if !self.with_version {
+            return "records r".to_owned();
+        }
+        let revision = format!("(SELECT x.content FROM revisions x WHERE x.row = {})", self.row());
         match self.layer {
-            None if self.with_version => "records r JOIN versions v ON v.row = r.top".to_owned(),
-            None => "records r".to_owned(),
-            Some(layer) => {
-                let (first, last) = (rows::first_row(0, layer), rows::last_row(0, layer));
-                let shift = rows::RECORD_SHIFT;
-                format!(
-                    "records r JOIN versions v ON v.row = (SELECT max(x.row) FROM versions x
-                     WHERE x.row > (r.no << {shift} | {first}) AND x.row <= (r.no << {shift} | {last}))"
-                )
+            None | Some(Layer::Bronze) => {
+                format!("records r JOIN contents v ON v.no = coalesce({revision}, r.no)")
             }
+            Some(_) => format!("records r JOIN contents v ON v.no = {revision}"),
         }
     }
 
-    fn row(self) -> &'static str {
-        if self.layer.is_none() { "r.top" } else { "v.row" }
+    /// The row number of the version that is shown: the greatest of its record and layer in `revisions`, else the
+    /// record's own.
+    fn row(self) -> String {
+        let (first, last) = match self.layer {
+            None => (rows::first_row(0, Layer::Bronze), rows::last_row(0, Layer::Gold)),
+            Some(layer) => (rows::first_row(0, layer), rows::last_row(0, layer)),
+        };
+        let shift = rows::RECORD_SHIFT;
+        let revised = format!(
+            "(SELECT max(y.row) FROM revisions y WHERE y.row > (r.no << {shift} | {first})
+              AND y.row <= (r.no << {shift} | {last}))"
+        );
+        match self.layer {
+            None | Some(Layer::Bronze) => format!("coalesce({revised}, r.no << {shift} | {})", versions::own_row(0)),
+            Some(_) => revised,
+        }
     }
 }
 
@@ -76,7 +90,10 @@ impl Dialect for Rows {
             Field::Id => Column::Id { bytes: "r.id".to_owned(), text: "fs_id(r.id)".to_owned() },
             Field::Namespace => Column::Text("(SELECT s.name FROM spaces s WHERE s.no = r.space)".to_owned()),
             Field::KeyRule => Column::Text("r.key_rule".to_owned()),
-            Field::Layer => Column::Text(format!("fs_layer({row})")),
+            Field::Layer => Column::Text(match self.layer {
+                Some(layer) => format!("'{layer}'"),
+                None => format!("fs_layer({row})"),
+            }),
             Field::Version => Column::Integer(format!("({row} & {})", rows::last_row(0, Layer::Bronze))),
             Field::Published if self.layer.is_none() => Column::Nullable("r.published".to_owned()),
             Field::Published => Column::Nullable("v.published".to_owned()),
@@ -201,17 +218,16 @@ pub(crate) fn get_many(conn: &Connection, wanted: &[RecordRef]) -> Outcome<Vec<O
 fn get(conn: &Connection, wanted: &RecordRef) -> Outcome<Option<Record>> {
     let Some(number) = find(conn, &wanted.name)? else { return Ok(None) };
     let mut select = conn.prepare_cached(
-        "SELECT r.id, s.name, r.key, r.key_rule, r.first_seen, r.top
-         FROM records r JOIN spaces s ON s.no = r.space WHERE r.no = ?",
+        "SELECT r.id, s.name, r.key, r.key_rule, r.first_seen, ?2
+         FROM records r JOIN spaces s ON s.no = r.space WHERE r.no = ?1",
     )?;
-    let mut found = select.query([number])?;
-    let Some(row) = found.next()? else { return Ok(None) };
-    let mut head = Head::read(row)?;
-    if let Some(layer) = wanted.layer {
-        let Some(current) = current_row(conn, number, layer)? else { return Ok(None) };
-        head.row = current;
-    }
-    head.record(conn).map(Some)
+    let shown = match wanted.layer {
+        Some(layer) => versions::current(conn, number, layer)?,
+        None => versions::highest(conn, number)?,
+    };
+    let Some(shown) = shown else { return Ok(None) };
+    let mut found = select.query((number, shown))?;
+    found.next()?.map(|row| Head::read(row)?.record(conn)).transpose()
 }
 
 /// The number of a record by its id or key.
@@ -220,15 +236,6 @@ pub(crate) fn find(conn: &Connection, name: &RecordName) -> Outcome<Option<i64>>
         RecordName::Id(id) => find_record(conn, *id),
         RecordName::Key(key) => find_key(conn, key),
     }
-}
-
-/// The row of the current version of a record at a layer.
-pub(crate) fn current_row(conn: &Connection, record: i64, layer: Layer) -> Outcome<Option<i64>> {
-    let mut select = conn.prepare_cached("SELECT max(row) FROM versions WHERE row > ? AND row <= ?")?;
-    Ok(select
-        .query_row((rows::first_row(record, layer), rows::last_row(record, layer)), |row| row.get(0))
-        .optional()?
-        .flatten())
 }
 
 /// A record without its version.
@@ -254,9 +261,10 @@ impl Head {
     fn record(self, conn: &Connection) -> Outcome<Record> {
         let mut select = conn.prepare_cached(
             "SELECT hash, content, metadata, published, updated, recorded_at,
-                    from_layer, from_version, from_hash, from_deleted FROM versions WHERE row = ?",
+                    from_layer, from_version, from_hash, from_deleted FROM contents WHERE no = ?",
         )?;
-        let mut found = select.query([self.row])?;
+        let content = versions::content_of(conn, self.row)?;
+        let mut found = select.query([content])?;
         let row = found.next()?.ok_or_else(|| rows::corrupt("a record without its version"))?;
         let (layer, version) = rows::split_row(self.row)?;
         Ok(Record {

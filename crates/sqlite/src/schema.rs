@@ -110,7 +110,7 @@ CREATE TABLE parts (
     PRIMARY KEY (feed, place, part)
 ) STRICT, WITHOUT ROWID;
 
--- Records, narrow: what lists are filtered and ordered by. `top` is the row of the version shown when no layer is asked.
+-- Records, narrow: what lists are filtered and ordered by. `published` is that of the highest layer.
 CREATE TABLE records (
     no INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -118,8 +118,7 @@ CREATE TABLE records (
     key TEXT NOT NULL,
     key_rule TEXT NOT NULL,
     first_seen INTEGER NOT NULL,
-    published INTEGER,
-    top INTEGER NOT NULL
+    published INTEGER
 ) STRICT;
 CREATE TABLE keys (
     space INTEGER NOT NULL,
@@ -130,10 +129,9 @@ CREATE TABLE keys (
 -- The names of records that were deleted: the change log still speaks of them, and their numbers are not given again.
 CREATE TABLE graves (no INTEGER PRIMARY KEY, id BLOB NOT NULL, space INTEGER NOT NULL, key TEXT NOT NULL) STRICT;
 
--- Versions. `row` is made of the record's number, the layer and the version's number (see rows.rs): a record's versions
--- lie together, and its current one is the greatest.
-CREATE TABLE versions (
-    row INTEGER PRIMARY KEY,
+-- What versions hold. A record's first bronze version has the record's number (see versions.rs).
+CREATE TABLE contents (
+    no INTEGER PRIMARY KEY,
     hash BLOB NOT NULL,
     rule INTEGER NOT NULL,
     -- The hash under that rule, where it differs from the whole content's.
@@ -151,21 +149,12 @@ CREATE TABLE versions (
     metadata TEXT,
     content TEXT NOT NULL
 ) STRICT;
+-- All other versions. `row` is made of the record's number, the layer and the version's number (see rows.rs): a record's
+-- versions lie together, and its current one is the greatest.
+CREATE TABLE revisions (row INTEGER PRIMARY KEY, content INTEGER NOT NULL) STRICT;
 
--- Open spans, by feed: what a document is compared with.
-CREATE TABLE present (
-    feed INTEGER NOT NULL,
-    record INTEGER NOT NULL,
-    key_hash BLOB NOT NULL,
-    id BLOB NOT NULL,
-    version INTEGER NOT NULL,
-    since INTEGER NOT NULL,
-    shown_version INTEGER NOT NULL,
-    shown_hash BLOB NOT NULL,
-    age INTEGER NOT NULL,
-    PRIMARY KEY (feed, record)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX present_of ON present (record);
+-- Open spans packed by feed (see manifest.rs): what a document is compared with.
+CREATE TABLE manifests (row INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 -- What a feed showed last of a record that it no longer holds; null when that version was deleted.
 CREATE TABLE absent (
     record INTEGER NOT NULL,
@@ -176,12 +165,12 @@ CREATE TABLE absent (
     ended TEXT,
     PRIMARY KEY (record, feed)
 ) STRICT, WITHOUT ROWID;
--- Closed spans.
+-- Spans by record; `until` is null while one is open.
 CREATE TABLE spans (
     record INTEGER NOT NULL,
     feed INTEGER NOT NULL,
     since INTEGER NOT NULL,
-    until INTEGER NOT NULL,
+    until INTEGER,
     version INTEGER NOT NULL,
     PRIMARY KEY (record, feed, since)
 ) STRICT, WITHOUT ROWID;

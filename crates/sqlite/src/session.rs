@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Outcome;
 use crate::rows::{LAST_RECORD, corrupt};
+use crate::versions::FIRST_APPENDED;
 
 /// Numbers given earlier. Rows that give numbers are never deleted, so what was committed once stays true, also when
 /// another process writes.
@@ -29,13 +30,19 @@ impl Names {
 pub(crate) struct Session<'a> {
     pub(crate) conn: &'a Connection,
     names: &'a mut Names,
-    /// The next record's number, once asked for in this transaction.
-    next_record: &'a mut Option<i64>,
+    next: &'a mut NextNumbers,
+}
+
+/// The next numbers of a transaction, once asked for: another process may have given some since the last one.
+#[derive(Debug, Default)]
+pub(crate) struct NextNumbers {
+    record: Option<i64>,
+    content: Option<i64>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(conn: &'a Connection, names: &'a mut Names, next_record: &'a mut Option<i64>) -> Self {
-        Self { conn, names, next_record }
+    pub(crate) fn new(conn: &'a Connection, names: &'a mut Names, next: &'a mut NextNumbers) -> Self {
+        Self { conn, names, next }
     }
 
     /// The namespace's number; gives it one when it is new.
@@ -92,20 +99,34 @@ impl<'a> Session<'a> {
 
     /// A number that no record has or had.
     pub(crate) fn new_record_number(&mut self) -> Outcome<i64> {
-        let number = match *self.next_record {
+        let number = match self.next.record {
             Some(number) => number,
-            None => self.conn.query_row(
-                "SELECT max(ifnull((SELECT max(no) FROM records), 0), ifnull((SELECT max(no) FROM graves), 0)) + 1",
-                [],
-                |row| row.get(0),
-            )?,
+            None => self
+                .conn
+                .prepare_cached(
+                    "SELECT max(ifnull((SELECT max(no) FROM records), 0), ifnull((SELECT max(no) FROM graves), 0)) + 1",
+                )?
+                .query_row([], |row| row.get(0))?,
         };
         if number > LAST_RECORD {
             return Err(
                 StorageError::unsupported(format!("a store cannot have more than {LAST_RECORD} records")).into()
             );
         }
-        *self.next_record = Some(number + 1);
+        self.next.record = Some(number + 1);
+        Ok(number)
+    }
+
+    /// A number behind those of all contents, for one that is not its record's own.
+    pub(crate) fn new_content_number(&mut self) -> Outcome<i64> {
+        let number = match self.next.content {
+            Some(number) => number,
+            None => self
+                .conn
+                .prepare_cached("SELECT max(ifnull(max(no), 0) + 1, ?) FROM contents")?
+                .query_row([FIRST_APPENDED], |row| row.get(0))?,
+        };
+        self.next.content = Some(number + 1);
         Ok(number)
     }
 

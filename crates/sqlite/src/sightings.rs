@@ -156,10 +156,8 @@ fn read_told(
 /// The record's spans, closed and open, as runs.
 fn runs(conn: &Connection, record: i64) -> Outcome<Vec<Run>> {
     let mut load = conn.prepare_cached(
-        "SELECT s.feed, f.id, s.since, s.until, s.version FROM spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ?1
-         UNION ALL
-         SELECT p.feed, f.id, p.since, f.round, p.version FROM present p JOIN feeds f ON f.no = p.feed
-         WHERE p.record = ?1",
+        "SELECT s.feed, f.id, s.since, ifnull(s.until, f.round), s.version
+         FROM spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ?",
     )?;
     let mut setbacks = conn.prepare_cached(
         "SELECT round FROM ledger WHERE setback AND feed = ? AND round > ? AND round <= ? ORDER BY round",

@@ -9,9 +9,11 @@ use rusqlite::types::ToSql;
 
 use crate::apply::log;
 use crate::error::Outcome;
-use crate::query::{current_row, find};
+use crate::manifest::OpenSpans;
+use crate::query::find;
 use crate::rows;
 use crate::session::{Session, find_key, find_record};
+use crate::versions;
 
 /// Writes versions; the savepoint makes it all or none.
 pub(crate) fn put_many(session: &mut Session<'_>, writes: &[RecordWrite]) -> Outcome<Vec<VersionNo>> {
@@ -22,7 +24,7 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
     let conn = session.conn;
     let known = check_id(session, write)?;
     let current = match known {
-        Some(record) => current_row(conn, record, write.layer)?,
+        Some(record) => versions::current(conn, record, write.layer)?,
         None => None,
     };
     if let Some(row) = current
@@ -42,13 +44,11 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
     insert_version(session, row, write)?;
     let published = write.published.map(Timestamp::as_micros);
     if known.is_some() {
-        conn.prepare_cached("UPDATE records SET top = ?2, published = ?3 WHERE no = ?1 AND top < ?2")?
-            .execute((record, row, published))?;
+        versions::show(conn, record, row, published)?;
     } else {
         let space = session.space(write.key.namespace())?;
         conn.prepare_cached(
-            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published, top)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute((
             record,
@@ -58,7 +58,6 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
             KeyRule::Given.as_str(),
             write.recorded_at.as_micros(),
             published,
-            row,
         ))?;
         conn.prepare_cached("INSERT INTO keys (space, hash, record) VALUES (?, ?, ?)")?.execute((
             space,
@@ -97,17 +96,19 @@ fn check_id(session: &Session<'_>, write: &RecordWrite) -> Outcome<Option<i64>> 
 
 /// Whether that version has the content and metadata of the write.
 fn holds(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outcome<bool> {
-    let mut load = session.conn.prepare_cached("SELECT hash, metadata FROM versions WHERE row = ?")?;
+    let content = versions::content_of(session.conn, row)?;
+    let mut load = session.conn.prepare_cached("SELECT hash, metadata FROM contents WHERE no = ?")?;
     let (hash, metadata): ([u8; 32], Option<String>) =
-        load.query_row([row], |found| Ok((found.get(0)?, found.get(1)?)))?;
+        load.query_row([content], |found| Ok((found.get(0)?, found.get(1)?)))?;
     Ok(hash == *write.content.hash().as_bytes() && metadata.as_deref() == rows::stored_metadata(&write.metadata))
 }
 
-fn insert_version(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outcome<()> {
+fn insert_version(session: &mut Session<'_>, row: i64, write: &RecordWrite) -> Outcome<()> {
+    let content = versions::place(session, row)?;
     let source = write.derived_from.as_ref();
     let hash = write.content.hash();
     let values: [&dyn ToSql; 11] = [
-        &row,
+        &content,
         hash.as_bytes(),
         &write.published.map(Timestamp::as_micros),
         &write.updated.map(Timestamp::as_micros),
@@ -122,7 +123,7 @@ fn insert_version(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outco
     session
         .conn
         .prepare_cached(
-            "INSERT INTO versions (row, hash, rule, published, updated, recorded_at,
+            "INSERT INTO contents (no, hash, rule, published, updated, recorded_at,
                                    from_layer, from_version, from_hash, from_deleted, metadata, content)
              VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
@@ -140,7 +141,7 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
     let Some(record) = find(conn, &doomed.name)? else { return Ok(false) };
     let mut version = None;
     if let Some(layer) = doomed.layer {
-        let Some(last) = current_row(conn, record, layer)? else { return Ok(false) };
+        let Some(last) = versions::current(conn, record, layer)? else { return Ok(false) };
         version = Some(rows::split_row(last)?.1);
         delete_layer(session, record, layer)?;
     }
@@ -149,10 +150,10 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
     let mut named = name.query([record])?;
     let row = named.next()?.ok_or_else(|| rows::corrupt("a record without its row"))?;
     let (id, key) = (RecordId::from_bytes(row.get(0)?), rows::key(row, 1)?);
-    if doomed.layer.is_none() || highest(session, record)?.is_none() {
+    if doomed.layer.is_none() || versions::highest(conn, record)?.is_none() {
         forget(session, record, &key)?;
     } else if doomed.layer == Some(Layer::Bronze) {
-        forget_shown(session, record)?;
+        forget_shown(session, record, &key)?;
     }
     let event = called(ChangeKind::Deleted, (id, &key), (doomed.layer, version), at);
     log(session, &event, Some(record), None, None)?;
@@ -162,24 +163,21 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
 /// Removes the versions of one layer and marks what was derived from them.
 fn delete_layer(session: &Session<'_>, record: i64, layer: Layer) -> Outcome<()> {
     let conn = session.conn;
-    conn.prepare_cached("DELETE FROM versions WHERE row > ? AND row <= ?")?
-        .execute((rows::first_row(record, layer), rows::last_row(record, layer)))?;
-    let (first, last) = all_rows(record);
-    conn.prepare_cached("UPDATE versions SET from_deleted = 1 WHERE row > ? AND row <= ? AND from_layer = ?")?
-        .execute((first, last, layer.rank()))?;
-    if let Some((top, published)) = highest(session, record)? {
-        conn.prepare_cached("UPDATE records SET top = ?, published = ? WHERE no = ?")?
-            .execute((top, published, record))?;
+    versions::remove(conn, rows::first_row(record, layer), rows::last_row(record, layer))?;
+    let (before, last) = all_rows(record);
+    conn.prepare_cached(
+        "UPDATE contents SET from_deleted = 1 WHERE from_layer = ?3 AND
+         (no = ?4 OR no IN (SELECT content FROM revisions WHERE row > ?1 AND row <= ?2))",
+    )?
+    .execute((before, last, layer.rank(), record))?;
+    if let Some(row) = versions::highest(conn, record)? {
+        let content = versions::content_of(conn, row)?;
+        conn.prepare_cached(
+            "UPDATE records SET published = (SELECT published FROM contents WHERE no = ?2) WHERE no = ?1",
+        )?
+        .execute((record, content))?;
     }
     Ok(())
-}
-
-/// The row of the version shown when no layer is asked, and when it was published.
-fn highest(session: &Session<'_>, record: i64) -> Outcome<Option<(i64, Option<i64>)>> {
-    let mut load = session
-        .conn
-        .prepare_cached("SELECT row, published FROM versions WHERE row > ? AND row <= ? ORDER BY row DESC LIMIT 1")?;
-    Ok(load.query_row(all_rows(record), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// Before the first and the last row that a version of the record can have.
@@ -190,8 +188,9 @@ fn all_rows(record: i64) -> (i64, i64) {
 /// Removes a record and every trace but the change log, for which its name is kept.
 fn forget(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
     let conn = session.conn;
-    take_present(session, record)?;
-    conn.prepare_cached("DELETE FROM versions WHERE row > ? AND row <= ?")?.execute(all_rows(record))?;
+    take_present(session, record, key)?;
+    let (before, last) = all_rows(record);
+    versions::remove(conn, before, last)?;
     for table in ["absent", "spans", "points"] {
         conn.prepare_cached(&format!("DELETE FROM {table} WHERE record = ?"))?.execute([record])?;
     }
@@ -205,32 +204,38 @@ fn forget(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
 
 /// The versions that feeds have shown are gone: their spans end, and the next document that lists the item captures it
 /// anew. Sightings stay.
-fn forget_shown(session: &Session<'_>, record: i64) -> Outcome<()> {
+fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
     let conn = session.conn;
     conn.prepare_cached("UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = ?")?
         .execute([record])?;
-    conn.prepare_cached(
-        "INSERT INTO spans (record, feed, since, until, version)
-         SELECT p.record, p.feed, p.since, f.round, p.version FROM present p JOIN feeds f ON f.no = p.feed
-         WHERE p.record = ?",
-    )?
-    .execute([record])?;
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO absent (record, feed, ended) SELECT record, feed, ?2 FROM present WHERE record = ?1",
-    )?
-    .execute((record, SpanEnd::Unknown.as_str()))?;
-    take_present(session, record)
+    for (feed, round) in take_present(session, record, key)? {
+        conn.prepare_cached("UPDATE spans SET until = ?3 WHERE record = ?1 AND feed = ?2 AND until IS NULL")?
+            .execute((record, feed, round))?;
+        conn.prepare_cached("INSERT INTO absent (record, feed, ended) VALUES (?, ?, ?)")?.execute((
+            record,
+            feed,
+            SpanEnd::Unknown.as_str(),
+        ))?;
+    }
+    Ok(())
 }
 
-/// Removes the open spans of a record; the feeds' next full documents have to be looked at item by item.
-fn take_present(session: &Session<'_>, record: i64) -> Outcome<()> {
+/// Takes a record out of the manifests that hold it, whose feeds' next full documents have to be looked at item by
+/// item, and gives those feeds and their last rounds.
+fn take_present(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<Vec<(i64, i64)>> {
     let conn = session.conn;
-    conn.prepare_cached(
-        "UPDATE feeds SET digest = NULL, size = size - 1 WHERE no IN (SELECT feed FROM present WHERE record = ?)",
-    )?
-    .execute([record])?;
-    conn.prepare_cached("DELETE FROM present WHERE record = ?")?.execute([record])?;
-    Ok(())
+    let mut load = conn.prepare_cached(
+        "SELECT f.no, f.round FROM spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ? AND s.until IS NULL",
+    )?;
+    let found = load.query_map([record], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let feeds: Vec<(i64, i64)> = found.collect::<Result<_, _>>()?;
+    for (feed, _) in &feeds {
+        let mut open = OpenSpans::load(conn, *feed)?;
+        open.remove(&key.hash());
+        open.store(conn)?;
+        conn.prepare_cached("UPDATE feeds SET digest = NULL, size = size - 1 WHERE no = ?")?.execute([feed])?;
+    }
+    Ok(feeds)
 }
 
 /// Records sightings told by a caller.
@@ -262,9 +267,8 @@ fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
     let sql = "WITH observed AS (
             SELECT l.feed, l.round, l.fetch FROM ledger l JOIN fetches t ON t.no = l.fetch JOIN feeds f ON f.no = l.feed
             WHERE t.id = ?2 AND f.id = ?3)
-         SELECT 1 FROM observed o JOIN spans s ON s.record = ?1 AND s.feed = o.feed AND o.round BETWEEN s.since AND s.until
-         UNION ALL
-         SELECT 1 FROM observed o JOIN present p ON p.record = ?1 AND p.feed = o.feed AND o.round >= p.since
+         SELECT 1 FROM observed o JOIN spans s ON s.record = ?1 AND s.feed = o.feed AND o.round >= s.since
+            AND (s.until IS NULL OR o.round <= s.until)
          UNION ALL
          SELECT 1 FROM observed o JOIN points p ON p.record = ?1 AND p.feed = o.feed AND p.fetch = o.fetch";
     Ok(session.conn.prepare_cached(sql)?.exists((record, told.fetch.as_bytes(), told.feed.as_bytes()))?)
@@ -273,7 +277,7 @@ fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
 /// Whether any feed ever sighted that key by an ingest.
 fn was_captured(session: &Session<'_>, key: &NaturalKey) -> Outcome<bool> {
     let Some(record) = find_key(session.conn, key)? else { return Ok(false) };
-    let sql = "SELECT 1 FROM present WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
+    let sql = "SELECT 1 FROM spans WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
     Ok(session.conn.prepare_cached(sql)?.exists([record])?)
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connect;
 use crate::error::{Failure, Fault, Outcome};
-use crate::session::{Names, Session};
+use crate::session::{Names, NextNumbers, Session};
 
 /// The most jobs that one COMMIT ends: with a hundred items each, enough that the disk's wait is no longer felt.
 const GROUP: usize = 128;
@@ -185,20 +185,20 @@ impl Thread {
             }
         };
         let patience = self.settings.patience;
-        if let Err(error) = conn.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = execute(&conn, "BEGIN IMMEDIATE") {
             refuse_all(group, &Failure::of(error), Applied::No);
             self.conn = Some(conn);
             return Vec::new();
         }
         let mut done: Vec<Box<dyn Job>> = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
-        let mut next_record = None;
+        let mut next = NextNumbers::default();
         while let Some(mut job) = group.next() {
             if is_late(job.as_ref(), patience) {
                 job.refuse(late(patience));
                 continue;
             }
-            let mut session = Session::new(&conn, &mut self.names, &mut next_record);
+            let mut session = Session::new(&conn, &mut self.names, &mut next);
             match run_in_savepoint(job.as_mut(), &mut session) {
                 Ok(()) => done.push(job),
                 Err(Ran::Failed(fault)) => {
@@ -216,7 +216,7 @@ impl Thread {
         if done.iter().any(|job| is_late(job.as_ref(), patience)) {
             return self.give_up(conn, done);
         }
-        match conn.execute_batch("COMMIT") {
+        match execute(&conn, "COMMIT") {
             Ok(()) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.counters.jobs.fetch_add(done.len() as u64, Ordering::Relaxed);
@@ -283,7 +283,7 @@ enum Ran {
 fn run_in_savepoint(job: &mut dyn Job, session: &mut Session<'_>) -> std::result::Result<(), Ran> {
     let conn = session.conn;
     let lost = |error: rusqlite::Error| Ran::TransactionLost(Failure::of(error));
-    conn.prepare_cached("SAVEPOINT job").and_then(|mut statement| statement.execute([])).map_err(lost)?;
+    execute(conn, "SAVEPOINT job").map_err(lost)?;
     let ran = catch_unwind(AssertUnwindSafe(|| job.run(session))).unwrap_or_else(|_| Err(panicked()));
     match ran {
         Ok(()) => {
@@ -295,6 +295,11 @@ fn run_in_savepoint(job: &mut dyn Job, session: &mut Session<'_>) -> std::result
             Err(Ran::Failed(fault))
         }
     }
+}
+
+/// Runs one of the few statements that frame all others.
+fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn panicked() -> Fault {
