@@ -1,4 +1,4 @@
-//! The contributor and CI runner: `cargo xtask test`.
+//! The contributor and CI runner: `cargo xtask test|bench`.
 //!
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
@@ -11,17 +11,22 @@ const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
   test      install what is missing, then format check, lints, all tests and documentation tests
+  bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
 ";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    if command != "test" {
-        say(USAGE);
-        return ExitCode::from(2);
-    }
-    match steps::test(&rest) {
+    let done = match command.as_str() {
+        "test" => steps::test(&rest),
+        "bench" => steps::measure("bench", &rest),
+        _ => {
+            say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             say(&format!("xtask: {message}"));

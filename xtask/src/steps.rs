@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`, in order; the first that fails ends it.
+//! The steps of each command, in order; the first that fails ends it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +16,13 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
     cargo("tests", &["test", "--workspace", "--all-targets", "--locked"])?;
     cargo("documentation tests", &["test", "--workspace", "--doc", "--locked"])
+}
+
+/// Runs a program of `crates/measure`, optimised, with these arguments.
+pub(crate) fn measure(program: &str, arguments: &[String]) -> Result<(), String> {
+    let run = ["run", "--release", "--quiet", "--locked", "--package", "feedspine-measure", "--bin", program, "--"];
+    let arguments = arguments.iter().map(String::as_str);
+    cargo(program, &run.into_iter().chain(arguments).collect::<Vec<&str>>())
 }
 
 /// Runs one cargo command at the root of the workspace and says how long it took.

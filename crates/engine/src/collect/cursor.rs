@@ -1,6 +1,6 @@
 //! What a feed's cursor remembers for the next request, and when it may be trusted.
 
-use feedspine_core::{ContentHash, Feed, FeedCursor, FetchId, Json, KeyRule};
+use feedspine_core::{ContentHash, Feed, FeedCursor, FetchId, Json, KeyRule, Timestamp};
 use feedspine_parse::PARSER_VERSION;
 
 use crate::fetch::Validators;
@@ -8,13 +8,19 @@ use crate::fetch::Validators;
 /// Grows when keys or hashes are made in another way of the same document.
 const POLICY_VERSION: u32 = 1;
 
+/// After so long a feed is asked without validators once: a server may answer 304 for ever and be wrong. A week, in
+/// microseconds.
+const TRUST_IN_304: i64 = 7 * 24 * 3_600 * 1_000_000;
+
 /// What the last committed fetch left.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Memory {
     /// What the server told to ask with.
     pub(super) validators: Option<Validators>,
     /// The hash of the document, decoded.
-    pub(super) body: Option<ContentHash>,
+    pub(super) body: ContentHash,
+    /// When the document was last read, and not only said to be the same.
+    pub(super) read_at: Timestamp,
 }
 
 /// What may be made of a cursor for the next fetch.
@@ -27,6 +33,11 @@ pub(super) struct Recalled {
 }
 
 impl Memory {
+    /// What to ask with at that time.
+    pub(super) fn validators_at(&self, now: Timestamp) -> Option<&Validators> {
+        self.validators.as_ref().filter(|_| now.micros_since(self.read_at) < TRUST_IN_304)
+    }
+
     /// The cursor's value, bound to what it was made by: the address, the parser and the policy.
     pub(super) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>) -> Json {
         let validators = self.validators.as_ref().map(|validators| {
@@ -41,7 +52,8 @@ impl Memory {
             ("parser", u64::from(PARSER_VERSION).into()),
             ("policy", policy(key_rule)),
             ("validators", validators.into()),
-            ("body", self.body.map(|hash| hash.to_string()).into()),
+            ("body", self.body.to_string().into()),
+            ("read_at", self.read_at.to_string().into()),
         ])
     }
 }
@@ -68,8 +80,9 @@ pub(super) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
             last_modified: text(held, "last_modified"),
         })
     });
-    let body = value.get("body").and_then(Json::as_str).and_then(ContentHash::from_hex);
-    Some(Recalled { memory: Memory { validators, body }, manifest: cursor.manifest? })
+    let body = ContentHash::from_hex(&text(value, "body")?)?;
+    let read_at = text(value, "read_at")?.parse().ok()?;
+    Some(Recalled { memory: Memory { validators, body, read_at }, manifest: cursor.manifest? })
 }
 
 fn policy(key_rule: Option<KeyRule>) -> Json {
@@ -98,7 +111,7 @@ mod tests {
     fn memory() -> Memory {
         let validators =
             Validators { url: "https://example.org/b".into(), etag: Some("W/\"x\"".into()), last_modified: None };
-        Memory { validators: Some(validators), body: Some(ContentHash::of(b"body")) }
+        Memory { validators: Some(validators), body: ContentHash::of(b"body"), read_at: Timestamp::UNIX_EPOCH }
     }
 
     fn cursor(value: Json) -> FeedCursor {
@@ -109,6 +122,13 @@ mod tests {
     fn remembers_what_it_was_given() {
         let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id))), &feed()).unwrap();
         assert_eq!(recalled, Recalled { memory: memory(), manifest: FetchId::from_u128(7) });
+    }
+
+    #[test]
+    fn asks_with_validators_for_a_week_after_a_document_was_read() {
+        let after = |micros| Timestamp::UNIX_EPOCH.saturating_add_micros(micros);
+        assert_eq!(memory().validators_at(after(TRUST_IN_304 - 1)), memory().validators.as_ref());
+        assert_eq!(memory().validators_at(after(TRUST_IN_304)), None);
     }
 
     #[test]

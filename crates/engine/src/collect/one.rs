@@ -86,7 +86,7 @@ impl Journey<'_> {
         let address: Address = self.feed.address.parse()?;
         let cursor: Option<FeedCursor> = self.engine.storage().cursor(self.feed.id).await?;
         let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
-        let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators.as_ref());
+        let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
         let fetched = self.engine.fetcher().fetch(Request { address: &address, reach, validators }).await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
@@ -115,7 +115,7 @@ impl Journey<'_> {
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
             key_rule: self.feed.key_rule,
-            known: recalled.as_ref().and_then(|recalled| recalled.memory.body),
+            known: recalled.as_ref().map(|recalled| recalled.memory.body),
             received,
             address: self.feed.address.clone(),
             base: fetched.url,
@@ -124,7 +124,7 @@ impl Journey<'_> {
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
-        let memory = Memory { validators: fetched.validators, body: Some(document.hash) };
+        let memory = Memory { validators: fetched.validators, body: document.hash, read_at: basis.observed_at };
         match (document.told, recalled) {
             (Told::Known, Some(recalled)) => self.commit_unchanged(basis, recalled.manifest, &memory).await,
             (Told::Known, None) => unreachable!("bytes are known by a cursor only"),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feedspine::core::{Coverage, Feed, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
+use feedspine::core::{Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
 use feedspine::ops::{AddFeed, Collect, CollectEvent, Which};
-use feedspine::{Ending, Engine, HostRate, Settings};
+use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
 
-use crate::few_at_once::FewAtOnce;
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
+use crate::proxy::Proxy;
 use crate::support::{add, code, collect, collect_all, engine, engine_with, name, settings};
 
 /// A server that gives one answer after another to the same feed; the last one for ever.
@@ -272,7 +272,7 @@ async fn a_document_larger_than_a_batch_comes_in_parts_and_counts_as_one() {
     let origin =
         Origin::start(move |asked| Answer::ok(if asked.number == 0 { all.clone() } else { fewer.clone() })).await;
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::open(Arc::new(FewAtOnce(store.clone())), store, settings()).await.unwrap();
+    let engine = Engine::open(Proxy::new(store.clone()), store, settings()).await.unwrap();
     let feed = add(&engine, origin.url("/feed")).await;
     let report = collect(&engine, &feed).await;
     assert_eq!((code(&report), report.counts.new, report.counts.seen), ("ok", 25, 25));
@@ -299,4 +299,103 @@ async fn no_host_is_asked_by_more_than_two_at_once_or_more_often_than_its_rate()
     // Starts are an interval apart; arrivals may be bunched a little by the machine, but not on the whole.
     let whole = log[7].at - log[0].at;
     assert!(whole + Duration::from_millis(20) >= 7 * interval, "{whole:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again_and_nothing_is_stored_twice() {
+    let origin = serve(vec![sample]).await;
+    let store = Arc::new(MemoryStore::new());
+    let proxy = Proxy::new(store.clone());
+    let engine = Engine::open(proxy.clone(), store, settings()).await.unwrap();
+    let feed = add(&engine, origin.url("/feed")).await;
+    proxy.lose_answer.store(true, Ordering::SeqCst);
+    let report = collect(&engine, &feed).await;
+    assert_eq!((code(&report), report.counts.new), ("ok", 2));
+    assert_eq!((coverages(&engine, &feed).await, seen(&engine, "1").await), (vec!["snapshot"], 1));
+}
+
+#[tokio::test]
+async fn the_key_rule_is_chosen_once_by_the_first_document_that_holds_items() {
+    let origin = serve(vec![
+        |_| Answer::ok(rss(&[])),
+        |_| Answer::ok(rss(&[("x", "one")]).replace("<guid>x</guid>", "<link>https://example.org/one</link>")),
+        |_| {
+            let both = "<guid>an id, now</guid><link>https://example.org/one</link>";
+            Answer::ok(rss(&[("x", "one")]).replace("<guid>x</guid>", both))
+        },
+    ]);
+    let origin = origin.await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let rule = async || engine.feed(&feed.name).await.unwrap().feed.key_rule;
+    assert_eq!((code(&collect(&engine, &feed).await), rule().await), ("ok", None));
+    assert_eq!((collect(&engine, &feed).await.counts.new, rule().await), (1, Some(KeyRule::Link)));
+    assert_eq!((collect(&engine, &feed).await.counts.new, rule().await), (0, Some(KeyRule::Link)));
+    assert_eq!(seen(&engine, "https://example.org/one").await, 2);
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_taken_costs_itself_only() {
+    let long = "k".repeat(3_000);
+    let document = rss(&[("1", "one"), (&long, "too long a key"), ("2", "two")]);
+    let origin = Origin::start(move |_| Answer::ok(document.clone())).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let counts = collect(&engine, &feed).await.counts;
+    assert_eq!((counts.seen, counts.new, counts.rejected), (3, 2, 1));
+    let quarantine = engine.storage().rejects_page(feed.id, &PageRequest::first(10)).await.unwrap().items;
+    assert_eq!((quarantine.len(), quarantine[0].reject.code.as_str()), (1, "key.too_long"));
+    assert_eq!(coverages(&engine, &feed).await, ["incomplete"]);
+}
+
+#[tokio::test]
+async fn a_feed_that_is_paused_while_it_is_collected_stays_paused() {
+    let slow = |_: &Asked| Answer::ok(rss(&[("1", "one")])).after(Duration::from_millis(100));
+    let origin = Origin::start(slow).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let (report, paused) = tokio::join!(collect(&engine, &feed), async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        engine.pause(&feed.name).await
+    });
+    assert_eq!((code(&report), paused.unwrap().status), ("ok", FeedStatus::Paused));
+    let now = engine.feed(&feed.name).await.unwrap().feed;
+    assert_eq!((now.status, now.key_rule), (FeedStatus::Paused, Some(KeyRule::Id)));
+}
+
+#[tokio::test]
+async fn a_feed_that_is_removed_while_it_is_collected_is_superseded_or_finished_but_never_half() {
+    let slow = |asked: &Asked| {
+        let delay = Duration::from_millis(if asked.number == 0 { 0 } else { 100 });
+        Answer::ok(rss_built(&asked.number.to_string(), &[("1", "one")])).after(delay)
+    };
+    let origin = Origin::start(slow).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    collect(&engine, &feed).await;
+    let (report, removed) = tokio::join!(collect(&engine, &feed), async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        engine.remove(&feed.name).await
+    });
+    assert_eq!((report.outcome, removed.unwrap().status), (FetchStatus::Superseded, FeedStatus::Removed));
+    assert_eq!(coverages(&engine, &feed).await, ["snapshot", "incomplete"]);
+}
+
+#[tokio::test]
+async fn a_server_that_says_304_for_ever_is_asked_for_the_document_once_a_week() {
+    let origin = Origin::start(|asked| match asked.header("if-none-match") {
+        Some(_) => Answer::status(304),
+        None if asked.number == 0 => Answer::ok(rss(&[("1", "one")])).with("etag", "\"never changes\""),
+        None => Answer::ok(rss(&[("1", "one, edited")])).with("etag", "\"never changes\""),
+    });
+    let origin = origin.await;
+    let clock = Arc::new(SimulatedClock::at(crate::support::start()));
+    let engine = engine_with(Settings { clock: clock.clone(), ..settings() }).await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let mut changed = Vec::new();
+    for _day in 0..9 {
+        changed.push(collect(&engine, &feed).await.counts.changed);
+        clock.advance(Duration::from_hours(24));
+    }
+    assert_eq!(changed, [0, 0, 0, 0, 0, 0, 0, 1, 0]);
 }

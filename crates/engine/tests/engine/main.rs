@@ -4,7 +4,7 @@
 mod collecting;
 mod feeds;
 mod fetching;
-mod few_at_once;
 mod origin;
 mod polls;
+mod proxy;
 mod support;

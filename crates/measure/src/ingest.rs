@@ -1,0 +1,228 @@
+//! Ingest, from hashed candidates to durable acknowledgement, against bare loops with the same pragmas.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedspine_core::{Coverage, IngestBatch, MemoryStore, StorageBackend};
+use feedspine_sqlite::SqliteStore;
+use futures_util::{StreamExt as _, stream};
+
+use crate::bare::Bare;
+use crate::candidates::{SNAPSHOT, Snapshot, all_new, batch, shuffled};
+use crate::table::{Goal, Row, median, timed};
+
+/// Batches on their way at once, as when many feeds are collected.
+const IN_FLIGHT: usize = 32;
+/// Polls of the series that shows what an unchanged poll costs on disk.
+const POLLS: u64 = 1_000;
+
+/// The candidates, and what becomes of them round after round.
+#[derive(Debug)]
+struct Work {
+    new: Vec<Snapshot>,
+    one_edited: Vec<Snapshot>,
+    tenth_changed: Vec<Snapshot>,
+}
+
+impl Work {
+    fn of(count: usize) -> Self {
+        let new = all_new(count);
+        let one_edited = shuffled(&new, 1, 11);
+        let tenth_changed = shuffled(&one_edited, SNAPSHOT / 10, 13);
+        Self { new, one_edited, tenth_changed }
+    }
+
+    fn items(&self) -> usize {
+        self.new.len() * SNAPSHOT
+    }
+}
+
+/// Rates of one repetition, in items per second.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rates {
+    new: f64,
+    identical: f64,
+    one_edited: f64,
+    tenth_changed: f64,
+}
+
+/// The rows about ingest; `candidates` in each pass, `repetitions` of everything.
+///
+/// # Panics
+/// When a store refuses what it must take: a measurement of failures is none.
+pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("threads");
+    let work = Work::of(candidates);
+    let (mut memory, mut sqlite, mut bare, mut checked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut averaged = 0;
+    for repetition in 1..=repetitions {
+        memory.push(runtime.block_on(pass(Arc::new(MemoryStore::new()), &work)));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (rates, rows_per_commit) = runtime.block_on(sqlite_pass(&folder.path().join("ours.db"), &work));
+        averaged = rows_per_commit;
+        sqlite.push(rates);
+        let (inserted, selected) = bare_pass(&folder.path().join("bare.db"), &work, rows_per_commit);
+        bare.push(inserted);
+        checked.push(selected);
+        tell(&format!(
+            "ingest {repetition}/{repetitions}: SQLite {:.0} new items/s at {rows_per_commit} rows per COMMIT, bare loop \
+             {inserted:.0}; {:.0} shuffled items/s, check-then-write {selected:.0}",
+            rates.new, rates.one_edited
+        ));
+    }
+    let size = runtime.block_on(growth());
+    let figure = |of: fn(&Rates) -> f64, rates: &[Rates]| rates.iter().map(of).collect::<Vec<f64>>();
+    let against = |ours: &[f64], theirs: &[f64]| {
+        median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<f64>>())
+    };
+    let row = |what: &str, ours: Vec<f64>, ratios, goal| Row {
+        what: what.to_owned(),
+        rate: median(&ours),
+        unit: "items/s",
+        ratios,
+        goal,
+    };
+    let new = figure(|rates| rates.new, &sqlite);
+    let edited = figure(|rates| rates.one_edited, &sqlite);
+    let changed = figure(|rates| rates.tenth_changed, &sqlite);
+    vec![
+        row("memory, new", figure(|rates| rates.new, &memory), Vec::new(), Some(Goal::Rate(300_000.0))),
+        row("memory, identical manifest", figure(|rates| rates.identical, &memory), Vec::new(), None),
+        row("memory, shuffled, 1 of 100 edited", figure(|rates| rates.one_edited, &memory), Vec::new(), None),
+        row("memory, 10 of 100 changed", figure(|rates| rates.tenth_changed, &memory), Vec::new(), None),
+        row(&format!("bare insert loop, {averaged} rows per COMMIT"), bare.clone(), Vec::new(), None),
+        row("SQLite, new", new.clone(), vec![(against(&new, &bare), "bare loop")], Some(Goal::Ratio(0.5))),
+        row(
+            "SQLite, identical manifest",
+            figure(|rates| rates.identical, &sqlite),
+            Vec::new(),
+            Some(Goal::Rate(300_000.0)),
+        ),
+        row("check-then-write, shuffled, 1 of 100 edited", checked.clone(), Vec::new(), None),
+        row(
+            "SQLite, shuffled, 1 of 100 edited",
+            edited.clone(),
+            vec![(against(&edited, &checked), "check-then-write")],
+            Some(Goal::Ratio(2.0)),
+        ),
+        row("SQLite, 10 of 100 changed", changed.clone(), vec![(against(&changed, &bare), "bare loop")], None),
+        Row {
+            what: format!("SQLite, growth by {POLLS} unchanged polls of {SNAPSHOT} items"),
+            rate: size,
+            unit: "KB",
+            ratios: Vec::new(),
+            goal: Some(Goal::AtMost(256.0)),
+        },
+    ]
+}
+
+async fn pass(store: Arc<dyn StorageBackend>, work: &Work) -> Rates {
+    store.initialize().await.expect("a fresh store opens");
+    let new = ingest(&store, &work.new, 0).await;
+    let identical = ingest(&store, &work.new, 1).await;
+    let one_edited = ingest(&store, &work.one_edited, 2).await;
+    let tenth_changed = ingest(&store, &work.tenth_changed, 3).await;
+    store.close().await.expect("the store closes");
+    let rate = |took: Duration| rate_of(work.items(), took);
+    Rates {
+        new: rate(new),
+        identical: rate(identical),
+        one_edited: rate(one_edited),
+        tenth_changed: rate(tenth_changed),
+    }
+}
+
+/// The store is made, closed and opened again before anything is timed.
+async fn sqlite_pass(path: &Path, work: &Work) -> (Rates, usize) {
+    let store = SqliteStore::new(path);
+    store.initialize().await.expect("a fresh file opens");
+    store.close().await.expect("the file closes");
+    let store = Arc::new(SqliteStore::new(path));
+    store.initialize().await.expect("the file opens again");
+    let new = ingest_dyn(&store, &work.new, 0).await;
+    let rows_per_commit = work.items() / usize::try_from(store.stats().commits).unwrap_or(usize::MAX).max(1);
+    let identical = ingest_dyn(&store, &work.new, 1).await;
+    let one_edited = ingest_dyn(&store, &work.one_edited, 2).await;
+    let tenth_changed = ingest_dyn(&store, &work.tenth_changed, 3).await;
+    store.close().await.expect("the file closes");
+    let rate = |took: Duration| rate_of(work.items(), took);
+    let rates = Rates {
+        new: rate(new),
+        identical: rate(identical),
+        one_edited: rate(one_edited),
+        tenth_changed: rate(tenth_changed),
+    };
+    (rates, rows_per_commit.max(1))
+}
+
+async fn ingest_dyn(store: &Arc<SqliteStore>, snapshots: &[Snapshot], round: u64) -> Duration {
+    let store: Arc<dyn StorageBackend> = store.clone();
+    ingest(&store, snapshots, round).await
+}
+
+/// Hands all snapshots over, [`IN_FLIGHT`] at once, and waits for every acknowledgement. The batches are built before
+/// the clock starts.
+async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapshot], round: u64) -> Duration {
+    let batches: Vec<IngestBatch> = snapshots.iter().map(|snapshot| batch(snapshot, round)).collect();
+    let began = std::time::Instant::now();
+    let mut acknowledged = stream::iter(batches)
+        .map(|batch| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.ingest(batch).await })
+        })
+        .buffer_unordered(IN_FLIGHT);
+    while let Some(report) = acknowledged.next().await {
+        let report = report.expect("no panic").expect("the store takes it");
+        assert_eq!(report.counts.seen, SNAPSHOT as u64);
+    }
+    began.elapsed()
+}
+
+fn bare_pass(path: &Path, work: &Work, rows_per_commit: usize) -> (f64, f64) {
+    drop(Bare::open(path, rows_per_commit));
+    let bare = Bare::open(path, rows_per_commit);
+    let ((), inserted) = timed(|| bare.insert(&work.new));
+    let ((), checked) = timed(|| bare.check_then_write(&work.one_edited));
+    (rate_of(work.items(), inserted), rate_of(work.items(), checked))
+}
+
+/// By how many kilobytes the file grows when a feed is polled [`POLLS`] times and holds what it held.
+async fn growth() -> f64 {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("polls.db");
+    let snapshot = all_new(SNAPSHOT).remove(0);
+    let open = || async {
+        let store = SqliteStore::new(&path);
+        store.initialize().await.expect("the file opens");
+        store
+    };
+    let store = open().await;
+    let first = batch(&snapshot, 0);
+    let manifest = first.fetch;
+    store.ingest(first).await.expect("the store takes it");
+    // Closing the last connection checkpoints the log into the file.
+    store.close().await.expect("the file closes");
+    let before = size_of(&path);
+    let store = open().await;
+    for round in 1..=POLLS {
+        let poll = IngestBatch {
+            items: Vec::new(),
+            coverage: Coverage::Unchanged { of: manifest },
+            ..batch(&snapshot, round)
+        };
+        store.ingest(poll).await.expect("the store takes it");
+    }
+    store.close().await.expect("the file closes");
+    (size_of(&path) - before) / 1_024.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a file of this size fits 52 bits")]
+fn size_of(path: &Path) -> f64 {
+    std::fs::metadata(path).expect("the file is there").len() as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of this size fit 52 bits")]
+fn rate_of(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
