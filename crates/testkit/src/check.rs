@@ -61,7 +61,8 @@ pub struct Check<S: 'static> {
     pub group: &'static str,
     /// The promise in a few words, as it is shown: `a_new_item_becomes_a_record`.
     pub name: &'static str,
-    /// The rule of DESIGN.md that it proves, such as `P4` or `Versions`.
+    /// What it proves: one of the promises that the crate's page lists, such as `P4`, or a rule by its name, such as
+    /// `Versions`.
     pub rule: &'static str,
     /// The promise in a sentence.
     pub promise: &'static str,

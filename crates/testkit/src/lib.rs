@@ -31,7 +31,21 @@
 //! ```
 //!
 //! Every check runs against a fresh store and is shown by its name, `group::sentence`. One that cannot apply is shown as
-//! ignored with its reason.
+//! ignored with its reason. [`storage::checks`] and [`state::checks`] list them all with what each proves.
+//!
+//! # Promises
+//!
+//! - P1 What was acknowledged is durable.
+//! - P2 A report equals the store: each of its counts is a count of rows.
+//! - P3 One record for each natural key, whoever writes at once.
+//! - P4 The versions of a record at a layer are 1 to n without gaps; A, B, A is three, the same again adds none.
+//! - P5 Each (key, feed, fetch) is one sighting; a batch that comes again adds nothing.
+//! - P6 Items, versions, sightings, changes and the cursor commit together or not at all.
+//! - P7 After a crash a feed goes on as if nothing had happened, one fetch marked interrupted.
+//! - P8 A bad item, a bad batch, a bad feed costs itself only.
+//! - P9 All backends give the same answers in the same order, and the same kinds of errors.
+//! - P10 What goes in comes out: bytes, numbers, text, instants.
+//! - P11 Nothing is deleted unless someone asked for it.
 
 mod check;
 mod noise;

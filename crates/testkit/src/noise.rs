@@ -22,6 +22,11 @@ impl Noise {
         &of[self.below(of.len())]
     }
 
+    /// True once in `n` times.
+    pub(crate) fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
     /// An ASCII letter.
     pub(crate) fn letter(&mut self) -> char {
         let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -16,7 +16,7 @@ checks! { Subject, "changes":
     what_was_read_stays_as_it_was: "Change order", "Entries keep their positions and their words, whatever comes later.";
     a_change_names_its_record_feed_and_time: "P2", "New and changed name record, key, layer, version, feed, fetch and time.";
     changes_of_one_document_come_in_its_order: "P9", "New and changed items of a document are logged in the order of the document.";
-    what_changed_nothing_logs_nothing: "I12", "Unchanged documents, equal writes and refused calls leave the log as it is.";
+    what_changed_nothing_logs_nothing: "P4", "Unchanged documents, equal writes and refused calls leave the log as it is.";
     versions_of_a_record_are_logged_in_their_order: "Change order", "The log tells the versions of a record from 1 on.";
 }
 

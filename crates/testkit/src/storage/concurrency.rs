@@ -27,10 +27,10 @@ checks! { Subject, "concurrency":
     concurrent_writes_of_one_key_have_one_winner: "P3", "Of many ids for one key, one is taken and the others are Conflict.";
     concurrent_told_sightings_have_one_first: "Seed calls", "Of many told sightings of one key at once, one is the first.";
     concurrent_deletes_have_one_true: "Delete", "Of many deletes of one record at once, one answers true.";
-    a_reader_never_sees_half_a_batch: "I09", "Rows, versions and changes of a batch are seen together or not at all.";
+    a_reader_never_sees_half_a_batch: "P6", "Rows, versions and changes of a batch are seen together or not at all.";
     a_follower_misses_nothing_while_writers_run: "Change order", "A follower reads each change once and in order while many write.";
     a_refused_batch_costs_only_itself: "P8", "Among batches submitted at once, those refused do not keep the others from being stored.";
-    a_dropped_call_happens_wholly_or_not_at_all: "F14", "Dropping the future of an ingest leaves all of it or nothing, and a store that works.";
+    a_dropped_call_happens_wholly_or_not_at_all: "P6", "Dropping the future of an ingest leaves all of it or nothing, and a store that works.";
     a_second_handle_sees_what_the_first_acknowledged: "P1", "Two handles of one store see each other's commits and share its rules.";
 }
 

@@ -13,8 +13,8 @@ checks! { Subject, "ingest":
     a_new_item_becomes_a_record: "P2", "A first sight makes a bronze record at version 1, as it was captured.";
     one_outcome_for_each_item_in_order: "P2", "The report has one outcome for each item, in the order of the batch.";
     an_empty_document_stores_its_observation: "P11", "A document without items is an observation and deletes nothing.";
-    the_same_document_again_is_unchanged: "I12", "A document that shows the same makes no version and no change.";
-    the_order_of_a_document_does_not_matter: "I13", "The same items in another order are unchanged.";
+    the_same_document_again_is_unchanged: "P4", "A document that shows the same makes no version and no change.";
+    the_order_of_a_document_does_not_matter: "Rounds and spans", "The same items in another order are unchanged.";
     a_batch_that_comes_again_is_answered_with_its_first_report: "P5",
         "The same fetch and part with the same digest gives the first report and stores nothing.";
     a_batch_that_comes_again_skips_the_compare_and_set: "Work of one ingest",

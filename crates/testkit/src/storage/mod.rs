@@ -2,6 +2,7 @@
 //!
 //! [`StorageExt`]: feedspine_core::StorageExt
 
+mod agreement;
 mod changes;
 mod concurrency;
 mod durability;
@@ -51,7 +52,7 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
-const GROUPS: [&[Check<Subject>]; 19] = [
+const GROUPS: [&[Check<Subject>]; 20] = [
     lifecycle::CHECKS,
     ingest::CHECKS,
     parts::CHECKS,
@@ -70,6 +71,7 @@ const GROUPS: [&[Check<Subject>]; 19] = [
     concurrency::CHECKS,
     errors::CHECKS,
     stories::CHECKS,
+    agreement::CHECKS,
     durability::CHECKS,
 ];
 

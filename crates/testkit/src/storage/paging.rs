@@ -19,7 +19,7 @@ checks! { Subject, "paging":
     rows_that_tie_are_neither_skipped_nor_repeated: "Paging", "Rows with equal values of the order keep their places.";
     the_last_page_says_so: "Paging", "A page has a cursor if and only if rows follow.";
     a_page_holds_a_thousand_at_most: "Paging", "Asking for more than the largest page gives the largest page.";
-    rows_that_stay_are_met_once_while_a_writer_runs: "I17", "Rows that do not change during a walk are met exactly once.";
+    rows_that_stay_are_met_once_while_a_writer_runs: "Paging", "Rows that do not change during a walk are met exactly once.";
     a_cursor_outlives_its_row: "Paging", "A walk goes on after the row at its cursor was deleted.";
     a_cursor_is_text: "Paging", "A cursor that went through text is the same cursor.";
     a_cursor_of_another_question_is_invalid: "Paging", "Another filter, order, layer or list refuses the cursor.";

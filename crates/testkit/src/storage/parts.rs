@@ -8,7 +8,7 @@ use crate::check::{checks, ensure_eq, refused};
 use crate::script::{advancing, dated, delta, feed, fetch, item, key, observed, part, reject, snapshot};
 
 checks! { Subject, "parts":
-    parts_tell_the_same_as_one_batch: "I13", "A fetch in parts leaves the same store as the same fetch in one batch.";
+    parts_tell_the_same_as_one_batch: "Parts", "A fetch in parts leaves the same store as the same fetch in one batch.";
     an_early_part_commits_its_items: "Parts", "Items, versions and presence of an earlier part are there before the last.";
     an_early_part_ends_no_span_and_moves_no_cursor: "Parts",
         "Only the last part closes spans, takes a round and moves the cursor.";

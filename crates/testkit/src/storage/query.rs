@@ -14,13 +14,13 @@ use crate::noise::Noise;
 use crate::script::{PAGE, at, content, dated, feed, item_of, key, record_id, snapshot, write};
 
 checks! { Subject, "query":
-    every_test_of_every_field_means_what_matches_says: "I16", "Single conditions select the rows that Filter::matches selects.";
-    random_filters_mean_what_matches_says: "I16", "Trees of conditions, on each layer and on none, select what Filter::matches selects.";
-    count_equals_the_rows: "I16", "Count of a selection is the number of rows it has.";
+    every_test_of_every_field_means_what_matches_says: "P9", "Single conditions select the rows that Filter::matches selects.";
+    random_filters_mean_what_matches_says: "P9", "Trees of conditions, on each layer and on none, select what Filter::matches selects.";
+    count_equals_the_rows: "P9", "Count of a selection is the number of rows it has.";
     numbers_and_texts_never_match_each_other: "Values", "\"5\" is not 5, 5.0 is 5, and numbers beyond 2^53 are told apart.";
     missing_is_not_null: "Values", "A missing path matches nothing, null matches null, and Not turns both round.";
     text_tests_take_every_character_as_it_is: "Values", "Prefix and contains know no wildcards, fold no case and find what stands behind a NUL.";
-    empty_trees_have_their_logic: "I16", "All of nothing passes every row, any of nothing and one of nothing pass none.";
+    empty_trees_have_their_logic: "P9", "All of nothing passes every row, any of nothing and one of nothing pass none.";
     every_order_is_total: "P9", "Each field, ascending and descending, orders by value and then by id.";
     orders_of_mixed_values_go_by_type_then_value: "Values",
         "A path with values of all types: missing, null, booleans, numbers, texts, lists, objects.";
@@ -28,7 +28,7 @@ checks! { Subject, "query":
     several_terms_order_one_after_the_other: "P9", "A second term orders the rows that tie in the first.";
     without_an_order_rows_come_by_id: "P9", "The order of ids is that of first capture.";
     what_is_not_stored_is_unsupported: "Seen", "Filtering, counting or ordering by last_seen or seen_count is Unsupported.";
-    nothing_in_a_question_is_run: "D10", "Quotes, comments and wildcards in paths, names and values are data.";
+    nothing_in_a_question_is_run: "Questions", "Quotes, comments and wildcards in paths, names and values are data.";
 }
 
 /// Rows of all kinds: captured and written, at several layers, with every type of value under `content.v`.
@@ -113,7 +113,7 @@ fn path(text: &str) -> JsonPath {
 }
 
 fn fields() -> Vec<Field> {
-    let content = ["v", "v.w", "n", "n.deep", "n.deep.0", "n.deep.1", "title", "absent", "v.0", "n.deep.00"];
+    let content = ["v", "v.w", "n", "n.deep", "n.deep.0", "n.deep.1", "title", "views", "absent", "v.0", "n.deep.00"];
     let metadata = ["score", "tags.0", "none", "absent"];
     let content = content.into_iter().map(|text| Field::Content(path(text)));
     let metadata = metadata.into_iter().map(|text| Field::Metadata(path(text)));
@@ -196,6 +196,18 @@ fn tree(noise: &mut Noise, rows: &[Record], depth: usize) -> Filter {
             Filter::Field(field, noise.pick(&tests).clone())
         }
     }
+}
+
+/// Conditions like those of the random trees, at any layer or none.
+pub(super) fn random_selection(noise: &mut Noise, rows: &[Record]) -> Selection {
+    let layer = noise.pick(&[None, None, Some(Layer::Bronze), Some(Layer::Silver)]).to_owned();
+    Selection { layer, filter: tree(noise, rows, 2) }
+}
+
+/// Two terms over any fields, ascending or descending.
+pub(super) fn random_order(noise: &mut Noise) -> Vec<Order> {
+    let term = |_| Order { field: noise.pick(&fields()).clone(), direction: *noise.pick(&DIRECTIONS) };
+    [0, 1].map(term).into()
 }
 
 async fn count_equals_the_rows(store: Subject) -> Verdict {

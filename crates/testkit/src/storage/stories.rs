@@ -13,10 +13,10 @@ use crate::noise::Noise;
 use crate::script::{at, delta, feed, fetch, item_of, key, numbered, reject, snapshot, unchanged, write};
 
 checks! { Subject, "stories":
-    two_feeds_agree_with_a_row_for_each_sighting: "I04",
+    two_feeds_agree_with_a_row_for_each_sighting: "P5",
         "Over random documents, Deltas, 304s, writes and deletes a store holds what a naive model holds.";
-    documents_in_parts_agree_with_a_row_for_each_sighting: "I13", "The same, with documents that come in parts.";
-    messy_documents_agree_with_a_row_for_each_sighting: "I14",
+    documents_in_parts_agree_with_a_row_for_each_sighting: "Parts", "The same, with documents that come in parts.";
+    messy_documents_agree_with_a_row_for_each_sighting: "Same key twice in one fetch",
         "The same, with collisions, repeats, rejects and documents out of order.";
     documents_under_two_rules_agree_with_a_row_for_each_sighting: "Versions", "The same, with a hash rule that comes and goes.";
 }

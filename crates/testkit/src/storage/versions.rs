@@ -23,7 +23,7 @@ checks! { Subject, "versions":
     a_feed_that_takes_over_the_current_wording_appends_nothing: "Versions",
         "What differs from this feed's last but equals the current version is unchanged.";
     a_change_back_is_judged_for_each_feed: "Versions", "A, B, A of one feed is three versions while another feed stays at B.";
-    commits_order_versions_not_dates: "I08", "An item with an older date that is committed later is the current one.";
+    commits_order_versions_not_dates: "Versions", "An item with an older date that is committed later is the current one.";
     a_date_alone_makes_no_version: "Versions", "Only content decides about versions.";
     volatile_fields_make_no_version: "Versions", "Fields that the hash rule leaves out may change freely.";
     another_hash_rule_makes_no_version: "Versions", "Under another hash rule the old content is hashed again before it is compared.";
