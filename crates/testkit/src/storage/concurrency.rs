@@ -12,6 +12,8 @@ use feedspine_core::{
     StorageExt,
 };
 
+use tokio::sync::{Barrier, Semaphore};
+
 use super::Subject;
 use super::subject::title_of;
 use crate::check::{checks, ensure, ensure_eq, refused};
@@ -36,13 +38,21 @@ checks! { Subject, "concurrency":
 
 const WRITERS: u32 = 12;
 
-/// Runs a call for each number at once and gives the answers in order of the numbers.
+/// Makes a call for each number, none before all are ready to, and gives the answers in order of the numbers.
 async fn at_once<T, F>(store: &Subject, call: impl Fn(Arc<dyn StorageBackend>, u32) -> F) -> Verdict<Vec<T>>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let running: Vec<_> = (1..=WRITERS).map(|number| tokio::spawn(call(store.handle(), number))).collect();
+    let ready = Arc::new(Barrier::new(WRITERS as usize));
+    let start = |number| {
+        let (ready, call) = (Arc::clone(&ready), call(store.handle(), number));
+        tokio::spawn(async move {
+            ready.wait().await;
+            call.await
+        })
+    };
+    let running: Vec<_> = (1..=WRITERS).map(start).collect();
     let mut answers = Vec::new();
     for running in running {
         answers.push(running.await.map_err(Failure::broken)?);
@@ -184,16 +194,19 @@ async fn concurrent_deletes_have_one_true(store: Subject) -> Verdict {
 
 async fn a_reader_never_sees_half_a_batch(store: Subject) -> Verdict {
     const ITEMS: usize = 15;
-    let handle = store.handle();
+    // One batch for each look, so that neither runs ahead of the other.
+    let looks = Arc::new(Semaphore::new(0));
+    let (handle, turns) = (store.handle(), Arc::clone(&looks));
     let writer = tokio::spawn(async move {
         for number in 1..40_u32 {
+            turns.acquire().await.expect("nobody closes it").forget();
             let items = (0..ITEMS).map(|place| item(&format!("key {place}"), &number.to_string())).collect();
             handle.ingest(snapshot(number, items)).await?;
         }
         Ok::<_, feedspine_core::StorageError>(())
     });
-    let mut looks = 0;
-    while !writer.is_finished() || looks == 0 {
+    while !writer.is_finished() {
+        looks.add_permits(1);
         let rows = store.query_page(&Query::new(Selection::everything(), PAGE)).await?.items;
         let titles: BTreeSet<_> = rows.iter().map(|row| title_of(&row.content)).collect();
         ensure!(titles.len() <= 1 && rows.len() % ITEMS == 0, "half a batch: {} rows, titles {titles:?}", rows.len());
@@ -208,7 +221,6 @@ async fn a_reader_never_sees_half_a_batch(store: Subject) -> Verdict {
             ensure!(seen.is_some_and(|seen| seen.count > 0), "a record without a sighting: {row:?}");
             ensure!(!versions.is_empty(), "a record without a version: {row:?}");
         }
-        looks += 1;
         tokio::task::yield_now().await;
     }
     writer.await.map_err(Failure::broken)??;

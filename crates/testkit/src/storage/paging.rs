@@ -9,6 +9,8 @@ use feedspine_core::{
     Selection, Test,
 };
 
+use tokio::sync::Semaphore;
+
 use super::Subject;
 use crate::check::{checks, ensure, ensure_eq, refused};
 use crate::script::{at, dated, delta, feed, item, key, record_id, reject, snapshot, told, write};
@@ -109,9 +111,12 @@ async fn a_page_holds_a_thousand_at_most(store: Subject) -> Verdict {
 
 async fn rows_that_stay_are_met_once_while_a_writer_runs(store: Subject) -> Verdict {
     thirty(&store).await?;
-    let handle = store.handle();
+    // One turn of the writer for each walk, so that neither runs ahead of the other.
+    let walks = Arc::new(Semaphore::new(0));
+    let (handle, turns) = (store.handle(), Arc::clone(&walks));
     let writer = tokio::spawn(async move {
-        for number in 2..40 {
+        for number in 2..30 {
+            turns.acquire().await.expect("nobody closes it").forget();
             let fresh = (0..3).map(|place| dated(&format!("key {number:02} and {place}"), "x", place)).collect();
             handle.ingest(delta(number, fresh)).await?;
             handle
@@ -120,8 +125,8 @@ async fn rows_that_stay_are_met_once_while_a_writer_runs(store: Subject) -> Verd
         }
         Ok::<_, feedspine_core::StorageError>(())
     });
-    let mut walks = 0;
-    while !writer.is_finished() || walks == 0 {
+    while !writer.is_finished() {
+        walks.add_permits(1);
         for order in [vec![], by(Field::Published, Direction::Descending), by(Field::Key, Direction::Ascending)] {
             let met = rows(&store, &order, 3).await?;
             for number in 0..30 {
@@ -130,7 +135,6 @@ async fn rows_that_stay_are_met_once_while_a_writer_runs(store: Subject) -> Verd
                 ensure_eq!(times, 1, "times that a walk by {order:?} met {name}");
             }
         }
-        walks += 1;
     }
     writer.await.map_err(Failure::broken)??;
     Ok(())

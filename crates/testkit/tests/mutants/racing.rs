@@ -1,8 +1,12 @@
 //! Faults that show only when calls meet.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
 use feedspine_core::{
-    IngestBatch, IngestReport, MemoryStore, Outcome, Part, Result, Sighting, StorageBackend, StorageExt, VersionNo,
+    IngestBatch, IngestReport, MemoryStore, Outcome, Page, Part, Query, Record, Result, Sighting, StorageBackend,
+    StorageExt, VersionNo,
 };
 
 use crate::faulty::Faulty;
@@ -10,8 +14,8 @@ use crate::mutants;
 
 mutants! {
     look_up_and_write_are_two_calls: LooksFirst => "concurrency::concurrent_first_sights_give_one_new";
-    a_batch_is_written_in_two_halves: InHalves => "concurrency::a_reader_never_sees_half_a_batch";
-    a_dropped_call_leaves_half_of_it: InHalves => "concurrency::a_dropped_call_happens_wholly_or_not_at_all";
+    a_batch_is_written_in_two_halves: InHalves::default() => "concurrency::a_reader_never_sees_half_a_batch";
+    a_dropped_call_leaves_half_of_it: InHalves::default() => "concurrency::a_dropped_call_happens_wholly_or_not_at_all";
     first_is_looked_up_before_it_is_told: FirstByLookUp => "concurrency::concurrent_told_sightings_have_one_first";
 }
 
@@ -46,9 +50,23 @@ impl Faulty for LooksFirst {
     }
 }
 
-/// A batch is committed in two transactions.
-#[derive(Debug, Clone)]
-struct InHalves;
+/// A batch is committed in two transactions, the second when somebody has looked, or when nobody does.
+#[derive(Debug, Clone, Default)]
+struct InHalves {
+    looks: Arc<AtomicUsize>,
+}
+
+impl InHalves {
+    async fn until_somebody_looks(&self) {
+        let before = self.looks.load(Ordering::Acquire);
+        for _ in 0..100_000 {
+            tokio::task::yield_now().await;
+            if self.looks.load(Ordering::Acquire) > before {
+                return;
+            }
+        }
+    }
+}
 
 #[async_trait]
 impl Faulty for InHalves {
@@ -63,11 +81,17 @@ impl Faulty for InHalves {
             ..batch.clone()
         };
         let first = store.ingest(half(0, false, head)).await?;
-        meanwhile().await;
+        self.until_somebody_looks().await;
         let mut report = store.ingest(half(1, true, tail)).await?;
         report.counts += first.counts;
         report.outcomes.splice(0..0, first.outcomes);
         Ok(report)
+    }
+
+    async fn query_page(&self, store: &MemoryStore, query: &Query) -> Result<Page<Record>> {
+        let found = store.query_page(query).await;
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        found
     }
 }
 
