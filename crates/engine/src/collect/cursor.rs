@@ -19,8 +19,19 @@ pub(super) struct Memory {
     pub(super) validators: Option<Validators>,
     /// The hash of the document, decoded.
     pub(super) body: ContentHash,
+    /// Where the document came from.
+    pub(super) source: Source,
     /// When the document was last read, and not only said to be the same.
     pub(super) read_at: Timestamp,
+}
+
+/// What a document means besides its bytes: its relative addresses and its charset hang on these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The URL that answered; `None` for a file.
+    pub(super) url: Option<String>,
+    /// What it said that the document is.
+    pub(super) content_type: Option<String>,
 }
 
 /// What may be made of a cursor for the next fetch.
@@ -53,6 +64,8 @@ impl Memory {
             ("policy", policy(key_rule)),
             ("validators", validators.into()),
             ("body", self.body.to_string().into()),
+            ("url", self.source.url.as_deref().into()),
+            ("content_type", self.source.content_type.as_deref().into()),
             ("read_at", self.read_at.to_string().into()),
         ])
     }
@@ -82,7 +95,15 @@ pub(super) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
     });
     let body = ContentHash::from_hex(&text(value, "body")?)?;
     let read_at = text(value, "read_at")?.parse().ok()?;
-    Some(Recalled { memory: Memory { validators, body, read_at }, manifest: cursor.manifest? })
+    let source = Source { url: text(value, "url"), content_type: text(value, "content_type") };
+    Some(Recalled { memory: Memory { validators, body, source, read_at }, manifest: cursor.manifest? })
+}
+
+impl Recalled {
+    /// The document that is held, and the observation that told it, for bytes from that source.
+    pub(super) fn document_of(&self, source: &Source) -> Option<(ContentHash, FetchId)> {
+        (self.memory.source == *source).then_some((self.memory.body, self.manifest))
+    }
 }
 
 fn policy(key_rule: Option<KeyRule>) -> Json {
@@ -111,7 +132,12 @@ mod tests {
     fn memory() -> Memory {
         let validators =
             Validators { url: "https://example.org/b".into(), etag: Some("W/\"x\"".into()), last_modified: None };
-        Memory { validators: Some(validators), body: ContentHash::of(b"body"), read_at: Timestamp::UNIX_EPOCH }
+        Memory {
+            validators: Some(validators),
+            body: ContentHash::of(b"body"),
+            source: Source { url: Some("https://example.org/b".into()), content_type: None },
+            read_at: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn cursor(value: Json) -> FeedCursor {
@@ -122,6 +148,16 @@ mod tests {
     fn remembers_what_it_was_given() {
         let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id))), &feed()).unwrap();
         assert_eq!(recalled, Recalled { memory: memory(), manifest: FetchId::from_u128(7) });
+    }
+
+    #[test]
+    fn the_same_bytes_are_the_same_document_only_from_the_same_source() {
+        let recalled = Recalled { memory: memory(), manifest: FetchId::from_u128(7) };
+        let source = memory().source;
+        assert!(recalled.document_of(&source).is_some());
+        let latin = Source { content_type: Some("text/xml; charset=iso-8859-1".into()), ..source.clone() };
+        assert_eq!(recalled.document_of(&latin), None);
+        assert_eq!(recalled.document_of(&Source { url: None, ..source }), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! From bytes as received to candidates: decoded, hashed, read and keyed on a blocking thread, bounded in time.
 
-use feedspine_core::{Candidate, ContentHash, KeyRule, Namespace, Reject};
+use feedspine_core::{Candidate, ContentHash, FetchId, KeyRule, Namespace, Reject};
 use feedspine_parse::{Document, Format, Input, Warning, choose_rule, identify, parse};
 use tokio::time::timeout;
 
+use super::cursor::Source;
 use crate::fetch::{Received, undecodable};
 use crate::{Limits, OpError};
 
@@ -12,14 +13,13 @@ pub(super) struct Task {
     pub(super) namespace: Namespace,
     /// The feed's rule; `None` until its first document that holds items.
     pub(super) key_rule: Option<KeyRule>,
-    /// The hash of the document that the feed is known to hold.
-    pub(super) known: Option<ContentHash>,
+    /// The document that the feed is known to hold, and the observation that told it; `None` where the same bytes
+    /// would not be the same document.
+    pub(super) known: Option<(ContentHash, FetchId)>,
     pub(super) received: Received,
     /// Where the feed is, for messages.
     pub(super) address: String,
-    /// The URL that answered: what relative addresses are resolved against.
-    pub(super) base: Option<String>,
-    pub(super) content_type: Option<String>,
+    pub(super) source: Source,
     pub(super) limits: Limits,
 }
 
@@ -33,8 +33,8 @@ pub(super) struct ReadDocument {
 
 /// What a document told.
 pub(super) enum Told {
-    /// The very bytes that are known.
-    Known,
+    /// The very bytes that this observation told.
+    Known(FetchId),
     Items(Items),
 }
 
@@ -67,10 +67,11 @@ impl Task {
         let decoded = if wire.is_empty() { Ok(wire) } else { coding.decode(wire, &self.limits) };
         let body = decoded.map_err(|error| undecodable(&self.address, error, &self.limits))?;
         let (body_bytes, hash) = (body.len() as u64, ContentHash::of(&body));
-        if self.known == Some(hash) {
-            return Ok(ReadDocument { body_bytes, hash, told: Told::Known });
+        if let Some((_, manifest)) = self.known.filter(|(known, _)| *known == hash) {
+            return Ok(ReadDocument { body_bytes, hash, told: Told::Known(manifest) });
         }
-        let input = Input { bytes: &body, content_type: self.content_type.as_deref(), base: self.base.as_deref() };
+        let input =
+            Input { bytes: &body, content_type: self.source.content_type.as_deref(), base: self.source.url.as_deref() };
         let document = parse(&input, &feedspine_parse::Limits::default()).map_err(|error| {
             let failed = OpError::failed(error.code(), format!("{}: {error}", self.address));
             match error.hint() {

@@ -6,7 +6,7 @@ use feedspine_core::{
 };
 use tokio::time::Instant;
 
-use super::cursor::{Memory, Recalled, recall};
+use super::cursor::{Memory, Recalled, Source, recall};
 use super::document::{self, Items, Told};
 use super::{failed_report, millis, report_of};
 use crate::fetch::{Fetched, Reach, Request};
@@ -112,26 +112,26 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let received = fetched.body.expect("only a request with validators is answered without a body");
         self.figures.wire_bytes = received.wire.len() as u64;
+        let source = Source { url: fetched.url, content_type: fetched.content_type };
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
             key_rule: self.feed.key_rule,
-            known: recalled.as_ref().map(|recalled| recalled.memory.body),
+            known: recalled.and_then(|recalled| recalled.document_of(&source)),
             received,
             address: self.feed.address.clone(),
-            base: fetched.url,
-            content_type: fetched.content_type,
+            source: source.clone(),
             limits: self.engine.settings().limits,
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
-        let memory = Memory { validators: fetched.validators, body: document.hash, read_at: basis.observed_at };
-        match (document.told, recalled) {
-            (Told::Known, Some(recalled)) => self.commit_unchanged(basis, recalled.manifest, &memory).await,
-            (Told::Known, None) => unreachable!("bytes are known by a cursor only"),
-            (Told::Items(items), _) if self.settle_key_rule(items.key_rule).await? => {
+        let validators = fetched.validators;
+        let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at };
+        match document.told {
+            Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
+            Told::Items(items) if self.settle_key_rule(items.key_rule).await? => {
                 self.commit_items(basis, items, &memory).await
             }
-            (Told::Items(_), _) => Ok(Arrived::superseded()),
+            Told::Items(_) => Ok(Arrived::superseded()),
         }
     }
 

@@ -66,7 +66,7 @@ impl Fetcher {
         let patience = self.limits.connect + self.limits.header;
         let response = timeout(patience, asked.send()).await.map_err(|_| {
             let message = format!("{url} sent no whole header within {patience:?}");
-            OpError::failed("http.timeout", message).with_hint("collect again later")
+            OpError::failed("http.timeout_headers", message).with_hint("collect again later")
         })?;
         let response = response.map_err(|error| classify::no_answer(url, error, &self.limits))?;
         if let Some(peer) = response.remote_addr() {

@@ -125,12 +125,12 @@ async fn slow_answers_are_given_up() {
     let engine = engine_with(settings_with(Limits { connect: short, ..limits })).await;
     let begun = Instant::now();
     let header = Origin::raw("HTTP/1.1 200 OK\r\nX: ", Some(("a", Duration::from_millis(50)))).await;
-    assert_eq!(failure(&engine, header.url("/")).await, "http.timeout");
+    assert_eq!(failure(&engine, header.url("/")).await, "http.timeout_headers");
     let stalled = Origin::start(|_| Answer::stalled(sample())).await;
     assert_eq!(failure(&engine, stalled.url("/")).await, "http.timeout");
     let informing = "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n";
     let informing = Origin::raw("", Some((informing, Duration::from_millis(5)))).await;
-    assert_eq!(failure(&engine, informing.url("/")).await, "http.timeout");
+    assert_eq!(failure(&engine, informing.url("/")).await, "http.timeout_headers");
     let total = engine_with(settings_with(Limits { total: short, ..Limits::default() })).await;
     let dripping =
         Origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", Some(("<", Duration::from_millis(20))));
