@@ -2,17 +2,18 @@
 
 use std::num::NonZeroUsize;
 
-use feedspine_core::{Change, ChangeKind, IngestBatch, Layer, RecordWrite, Seq, StorageExt, VersionNo};
+use feedspine_core::{Change, ChangeKind, ErrorKind, IngestBatch, Layer, RecordWrite, Seq, StorageExt, VersionNo};
 
 use super::Subject;
 use crate::Verdict;
-use crate::check::{checks, ensure, ensure_eq};
+use crate::check::{checks, ensure, ensure_eq, refused};
 use crate::script::{at, dated, feed, fetch, item, record_id, snapshot, unchanged, write};
 
 checks! { Subject, "changes":
     positions_ascend: "Change order", "Every change has a position after the one before it.";
     a_follower_reads_on_from_its_position: "Change order", "Reading after any position gives just what followed, in steps of any size.";
     nothing_follows_the_end: "Change order", "After the last position there is nothing until the next change.";
+    what_is_no_position_is_invalid: "Change order", "Bytes that no change gave are Invalid, not the beginning.";
     what_was_read_stays_as_it_was: "Change order", "Entries keep their positions and their words, whatever comes later.";
     a_change_names_its_record_feed_and_time: "P2", "New and changed name record, key, layer, version, feed, fetch and time.";
     changes_of_one_document_come_in_its_order: "P9", "New and changed items of a document are logged in the order of the document.";
@@ -74,6 +75,14 @@ async fn nothing_follows_the_end(store: Subject) -> Verdict {
         [ChangeKind::Changed],
         "what followed"
     );
+    Ok(())
+}
+
+async fn what_is_no_position_is_invalid(store: Subject) -> Verdict {
+    a_history(&store).await?;
+    for bytes in [&b"x"[..], b"not a position of this log", &[0xFF; 33]] {
+        refused(store.changes(&Seq::from_bytes(bytes), limit(9)).await, ErrorKind::Invalid)?;
+    }
     Ok(())
 }
 

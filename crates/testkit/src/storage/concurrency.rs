@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use feedspine_core::{
-    Change, ChangeKind, ErrorKind, IngestBatch, IngestReport, Query, RecordRef, Result, Selection, Seq, StorageBackend,
-    StorageExt,
+    Change, ChangeKind, ErrorKind, IngestBatch, IngestReport, Query, RecordRef, RecordWrite, Result, Selection, Seq,
+    StorageBackend, StorageExt,
 };
 
 use tokio::sync::{Barrier, Semaphore};
@@ -17,6 +17,7 @@ use tokio::sync::{Barrier, Semaphore};
 use super::Subject;
 use super::subject::title_of;
 use crate::check::{checks, ensure, ensure_eq, refused};
+use crate::noise::Noise;
 use crate::script::{PAGE, advancing, at, delta, feed, fetch, item, key, record_id, snapshot, told, write};
 use crate::{Failure, Verdict};
 
@@ -27,6 +28,10 @@ checks! { Subject, "concurrency":
     opposite_key_orders_do_not_deadlock: "P3", "Writers that touch the same keys in opposite orders all finish.";
     concurrent_edits_leave_no_gap_in_versions: "P4", "Versions made by many feeds at once are 1 to n.";
     concurrent_writes_of_one_key_have_one_winner: "P3", "Of many ids for one key, one is taken and the others are Conflict.";
+    a_write_and_a_capture_of_one_key_make_one_record: "P3",
+        "A call and a feed that bring one new key at once share its record, or the call is a Conflict.";
+    whatever_many_do_at_once_the_rules_hold: "P3",
+        "After random captures, writes, deletes and told sightings at once, versions, sightings and counts are in order.";
     concurrent_told_sightings_have_one_first: "Seed calls", "Of many told sightings of one key at once, one is the first.";
     concurrent_deletes_have_one_true: "Delete", "Of many deletes of one record at once, one answers true.";
     a_reader_never_sees_half_a_batch: "P6", "Rows, versions and changes of a batch are seen together or not at all.";
@@ -171,6 +176,81 @@ async fn concurrent_writes_of_one_key_have_one_winner(store: Subject) -> Verdict
     });
     one_worked(answers.await?, ErrorKind::Conflict)?;
     ensure_eq!(store.count(&Selection::everything()).await?, 2, "count of records");
+    Ok(())
+}
+
+async fn a_write_and_a_capture_of_one_key_make_one_record(store: Subject) -> Verdict {
+    for turn in 0..10_u32 {
+        let name = format!("key {turn}");
+        let id = record_id(u128::from(turn) + 1);
+        let (handle, written) = (store.handle(), write(u128::from(turn) + 1, &name, "written"));
+        let writing = tokio::spawn(async move { handle.put_many(vec![written]).await });
+        let report = store.take(delta(turn + 1, vec![item(&name, "captured")])).await?;
+        let held = match writing.await.map_err(Failure::broken)? {
+            Ok(_) => Some(id),
+            answer => {
+                refused(answer, ErrorKind::Conflict)?;
+                None
+            }
+        };
+        let record = store.record(&name).await?;
+        ensure!(held.is_none_or(|id| id == record.id), "two ids for one key: {held:?} and {}", record.id);
+        ensure_eq!(store.versions(&name).await?.len() as u64, u64::from(held.is_some()) + 1, "versions of {report:?}");
+        ensure_eq!(store.sighted(&name).await?.len(), 1, "sightings");
+    }
+    ensure_eq!(store.count(&Selection::everything()).await?, 10, "count of records");
+    Ok(())
+}
+
+async fn whatever_many_do_at_once_the_rules_hold(store: Subject) -> Verdict {
+    const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+    let answers = at_once(&store, |store, number| async move {
+        let mut noise = Noise::seeded(number.into());
+        for turn in 0..15 {
+            let name = *noise.pick(&NAMES);
+            let title = *noise.pick(&["x", "y", "z"]);
+            let fetch_number = 100 * number + turn;
+            let held = store.get_by_natural_key(&key(name)).await?.map(|record| record.id);
+            match (noise.below(8), held) {
+                (0, Some(id)) => drop(store.delete_many(&[RecordRef::id(id)], at(1)).await?),
+                // Whether the record is still that one when the write comes is a matter of luck.
+                (1, Some(id)) => drop(store.put_many(vec![RecordWrite { id, ..write(0, name, title) }]).await),
+                (2, _) => drop(store.record_sighting(told(name, 99, fetch_number.into(), 1)).await?),
+                (3, _) => {
+                    let batch = delta(fetch_number, vec![item(name, title)]);
+                    store.ingest(IngestBatch { feed: feed((number % 3).into()), ..batch }).await?;
+                }
+                _ => {
+                    let items = NAMES[..=noise.below(5)].iter().map(|name| item(name, title)).collect();
+                    let batch = snapshot(fetch_number, items);
+                    store.ingest(IngestBatch { feed: feed((number % 3).into()), ..batch }).await?;
+                }
+            }
+        }
+        Ok::<_, feedspine_core::StorageError>(())
+    });
+    answers.await?.into_iter().collect::<Result<Vec<_>>>()?;
+    for name in NAMES {
+        let sightings = store.get_sightings(&key(name)).await?;
+        let places: Vec<_> = sightings.iter().map(|seen| (seen.observed_at, seen.feed, seen.fetch)).collect();
+        ensure!(places.is_sorted_by(|a, b| a < b), "sightings of {name} out of order or twice: {places:?}");
+        ensure_eq!(store.seen(name).await?.map_or(0, |seen| seen.count), sightings.len() as u64, "count of {name}");
+        let Some(record) = store.get_by_natural_key(&key(name)).await? else { continue };
+        ensure_eq!(store.get(record.id, None).await?.as_ref(), Some(&record), "the record {name} by its id");
+        let versions = store.versions(name).await?;
+        let numbers: Vec<_> = versions.iter().map(|version| version.number.get()).collect();
+        ensure_eq!(numbers, (1..=record.version.get()).collect::<Vec<_>>(), "versions of {name}");
+        let shown = sightings.iter().filter_map(|seen| seen.version);
+        ensure!(shown.max().is_none_or(|shown| shown <= record.version), "{name} showed a version that is not there");
+    }
+    let rows = store.query_page(&Query::new(Selection::everything(), PAGE)).await?.items;
+    ensure_eq!(store.count(&Selection::everything()).await?, rows.len() as u64, "count of records");
+    let keys: BTreeSet<_> = rows.iter().map(|row| &row.key).collect();
+    ensure_eq!(keys.len(), rows.len(), "distinct keys");
+    let log = store.log().await?;
+    let (made, gone) = (ChangeKind::New, ChangeKind::Deleted);
+    let kinds = |kind| log.iter().filter(|change| change.event.kind == kind).count();
+    ensure_eq!(kinds(made), rows.len() + kinds(gone), "records that were new: those held and those deleted");
     Ok(())
 }
 

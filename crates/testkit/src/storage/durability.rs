@@ -1,11 +1,14 @@
 //! What is there when a durable store is opened again.
 
-use feedspine_core::{Layer, RecordWrite, StorageExt};
+use std::sync::Arc;
+
+use feedspine_core::{ErrorKind, IngestBatch, Layer, RecordWrite, StorageExt};
+use tokio::sync::Semaphore;
 
 use super::Subject;
-use crate::Verdict;
-use crate::check::{checks, ensure_eq};
+use crate::check::{checks, ensure_eq, refused};
 use crate::script::{advancing, dated, delta, feed, key, reject, snapshot, told, unchanged, write};
+use crate::{Failure, Verdict};
 
 checks! { Subject, "durability":
     what_was_acknowledged_is_there_after_reopening: "P1",
@@ -15,6 +18,8 @@ checks! { Subject, "durability":
         "After a restart the same batch gives its first report and stores nothing.";
     a_feed_goes_on_after_reopening_as_if_nothing_had_happened: "P7",
         "Spans, manifest and rounds go on: a reopened store judges the next document as the old one would have.";
+    what_is_acknowledged_while_closing_is_there: "P1",
+        "A call that meets a close is either acknowledged and kept, or refused as Closed and left out.";
     a_promotion_outlives_the_process: "P1", "A layer written by a call is read back after reopening.";
 }
 
@@ -23,7 +28,7 @@ async fn some_history(store: &Subject) -> Verdict {
     store.take(advancing(0, "1", snapshot(1, first))).await?;
     let second = vec![dated("a", "edited", 30), dated("c", "x", 10)];
     let rejects = vec![reject(5, None)];
-    let second = feedspine_core::IngestBatch { rejects, ..snapshot(2, second) };
+    let second = IngestBatch { rejects, ..snapshot(2, second) };
     store.take(advancing(1, "2", second)).await?;
     store.take(delta(3, vec![dated("d", "x", 40)])).await?;
     store.take(advancing(2, "3", unchanged(4, 2))).await?;
@@ -85,6 +90,37 @@ async fn a_feed_goes_on_after_reopening_as_if_nothing_had_happened(store: Subjec
     ensure_eq!((counts.new, counts.changed, counts.unchanged), (1, 0, 2), "new, changed, unchanged");
     ensure_eq!((counts.returned, counts.scrolled_off, counts.gaps), (1, 1, 0), "returned, scrolled off, gaps");
     ensure_eq!(store.sighted("a").await?.len(), 5, "sightings of an item that stayed, one of them told");
+    Ok(())
+}
+
+async fn what_is_acknowledged_while_closing_is_there(store: Subject) -> Verdict {
+    const WRITERS: u32 = 12;
+    let started = Arc::new(Semaphore::new(0));
+    let write = |number: u32| {
+        let (handle, started) = (store.handle(), Arc::clone(&started));
+        tokio::spawn(async move {
+            let batch =
+                IngestBatch { feed: feed(number.into()), ..snapshot(number, vec![dated(&number.to_string(), "x", 1)]) };
+            let call = handle.ingest(batch);
+            started.add_permits(1);
+            (number, call.await)
+        })
+    };
+    let writers: Vec<_> = (1..=WRITERS).map(write).collect();
+    let half = started.acquire_many(WRITERS / 2).await.map_err(Failure::broken)?;
+    let reopened = store.reopened().await?;
+    drop(half);
+    for writer in writers {
+        let (number, answer) = writer.await.map_err(Failure::broken)?;
+        let is_there = reopened.exists_by_natural_key(&key(&number.to_string())).await?;
+        match answer {
+            Ok(report) => ensure_eq!((is_there, report.counts.new), (true, 1), "the item of batch {number} is there"),
+            answer => {
+                refused(answer, ErrorKind::Closed)?;
+                ensure_eq!(is_there, false, "the item of refused batch {number} is there");
+            }
+        }
+    }
     Ok(())
 }
 
