@@ -123,7 +123,10 @@ impl Cursor {
             let Json::Array(mut values) = Json::parse(&body).ok()? else { return None };
             (!values.is_empty()).then(|| (values.remove(0), values))
         };
-        let (made_for, values) = read().ok_or_else(|| StorageError::invalid(format!("not a cursor: {:?}", self.0)))?;
+        let (made_for, values) = read().ok_or_else(|| {
+            StorageError::invalid(format!("not a cursor: {:?}", self.0))
+                .with_hint("give the `next` of an earlier list, or leave the cursor out")
+        })?;
         if made_for != Json::from(fingerprint(of)) {
             return Err(StorageError::invalid("the cursor belongs to another question")
                 .with_hint("repeat the filters and the order it was given for, or leave the cursor out"));
