@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use feedspine::core::StorageError;
 use feedspine::{Ending, OpError};
 use tokio::runtime::Runtime;
@@ -67,10 +68,16 @@ impl App {
 
     fn run_with(self, words: &[OsString]) -> ExitCode {
         let as_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+        let format = if as_json { Format::Json } else { Format::Text };
         let arguments = match Arguments::try_parse_from(words) {
             Ok(arguments) => arguments,
-            Err(error) if as_json && error.use_stderr() => return misused(&error),
-            Err(error) => error.exit(),
+            // Help and versions are no errors; help is also what no command at all is answered with.
+            Err(error)
+                if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+            {
+                error.exit()
+            }
+            Err(error) => return misused(&error, format),
         };
         let config = match Config::read(&arguments.global) {
             Ok(config) => config,
@@ -129,16 +136,19 @@ fn failed(printer: &Printer, error: &OpError) -> ExitCode {
     ExitCode::from(error.kind().ending().code())
 }
 
-/// Wrong arguments, told as JSON.
-fn misused(error: &clap::Error) -> ExitCode {
+/// Wrong arguments, told as every other error is.
+fn misused(error: &clap::Error, format: Format) -> ExitCode {
     let text = error.render().to_string();
-    let mut paragraphs = text.trim().split("\n\n");
+    let mut paragraphs = text.trim().split("\n\n").map(str::trim);
     let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
     let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let hint = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
-    let error = OpError::usage("usage.arguments", message).with_hint(hint.unwrap_or("see --help"));
-    let manner = Manner { format: Format::Json, verbosity: Verbosity::Normal, color: ColorChoice::Never };
-    failed(&Printer::new(manner), &error)
+    let rest: Vec<&str> = paragraphs.collect();
+    let tip = rest.iter().find_map(|paragraph| paragraph.strip_prefix("tip: ")).map(str::to_owned);
+    let usage = || rest.iter().find_map(|paragraph| paragraph.strip_prefix("Usage: "));
+    let usage = || usage().map(|usage| format!("say {}", usage.lines().next().unwrap_or_default()));
+    let hint = tip.or_else(usage).unwrap_or_else(|| "see --help".to_owned());
+    let manner = Manner { format, verbosity: Verbosity::Normal, color: ColorChoice::Auto };
+    failed(&Printer::new(manner), &OpError::usage("usage.arguments", message).with_hint(hint))
 }
 
 /// Lets the engine's log through to stderr.

@@ -4,8 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use feedspine::core::{Cursor, FeedName, Filter, Layer, Namespace, Order};
-use feedspine::ops::parse_condition;
+use feedspine::core::{FeedName, Layer, Namespace};
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
 
@@ -144,11 +143,11 @@ pub(crate) struct Collect {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only records for which this holds; may be given several times
-    #[arg(long = "where", short = 'w', value_name = "CONDITION", value_parser = condition)]
-    pub(crate) conditions: Vec<Filter>,
+    #[arg(long = "where", short = 'w', value_name = "CONDITION")]
+    pub(crate) conditions: Vec<String>,
     /// Order by this field; -FIELD descends; may be given several times. Else by first capture
-    #[arg(long, short, value_name = "FIELD", value_parser = order, allow_hyphen_values = true)]
-    pub(crate) order: Vec<Order>,
+    #[arg(long, short, value_name = "FIELD", allow_hyphen_values = true)]
+    pub(crate) order: Vec<String>,
     /// The rows of this layer: bronze, silver or gold; else each record's highest
     #[arg(long)]
     pub(crate) layer: Option<Layer>,
@@ -160,11 +159,11 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 pub(crate) struct Page {
     /// At most so many
-    #[arg(long, short = 'n', value_name = "N", default_value = "50")]
+    #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = at_least_one)]
     pub(crate) limit: NonZeroUsize,
     /// Go on after an earlier list: its `next`
-    #[arg(long, value_name = "CURSOR", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Cursor::from_text(text)))]
-    pub(crate) cursor: Option<Cursor>,
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -240,16 +239,8 @@ pub(crate) enum Config {
     Show,
 }
 
-fn condition(text: &str) -> Result<Filter, String> {
-    parse_condition(text).map_err(|error| with_hint(error.message(), error.hint()))
-}
-
-fn order(text: &str) -> Result<Order, String> {
-    Order::parse(text).map_err(|error| with_hint(&error.to_string(), error.hint()))
-}
-
-fn with_hint(message: &str, hint: Option<&str>) -> String {
-    hint.map_or_else(|| message.to_owned(), |hint| format!("{message}; {hint}"))
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1".to_owned())
 }
 
 #[cfg(test)]

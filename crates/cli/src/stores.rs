@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use feedspine::OpError;
 use feedspine::core::{ContentHash, MemoryStore, StateStore, StorageBackend, StorageError};
-use feedspine::{OpError, OpErrorKind};
 use feedspine_sqlite::SqliteStore;
 
 use crate::places;
@@ -85,14 +85,14 @@ impl Backends {
         let shown = without_password(url);
         let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &shown))?;
         let new_file = match scheme {
-            "sqlite" => Some(sqlite_path(rest)?).filter(|path| !path.exists()),
+            "sqlite" => sqlite_path(rest).ok().filter(|path| !path.exists()),
             _ => None,
         };
         if let Some(path) = new_file.as_ref().filter(|_| wanted == Wanted::Existing) {
             return Err(OpError::not_found("db.missing", format!("there is no database at {}", path.display()))
                 .with_hint(format!("`feedspine --db {shown} add URL` begins one")));
         }
-        let Stores { storage, state } = factory(rest).map_err(|error| unopened(&shown, &error.into()))?;
+        let Stores { storage, state } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let fleeting = !storage.info().capabilities.durable;
         let state = match state {
             Some(state) => state,
@@ -117,25 +117,30 @@ impl Backends {
     }
 }
 
+/// An error of making a store of its URL: there is something wrong with the URL.
+fn misnamed(shown: &str, error: StorageError) -> OpError {
+    let hint = error.hint().unwrap_or("--db URL chooses another store").to_owned();
+    OpError::usage("db.url", format!("not a store: {shown}: {error}")).with_hint(hint).with_source(error)
+}
+
 /// An error of opening a store, with the store's name.
 pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
-    let kind = match error.kind() {
-        // The URL was well formed: what is wrong is the store behind it.
-        OpErrorKind::Usage | OpErrorKind::Failed => OpErrorKind::Failed,
-        OpErrorKind::NotFound => OpErrorKind::NotFound,
+    let place = shown.split_once(':').map_or(shown, |(_, rest)| rest);
+    let message = if place.is_empty() || !error.message().contains(place) {
+        format!("cannot open {shown}: {}", error.message())
+    } else {
+        error.message().to_owned()
     };
-    let named = OpError::new(kind, error.code(), format!("cannot open {shown}: {}", error.message()));
-    match error.hint() {
-        Some(hint) => named.with_hint(hint),
-        None => named.with_hint("--db URL chooses another store"),
-    }
+    // The URL was well formed: what is wrong is the store behind it.
+    let named = OpError::failed(error.code(), message);
+    named.with_hint(error.hint().unwrap_or("--db URL chooses another store"))
 }
 
 /// `PATH`, `//PATH` as other programs write it, `~/PATH`.
 fn sqlite_path(rest: &str) -> Result<PathBuf, StorageError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     if rest.is_empty() {
-        return Err(StorageError::invalid("sqlite: names no file").with_hint("say sqlite:PATH"));
+        return Err(StorageError::invalid("it names no file").with_hint("say sqlite:PATH"));
     }
     match rest.strip_prefix("~/") {
         Some(below) => {
@@ -164,6 +169,8 @@ pub(crate) fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use feedspine::OpErrorKind;
+
     use super::*;
 
     #[test]

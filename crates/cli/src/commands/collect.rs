@@ -70,10 +70,11 @@ fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
 
 /// The numbers of a row, with the columns they take at least.
 const NUMBERS: [(&str, usize); 7] =
-    [("new", 4), ("changed", 7), ("unchanged", 9), ("withdrawn", 9), ("rejected", 8), ("ms", 5), ("bytes", 7)];
-const OUTCOME: usize = "superseded".len();
+    [("new", 4), ("changed", 7), ("unchanged", 9), ("withdrawn", 9), ("rejected", 8), ("ms", 5), ("bytes", 6)];
+/// A longer word pushes the numbers of its row aside: it is rare.
+const OUTCOME: usize = "unchanged".len();
 /// Columns of all but the name, with the blanks between.
-const REST: usize = 2 + OUTCOME + 7 + 4 + 7 + 9 + 9 + 8 + 5 + 7;
+const REST: usize = 2 + OUTCOME + 7 + 4 + 7 + 9 + 9 + 8 + 5 + 6;
 
 /// Rows that are written before all of them are known: their columns are fixed beforehand.
 struct Rows {
@@ -82,7 +83,8 @@ struct Rows {
 
 impl Rows {
     fn new(names: &[&FeedName], width: Option<usize>) -> Self {
-        let longest = names.iter().map(|name| Line::from(name.as_str()).width()).max().unwrap_or(0).max("feed".len());
+        let shortest = counted(names.len() as u64, "feed").len();
+        let longest = names.iter().map(|name| Line::from(name.as_str()).width()).max().unwrap_or(0).max(shortest);
         let room = width.map_or(usize::MAX, |width| width.saturating_sub(REST).max(8));
         Self { name: longest.min(room) }
     }
@@ -143,7 +145,7 @@ mod tests {
     fn a_row_fits_a_terminal_of_eighty_columns() {
         let name = FeedName::new(&"a".repeat(100)).unwrap();
         let rows = Rows::new(&[&name], Some(80));
-        let line = rows.line(name.as_str().into(), "superseded".into(), &Counts::default(), [99_999, 9_999_999]);
+        let line = rows.line(name.as_str().into(), "unchanged".into(), &Counts::default(), [99_999, 999_999]);
         assert_eq!((rows.heading().width(), line.width()), (80, 80));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use feedspine::core::{Json, Version};
+use feedspine::core::{Cursor, Json, Version};
 use feedspine::ops::{HistoryView, RecordHistory};
 use feedspine::{Ending, OpError};
 
@@ -18,7 +18,7 @@ pub(super) async fn run(arguments: arguments::History, context: Context<'_>) -> 
         record: arguments.record,
         layer: arguments.layer,
         limit: arguments.page.limit,
-        cursor: arguments.page.cursor,
+        cursor: arguments.page.cursor.map(Cursor::from_text),
     };
     let view = context.with_engine(Wanted::Existing, async |engine| engine.history(&request).await).await?;
     context.printer.answer(&view, || told(&view, context.printer.width()));

@@ -1,13 +1,13 @@
 //! `feedspine list`, `show` and `sightings`
 
-use feedspine::core::{Cursor, FeedName, Filter, Json, Page, Record, Seen};
-use feedspine::ops::{ListRecords, RecordSightings, RecordView, SightingsView};
+use feedspine::core::{Cursor, FeedName, Filter, Json, Order, Page, Record, Seen};
+use feedspine::ops::{ListRecords, RecordSightings, RecordView, SightingsView, parse_condition};
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::words::{counted, field, minute, second, title};
+use super::words::{SHORT, counted, field, minute, second, title};
 use crate::arguments;
-use crate::printer::{Line, Set, Style, Table, wrap};
+use crate::printer::{Line, Set, Style, Table, excerpt, wrap};
 use crate::stores::Wanted;
 
 /// The columns that running text takes at most: longer lines are hard to read.
@@ -16,12 +16,14 @@ const TEXT_WIDTH: usize = 76;
 const TEXT_LINES: usize = 24;
 
 pub(super) async fn list(arguments: arguments::List, context: Context<'_>) -> Result<Ending, OpError> {
+    let conditions = arguments.conditions.iter().map(|condition| parse_condition(condition));
+    let order = arguments.order.iter().map(|field| Order::parse(field));
     let request = ListRecords {
-        filter: Filter::All(arguments.conditions),
-        order: arguments.order,
+        filter: Filter::All(conditions.collect::<Result<_, _>>()?),
+        order: order.collect::<Result<_, _>>()?,
         layer: arguments.layer,
         limit: arguments.page.limit,
-        cursor: arguments.page.cursor,
+        cursor: arguments.page.cursor.map(Cursor::from_text),
     };
     let records = context.with_engine(Wanted::Existing, async |engine| engine.list(&request).await).await?;
     let printer = context.printer;
@@ -122,21 +124,36 @@ fn seen_in_words(seen: &Seen) -> String {
 
 /// The members of the content that have no line of their own.
 fn rest(content: &Json) -> Vec<Line> {
-    const SHOWN: [&str; 8] = ["title", "link", "published", "updated", "id", "summary", "content", "links"];
+    const SHOWN: [&str; 9] =
+        ["title", "link", "published", "updated", "id", "summary", "content", "links", "id_is_permalink"];
     let Json::Object(members) = content else { return Vec::new() };
-    let told = |name: &str| SHOWN.contains(&name) || name.ends_with("_type") || name == "id_is_permalink";
-    members.iter().filter(|(name, _)| !told(name)).map(|(name, value)| field(name, brief(value))).collect()
+    let mut lines = Vec::new();
+    for (name, value) in members {
+        match value {
+            Json::Object(spaces) if name == "extensions" => {
+                let named = spaces.values().filter_map(|space| match space {
+                    Json::Object(members) => Some(members),
+                    _ => None,
+                });
+                lines.extend(named.flatten().map(|(name, value)| field(name, brief(value))));
+            }
+            _ if SHOWN.contains(&name.as_str()) || name.ends_with("_type") => {}
+            _ => lines.push(field(name, brief(value))),
+        }
+    }
+    lines
 }
 
-/// A value in one line: texts as they are, people and tags by name.
+/// A value in one line: texts as they are, people, tags and elements by what they are called or say.
 fn brief(value: &Json) -> String {
-    let named = |member: &Json| {
-        let name = ["name", "label", "term", "href", "email"].iter().find_map(|name| member.get(name)?.as_str());
-        name.map_or_else(|| member.to_string(), str::to_owned)
-    };
+    const NAMES: [&str; 6] = ["name", "label", "term", "href", "email", "text"];
     match value {
-        Json::String(text) => text.clone(),
-        Json::Array(members) => members.iter().map(named).collect::<Vec<_>>().join(", "),
+        Json::String(text) => excerpt(text, SHORT),
+        Json::Array(members) => members.iter().map(brief).collect::<Vec<_>>().join(", "),
+        Json::Object(_) => NAMES
+            .iter()
+            .find_map(|name| value.get(name)?.as_str())
+            .map_or_else(|| value.to_string(), |name| excerpt(name, SHORT)),
         other => other.to_string(),
     }
 }
@@ -163,8 +180,11 @@ fn paragraph(text: &str, width: Option<usize>) -> Vec<Line> {
 }
 
 pub(super) async fn sightings(arguments: arguments::Sightings, context: Context<'_>) -> Result<Ending, OpError> {
-    let request =
-        RecordSightings { record: arguments.record, limit: arguments.page.limit, cursor: arguments.page.cursor };
+    let request = RecordSightings {
+        record: arguments.record,
+        limit: arguments.page.limit,
+        cursor: arguments.page.cursor.map(Cursor::from_text),
+    };
     let view = context.with_engine(Wanted::Existing, async |engine| engine.sightings(&request).await).await?;
     context.printer.answer(&view, || sighted(&view));
     more(context, view.sightings.next.as_ref());
