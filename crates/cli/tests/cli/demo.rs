@@ -2,7 +2,7 @@
 
 use feedspine::core::Json;
 
-use crate::support::{at, list, number, run, text};
+use crate::support::{User, at, list, number, text};
 
 /// The counts that a round's report gives for a feed, those that are zero left out.
 fn told(round: &Json, feed: &str) -> String {
@@ -21,9 +21,9 @@ fn feed_report<'a>(round: &'a Json, feed: &str) -> &'a Json {
 
 #[test]
 fn the_demo_reports_edits_withdrawals_304s_and_duplicates_exactly() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("demo");
-    let ran = run(home.path(), &["demo", "--json", "--dir", dir.to_str().unwrap()]);
+    let user = User::new();
+    let dir = user.home().join("demo");
+    let ran = user.run(&["demo", "--json", "--dir", dir.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(ran.stderr, "");
     let document = ran.json();
@@ -97,9 +97,9 @@ fn the_demo_reports_edits_withdrawals_304s_and_duplicates_exactly() {
 
 #[test]
 fn every_command_that_the_demo_suggests_works_when_it_is_pasted_into_a_shell() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("it's a demo");
-    let ran = run(home.path(), &["demo", "--dir", dir.to_str().unwrap()]);
+    let user = User::new();
+    let dir = user.home().join("it's a demo");
+    let ran = user.run(&["demo", "--dir", dir.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let (_, further) = ran.stdout.split_once("Look further\n").expect("the demo says how to look further");
     let commands: Vec<&str> = further.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();

@@ -1,4 +1,8 @@
 //! The real binary, run as people and programs run it.
 
+mod bad_input;
+mod commands;
 mod demo;
+mod interrupt;
+mod site;
 mod support;
