@@ -1,4 +1,4 @@
-//! The contributor and CI runner: `cargo xtask test|bench`.
+//! The contributor and CI runner: `cargo xtask test|corpora|bench`.
 //!
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
@@ -11,6 +11,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
   test      install what is missing, then format check, lints, all tests and documentation tests
+  corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
 ";
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match command.as_str() {
         "test" => steps::test(&rest),
+        "corpora" => steps::measure("corpora", &rest),
         "bench" => steps::measure("bench", &rest),
         _ => {
             say(USAGE);

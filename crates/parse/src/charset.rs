@@ -41,22 +41,34 @@ pub(crate) fn decode<'a>(
     }
     let named = [content_type.and_then(charset_parameter).map(str::as_bytes), declared(bytes)];
     let mut first_named = None;
+    let mut unknown = false;
     for label in named.into_iter().flatten() {
         match Encoding::for_label(label).filter(|encoding| encoding.is_ascii_compatible()) {
             Some(encoding) if fits(bytes, encoding) => {
                 if let Some(mut decoded) = strictly(bytes, encoding) {
-                    decoded.recovered = first_named.is_some_and(|first| first != encoding);
+                    let beyond_ascii = label.to_ascii_lowercase().ends_with(b"ascii") && !bytes.is_ascii();
+                    if beyond_ascii {
+                        warnings.add("encoding.mismatch", || {
+                            format!("the document says ASCII and was read as {}", encoding.name())
+                        });
+                    }
+                    decoded.recovered = beyond_ascii || unknown || first_named.is_some_and(|first| first != encoding);
                     return Ok(decoded);
                 }
                 first_named = first_named.or(Some(encoding));
             }
             Some(encoding) => first_named = first_named.or(Some(encoding)),
-            None => warnings.add("encoding.unknown", || {
-                format!("no encoding that is read is called {:?}", String::from_utf8_lossy(label))
-            }),
+            None => {
+                unknown = true;
+                warnings.add("encoding.unknown", || {
+                    format!("no encoding that is read is called {:?}", String::from_utf8_lossy(label))
+                });
+            }
         }
     }
-    Ok(detected(bytes, first_named, warnings))
+    let mut decoded = detected(bytes, first_named, warnings);
+    decoded.recovered |= unknown;
+    Ok(decoded)
 }
 
 /// UTF-32 and EBCDIC: named, rather than taken for something else.

@@ -34,11 +34,18 @@ pub(crate) fn read(
         buffer: String::new(),
     };
     let root = walk.root()?;
-    walk.read_root(root)?;
+    if walk.is_page(root) {
+        walk.feed_in_page()?;
+    } else {
+        walk.read_root(root)?;
+    }
     walk.reader.report(walk.warnings);
     let mut parts = walk.parts;
     parts.recovered |= walk.reader.is_recovered();
     parts.truncated |= walk.reader.is_cut();
+    // An item within an item is read before the outer one ends.
+    parts.items.sort_by_key(|item| item.ordinal);
+    parts.rejects.sort_by_key(|rejected| rejected.ordinal);
     Ok(parts)
 }
 
@@ -78,21 +85,38 @@ impl<'a> Walk<'a, '_> {
         Err(ParseError::NotAFeed { found: "plain text".to_owned() })
     }
 
+    fn is_page(&self, root: Tag<'a>) -> bool {
+        let says_html = |doctype: &str| doctype.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("html"));
+        let is_feed = matches!(root.vocabulary, Vocabulary::Atom | Vocabulary::Rdf) || root.local == "rss";
+        root.local.eq_ignore_ascii_case("html") || (!is_feed && self.reader.doctype().is_some_and(says_html))
+    }
+
+    /// Goes on to an Atom feed that stands in a page: some servers wrap it so. A page without one is no feed, whatever
+    /// state it is in.
+    fn feed_in_page(&mut self) -> Result<(), ParseError> {
+        let no_feed = || ParseError::NotAFeed { found: "an HTML page".to_owned() };
+        while let Some(event) = self.reader.next().map_err(|_| no_feed())? {
+            if let Event::Start(tag) = event
+                && tag.vocabulary == Vocabulary::Atom
+                && tag.local == "feed"
+            {
+                self.parts.recovered = true;
+                self.warnings.add("feed.in_a_page", || "the feed stands in an HTML page".to_owned());
+                return self.read_root(tag);
+            }
+        }
+        Err(no_feed())
+    }
+
     fn read_root(&mut self, root: Tag<'a>) -> Result<(), ParseError> {
         let name = root.local.to_ascii_lowercase();
-        let is_page = self
-            .reader
-            .doctype()
-            .is_some_and(|doctype| doctype.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("html")));
         self.parts.format = match name.as_str() {
             "rss" => Format::Rss,
             "feed" | "entry" if root.vocabulary == Vocabulary::Atom03 => Format::Atom03,
             "feed" | "entry" => Format::Atom,
             "channel" if root.vocabulary == Vocabulary::Plain && !self.is_rss11() => Format::Cdf,
             "rdf" | "channel" => Format::Rdf,
-            "html" => return Err(ParseError::NotAFeed { found: "an HTML page".to_owned() }),
             "opml" => return Err(ParseError::NotAFeed { found: "an OPML list of feeds".to_owned() }),
-            _ if is_page => return Err(ParseError::NotAFeed { found: "an HTML page".to_owned() }),
             _ => {
                 let shown = &root.local[..root.local.floor_char_boundary(64)];
                 return Err(ParseError::NotAFeed { found: format!("XML with the root element <{shown}>") });
@@ -138,6 +162,21 @@ impl<'a> Walk<'a, '_> {
             "image" | "textinput" | "cloud" | "skiphours" | "skipdays" if core => self.skip(),
             _ => self.feed_field(tag, name),
         }
+    }
+
+    /// Leaves an element of the feed out, but not the items in it: some elements are never closed.
+    fn skip_to_items(&mut self) -> Result<(), ParseError> {
+        let depth = self.reader.depth();
+        while let Some(event) = self.reader.next()? {
+            match event {
+                Event::Start(tag) if is_core(tag.vocabulary) && matches!(tag.local, "item" | "entry") => {
+                    self.item(tag)?;
+                }
+                Event::End if self.reader.depth() < depth => break,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Leaves an element out, with all that it holds.

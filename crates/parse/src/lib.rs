@@ -5,6 +5,7 @@
 //! its key and its canonical [`content()`].
 
 mod address;
+mod base64;
 mod charset;
 mod content;
 mod dates;

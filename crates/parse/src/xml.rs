@@ -5,6 +5,7 @@
 
 mod attributes;
 mod entity;
+mod html_names;
 mod namespace;
 mod scan;
 
@@ -40,8 +41,6 @@ pub(crate) struct Tag<'a> {
     pub(crate) vocabulary: Vocabulary,
     /// The name without its prefix.
     pub(crate) local: &'a str,
-    /// The attributes as they stand.
-    pub(crate) source: &'a str,
     /// Where it begins in the text.
     pub(crate) offset: usize,
 }
@@ -59,6 +58,10 @@ pub(crate) struct Oddities {
     attributes: u32,
     /// `xml:base` that is no address.
     bases: u32,
+    /// Names of HTML, which XML does not predefine.
+    html_entities: u32,
+    /// Prefixes that nothing declares.
+    prefixes: u32,
 }
 
 #[derive(Debug)]
@@ -155,8 +158,9 @@ impl<'a> Reader<'a> {
         if empty {
             self.keep = self.open.len() - 1;
         }
-        let (vocabulary, local) = self.namespaces.resolve(name);
-        Ok(Tag { vocabulary, local, source, offset })
+        let (vocabulary, local, undeclared) = self.namespaces.resolve(name);
+        self.oddities.prefixes += u32::from(undeclared);
+        Ok(Tag { vocabulary, local, offset })
     }
 
     fn enter_base(&mut self) -> bool {
@@ -208,6 +212,11 @@ impl<'a> Reader<'a> {
         self.attributes.iter().map(move |attribute| (attribute.name, entity::decoded(attribute.raw, oddities)))
     }
 
+    /// Attributes of the element that has just begun: names and values as they stand.
+    pub(crate) fn raw_attributes(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.attributes.iter().map(|attribute| (attribute.name, attribute.raw))
+    }
+
     /// An attribute of the element that has just begun; names are told apart without regard to case.
     pub(crate) fn attribute(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let found = self.attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))?;
@@ -239,7 +248,7 @@ impl<'a> Reader<'a> {
         entity::decode_into(raw, out, &mut self.oddities);
     }
 
-    /// Appends text as markup: references stay, a `&` that is none becomes one.
+    /// Appends text as markup: the marks of markup stay references.
     pub(crate) fn escape_into(&mut self, raw: &str, out: &mut String) {
         entity::escape_into(raw, out, &mut self.oddities);
     }
@@ -251,7 +260,7 @@ impl<'a> Reader<'a> {
 
     /// Something was not well-formed.
     pub(crate) fn is_recovered(&self) -> bool {
-        self.oddities.lenient + self.scanner.lenient() + self.oddities.bad_references > 0
+        self.oddities.lenient + self.scanner.lenient() + self.oddities.bad_references + self.oddities.prefixes > 0
     }
 
     /// Adds what was odd.
@@ -264,6 +273,12 @@ impl<'a> Reader<'a> {
         });
         warnings.add_many("xml.entity", odd.unknown_entities, || {
             "references to entities that are not known were kept as they stand".to_owned()
+        });
+        warnings.add_many("xml.html_entity", odd.html_entities, || {
+            "entities of HTML, which XML does not declare, were decoded".to_owned()
+        });
+        warnings.add_many("xml.prefix", odd.prefixes, || {
+            "prefixes that nothing declares were taken for what they mean elsewhere".to_owned()
         });
         warnings.add_many("xml.attributes", odd.attributes, || {
             format!("attributes beyond the first {} of an element were left out", self.attribute_limit)

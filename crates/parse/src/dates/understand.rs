@@ -112,9 +112,10 @@ impl Parts {
             self.korean |= matches!(word, "오전" | "오후");
         } else if names::is_counter(word) {
             self.korean |= matches!(word, "년" | "월" | "일");
-        } else if names::is_filler(word) {
         } else if self.time.is_some() {
             return Some(self.zone_name(word, after));
+        } else if names::is_filler(word) {
+            return Some(after);
         } else if let Some(month) = names::month(word) {
             if self.month.is_some() && !self.month_came_first {
                 return None;
@@ -263,7 +264,8 @@ fn three(a: Field, b: Field, c: Field) -> Option<(u32, u32, u32)> {
     }
 }
 
-/// One number: `2003`, `20031231`, `2003365`, and without a time `031231` and `03365` (ISO 8601:1988, section 5.2).
+/// One number: `2003`, `20031231`, `2003365`, and without a time `031231` (ISO 8601:1988, section 5.2). Five digits are
+/// sooner something else.
 fn one(a: Field, has_time: bool) -> Option<(u32, u32, u32)> {
     match a.digits {
         4 if !has_time => Some((a.value, 1, 1)),
@@ -272,7 +274,6 @@ fn one(a: Field, has_time: bool) -> Option<(u32, u32, u32)> {
         6 if !has_time => {
             Some((year(Field { value: a.value / 10_000, digits: 2, mark: None })?, a.value / 100 % 100, a.value % 100))
         }
-        5 if !has_time => day_of_year(year(Field { value: a.value / 1_000, digits: 2, mark: None })?, a.value % 1_000),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! What Atom writes in a way of its own: text, person, link and content constructs (RFC 4287, sections 3 and 4).
 
+use super::text::Form;
 use super::{LowerName, Walk, is_core};
+use crate::base64;
 use crate::error::ParseError;
 use crate::model::{Link, Person, Source, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag};
@@ -8,8 +10,14 @@ use crate::xml::{Event, Tag};
 impl<'a> Walk<'a, '_> {
     /// A text construct; in RSS the same element without a `type`.
     pub(super) fn text_construct(&mut self) -> Result<Text, ParseError> {
-        let kind = self.text_kind();
-        self.text(kind)
+        let (kind, form) = self.text_kind();
+        let mut text = self.text(kind, form)?;
+        if form == Form::Base64
+            && let Some(value) = base64::decode(&text.value)
+        {
+            text.value = value;
+        }
+        Ok(text)
     }
 
     /// Content, inline or elsewhere.
@@ -22,19 +30,26 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// `type`, and `mode` of Atom 0.3.
-    fn text_kind(&mut self) -> TextKind {
-        let inline = self.reader.attribute("mode").is_some_and(|mode| mode.eq_ignore_ascii_case("xml"));
-        let Some(kind) = self.attribute("type") else {
-            return if inline { TextKind::Xhtml } else { TextKind::Unsaid };
+    fn text_kind(&mut self) -> (TextKind, Form) {
+        let mode = self.attribute("mode").map(|mode| mode.to_ascii_lowercase());
+        let (inline, wrapped) = (mode.as_deref() == Some("xml"), mode.as_deref() == Some("base64"));
+        let named = self.attribute("type").map(|kind| kind.to_ascii_lowercase());
+        let (kind, form) = match named.as_deref().map(|kind| kind.split(';').next().unwrap_or(kind).trim()) {
+            // The `div` is no part of the text (RFC 4287, section 3.1.1.3); in Atom 0.3 it is.
+            Some("xhtml") => (TextKind::Xhtml, Form::MarkupInDiv),
+            Some("application/xhtml+xml") => (TextKind::Xhtml, Form::Markup),
+            None | Some("html" | "text/html") if inline => (TextKind::Xhtml, Form::Markup),
+            None => (TextKind::Unsaid, Form::Text),
+            Some("html" | "text/html") => (TextKind::Html, Form::Text),
+            Some("text" | "text/plain") => (TextKind::Plain, Form::Text),
+            Some(media) => {
+                // What is neither text nor XML comes in base64 (RFC 4287, section 4.1.3.3).
+                let textual = media.starts_with("text/") || media.ends_with("/xml") || media.ends_with("+xml");
+                let form = if textual || !media.contains('/') { Form::Text } else { Form::Base64 };
+                (TextKind::Media(named.clone().unwrap_or_default()), form)
+            }
         };
-        let kind = kind.to_ascii_lowercase();
-        match kind.split(';').next().unwrap_or_default().trim() {
-            "xhtml" | "application/xhtml+xml" => TextKind::Xhtml,
-            "html" | "text/html" if inline => TextKind::Xhtml,
-            "html" | "text/html" => TextKind::Html,
-            "text" | "text/plain" => TextKind::Plain,
-            _ => TextKind::Media(kind),
-        }
+        (kind, if wrapped { Form::Base64 } else { form })
     }
 
     /// `author`, `contributor` or whoever: a person construct, or as in RSS a text.
@@ -73,7 +88,8 @@ impl<'a> Walk<'a, '_> {
     pub(super) fn link(&mut self, _tag: Tag<'a>) -> Result<Option<Link>, ParseError> {
         let rel = self.attribute("rel").map(|rel| short_relation(&rel).to_owned());
         let [media_type, title, language] = ["type", "title", "hreflang"].map(|name| self.attribute(name));
-        let href = self.attribute("href");
+        // An empty `href` means the base itself.
+        let href = self.reader.attribute("href").map(|href| super::text::trimmed(&href).to_owned());
         let text = self.plain_if_any()?;
         let Some(raw) = href.or(text) else { return Ok(None) };
         Ok(Some(Link { rel, media_type, title, language, ..self.link_to(&raw) }))

@@ -1,5 +1,6 @@
 //! One item or entry.
 
+use super::text::Form;
 use super::{LowerName, Name, Walk, is_core};
 use crate::error::ParseError;
 use crate::model::{Format, Item, Person, Tag as Category, Text, TextKind};
@@ -21,7 +22,7 @@ impl<'a> Walk<'a, '_> {
         if self.reader.is_cut() {
             return Ok(());
         }
-        if matches!(self.parts.format, Format::Rss | Format::Rdf) {
+        if self.parts.format == Format::Rss {
             Self::link_by_guid(&mut item);
         }
         match self.fault(&item) {
@@ -57,12 +58,12 @@ impl<'a> Walk<'a, '_> {
             vocabulary if is_core(vocabulary) => self.core_field(tag, name, item),
             Vocabulary::DublinCore | Vocabulary::DublinTerms => self.dublin_field(tag, name, item),
             Vocabulary::Content if name == "encoded" => {
-                let text = self.text(TextKind::Html)?;
+                let text = self.text(TextKind::Html, Form::Text)?;
                 push_content(item, Some(text));
                 Ok(())
             }
             Vocabulary::Xhtml if matches!(name, "body" | "div") => {
-                let text = self.text(TextKind::Xhtml)?;
+                let text = self.text(TextKind::Xhtml, Form::Markup)?;
                 push_content(item, Some(text));
                 Ok(())
             }
@@ -76,7 +77,10 @@ impl<'a> Walk<'a, '_> {
             "link" => self.item_link(tag, item)?,
             "id" => item.id = self.plain_if_any()?.or(item.id.take()),
             "guid" => self.guid(item)?,
-            "description" | "summary" | "abstract" => set_if_any(&mut item.summary, self.text_construct()?),
+            "description" | "summary" | "abstract" => {
+                let summary = self.text_construct()?;
+                set_summary(item, summary, name == "description");
+            }
             "content" | "encoded" | "body" | "fullitem" => {
                 let content = self.content()?;
                 push_content(item, content);
@@ -87,7 +91,10 @@ impl<'a> Walk<'a, '_> {
             "contributor" => item.contributors.extend(self.person()?),
             "category" => item.tags.extend(self.category()?),
             "enclosure" => item.enclosures.extend(self.enclosure()?),
-            "comments" => item.comments = self.plain_if_any()?,
+            "comments" => {
+                let comments = self.plain_if_any()?.map(|raw| self.link_to(&raw));
+                item.comments = comments.and_then(|link| link.href.or(link.raw));
+            }
             "source" => item.source = self.source()?,
             "rights" | "copyright" => item.rights = Some(self.text_construct()?),
             "language" => item.language = self.plain_if_any()?,
@@ -101,10 +108,17 @@ impl<'a> Walk<'a, '_> {
     /// Dublin Core: what the format itself has no word for, or did not say.
     fn dublin_field(&mut self, tag: Tag<'a>, name: &Name, item: &mut Item) -> Result<(), ParseError> {
         match name {
-            "title" if item.title.is_none() => set_if_any(&mut item.title, self.text(TextKind::Unsaid)?),
-            "description" if item.summary.is_none() => set_if_any(&mut item.summary, self.text(TextKind::Unsaid)?),
-            "date" | "modified" => item.updated = self.date()?.or(item.updated.take()),
-            "issued" => item.published = self.date()?.or(item.published.take()),
+            "title" if item.title.is_none() => set_if_any(&mut item.title, self.text(TextKind::Unsaid, Form::Text)?),
+            "description" if item.summary.is_none() => {
+                set_if_any(&mut item.summary, self.text(TextKind::Unsaid, Form::Text)?);
+            }
+            "date" => item.updated = self.date()?.or(item.updated.take()),
+            "modified" if tag.vocabulary == Vocabulary::DublinTerms => {
+                item.updated = self.date()?.or(item.updated.take());
+            }
+            "issued" if tag.vocabulary == Vocabulary::DublinTerms => {
+                item.published = self.date()?.or(item.published.take());
+            }
             "creator" | "author" => {
                 let name = self.plain_if_any()?;
                 item.authors.extend(name.map(|name| Person { name: Some(name), ..Person::default() }));
@@ -117,7 +131,7 @@ impl<'a> Walk<'a, '_> {
                 let term = self.plain_if_any()?;
                 item.tags.extend(term.map(|term| Category { term, ..Category::default() }));
             }
-            "rights" if item.rights.is_none() => item.rights = Some(self.text(TextKind::Unsaid)?),
+            "rights" if item.rights.is_none() => item.rights = Some(self.text(TextKind::Unsaid, Form::Text)?),
             "language" if item.language.is_none() => item.language = self.plain_if_any()?,
             _ => self.extension(tag, item)?,
         }
@@ -166,6 +180,16 @@ fn set_if_any(slot: &mut Option<Text>, text: Text) {
     if !text.value.is_empty() {
         *slot = Some(text);
     }
+}
+
+/// Where an item has both a summary and a description, the description is what RSS means; the other is content.
+fn set_summary(item: &mut Item, summary: Text, is_description: bool) {
+    if summary.value.is_empty() {
+        return;
+    }
+    let rest = if is_description || item.summary.is_none() { item.summary.replace(summary) } else { Some(summary) };
+    let rest = rest.filter(|rest| item.summary.as_ref() != Some(rest));
+    push_content(item, rest);
 }
 
 fn push_content(item: &mut Item, content: Option<Text>) {

@@ -1,5 +1,6 @@
 //! What a document says of its feed.
 
+use super::text::Form;
 use super::{Name, Walk, is_core};
 use crate::error::ParseError;
 use crate::model::{Person, TextKind};
@@ -16,7 +17,7 @@ impl<'a> Walk<'a, '_> {
                 self.parts.feed.title = Some(title);
             }
             ("title", DublinCore) => {
-                let title = self.text(TextKind::Unsaid)?;
+                let title = self.text(TextKind::Unsaid, Form::Text)?;
                 self.parts.feed.title.get_or_insert(title);
             }
             ("link" | "a", _) if core => {
@@ -57,7 +58,7 @@ impl<'a> Walk<'a, '_> {
                 let updated = self.date()?;
                 self.parts.feed.updated = updated.or(self.parts.feed.updated.take());
             }
-            _ => self.skip()?,
+            _ => self.skip_to_items()?,
         }
         Ok(())
     }
@@ -67,6 +68,9 @@ impl<'a> Walk<'a, '_> {
         if let Some(href) = self.attribute("href") {
             let link = self.link_to(&href);
             self.parts.feed.links.push(link);
+        }
+        if let Some(modified) = self.attribute("lastmod") {
+            self.parts.feed.updated = crate::dates::dated(&modified, self.warnings);
         }
         if let Some(language) = self.attribute("xml:lang") {
             self.parts.feed.language.get_or_insert(language);

@@ -117,9 +117,40 @@ fn a_broken_item_is_recovered_whole() {
     let document = rss("<item><guid>1</guid><title>AT&T 1 < 2</title><link>http://x.example/?a=1&b=2</link></item>
         <item><guid>2</guid><title>two</item></title><item><guid>3</guid><item><guid>4</guid></item></item>");
     let ids: Vec<_> = document.items.iter().filter_map(|item| item.id.as_deref()).collect();
-    assert_eq!(ids, ["1", "2", "4", "3"]);
+    assert_eq!(ids, ["1", "2", "3", "4"]);
     assert_eq!(document.items[0].link(), Some("http://x.example/?a=1&b=2"));
     assert!(document.recovered && !document.truncated);
+}
+
+#[test]
+fn items_in_an_element_that_is_never_closed_are_found() {
+    let document = rss("<x:category text='a'><item><guid>1</guid></item>");
+    assert_eq!(document.items.len(), 1);
+    assert!(document.recovered);
+}
+
+#[test]
+fn a_feed_wrapped_in_a_page_is_found_and_flagged() {
+    let document = read("<!DOCTYPE html><html><body><p>x<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>1</id></entry></feed></body></html>").unwrap();
+    assert_eq!(document.items.len(), 1);
+    assert!(document.recovered);
+}
+
+#[test]
+fn what_a_second_summary_says_is_not_lost() {
+    let document = rss("<item><guid>1</guid><summary>short</summary><description>long</description></item>");
+    assert_eq!(document.items[0].summary.as_ref().unwrap().value, "long");
+    assert_eq!(document.items[0].contents[0].value, "short");
+}
+
+#[test]
+fn base64_is_unwrapped() {
+    let document = read(
+        "<feed xmlns='http://purl.org/atom/ns#'><entry><id>1</id><title mode='base64' type='text/html'>PGI+VGlkZXM8L2I+</title></entry></feed>",
+    )
+    .unwrap();
+    let title = document.items[0].title.as_ref().unwrap();
+    assert_eq!((title.value.as_str(), &title.kind), ("<b>Tides</b>", &TextKind::Html));
 }
 
 #[test]

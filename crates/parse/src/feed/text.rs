@@ -6,6 +6,19 @@ use crate::model::{Dated, Link, Text, TextKind};
 use crate::xml::{Event, Tag, Vocabulary};
 use crate::{address, dates};
 
+/// In which form a text stands in the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a string; where it holds tags nonetheless, they are kept.
+    Text,
+    /// As elements: its references stay.
+    Markup,
+    /// As elements in one `div`, which is left out.
+    MarkupInDiv,
+    /// As base64, perhaps.
+    Base64,
+}
+
 impl<'a> Walk<'a, '_> {
     /// The text of the element that has just begun, to its end; of elements inside, only their text.
     pub(super) fn plain(&mut self) -> Result<String, ParseError> {
@@ -31,16 +44,16 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// A text that may hold markup, as a string or as elements.
-    pub(super) fn text(&mut self, kind: TextKind) -> Result<Text, ParseError> {
+    pub(super) fn text(&mut self, kind: TextKind, form: Form) -> Result<Text, ParseError> {
         let language =
             self.reader.attribute("xml:lang").map(std::borrow::Cow::into_owned).filter(|tag| !tag.is_empty());
-        let value = self.markup(kind == TextKind::Xhtml)?;
+        let value = self.markup(form)?;
         Ok(Text { value, kind, src: None, language })
     }
 
-    /// The content of the element that has just begun, with the tags of elements inside. As XHTML, text keeps its
-    /// references, and one `div` that wraps all is left out.
-    fn markup(&mut self, xhtml: bool) -> Result<String, ParseError> {
+    /// The content of the element that has just begun, with the tags of elements inside.
+    fn markup(&mut self, form: Form) -> Result<String, ParseError> {
+        let xhtml = matches!(form, Form::Markup | Form::MarkupInDiv);
         let depth = self.reader.depth();
         let mut open: Vec<Option<&'a str>> = Vec::new();
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -52,13 +65,18 @@ impl<'a> Walk<'a, '_> {
                 Event::Verbatim(text) if xhtml => push_escaped(text, &mut buffer),
                 Event::Verbatim(text) => buffer.push_str(text),
                 Event::Start(tag) => {
-                    let wraps = xhtml && open.is_empty() && tag.local.eq_ignore_ascii_case("div");
+                    let wraps = form == Form::MarkupInDiv && open.is_empty() && tag.local.eq_ignore_ascii_case("div");
                     if wraps && trimmed(&buffer).is_empty() {
                         open.push(None);
                     } else {
                         let empty = self.reader.is_empty_element();
                         let name = name_of(self.text, &tag);
-                        push_tag(&mut buffer, name, tag.source, empty);
+                        buffer.push('<');
+                        buffer.push_str(name);
+                        for (name, raw) in self.reader.raw_attributes() {
+                            push_attribute(&mut buffer, name, raw);
+                        }
+                        buffer.push_str(if empty { " />" } else { ">" });
                         open.push(Some(name).filter(|_| !empty));
                     }
                 }
@@ -111,14 +129,18 @@ fn name_of<'a>(text: &'a str, tag: &Tag<'a>) -> &'a str {
     &from[..end]
 }
 
-fn push_tag(out: &mut String, name: &str, attributes: &str, empty: bool) {
-    out.push('<');
-    out.push_str(name);
-    if !attributes.is_empty() {
-        out.push(' ');
-        out.push_str(attributes);
+/// Writes an attribute as it stood; declarations of namespaces are the document's affair.
+fn push_attribute(out: &mut String, name: &str, raw: &str) {
+    if name.starts_with("xmlns") {
+        return;
     }
-    out.push_str(if empty { " />" } else { ">" });
+    let quote = if raw.contains('"') { '\'' } else { '"' };
+    out.push(' ');
+    out.push_str(name);
+    out.push('=');
+    out.push(quote);
+    out.push_str(raw);
+    out.push(quote);
 }
 
 fn push_escaped(text: &str, out: &mut String) {

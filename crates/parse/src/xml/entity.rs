@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use encoding_rs::WINDOWS_1252;
 use memchr::memchr;
-use quick_xml::escape::resolve_html5_entity;
 
-use super::Oddities;
+use super::{Oddities, html_names};
 
-/// The longest name of an HTML entity has 31 letters; a character's number fits too.
-const MAX_NAME_BYTES: usize = 32;
+/// No name that is known is longer, and no number of a character.
+const MAX_NAME_BYTES: usize = 16;
 
 /// A value with its references decoded.
 pub(super) fn decoded<'a>(raw: &'a str, oddities: &mut Oddities) -> Cow<'a, str> {
@@ -24,15 +23,20 @@ pub(super) fn decoded<'a>(raw: &'a str, oddities: &mut Oddities) -> Cow<'a, str>
 /// Appends text with its references decoded.
 pub(super) fn decode_into(raw: &str, out: &mut String, oddities: &mut Oddities) {
     each_reference(raw, out, oddities, |out, name, oddities| match resolve(name, oddities) {
-        Resolved::Text(text) => out.push_str(text),
-        Resolved::Char(c) => out.push(c),
-        Resolved::Unknown => keep(out, name),
+        Some(c) => out.push(c),
+        None => keep(out, name),
     });
 }
 
-/// Appends text as markup: references that mean something stay.
+/// Appends text as markup: the marks of markup stay references, all else is decoded.
 pub(super) fn escape_into(raw: &str, out: &mut String, oddities: &mut Oddities) {
-    each_reference(raw, out, oddities, |out, name, _| keep(out, name));
+    each_reference(raw, out, oddities, |out, name, oddities| match resolve(name, oddities) {
+        Some('&') => out.push_str("&amp;"),
+        Some('<') => out.push_str("&lt;"),
+        Some('>') => out.push_str("&gt;"),
+        Some(c) => out.push(c),
+        None => keep(out, name),
+    });
 }
 
 fn keep(out: &mut String, name: &str) {
@@ -72,29 +76,22 @@ fn name_of(rest: &str) -> Option<&str> {
     (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
 }
 
-enum Resolved {
-    Text(&'static str),
-    Char(char),
-    Unknown,
-}
-
-fn resolve(name: &str, oddities: &mut Oddities) -> Resolved {
+/// The character that a reference means; `None` when its name is not known.
+fn resolve(name: &str, oddities: &mut Oddities) -> Option<char> {
     let Some(number) = name.strip_prefix('#') else {
-        return resolve_html5_entity(name).map_or_else(
-            || {
-                oddities.unknown_entities += 1;
-                Resolved::Unknown
-            },
-            Resolved::Text,
-        );
+        let found = html_names::character(name);
+        oddities.unknown_entities += u32::from(found.is_none());
+        let of_xml = matches!(name, "amp" | "lt" | "gt" | "quot" | "apos");
+        oddities.html_entities += u32::from(found.is_some() && !of_xml);
+        return found;
     };
     let code = match number.strip_prefix(['x', 'X']) {
         Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16),
         None => number.parse(),
     };
-    let c = code.ok().and_then(character);
-    oddities.bad_references += u32::from(c.is_none());
-    Resolved::Char(c.unwrap_or('\u{FFFD}'))
+    let found = code.ok().and_then(character);
+    oddities.bad_references += u32::from(found.is_none());
+    Some(found.unwrap_or('\u{FFFD}'))
 }
 
 /// The character of that number. Numbers from 128 to 159 mean windows-1252 (HTML, section 13.2.5.80): nobody means the

@@ -64,22 +64,20 @@ impl<'a> Namespaces<'a> {
         }
     }
 
-    /// Splits a qualified name.
-    pub(super) fn resolve(&mut self, name: &'a str) -> (Vocabulary, &'a str) {
+    /// Splits a qualified name; true when nothing declares its prefix.
+    pub(super) fn resolve(&mut self, name: &'a str) -> (Vocabulary, &'a str, bool) {
         let (prefix, local) = match memchr::memchr(b':', name.as_bytes()) {
             Some(0) | None => ("", name.trim_start_matches(':')),
             Some(colon) => (&name[..colon], &name[colon + 1..]),
         };
         let bound = self.bindings.iter().rev().find(|binding| {
-            binding.prefix.strip_prefix(':').unwrap_or(binding.prefix) == prefix
-                && binding.prefix.is_empty() == prefix.is_empty()
+            binding.prefix.get(1..).unwrap_or_default() == prefix && binding.prefix.is_empty() == prefix.is_empty()
         });
-        let vocabulary = match bound {
-            Some(binding) => self.current(binding.vocabulary),
-            None if prefix.is_empty() => Vocabulary::Plain,
-            None => self.undeclared(prefix),
-        };
-        (vocabulary, local)
+        match bound {
+            Some(binding) => (self.current(binding.vocabulary), local, false),
+            None if prefix.is_empty() => (Vocabulary::Plain, local, false),
+            None => (self.undeclared(prefix), local, prefix != "xml"),
+        }
     }
 
     fn current(&self, vocabulary: Vocabulary) -> Vocabulary {
