@@ -4,5 +4,6 @@ mod bad_input;
 mod commands;
 mod demo;
 mod interrupt;
+mod kill;
 mod site;
 mod support;
