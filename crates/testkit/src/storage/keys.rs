@@ -24,6 +24,8 @@ checks! { Subject, "keys":
     else_the_latest_wins: "Same key twice in one fetch", "Without one shown before, the latest updated, then published, wins.";
     else_the_smallest_hash_wins: "Same key twice in one fetch", "Without dates the smallest hash wins.";
     losers_are_quarantined: "Same key twice in one fetch", "A losing content is a key.collision reject and makes no version.";
+    a_document_like_one_with_a_collision_is_looked_at: "Same key twice in one fetch",
+        "Before and after a collision a document is judged item by item, whichever content it lists first.";
     a_collision_is_the_stores_to_say: "Same key twice in one fetch", "A caller's own key.collision reject is Invalid.";
 }
 
@@ -193,6 +195,10 @@ async fn else_the_latest_wins(store: Subject) -> Verdict {
     ensure_eq!(titles, ["late"; 3], "winners by published");
     let titles = winners(&store.another().await?, &[updated("early", 10), updated("late", 30)]).await?;
     ensure_eq!(titles, ["late"; 2], "winners by updated");
+    let both = |title, published, second| Candidate { published: Some(at(published)), ..updated(title, second) };
+    let titles =
+        winners(&store.another().await?, &[both("published late", 90, 10), both("updated late", 1, 30)]).await?;
+    ensure_eq!(titles, ["updated late"; 2], "winners by updated before published");
     Ok(())
 }
 
@@ -225,6 +231,27 @@ async fn losers_are_quarantined(store: Subject) -> Verdict {
     ensure_eq!(store.titles("k").await?, ["winner"], "versions");
     ensure_eq!(store.sighted("k").await?.len(), 1, "sightings");
     ensure_eq!(store.count(&Selection::everything()).await?, 2, "count of records");
+    Ok(())
+}
+
+async fn a_document_like_one_with_a_collision_is_looked_at(store: Subject) -> Verdict {
+    let documents = [
+        (vec![dated("k", "early", 10)], 1, 0),
+        (vec![dated("k", "early", 10), dated("k", "late", 30)], 0, 1),
+        (vec![dated("k", "late", 30), dated("k", "early", 10)], 0, 1),
+        (vec![dated("k", "late", 30)], 1, 0),
+        (vec![dated("k", "later", 40), dated("k", "late", 30)], 0, 1),
+        (vec![dated("k", "later", 40)], 1, 0),
+    ];
+    for (number, (items, made, rejected)) in (1..).zip(documents) {
+        let counts = store.take(snapshot(number, items)).await?.counts;
+        ensure_eq!(
+            (counts.new + counts.changed, counts.rejected),
+            (made, rejected),
+            "made and rejected by fetch {number}"
+        );
+    }
+    ensure_eq!(store.titles("k").await?, ["early", "late", "later"], "versions");
     Ok(())
 }
 

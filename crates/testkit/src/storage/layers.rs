@@ -21,6 +21,8 @@ checks! { Subject, "layers":
     the_last_layer_takes_the_record: "Delete", "With its last layer a record is gone and its key is free.";
     bronze_that_was_deleted_is_captured_anew: "Delete",
         "After a delete of bronze sightings stay, a 304 sights nothing and the next document captures it at version 1.";
+    a_feed_that_had_let_go_captures_deleted_bronze_anew: "Delete",
+        "What a feed showed of a deleted bronze layer is no version to be equal to, also when it no longer listed the item.";
     bronze_may_come_after_silver: "Layers", "A record written at silver gets its first bronze version when a feed shows it.";
 }
 
@@ -202,6 +204,21 @@ async fn bronze_that_was_deleted_is_captured_anew(store: Subject) -> Verdict {
     ensure_eq!(last, Some((feed(1), fetch(3), Some(1))), "the last sighting");
     let report = store.take(snapshot(4, items())).await?;
     ensure_eq!(report.counts.unchanged, 2, "unchanged in the document after that");
+    Ok(())
+}
+
+async fn a_feed_that_had_let_go_captures_deleted_bronze_anew(store: Subject) -> Verdict {
+    let both = || vec![item("b", "x"), item("a", "x")];
+    store.take(snapshot(1, both())).await?;
+    let id = store.record("a").await?.id;
+    store.store(RecordWrite { id, ..at_layer(Layer::Silver, "silver") }).await?;
+    store.take(snapshot(2, vec![item("b", "x")])).await?;
+    store.delete(id, Some(Layer::Bronze), at(9)).await?;
+    let report = store.take(snapshot(3, both())).await?;
+    ensure_eq!(report.counts.new, 1, "new");
+    let row = store.get(id, Some(Layer::Bronze)).await?;
+    ensure_eq!(row.map(|row| (row.version, row.content)), Some((VersionNo::FIRST, titled("x"))), "bronze");
+    ensure_eq!(store.sighted("a").await?.len(), 2, "sightings");
     Ok(())
 }
 

@@ -114,6 +114,12 @@ async fn a_document_that_shares_nothing_is_a_gap(store: Subject) -> Verdict {
     ensure_eq!(told(&events), [(ChangeKind::Gap, "")], "what left");
     let gap = &events[0];
     ensure_eq!((gap.feed, &gap.subject, gap.witness), (Some(feed(1)), &None, None), "the gap's feed, subject, witness");
+    let right = [(ChangeKind::Gap, ""), (ChangeKind::New, "e"), (ChangeKind::New, "d")];
+    ensure_eq!(
+        store.story().await?[3..],
+        right.map(|(kind, name)| (kind, name.to_owned())),
+        "the log: the gap comes first"
+    );
     ensure_eq!(store.ledger(feed(1)).await?[1].counts.gaps, 1, "gaps counted");
     let counts = store.take(snapshot(3, vec![dated("e", "x", 50), dated("d", "x", 40)])).await?.counts;
     ensure_eq!(counts.gaps, 0, "gaps of the next document");

@@ -1,6 +1,6 @@
 //! A fetch that comes in several batches.
 
-use feedspine_core::{Counts, Coverage, ErrorKind, IngestBatch, IngestReport, Outcome, Round, StorageExt};
+use feedspine_core::{ChangeKind, Counts, Coverage, ErrorKind, IngestBatch, IngestReport, Outcome, Round, StorageExt};
 
 use super::Subject;
 use crate::Verdict;
@@ -18,6 +18,8 @@ checks! { Subject, "parts":
     a_key_in_two_parts_is_one_item: "Same key twice in one fetch",
         "Equal content in a later part is repeated, other content is quarantined: the earlier part's word stands.";
     a_reject_of_an_early_part_counts_as_present: "Leaving", "A keyed reject keeps its item's span open whichever part it is in.";
+    the_ledger_sums_up_the_parts: "P2", "A fetch in parts is one row of the ledger, with the sums of its parts and the last one's time.";
+    what_an_early_part_listed_returns_in_its_order: "P9", "Items that returned in an earlier part are logged in the order of the document.";
     a_part_after_the_last_is_invalid: "Parts", "After the last part of a fetch no other part of it is taken.";
     parts_that_disagree_are_invalid: "Parts", "The parts of a fetch agree on when it read the feed and what it covers.";
     a_delta_in_parts_moves_the_cursor_with_the_last: "Parts", "The last part of a Delta moves the cursor, takes no round.";
@@ -128,6 +130,36 @@ async fn a_reject_of_an_early_part_counts_as_present(store: Subject) -> Verdict 
     let report = store.take(part(1, true, 2, snapshot(2, vec![dated("a", "x", 10)]))).await?;
     ensure_eq!((report.counts.withdrawn, report.counts.scrolled_off), (0, 0), "withdrawn, scrolled off");
     ensure_eq!(store.sighted("b").await?.len(), 2, "sightings of the rejected item");
+    Ok(())
+}
+
+async fn the_ledger_sums_up_the_parts(store: Subject) -> Verdict {
+    let early = part(0, false, 0, snapshot(1, vec![item("a", "x"), item("b", "x")]));
+    let late = part(1, true, 2, snapshot(1, vec![item("c", "x"), item("a", "x")]));
+    let late = IngestBatch { recorded_at: observed(2), rejects: vec![reject(9, None)], ..late };
+    let mut counts = store.take(early).await?.counts;
+    counts += store.take(late).await?.counts;
+    let ledger = store.ledger(feed(1)).await?;
+    ensure_eq!(ledger.len(), 1, "rows of the ledger");
+    let right = Counts { seen: 4, new: 3, rejected: 1, repeated: 1, ..Counts::default() };
+    ensure_eq!((ledger[0].counts, counts), (right, right), "counts of the ledger, and of the reports");
+    ensure_eq!((ledger[0].recorded_at, ledger[0].round), (observed(2), Some(Round::FIRST)), "time and round");
+    Ok(())
+}
+
+async fn what_an_early_part_listed_returns_in_its_order(store: Subject) -> Verdict {
+    const NAMES: [&str; 6] = ["d", "a", "f", "c", "b", "e"];
+    let dates = (10..).map(|tens| 100 - tens);
+    let all: Vec<_> = NAMES.iter().zip(dates).map(|(name, second)| dated(name, "x", second)).collect();
+    let stayed = dated("stayed", "x", 1);
+    let whole = || all.iter().cloned().chain([stayed.clone()]).collect::<Vec<_>>();
+    store.take(snapshot(1, whole())).await?;
+    store.take(snapshot(2, vec![stayed.clone()])).await?;
+    store.take(part(0, false, 0, snapshot(3, all.clone()))).await?;
+    store.take(part(1, true, 6, snapshot(3, vec![stayed]))).await?;
+    let logged = store.story().await?;
+    let returned = logged.iter().filter(|(kind, _)| *kind == ChangeKind::Returned).map(|(_, name)| name.as_str());
+    ensure_eq!(returned.collect::<Vec<_>>(), NAMES, "the keys that returned");
     Ok(())
 }
 
