@@ -96,7 +96,7 @@ impl Backends {
         let fleeting = !storage.info().capabilities.durable;
         let state = match state {
             Some(state) => state,
-            None => Arc::new(SqliteStore::new(state_path(url)?)),
+            None => Arc::new(SqliteStore::new(state_path(url, rest)?)),
         };
         Ok(Found { shown, storage, state, new_file, fleeting })
     }
@@ -150,9 +150,11 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, StorageError> {
     }
 }
 
-/// Where the feeds and fetches of a backend are kept that keeps records alone.
-fn state_path(url: &str) -> Result<PathBuf, OpError> {
-    let name = ContentHash::of(url.as_bytes()).to_string();
+/// Where the feeds and fetches of a backend are kept that keeps records alone: one file for each store. A relative path
+/// names another store in another directory.
+fn state_path(url: &str, rest: &str) -> Result<PathBuf, OpError> {
+    let here = if rest.starts_with('/') { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() };
+    let name = ContentHash::of(format!("{}\n{url}", here.display()).as_bytes()).to_string();
     Ok(places::data_dir()?.join("state").join(format!("{}.db", &name[..16])))
 }
 

@@ -10,8 +10,13 @@ use crate::stores::Wanted;
 
 pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Result<Ending, OpError> {
     let here = std::env::current_dir().unwrap_or_default();
-    // What is no address begins no store.
-    Address::parse(&arguments.address, &here)?;
+    // What is no address, or no file, begins no store.
+    if let Address::File(path) = Address::parse(&arguments.address, &here)?
+        && !path.exists()
+    {
+        return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
+            .with_hint("a URL begins with https:// or http://"));
+    }
     let request = AddFeed {
         address: arguments.address,
         name: arguments.name,
@@ -21,7 +26,8 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
     let added = context.with_engine(Wanted::ExistingOrNew, async |engine| engine.add(request).await).await?;
     context.printer.answer(&added, || vec![told(&added)]);
     if added.outcome == AddOutcome::Added {
-        context.printer.note(Line::of(Style::Faint, format!("next: feedspine collect {}", added.feed.name)));
+        let next = context.same_store(&format!("feedspine collect {}", added.feed.name));
+        context.printer.note(Line::of(Style::Faint, format!("next: {next}")));
     }
     Ok(Ending::Done)
 }

@@ -15,6 +15,7 @@ use crate::arguments::{Arguments, Command};
 use crate::config::Config;
 use crate::demo;
 use crate::printer::Printer;
+use crate::shell::quoted;
 use crate::stores::{Backends, Found, Wanted, unopened};
 
 /// What every command stands on.
@@ -54,6 +55,12 @@ impl Context<'_> {
         let answer = answer?;
         closed?;
         Ok(answer)
+    }
+
+    /// That command for the store that this one is about.
+    fn same_store(self, command: &str) -> String {
+        let db = self.config.db_by_flag().map(|db| format!(" --db {}", quoted(db)));
+        command.to_owned() + &db.unwrap_or_default()
     }
 
     async fn open(self, wanted: Wanted) -> Result<Engine, OpError> {

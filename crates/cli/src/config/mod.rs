@@ -134,6 +134,11 @@ impl Config {
         self.origins[keys::index("db")] == Origin::Default
     }
 
+    /// The store's URL, when a flag of this command chose it.
+    pub(crate) fn db_by_flag(&self) -> Option<&str> {
+        matches!(self.origins[keys::index("db")], Origin::Flag(_)).then_some(self.db.as_str())
+    }
+
     fn take_file(&mut self, path: &Path, text: &str) -> Result<(), OpError> {
         for (name, value) in file::entries(path, text)? {
             let at = KEYS.iter().position(|key| key.name == name).ok_or_else(|| unknown_key(path, &name))?;

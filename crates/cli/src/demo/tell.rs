@@ -1,14 +1,12 @@
 //! What the demo says.
 
-use std::env;
-use std::path::{Path, PathBuf};
-
 use feedspine::core::{Counts, FetchStatus};
 use feedspine::ops::{FeedReport, FeedView};
 
 use super::samples::SAMPLES;
 use super::{Demo, Round, Suggestion};
 use crate::printer::{Line, Set, Style, Table, wrap};
+use crate::shell::{quoted, this_program};
 
 const DAYS: [&str; 4] = ["Monday", "Tuesday", "Wednesday", "Thursday"];
 /// Where text is broken when it is piped.
@@ -135,7 +133,7 @@ fn versions(all: &Counts) -> u64 {
 
 /// Commands that work in the shell that the demo was started from.
 pub(super) fn suggestions(db: &str) -> Vec<Suggestion> {
-    let program = quoted(&program());
+    let program = quoted(&this_program());
     let command = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         format!("{program} {} --db {}", words.join(" "), quoted(db))
@@ -153,45 +151,4 @@ pub(super) fn suggestions(db: &str) -> Vec<Suggestion> {
         look("a feed's ledger and its last fetches", &["feed", "show", "ghost-ship"]),
         look("how things stand", &["status"]),
     ]
-}
-
-/// This program as a shell finds it: by its name when it was found so, else by its path, short where that works.
-fn program() -> String {
-    let called = env::args_os().next().map(PathBuf::from);
-    if let Some(called) = &called
-        && called.components().count() == 1
-    {
-        return called.display().to_string();
-    }
-    let path = env::current_exe().ok().or(called).unwrap_or_else(|| Path::new("feedspine").to_owned());
-    let here = env::current_dir().ok();
-    let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    below.unwrap_or(&path).display().to_string()
-}
-
-/// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_read_them() {
-        for (word, written) in [
-            ("tag:a.example,2026:1", "tag:a.example,2026:1"),
-            ("version>1", "'version>1'"),
-            ("it's", "'it'\\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), written);
-        }
-    }
 }

@@ -19,7 +19,7 @@ pub(crate) use text::{Line, Style, excerpt, wrap};
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set or the terminal is dumb.
+    /// On a terminal, unless the environment asks for none.
     #[default]
     Auto,
     /// Always.
