@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use crate::{Content, ContentHash, FeedId, FetchId, KeyRule, NaturalKey, RecordId, Timestamp};
+use crate::{Content, ContentHash, FeedId, FetchId, HashRuleId, KeyRule, NaturalKey, RecordId, Timestamp};
 
 /// How refined a form of an item is. Each layer is its own row; promotion never overwrites bronze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +151,8 @@ pub struct Version {
     pub number: VersionNo,
     /// What was captured or written.
     pub content: Content,
+    /// Which part of the content decided that it is a version; the whole of it when it was written by a call.
+    pub hash_rule: HashRuleId,
     /// The metadata it came with.
     pub metadata: Content,
     /// When the publisher says it was published.

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 
 use feedspine_core::ingest::{Observation, Reject};
 use feedspine_core::{
-    Change, Cursor, Event, FeedId, FetchId, Json, Layer, NaturalKey, Origin, Page, PageRequest, Quarantined, RecordId,
-    Seq, StorageError, Subject, Timestamp, Version,
+    Change, Cursor, Event, FeedId, FetchId, HashRuleId, Json, Layer, NaturalKey, Origin, Page, PageRequest,
+    Quarantined, RecordId, Seq, StorageError, Subject, Timestamp, Version,
 };
 use rusqlite::{Connection, Row};
 
@@ -54,10 +54,10 @@ pub(crate) fn versions_page(
         let before_first = rows::first_row(record, layer);
         let mut load = conn.prepare_cached(
             "SELECT x.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
-                    v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id
+                    v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id, r.id
              FROM (SELECT ?1 AS row, ?2 AS content UNION ALL SELECT row, content FROM revisions
                    WHERE row > ?3 AND row <= ?4) x
-             JOIN contents v ON v.no = x.content
+             JOIN contents v ON v.no = x.content JOIN rules r ON r.no = v.rule
              LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
              WHERE x.row > ?3 AND x.row <= ?4 ORDER BY x.row LIMIT ?5",
         )?;
@@ -83,6 +83,7 @@ fn read_version(row: &Row<'_>, record: RecordId) -> Outcome<Version> {
         layer,
         number,
         content: rows::content(row, 1, 2)?,
+        hash_rule: HashRuleId::from_stored(row.get_ref(13)?.as_str().map_err(rusqlite::Error::from)?),
         metadata: rows::metadata(row, 3)?,
         published: rows::optional_instant(row.get(4)?)?,
         updated: rows::optional_instant(row.get(5)?)?,

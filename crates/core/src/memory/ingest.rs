@@ -152,13 +152,13 @@ impl Tables {
         for version in &plan.versions {
             let item = prepared.item(version.item);
             let stored = Stored {
-                rule: batch.hash_rule.id(),
                 shown: Shown { version: version.number, hash: version.hash },
                 version: Version {
                     record: version.record,
                     layer: Layer::Bronze,
                     number: version.number,
                     content: item.content.clone(),
+                    hash_rule: batch.hash_rule.id(),
                     metadata: Content::empty(),
                     published: item.published,
                     updated: item.updated,

@@ -82,18 +82,17 @@ pub(super) struct RecordRow {
     pub(super) points: Vec<PointRow>,
 }
 
-/// A version, and the rule under which its hash decides.
+/// A version, and its hash under its rule.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) version: Version,
-    pub(super) rule: HashRuleId,
     pub(super) shown: Shown,
 }
 
 impl Stored {
     /// The version with its hash under `rule`, made again when it was stored under another.
     pub(super) fn shown_under(&self, rule: &HashRule, id: &HashRuleId) -> Shown {
-        if self.rule == *id {
+        if self.version.hash_rule == *id {
             return self.shown;
         }
         Shown { version: self.shown.version, hash: rule.hash(&self.version.content) }

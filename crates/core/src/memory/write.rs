@@ -76,13 +76,13 @@ impl Tables {
             recorded_at: write.recorded_at,
         });
         let stored = Stored {
-            rule: HashRule::whole().id(),
             shown: Shown { version: number, hash: write.content.hash() },
             version: Version {
                 record: write.id,
                 layer: write.layer,
                 number,
                 content: write.content,
+                hash_rule: HashRule::whole().id(),
                 metadata: write.metadata,
                 published: write.published,
                 updated: write.updated,

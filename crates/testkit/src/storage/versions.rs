@@ -26,6 +26,7 @@ checks! { Subject, "versions":
     commits_order_versions_not_dates: "Versions", "An item with an older date that is committed later is the current one.";
     a_date_alone_makes_no_version: "Versions", "Only content decides about versions.";
     volatile_fields_make_no_version: "Versions", "Fields that the hash rule leaves out may change freely.";
+    a_version_keeps_its_hash_rule: "Versions", "A version says under which rule it was told from the one before it; a call's, the whole.";
     another_hash_rule_makes_no_version: "Versions", "Under another hash rule the old content is hashed again before it is compared.";
     another_hash_rule_looks_at_what_each_feed_showed: "Versions",
         "After a change of rule a feed is still judged by what it showed last, by Delta or beside a reject too.";
@@ -164,6 +165,16 @@ async fn volatile_fields_make_no_version(store: Subject) -> Verdict {
     let report = store.take(under(snapshot(3, vec![item_of("a", r#"{"title":"y","views":2}"#)]))).await?;
     ensure_eq!(report.counts.changed, 1, "changed");
     ensure_eq!(store.record("a").await?.content, content(r#"{"title":"y","views":2}"#), "the content, whole");
+    Ok(())
+}
+
+async fn a_version_keeps_its_hash_rule(store: Subject) -> Verdict {
+    store.take(snapshot(1, vec![item("a", "x")])).await?;
+    store.take(IngestBatch { hash_rule: views_out(), ..snapshot(2, vec![item("a", "y")]) }).await?;
+    let id = store.record("a").await?.id;
+    store.store(feedspine_core::RecordWrite { id, ..write(0, "a", "z") }).await?;
+    let rules: Vec<_> = store.versions("a").await?.into_iter().map(|version| version.hash_rule).collect();
+    ensure_eq!(rules, [HashRule::whole(), views_out(), HashRule::whole()].map(|rule| rule.id()), "the rules");
     Ok(())
 }
 
