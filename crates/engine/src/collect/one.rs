@@ -2,7 +2,7 @@
 
 use feedspine_core::{
     Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FetchDetail, FetchId, FetchIntent,
-    FetchStatus, HashRule, IngestBatch, IngestReport, KeyRule, Part, Timestamp,
+    FetchStatus, HashRule, IngestBatch, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -25,15 +25,11 @@ pub(super) async fn collect(engine: Engine, feed: Feed, reach: Reach) -> FeedRep
     let ended = journey.run(reach).await;
     let figures = journey.figures;
     let mut report = match ended {
-        Ok(arrived) => FeedReport {
-            outcome: arrived.outcome,
-            counts: arrived.counts,
-            warnings: arrived.warnings,
-            ..report_of(&feed)
-        },
+        Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(&feed) },
         Err(error) => failed_report(&feed, error),
     };
     report.fetch = Some(fetch);
+    report.counts = figures.counts;
     report.http_status = figures.http_status;
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
@@ -50,21 +46,14 @@ struct Figures {
     http_status: Option<u16>,
     wire_bytes: u64,
     body_bytes: u64,
+    /// Of the parts that were committed.
+    counts: Counts,
 }
 
 /// How a journey ended that did not fail.
 struct Arrived {
     outcome: FetchStatus,
-    counts: Counts,
     warnings: Vec<String>,
-}
-
-impl Arrived {
-    /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
-    fn superseded() -> Self {
-        let why = "another fetch of this feed was committed first; nothing was stored of this one";
-        Self { outcome: FetchStatus::Superseded, counts: Counts::default(), warnings: vec![why.to_owned()] }
-    }
 }
 
 struct Journey<'a> {
@@ -131,7 +120,7 @@ impl Journey<'_> {
             Told::Items(items) if self.settle_key_rule(items.key_rule).await? => {
                 self.commit_items(basis, items, &memory).await
             }
-            Told::Items(_) => Ok(Arrived::superseded()),
+            Told::Items(_) => Ok(self.superseded()),
         }
     }
 
@@ -156,27 +145,25 @@ impl Journey<'_> {
     }
 
     /// A 304, or the same bytes: one row of the ledger.
-    async fn commit_unchanged(&self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
+    async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
         let next = memory.to_json(self.feed, self.feed.key_rule);
         let batch = IngestBatch {
             coverage: Coverage::Unchanged { of },
             step: CursorStep::Advance { expected: basis.revision, next },
             ..self.batch(basis)
         };
-        match self.submit(batch).await? {
-            Some(report) => {
-                Ok(Arrived { outcome: FetchStatus::Unchanged, counts: report.counts, warnings: Vec::new() })
-            }
-            None => Ok(Arrived::superseded()),
+        if self.submit(batch).await? {
+            Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
+        } else {
+            Ok(self.superseded())
         }
     }
 
     /// A document: in as many parts as the store needs.
-    async fn commit_items(&self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
+    async fn commit_items(&mut self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
         let next = memory.to_json(self.feed, items.key_rule);
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rest = items.candidates.into_iter().peekable();
-        let mut counts = Counts::default();
         for index in 0.. {
             let part: Vec<Candidate> = rest.by_ref().take(most).collect();
             let last = rest.peek().is_none();
@@ -188,15 +175,25 @@ impl Journey<'_> {
                 step: CursorStep::Advance { expected: basis.revision, next: next.clone() },
                 ..self.batch(basis)
             };
-            match self.submit(batch).await? {
-                Some(report) => counts += report.counts,
-                None => return Ok(Arrived::superseded()),
+            if !self.submit(batch).await? {
+                return Ok(self.superseded());
             }
             if last {
                 break;
             }
         }
-        Ok(Arrived { outcome: FetchStatus::Captured, counts, warnings: items.warnings })
+        Ok(Arrived { outcome: FetchStatus::Captured, warnings: items.warnings })
+    }
+
+    /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
+    fn superseded(&self) -> Arrived {
+        let stored = if self.figures.counts == Counts::default() {
+            "nothing was stored of this one"
+        } else {
+            "the parts of this one that came before it are stored"
+        };
+        let why = format!("another fetch of this feed was committed first; {stored}");
+        Arrived { outcome: FetchStatus::Superseded, warnings: vec![why] }
     }
 
     fn batch(&self, basis: &Basis) -> IngestBatch {
@@ -214,16 +211,19 @@ impl Journey<'_> {
         }
     }
 
-    /// Hands a batch to the store; `None` when another fetch was committed first. A batch whose answer was lost is handed
-    /// over once more: the store knows it again.
-    async fn submit(&self, batch: IngestBatch) -> Result<Option<IngestReport>, OpError> {
+    /// Hands a batch to the store and counts what it did; false when another fetch was committed first. A batch whose
+    /// answer was lost is handed over once more: the store knows it again.
+    async fn submit(&mut self, batch: IngestBatch) -> Result<bool, OpError> {
         let answer = match self.engine.storage().ingest(batch.clone()).await {
             Err(lost) if lost.applied() == Applied::Unknown => self.engine.storage().ingest(batch).await,
             answer => answer,
         };
         match answer {
-            Ok(report) => Ok(Some(report)),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+            Ok(report) => {
+                self.figures.counts += report.counts;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -66,7 +66,7 @@ pub struct FeedReport {
     pub outcome: FetchStatus,
     /// The HTTP status of the last answer; `None` for files and when there was no answer.
     pub http_status: Option<u16>,
-    /// How many of what; all zero when nothing was stored.
+    /// How many of what was stored; of a fetch that broke off, those of its parts that are.
     pub counts: Counts,
     /// Milliseconds from the request to the commit.
     pub duration_ms: u64,

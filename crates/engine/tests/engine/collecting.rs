@@ -283,6 +283,23 @@ async fn a_document_larger_than_a_batch_comes_in_parts_and_counts_as_one() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_is_superseded_between_its_parts_reports_those_that_are_stored() {
+    let ids: Vec<String> = (0..25).map(|number| format!("{number:02}")).collect();
+    let items: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "a title")).collect();
+    let all = rss(&items);
+    let origin = Origin::start(move |_| Answer::ok(all.clone())).await;
+    let store = Arc::new(MemoryStore::new());
+    let proxy = Proxy::new(store.clone());
+    let engine = Engine::open(proxy.clone(), store, settings()).await.unwrap();
+    let feed = add(&engine, origin.url("/feed")).await;
+    proxy.supersede_last.store(true, Ordering::SeqCst);
+    let report = collect(&engine, &feed).await;
+    assert_eq!((report.outcome, report.counts.new), (FetchStatus::Superseded, 20), "{report:?}");
+    assert_eq!(engine.status().await.unwrap().records, 20);
+    assert!(report.warnings[0].contains("are stored"), "{report:?}");
+}
+
+#[tokio::test]
 async fn no_host_is_asked_by_more_than_two_at_once_or_more_often_than_its_rate() {
     let interval = Duration::from_millis(40);
     let slow = |asked: &Asked| Answer::ok(rss(&[(&asked.path, "one")])).after(Duration::from_millis(150));

@@ -10,17 +10,19 @@ use feedspine::core::{
     Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 
-/// Takes ten items a batch, and loses the answer to a commit when it is told to.
+/// Takes ten items a batch, and fails in two ways when it is told to.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) store: Arc<MemoryStore>,
     /// The next commit happens, and its answer is lost.
     pub(crate) lose_answer: AtomicBool,
+    /// Another fetch is said to have come before the last part of each fetch that has several.
+    pub(crate) supersede_last: AtomicBool,
 }
 
 impl Proxy {
     pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { store, lose_answer: AtomicBool::new(false) })
+        Arc::new(Self { store, lose_answer: AtomicBool::new(false), supersede_last: AtomicBool::new(false) })
     }
 }
 
@@ -41,6 +43,9 @@ impl StorageBackend for Proxy {
 
     async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
         assert!(batch.items.len() <= 10, "{} items in one batch", batch.items.len());
+        if batch.part.index > 0 && batch.part.last && self.supersede_last.load(Ordering::SeqCst) {
+            return Err(StorageError::conflict("another fetch was committed first").with_applied(Applied::No));
+        }
         let report = self.store.ingest(batch).await?;
         if self.lose_answer.swap(false, Ordering::SeqCst) {
             return Err(StorageError::unavailable("the answer was lost").with_applied(Applied::Unknown));
