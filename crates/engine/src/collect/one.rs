@@ -1,8 +1,8 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
 use feedspine_core::{
-    Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FetchDetail, FetchId, FetchIntent,
-    FetchStatus, HashRule, IngestBatch, KeyRule, Part, Timestamp,
+    Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
+    FetchIntent, FetchStatus, HashRule, IngestBatch, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -13,16 +13,21 @@ use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
 use crate::{Address, Engine, OpError};
 
-/// Collects one feed and reports what came of it.
-pub(super) async fn collect(engine: Engine, feed: Feed, reach: Reach) -> FeedReport {
+/// Collects one feed and reports what came of it. It may have been chosen long ago.
+pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedReport {
     let started = Instant::now();
+    let (cursor, feed) = match begin(&engine, &chosen).await {
+        Ok((cursor, Some(feed))) => (cursor, feed),
+        Ok((_, None)) => return not_asked(&chosen),
+        Err(error) => return failed_report(&chosen, error),
+    };
     let fetch = engine.new_fetch_id();
     let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
     if let Err(error) = engine.state().begin_fetch(&intent).await {
         return failed_report(&feed, error.into());
     }
     let mut journey = Journey { engine: &engine, feed: &feed, fetch, figures: Figures::default() };
-    let ended = journey.run(reach).await;
+    let ended = journey.run(reach, cursor).await;
     let figures = journey.figures;
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(&feed) },
@@ -38,6 +43,20 @@ pub(super) async fn collect(engine: Engine, feed: Feed, reach: Reach) -> FeedRep
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
     }
     report
+}
+
+/// The feed's cursor, and the feed if it is still polled.
+///
+/// The cursor first: a removal moves it after it stopped the feed, so that it supersedes the fetch that did not see it.
+async fn begin(engine: &Engine, chosen: &Feed) -> Result<(Option<FeedCursor>, Option<Feed>), OpError> {
+    let cursor = engine.storage().cursor(chosen.id).await?;
+    let now = engine.as_it_is_now(chosen).await?;
+    Ok((cursor, now.filter(|feed| feed.status == FeedStatus::Active)))
+}
+
+fn not_asked(feed: &Feed) -> FeedReport {
+    let why = "it was paused or removed while others were collected; it was not asked";
+    FeedReport { outcome: FetchStatus::Superseded, warnings: vec![why.to_owned()], ..report_of(feed) }
 }
 
 /// What is known of a fetch whatever becomes of it.
@@ -71,9 +90,8 @@ struct Basis {
 }
 
 impl Journey<'_> {
-    async fn run(&mut self, reach: Reach) -> Result<Arrived, OpError> {
+    async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
-        let cursor: Option<FeedCursor> = self.engine.storage().cursor(self.feed.id).await?;
         let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
         let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
         let fetched = self.engine.fetcher().fetch(Request { address: &address, reach, validators }).await;
@@ -131,12 +149,7 @@ impl Journey<'_> {
             return Ok(true);
         }
         // The feed as it is now: it may have been paused or renamed since this collect began.
-        let named = self.engine.state().feed_named(&self.feed.name).await?;
-        let now = match named.filter(|feed| feed.id == self.feed.id) {
-            Some(feed) => Some(feed),
-            None => self.engine.state().feeds().await?.into_iter().find(|feed| feed.id == self.feed.id),
-        };
-        let Some(now) = now else { return Ok(false) };
+        let Some(now) = self.engine.as_it_is_now(self.feed).await? else { return Ok(false) };
         if now.key_rule.is_none() {
             self.engine.state().update_feed(&Feed { key_rule: chosen, ..now }).await?;
             return Ok(true);

@@ -60,7 +60,7 @@ pub struct CollectReport {
 pub struct FeedReport {
     /// The feed.
     pub feed: FeedName,
-    /// The fetch; `None` when not even its intent could be written down.
+    /// The fetch; `None` when none was begun.
     pub fetch: Option<FetchId>,
     /// How it ended.
     pub outcome: FetchStatus,

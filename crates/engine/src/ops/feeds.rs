@@ -125,7 +125,9 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn remove(&self, name: &FeedName) -> Result<Feed, OpError> {
-        let feed = self.named(name).await?;
+        // Paused first: no collect that has not begun it yet opens its spans again, and whoever is interrupted here can
+        // remove it again.
+        let feed = self.pause(name).await?;
         self.end_open_spans(&feed).await?;
         self.set_status(feed, FeedStatus::Removed).await
     }
@@ -137,6 +139,15 @@ impl Engine {
         })
     }
 
+    /// A feed as it is now, whatever it is called.
+    pub(crate) async fn as_it_is_now(&self, feed: &Feed) -> Result<Option<Feed>, OpError> {
+        let named = self.state().feed_named(&feed.name).await?.filter(|named| named.id == feed.id);
+        match named {
+            Some(named) => Ok(Some(named)),
+            None => Ok(self.state().feeds().await?.into_iter().find(|held| held.id == feed.id)),
+        }
+    }
+
     async fn set_status(&self, feed: Feed, status: FeedStatus) -> Result<Feed, OpError> {
         let feed = Feed { status, ..feed };
         self.state().update_feed(&feed).await?;
@@ -144,10 +155,10 @@ impl Engine {
     }
 
     /// Commits a document that is empty and known to be incomplete: it ends every span as unknown, and forgets the
-    /// cursor's validators. A collect that is under way is superseded by it.
+    /// cursor's validators. A collect that is under way is superseded by it, be it the feed's first.
     async fn end_open_spans(&self, feed: &Feed) -> Result<(), OpError> {
         for attempt in 1.. {
-            let Some(cursor) = self.storage().cursor(feed.id).await? else { return Ok(()) };
+            let expected = self.storage().cursor(feed.id).await?.map_or(0, |cursor| cursor.revision);
             let now = self.now();
             let batch = IngestBatch {
                 feed: feed.id,
@@ -159,7 +170,7 @@ impl Engine {
                 hash_rule: HashRule::whole(),
                 items: Vec::new(),
                 rejects: Vec::new(),
-                step: CursorStep::Advance { expected: cursor.revision, next: Json::Null },
+                step: CursorStep::Advance { expected, next: Json::Null },
             };
             match self.storage().ingest(batch).await {
                 Err(error) if attempt < REMOVAL_ATTEMPTS && moved_on(&error) => {}

@@ -399,6 +399,37 @@ async fn a_feed_that_is_removed_while_it_is_collected_is_superseded_or_finished_
 }
 
 #[tokio::test]
+async fn a_feed_that_is_stopped_while_it_waits_for_its_turn_is_not_asked() {
+    let origin = Origin::start(|_: &Asked| Answer::ok(rss(&[("1", "one")])).after(Duration::from_millis(100))).await;
+    let engine = engine_with(Settings { concurrency: 1, ..settings() }).await;
+    for path in ["/a", "/b", "/c"] {
+        engine.add(AddFeed { name: Some(name(&path[1..])), ..AddFeed::new(origin.url(path)) }).await.unwrap();
+    }
+    let (reports, ..) = tokio::join!(collect_all(&engine), async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        engine.pause(&name("b")).await.unwrap();
+        engine.remove(&name("c")).await.unwrap();
+    });
+    let told: Vec<_> = reports.iter().map(|report| (report.outcome, report.fetch.is_some(), code(report))).collect();
+    let left_alone = (FetchStatus::Superseded, false, "ok");
+    assert_eq!(told, [(FetchStatus::Captured, true, "ok"), left_alone, left_alone]);
+    assert_eq!(origin.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_removal_during_the_first_fetch_of_a_feed_supersedes_it() {
+    let origin = Origin::start(|_: &Asked| Answer::ok(rss(&[("1", "one")])).after(Duration::from_millis(100))).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/feed")).await;
+    let (report, removed) = tokio::join!(collect(&engine, &feed), async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        engine.remove(&feed.name).await
+    });
+    assert_eq!((report.outcome, removed.unwrap().status), (FetchStatus::Superseded, FeedStatus::Removed));
+    assert_eq!(engine.status().await.unwrap().records, 0);
+}
+
+#[tokio::test]
 async fn a_server_that_says_304_for_ever_is_asked_for_the_document_once_a_week() {
     let origin = Origin::start(|asked| match asked.header("if-none-match") {
         Some(_) => Answer::status(304),
