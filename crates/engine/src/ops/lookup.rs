@@ -36,40 +36,52 @@ impl FoundBy {
 }
 
 impl Engine {
-    /// The record that `text` names: its id, its key in whatever namespace, or its namespace and key.
+    /// The record that `text` names, at that layer or at its highest: its id, its key in whatever namespace, or its
+    /// namespace and key.
     pub(super) async fn find(&self, text: &str, layer: Option<Layer>) -> Result<(Record, FoundBy), OpError> {
-        if let Ok(id) = text.trim().parse::<RecordId>()
-            && let Some(record) = self.storage().get(id, layer).await?
-        {
-            return Ok((record, FoundBy::Id));
-        }
-        let mut of_key = self.with_key(text).await?;
-        if of_key.len() > 1 {
-            return Err(ambiguous(text, &of_key));
-        }
-        let (record, found_by) = match of_key.pop() {
-            Some(record) => (record, FoundBy::Key),
-            None => (self.with_namespace_and_key(text).await?, FoundBy::NamespaceAndKey),
-        };
+        let (record, found_by) = self.find_highest(text).await?;
         let Some(layer) = layer else { return Ok((record, found_by)) };
         let at_layer = self.storage().get(record.id, Some(layer)).await?;
         let at_layer = at_layer.ok_or_else(|| {
             OpError::not_found("record.no_layer", format!("the record {} has no {layer} layer", record.key))
+                .with_hint("without --layer its highest is shown")
         })?;
         Ok((at_layer, found_by))
     }
 
-    /// The records of that key: first those in the namespaces of feeds, which are found at once; only when there are
-    /// none, those in any other, for which all records are looked through.
-    async fn with_key(&self, text: &str) -> Result<Vec<Record>, OpError> {
+    /// What is found at once comes first; all records are looked through only when nothing is.
+    async fn find_highest(&self, text: &str) -> Result<(Record, FoundBy), OpError> {
+        if let Ok(id) = text.trim().parse::<RecordId>()
+            && let Some(record) = self.storage().get(id, None).await?
+        {
+            return Ok((record, FoundBy::Id));
+        }
+        let readings = [
+            (self.keys_in_namespaces_of_feeds(text).await?, FoundBy::Key),
+            (keys_with_namespace(text), FoundBy::NamespaceAndKey),
+        ];
+        for (keys, found_by) in readings {
+            let wanted: Vec<RecordRef> = keys.into_iter().map(RecordRef::key).collect();
+            let found = self.storage().get_many(&wanted).await?.into_iter().flatten().collect();
+            if let Some(record) = only(text, found)? {
+                return Ok((record, found_by));
+            }
+        }
+        match only(text, self.with_key_anywhere(text).await?)? {
+            Some(record) => Ok((record, FoundBy::Key)),
+            None => Err(OpError::not_found("record.unknown", format!("no record has the id or key {text:?}"))
+                .with_hint("`feedspine list` shows ids and keys")),
+        }
+    }
+
+    async fn keys_in_namespaces_of_feeds(&self, text: &str) -> Result<Vec<NaturalKey>, OpError> {
         let namespaces: BTreeSet<Namespace> =
             self.state().feeds().await?.into_iter().map(|feed| feed.namespace).collect();
-        let keys = namespaces.into_iter().filter_map(|namespace| NaturalKey::new(namespace, text).ok());
-        let readings: Vec<RecordRef> = keys.map(RecordRef::key).collect();
-        let found: Vec<Record> = self.storage().get_many(&readings).await?.into_iter().flatten().collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
+        Ok(namespaces.into_iter().filter_map(|namespace| NaturalKey::new(namespace, text).ok()).collect())
+    }
+
+    /// The records of that key in namespaces that no feed has.
+    async fn with_key_anywhere(&self, text: &str) -> Result<Vec<Record>, OpError> {
         let key = text.trim_matches(|c: char| c.is_ascii_whitespace());
         let filter = Filter::Field(Field::Key, Test::Equal(Json::from(key)));
         let order = vec![Order { field: Field::Namespace, direction: Direction::Ascending }];
@@ -77,24 +89,16 @@ impl Engine {
         let query = Query { selection, order, page: PageRequest::first(CANDIDATES_NAMED) };
         Ok(self.storage().query_page(&query).await?.items)
     }
+}
 
-    /// Namespaces and keys may hold blanks: each blank may be the one between them.
-    async fn with_namespace_and_key(&self, text: &str) -> Result<Record, OpError> {
-        let blanks = text.char_indices().filter(|(_, c)| c.is_ascii_whitespace());
-        let readings: Vec<RecordRef> = blanks
-            .filter_map(|(at, _)| {
-                let namespace = text[..at].parse().ok()?;
-                NaturalKey::new(namespace, &text[at..]).ok().map(RecordRef::key)
-            })
-            .collect();
-        let found: Vec<Record> = self.storage().get_many(&readings).await?.into_iter().flatten().collect();
-        match found.len() {
-            0 => Err(OpError::not_found("record.unknown", format!("no record has the id or key {text:?}"))
-                .with_hint("`feedspine list` shows ids and keys")),
-            1 => Ok(found.into_iter().next().expect("there is one")),
-            _ => Err(ambiguous(text, &found)),
-        }
-    }
+/// Namespaces and keys may hold blanks: each blank may be the one between them.
+fn keys_with_namespace(text: &str) -> Vec<NaturalKey> {
+    let blanks = text.char_indices().filter(|(_, c)| c.is_ascii_whitespace());
+    blanks.filter_map(|(at, _)| NaturalKey::new(text[..at].parse().ok()?, &text[at..]).ok()).collect()
+}
+
+fn only(text: &str, mut found: Vec<Record>) -> Result<Option<Record>, OpError> {
+    if found.len() > 1 { Err(ambiguous(text, &found)) } else { Ok(found.pop()) }
 }
 
 fn ambiguous(text: &str, records: &[Record]) -> OpError {

@@ -2,7 +2,7 @@
 
 use crate::support::{add, engine, name, start};
 use feedspine::core::{
-    Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, HashRule, IngestBatch, Json, KeyRule,
+    Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, HashRule, IngestBatch, Json, KeyRule, Layer,
     NaturalKey, Part,
 };
 use feedspine::ops::{AddFeed, AddOutcome, ListRecords, RecordHistory, RecordSightings, parse_condition};
@@ -148,6 +148,9 @@ async fn a_record_is_found_by_id_by_key_and_by_namespace_and_key() {
     assert_eq!(ambiguous.code(), "record.ambiguous");
     assert_eq!(ambiguous.hint().unwrap(), r#"name its namespace: "one.example both", "two.example both""#);
     assert_eq!(engine.show("two.example both", None).await.unwrap().record.key.namespace(), &two.namespace);
+    for (named, layer) in [(by_id.record.id.to_string(), Layer::Gold), ("only here".to_owned(), Layer::Silver)] {
+        assert_eq!(engine.show(&named, Some(layer)).await.unwrap_err().code(), "record.no_layer", "{named}");
+    }
     assert_eq!(engine.show("neither", None).await.unwrap_err().kind().ending(), Ending::NotFound);
 }
 
