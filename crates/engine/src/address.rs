@@ -60,7 +60,8 @@ impl Address {
     /// A scheme that is not fetched, a URL without a host, credentials, a path that is not UTF-8.
     pub fn parse(text: &str, base: &Path) -> Result<Self, AddressError> {
         let text = text.trim();
-        let malformed = |reason: &str| AddressError::Malformed { address: text.to_owned(), reason: reason.to_owned() };
+        let malformed =
+            |reason: &str| AddressError::Malformed { address: without_login(text), reason: reason.to_owned() };
         if text.is_empty() {
             return Err(malformed("it is empty"));
         }
@@ -86,7 +87,7 @@ impl Address {
                 Ok(Self::Http(url))
             }
             "file" => url.to_file_path().map(Self::File).map_err(|()| malformed(&url, "it names no local file")),
-            scheme => Err(AddressError::Scheme { address: url.as_str().to_owned(), scheme: scheme.to_owned() }),
+            scheme => Err(AddressError::Scheme { address: without_login(url.as_str()), scheme: scheme.to_owned() }),
         }
     }
 
@@ -104,6 +105,16 @@ impl Address {
         let end = clean.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 100).last();
         clean.get(..end.unwrap_or(0)).filter(|name| !name.is_empty()).unwrap_or("feed").to_owned()
     }
+}
+
+/// What was typed, without a user name and a password: it is going to be shown.
+fn without_login(text: &str) -> String {
+    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest[..end].rfind('@')? + 1;
+        Some(format!("{scheme}://***@{}", &rest[host..]))
+    });
+    hidden.unwrap_or_else(|| text.to_owned())
 }
 
 /// As it is stored: the URL, or the absolute path.
@@ -156,8 +167,10 @@ mod tests {
         assert!(matches!(parse("http://"), Err(AddressError::Malformed { .. })));
         assert!(matches!(parse("http://exa mple/"), Err(AddressError::Malformed { .. })));
         assert!(matches!(parse(" "), Err(AddressError::Malformed { .. })));
-        let refused = parse("https://me:secret@example.org/").unwrap_err();
-        assert!(!refused.to_string().contains("secret"), "{refused}");
+        for text in ["https://me:secret@example.org/", "https://me:secret@exa mple/", "ftp://me:secret@example.org/"] {
+            let refused = parse(text).unwrap_err();
+            assert!(!refused.to_string().contains("secret"), "{refused}");
+        }
     }
 
     #[test]

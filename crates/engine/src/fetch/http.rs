@@ -270,11 +270,11 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchFailure>
     if !matches!(to.scheme(), "http" | "https") {
         return Err(refuse("http.redirect", &format!("to the scheme {:?}, which is not followed", to.scheme())));
     }
-    if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(refuse("http.downgrade", &format!("from https to {to}")));
-    }
     if !to.username().is_empty() || to.password().is_some() {
         return Err(refuse("http.redirect", "to an address with a user name or a password"));
+    }
+    if from.scheme() == "https" && to.scheme() == "http" {
+        return Err(refuse("http.downgrade", &format!("from https to {to}")));
     }
     to.set_fragment(None);
     Ok(to)
@@ -303,6 +303,7 @@ mod tests {
             ("https://a.example/x", "ftp://a.example/", Err("http.redirect")),
             ("https://a.example/x", "data:text/plain,x", Err("http.redirect")),
             ("https://a.example/x", "https://me@a.example/", Err("http.redirect")),
+            ("https://a.example/x", "http://me:secret@a.example/", Err("http.redirect")),
             ("https://a.example/x", "https://exa mple/", Err("http.redirect")),
         ] {
             assert_eq!(target(from, location), expected.map(str::to_owned), "{from} {location:?}");
