@@ -1,0 +1,9 @@
+//! What is SQLite's own: refusals, the file, the writer. The contract is checked in `conformance.rs`.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod answers;
+mod durable;
+mod file;
+mod growth;
+mod support;
+mod writer;

@@ -1,0 +1,138 @@
+//! The one writer: group commit, isolation, two stores on one file, callers that go away.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedspine_core::ingest::{CursorStep, IngestBatch};
+use feedspine_core::{Applied, ErrorKind, FeedId, Json, PageRequest, Selection, Seq, StorageBackend};
+use feedspine_sqlite::{Settings, SqliteStore};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::support::{item, items, key, open, snapshot};
+
+#[tokio::test]
+async fn many_ingests_at_once_share_commits() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(directory.path()).await);
+    let before = store.stats();
+    let mut running = JoinSet::new();
+    for feed in 1..=200 {
+        let store = Arc::clone(&store);
+        running.spawn(async move { store.ingest(snapshot(feed, 1, items(3, "x"))).await.unwrap() });
+    }
+    running.join_all().await;
+    let after = store.stats();
+    assert_eq!(after.jobs - before.jobs, 200);
+    assert!(after.commits - before.commits <= 100, "{} commits", after.commits - before.commits);
+}
+
+#[tokio::test]
+async fn a_failing_job_of_a_group_takes_back_itself_only() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(directory.path()).await);
+    let stale = |feed| IngestBatch {
+        step: CursorStep::Advance { expected: 7, next: Json::Null },
+        ..snapshot(feed, 1, vec![item(0, &format!("never-{feed}"), "x")])
+    };
+    let mut running = JoinSet::new();
+    for feed in 1..=60 {
+        let store = Arc::clone(&store);
+        let batch =
+            if feed % 3 == 0 { stale(feed) } else { snapshot(feed, 1, vec![item(0, &format!("kept-{feed}"), "x")]) };
+        running
+            .spawn(async move { store.ingest(batch).await.map(drop).map_err(|error| (error.kind(), error.applied())) });
+    }
+    let answers = running.join_all().await;
+    let refused = answers.iter().filter(|answer| **answer == Err((ErrorKind::Conflict, Applied::No))).count();
+    assert_eq!((refused, answers.iter().filter(|answer| answer.is_ok()).count()), (20, 40));
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 40);
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_write_at_once() {
+    let directory = TempDir::new().unwrap();
+    let stores = [Arc::new(open(directory.path()).await), Arc::new(open(directory.path()).await)];
+    let mut running = JoinSet::new();
+    for fetch in 1..=40 {
+        for (number, store) in stores.iter().enumerate() {
+            let store = Arc::clone(store);
+            // The same items through two feeds: one record each, whoever is first.
+            let batch = snapshot(number as u128 + 1, fetch, items(fetch % 7 + 1, "x"));
+            running.spawn(async move { store.ingest(batch).await.unwrap() });
+        }
+    }
+    running.join_all().await;
+    for store in &stores {
+        assert_eq!(store.count(&Selection::everything()).await.unwrap(), 7);
+        let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
+        assert!(changes.is_sorted_by(|a, b| a.seq < b.seq));
+        let seen = store.seen_many(&[key("item-0")]).await.unwrap();
+        assert_eq!(seen[0].unwrap().count, 80);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(directory.path()).await);
+    for fetch in 1..=20 {
+        let ingest = store.ingest(snapshot(1, fetch, items(5, &fetch.to_string())));
+        // Far too short for a commit, long enough to be queued.
+        let _given_up = tokio::time::timeout(Duration::from_micros(1), ingest).await;
+    }
+    // Each was done wholly or not at all: said again, each is done exactly once.
+    for fetch in 1..=20 {
+        store.ingest(snapshot(1, fetch, items(5, &fetch.to_string()))).await.unwrap();
+    }
+    assert_eq!(store.seen_many(&[key("item-4")]).await.unwrap()[0].unwrap().count, 20);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_kept_waiting_stores_nothing_and_says_so() {
+    let directory = TempDir::new().unwrap();
+    let settings = Settings { busy: Duration::from_millis(50), ..Settings::default() };
+    let store = SqliteStore::with_settings(directory.path().join("store.db"), settings);
+    store.initialize().await.unwrap();
+    let other = Connection::open(store.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = store.ingest(snapshot(1, 1, items(1, "x"))).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Unavailable, Applied::No));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(!store.ingest(snapshot(1, 1, items(1, "x"))).await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn a_job_that_waited_too_long_is_not_committed() {
+    let directory = TempDir::new().unwrap();
+    let settings = Settings { patience: Duration::ZERO, ..Settings::default() };
+    let store = SqliteStore::with_settings(directory.path().join("store.db"), settings);
+    store.initialize().await.unwrap();
+    let error = store.ingest(snapshot(1, 1, items(1, "x"))).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Unavailable, Applied::No));
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn close_finishes_what_was_queued_and_refuses_the_rest() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(directory.path()).await);
+    let mut running = JoinSet::new();
+    for feed in 1..=50 {
+        let store = Arc::clone(&store);
+        running.spawn(async move { (feed, store.ingest(snapshot(feed, 1, items(2, "x"))).await) });
+    }
+    tokio::task::yield_now().await;
+    store.close().await.unwrap();
+    let answers = running.join_all().await;
+    let again = open(directory.path()).await;
+    for (feed, answer) in answers {
+        let ledger = again.observations_page(FeedId::from_u128(feed), &PageRequest::first(10)).await.unwrap();
+        match answer {
+            Ok(_) => assert_eq!(ledger.items.len(), 1, "feed {feed}"),
+            Err(error) => assert_eq!((error.kind(), ledger.items.len()), (ErrorKind::Closed, 0), "feed {feed}"),
+        }
+    }
+}
