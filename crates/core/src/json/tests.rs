@@ -73,6 +73,13 @@ proptest! {
     }
 
     #[test]
+    fn long_strings_are_escaped_wherever_they_need_it(text in "[ a\u{7f}\u{80}é\"\\\\\n\u{1}\u{1f}😀]{0,60}") {
+        let written = Json::from(text.as_str()).to_canonical();
+        prop_assert!(written.bytes().all(|byte| byte >= 0x20));
+        prop_assert_eq!(Json::parse(&written).unwrap(), Json::String(text));
+    }
+
+    #[test]
     fn sort_keys_order_as_the_values_do(a in any_json(), b in any_json()) {
         prop_assert_eq!(a.sort_key().cmp(&b.sort_key()), a.cmp(&b));
     }

@@ -116,29 +116,58 @@ impl CanonicalWriter {
     }
 
     fn quoted(&mut self, text: &str) {
+        self.out.reserve(text.len() + text.len() / 16 + 2);
         self.out.push('"');
+        let bytes = text.as_bytes();
         let mut plain_from = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            let escape = match byte {
-                b'"' => "\\\"",
-                b'\\' => "\\\\",
-                b'\n' => "\\n",
-                b'\r' => "\\r",
-                b'\t' => "\\t",
-                0x08 => "\\b",
-                0x0c => "\\f",
-                0x00..=0x1f => "",
-                _ => continue,
-            };
+        while let Some(at) = next_escaped(bytes, plain_from) {
             self.out.push_str(&text[plain_from..at]);
+            self.escape(bytes[at]);
             plain_from = at + 1;
-            if escape.is_empty() {
-                write!(self.out, "\\u{byte:04x}").expect("writing to a string cannot fail");
-            } else {
-                self.out.push_str(escape);
-            }
         }
         self.out.push_str(&text[plain_from..]);
         self.out.push('"');
     }
+
+    fn escape(&mut self, byte: u8) {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0x08 => "\\b",
+            0x0c => "\\f",
+            _ => {
+                write!(self.out, "\\u{byte:04x}").expect("writing to a string cannot fail");
+                return;
+            }
+        };
+        self.out.push_str(escape);
+    }
+}
+
+/// Where the next byte stands, from `from` on, that a string must escape: eight bytes are looked at together.
+fn next_escaped(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(eight) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
+        let escaped = escaped_in(word);
+        if escaped != 0 {
+            return Some(at + escaped.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    rest.map(|rest| at + rest)
+}
+
+/// Marks, by the highest bit of a byte, those below a blank and those that are `"` or `\`. A borrow may mark further
+/// bytes above the first that is marked rightly, so only the lowest mark counts.
+fn escaped_in(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let below = |limit: u8, word: u64| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let is = |byte: u8| below(1, word ^ (ONES * u64::from(byte)));
+    below(0x20, word) | is(b'"') | is(b'\\')
 }
