@@ -2,6 +2,18 @@
 
 /// The month that a word names, 1 to 12, in the languages of the tables.
 pub(super) fn month(word: &str) -> Option<u32> {
+    if let [a, b, c] = *word.as_bytes() {
+        // Nearly every date has these, and the table is long.
+        match [a | 0x20, b | 0x20, c | 0x20] {
+            [b'm', b'o', b'n'] | [b't', b'u', b'e'] | [b'w', b'e', b'd'] | [b't', b'h', b'u'] => return None,
+            [b'f', b'r', b'i'] | [b's', b'a', b't'] | [b's', b'u', b'n'] => return None,
+            english => {
+                if let Some(at) = ENGLISH.iter().position(|month| *month == english) {
+                    return u32::try_from(at + 1).ok();
+                }
+            }
+        }
+    }
     let lower;
     let folded = if word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         word
@@ -12,6 +24,9 @@ pub(super) fn month(word: &str) -> Option<u32> {
     let found = MONTHS.iter().find(|(beginning, _)| folded.starts_with(beginning));
     found.map(|(_, month)| *month)
 }
+
+const ENGLISH: [[u8; 3]; 12] =
+    [*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
 
 /// How months' names begin, each once; none means two months.
 const MONTHS: [(&str, u32); 81] = [

@@ -70,9 +70,12 @@ impl<'a> Namespaces<'a> {
             Some(0) | None => ("", name.trim_start_matches(':')),
             Some(colon) => (&name[..colon], &name[colon + 1..]),
         };
-        let bound = self.bindings.iter().rev().find(|binding| {
-            binding.prefix.get(1..).unwrap_or_default() == prefix && binding.prefix.is_empty() == prefix.is_empty()
-        });
+        let mut innermost = self.bindings.iter().rev();
+        let bound = if prefix.is_empty() {
+            innermost.find(|binding| binding.prefix.is_empty())
+        } else {
+            innermost.find(|binding| binding.prefix.get(1..) == Some(prefix))
+        };
         match bound {
             Some(binding) => (self.current(binding.vocabulary), local, false),
             None if prefix.is_empty() => (Vocabulary::Plain, local, false),

@@ -92,4 +92,9 @@ fn control_characters_are_removed_and_line_ends_made_one() {
     let mut warnings = Warnings::default();
     assert_eq!(clean("a\r\nb\rc\u{b}\u{1}d", &mut warnings), "a\nb\ncd");
     assert_eq!(warnings.into_vec()[0].count, 2);
+    for at in [0, 1, 63, 64, 65, 127, 128, 199] {
+        let mut text = "x".repeat(200);
+        text.replace_range(at..=at, "\u{1}");
+        assert_eq!(clean(&text, &mut Warnings::default()), "x".repeat(199), "{at}");
+    }
 }
