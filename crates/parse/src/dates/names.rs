@@ -4,14 +4,12 @@
 pub(super) fn month(word: &str) -> Option<u32> {
     if let [a, b, c] = *word.as_bytes() {
         // Nearly every date has these, and the table is long.
-        match [a | 0x20, b | 0x20, c | 0x20] {
-            [b'm', b'o', b'n'] | [b't', b'u', b'e'] | [b'w', b'e', b'd'] | [b't', b'h', b'u'] => return None,
-            [b'f', b'r', b'i'] | [b's', b'a', b't'] | [b's', b'u', b'n'] => return None,
-            english => {
-                if let Some(at) = ENGLISH.iter().position(|month| *month == english) {
-                    return u32::try_from(at + 1).ok();
-                }
-            }
+        let folded = [a | 0x20, b | 0x20, c | 0x20];
+        if WEEKDAYS.contains(&folded) {
+            return None;
+        }
+        if let Some(at) = ENGLISH.iter().position(|month| *month == folded) {
+            return u32::try_from(at + 1).ok();
         }
     }
     let lower;
@@ -25,6 +23,7 @@ pub(super) fn month(word: &str) -> Option<u32> {
     found.map(|(_, month)| *month)
 }
 
+const WEEKDAYS: [[u8; 3]; 7] = [*b"mon", *b"tue", *b"wed", *b"thu", *b"fri", *b"sat", *b"sun"];
 const ENGLISH: [[u8; 3]; 12] =
     [*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
 
