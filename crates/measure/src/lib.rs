@@ -4,5 +4,6 @@ pub mod bare;
 pub mod candidates;
 pub mod corpus;
 pub mod ingest;
+pub mod parsing;
 pub mod random;
 pub mod table;

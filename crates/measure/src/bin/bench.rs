@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use feedspine_measure::{ingest, table};
+use feedspine_measure::{ingest, parsing, table};
 
 const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest]";
 
@@ -12,6 +12,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut rows = Vec::new();
+    if wanted.covers("parse") {
+        rows.extend(parsing::rows(wanted.repetitions, &tell));
+    }
     if wanted.covers("ingest") {
         rows.extend(ingest::rows(wanted.candidates, wanted.repetitions, &tell));
     }
