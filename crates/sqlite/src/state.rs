@@ -72,7 +72,7 @@ fn check_name(conn: &Connection, feed: &Feed) -> Outcome<()> {
     match feed_named(conn, &feed.name)?.filter(|holder| holder.id != feed.id) {
         None => Ok(()),
         Some(_) => Err(StorageError::conflict(format!("there is a feed named {} already", feed.name))
-            .with_hint("choose another name with --name")
+            .with_hint("choose another name")
             .into()),
     }
 }

@@ -99,7 +99,7 @@ impl Tables {
     fn check_name(&self, feed: &Feed) -> Result<()> {
         match self.holder_of(&feed.name).filter(|holder| holder.id != feed.id && feed.status != FeedStatus::Removed) {
             Some(_) => Err(StorageError::conflict(format!("there is a feed named {} already", feed.name))
-                .with_hint("choose another name with --name")),
+                .with_hint("choose another name")),
             None => Ok(()),
         }
     }
