@@ -24,7 +24,7 @@ pub fn parse_condition(condition: &str) -> Result<Filter, OpError> {
     };
     let field = Field::parse(condition[..at].trim())?;
     let value = condition[at + sign.len()..].trim();
-    let operand = || field.operand(&read_value(&field, value)).map_err(OpError::from);
+    let operand = || read_operand(&field, value);
     let test = match sign {
         "=" => Test::Equal(operand()?),
         "!=" => {
@@ -39,6 +39,23 @@ pub fn parse_condition(condition: &str) -> Result<Filter, OpError> {
         _ => Test::Contains(value.to_owned()),
     };
     Ok(Filter::Field(field, test))
+}
+
+fn read_operand(field: &Field, text: &str) -> Result<Json, OpError> {
+    let value = read_value(field, text);
+    if *field == Field::Version && !matches!(value, Json::Number(_)) {
+        return Err(OpError::usage("condition.value", format!("version: not a number: {text}"))
+            .with_hint("compare it with a number, as in version>1"));
+    }
+    field.operand(&value).map_err(|error| {
+        let error = OpError::from(error);
+        match field {
+            Field::Published | Field::Updated | Field::FirstSeen | Field::RecordedAt => {
+                error.with_hint("write an instant as in 2026-01-31T12:00:00Z")
+            }
+            _ => error,
+        }
+    })
 }
 
 fn read_value(field: &Field, text: &str) -> Json {
@@ -84,6 +101,10 @@ mod tests {
     fn refuses_unknown_fields_and_impossible_values() {
         for text in ["titel=a", "published>yesterday", "layer=iron", "=a"] {
             assert!(parse_condition(text).is_err(), "{text}");
+        }
+        for (text, hint) in [("published>yesterday", "2026-01-31T12:00:00Z"), ("version>x", "version>1")] {
+            let error = parse_condition(text).unwrap_err();
+            assert!(error.hint().is_some_and(|told| told.contains(hint)), "{text}: {error:?}");
         }
     }
 }
