@@ -64,7 +64,8 @@ impl Engine {
     ///
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
-    /// was not named, a path that leads to no regular file. `NotFound`: nothing is at the path.
+    /// was not named, another name or namespace for an address that is there already, a path that leads to no regular
+    /// file. `NotFound`: nothing is at the path.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address).await?;
         let feeds = self.state().feeds().await?;
@@ -97,6 +98,19 @@ impl Engine {
     }
 
     async fn add_again(&self, held: Feed, request: &AddFeed) -> Result<Added, OpError> {
+        if let Some(wanted) = request.namespace.as_ref().filter(|wanted| **wanted != held.namespace) {
+            let Feed { name, namespace, address, .. } = &held;
+            return Err(OpError::usage(
+                "feed.namespace_fixed",
+                format!("{address} is there as {name}, with the namespace {namespace} for good, not {wanted}"),
+            )
+            .with_hint(format!("`feedspine feed rm {name}` frees the address to be added anew")));
+        }
+        if let Some(wanted) = request.name.as_ref().filter(|wanted| **wanted != held.name) {
+            let Feed { name, address, .. } = &held;
+            return Err(OpError::usage("feed.named_otherwise", format!("{address} is there as {name}, not {wanted}"))
+                .with_hint(format!("`feedspine feed rename {name} {wanted}` calls it so")));
+        }
         if !request.allow_private || held.allow_private {
             return Ok(Added { outcome: AddOutcome::Already, feed: held });
         }
