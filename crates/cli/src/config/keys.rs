@@ -43,7 +43,13 @@ pub(super) const KEYS: &[Key] = &[
         env: "FEEDSPINE_DB",
         meaning: "the store's URL, such as \"sqlite:/path/to/feeds.db\"",
         kind: Kind::Text,
-        set: |config, value| text(value).map(|url| url.clone_into(&mut config.db)),
+        set: |config, value| match text(value)? {
+            "" => Err(expected("a store's URL", value)),
+            url => {
+                url.clone_into(&mut config.db);
+                Ok(())
+            }
+        },
         show: |config| without_password(&config.db).into(),
     },
     Key {

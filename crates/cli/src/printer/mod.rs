@@ -137,9 +137,9 @@ impl Printer {
         self.write_data(&(line.render(self.data.coloured) + "\n"));
     }
 
-    /// Notes something that is no data.
+    /// Notes something that is no data, for people: whoever asked for JSON gets nothing on stderr but errors.
     pub(crate) fn note(&self, line: impl Into<Line>) {
-        if self.manner.verbosity >= Verbosity::Normal {
+        if self.manner.verbosity >= Verbosity::Normal && self.manner.format == Format::Text {
             self.write_rest(&line.into());
         }
     }

@@ -48,6 +48,7 @@ fn a_store_of_an_unknown_scheme_is_refused_by_name() {
     refused(&user.run(&["status", "--db", "mysql://db/x"]), 2, "\"mysql\"", "memory:, sqlite:");
     refused(&user.run(&["status", "--db", "feeds.db"]), 2, "feeds.db", "sqlite:feeds.db");
     refused(&user.run(&["status", "--db", "sqlite:"]), 2, "names no file", "sqlite:PATH");
+    refused(&user.run(&["status", "--db", ""]), 2, "--db", "sqlite:/path/to/feeds.db");
 }
 
 #[test]
@@ -181,8 +182,7 @@ fn errors_are_json_where_json_was_asked_for() {
     let user = User::new();
     let ran = user.run(&["show", "nothing", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (5, ""));
-    let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with('{')).collect();
-    let error = feedspine::core::Json::parse(lines[0]).unwrap();
+    let error = feedspine::core::Json::parse(ran.stderr.trim()).unwrap();
     assert_eq!(text(&error, "error.kind"), "not_found");
     assert_eq!(text(&error, "error.code"), "record.unknown");
     let misused = user.run(&["lits", "--json"]);
