@@ -186,23 +186,23 @@ pub(super) async fn sightings(arguments: arguments::Sightings, context: Context<
         cursor: arguments.page.cursor.map(Cursor::from_text),
     };
     let view = context.with_engine(Wanted::Existing, async |engine| engine.sightings(&request).await).await?;
-    context.printer.answer(&view, || sighted(&view));
+    context.printer.answer(&view, || sighted(&view, context.printer.width()));
     more(context, view.sightings.next.as_ref());
     Ok(Ending::Done)
 }
 
-fn sighted(view: &SightingsView) -> Vec<Line> {
+fn sighted(view: &SightingsView, width: Option<usize>) -> Vec<Line> {
     let mut head = Line::of(Style::Strong, view.key.key());
     if let Some(seen) = &view.seen {
         head = head.plain(format!("  seen {}", seen_in_words(seen)));
     }
-    let mut table =
-        Table::new(&[("observed at", Set::Left), ("feed", Set::Left), ("version", Set::Right), ("fetch", Set::Left)]);
+    let columns = [("observed at", Set::Left), ("feed", Set::Flexible), ("version", Set::Right), ("fetch", Set::Left)];
+    let mut table = Table::new(&columns);
     for entry in &view.sightings.items {
         let feed = entry.feed.as_ref().map_or("(unknown)", |name| name.as_str());
         let version = entry.sighting.version.map_or_else(Line::new, |version| version.to_string().into());
         let fetch = Line::of(Style::Faint, entry.sighting.fetch.to_string());
         table.row([second(entry.sighting.observed_at).into(), feed.into(), version, fetch]);
     }
-    std::iter::once(head).chain(table.lines(None)).collect()
+    std::iter::once(head).chain(table.lines(width)).collect()
 }

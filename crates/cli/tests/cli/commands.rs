@@ -44,6 +44,22 @@ fn add_says_what_was_added_and_again_says_so() {
 }
 
 #[test]
+fn adding_an_address_again_otherwise_is_refused_with_what_to_do_instead() {
+    let user = User::new();
+    user.ask(&["add", "https://example.org/feed.xml"]);
+    for (flag, next_step) in
+        [("--name", "feedspine feed rename example.org other"), ("--namespace", "feedspine feed rm example.org")]
+    {
+        let ran = user.run(&["add", "https://example.org/feed.xml", flag, "other"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.stderr.contains("other") && ran.stderr.contains(next_step), "{ran:?}");
+    }
+    let feeds = user.ask(&["feed", "list"]);
+    assert_eq!(list(&feeds, "items").len(), 1);
+    assert_eq!(text(&feeds, "items.0.namespace"), "example.org");
+}
+
+#[test]
 fn a_file_is_a_feed_as_well() {
     let user = User::new();
     user.file("feeds/local.xml", rss(&[("a", "One")]));
@@ -165,6 +181,12 @@ fn a_condition_that_makes_no_sense_is_told_with_the_fields_that_exist() {
         let (error, hint) = ran.stderr.split_once('\n').unwrap();
         assert!(error.starts_with("error: ") && error.contains("titel"), "{ran:?}");
         assert!(hint.starts_with("hint: ") && hint.contains("published"), "{ran:?}");
+    }
+    for (condition, next_step) in [("published>yesterday", "2026-01-31T12:00:00Z"), ("version>x", "version>1")] {
+        let ran = user.run(&["list", "--where", condition]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("\nhint: "), "{ran:?}");
+        assert!(ran.stderr.contains(next_step), "{ran:?}");
     }
     assert_eq!(user.run(&["list", "--limit", "0"]).code, 2);
     assert_eq!(user.run(&["list", "--cursor", "abc"]).code, 2);
