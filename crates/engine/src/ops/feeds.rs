@@ -1,8 +1,10 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
+use std::collections::VecDeque;
+
 use feedspine_core::{
     Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json, Page,
-    PageRequest, Part, StorageError, Timestamp,
+    PageRequest, Part, Quarantined, StorageError, Timestamp,
 };
 
 use super::add::name_taken;
@@ -12,6 +14,8 @@ use crate::Engine;
 
 /// How many of a feed's last fetches are shown with it.
 const FETCHES_SHOWN: usize = 10;
+/// How many of the last items that could not be taken are shown with a feed.
+const REJECTS_SHOWN: usize = 10;
 /// How often the removal of a feed is tried again when a collect moves its cursor in between.
 const REMOVAL_ATTEMPTS: usize = 5;
 
@@ -26,6 +30,8 @@ pub struct FeedView {
     pub fetches: Vec<Fetch>,
     /// Its ledger in figures.
     pub ledger: LedgerFigures,
+    /// The last items that could not be taken, newest first, each with its reason.
+    pub rejects: Vec<Quarantined>,
 }
 
 /// Sums over a feed's ledger.
@@ -54,6 +60,7 @@ impl ToJson for FeedView {
             ("cursor", cursor.into()),
             ("fetches", array(&self.fetches)),
             ("ledger", self.ledger.to_json()),
+            ("rejects", array(&self.rejects)),
         ])
     }
 }
@@ -81,7 +88,7 @@ impl Engine {
         Ok(Page { items, next: None })
     }
 
-    /// A feed, its cursor, its last fetches and its ledger in figures.
+    /// A feed, its cursor, its last fetches, its ledger in figures and its last rejects.
     ///
     /// # Errors
     /// `NotFound`.
@@ -90,7 +97,8 @@ impl Engine {
         let cursor = self.storage().cursor(feed.id).await?;
         let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_SHOWN)).await?.items;
         let ledger = self.ledger_figures(&feed).await?;
-        Ok(FeedView { feed, cursor, fetches, ledger })
+        let rejects = self.last_rejects(&feed).await?;
+        Ok(FeedView { feed, cursor, fetches, ledger, rejects })
     }
 
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.
@@ -178,6 +186,23 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The quarantine is read from its beginning: it is short, or it is the trouble.
+    async fn last_rejects(&self, feed: &Feed) -> Result<Vec<Quarantined>, OpError> {
+        let mut last = VecDeque::with_capacity(REJECTS_SHOWN + 1);
+        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
+        loop {
+            let found = self.storage().rejects_page(feed.id, &page).await?;
+            for reject in found.items {
+                last.push_front(reject);
+                last.truncate(REJECTS_SHOWN);
+            }
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(last.into()),
+            }
+        }
     }
 
     async fn ledger_figures(&self, feed: &Feed) -> Result<LedgerFigures, OpError> {

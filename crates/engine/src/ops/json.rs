@@ -1,8 +1,8 @@
 //! [`ToJson`]: the one JSON form of what operations answer. Instants are RFC 3339 in UTC.
 
 use feedspine_core::{
-    Counts, Cursor, Feed, Fetch, FetchDetail, Json, KeyRule, Lineage, Observation, Page, Record, Round, Seen,
-    Timestamp, Version,
+    Counts, Cursor, Feed, Fetch, FetchDetail, Json, KeyRule, Lineage, NaturalKey, Observation, Page, Quarantined,
+    Record, Round, Seen, Timestamp, Version,
 };
 
 use super::OpError;
@@ -141,6 +141,22 @@ impl ToJson for FetchDetail {
             ("duration_ms", self.duration_ms.into()),
             ("code", self.code.as_deref().into()),
             ("reason", self.reason.as_deref().into()),
+        ])
+    }
+}
+
+impl ToJson for Quarantined {
+    fn to_json(&self) -> Json {
+        let key = self.reject.key.as_ref();
+        Json::object([
+            ("fetch", text(&self.fetch)),
+            ("recorded_at", instant(self.recorded_at)),
+            ("ordinal", u64::from(self.reject.ordinal).into()),
+            ("namespace", key.map(|key| key.namespace().as_str()).into()),
+            ("key", key.map(NaturalKey::key).into()),
+            ("code", self.reject.code.as_str().into()),
+            ("reason", self.reject.reason.as_str().into()),
+            ("excerpt", self.reject.excerpt.as_str().into()),
         ])
     }
 }

@@ -362,6 +362,7 @@ async fn an_item_that_cannot_be_taken_costs_itself_only() {
     assert_eq!((counts.seen, counts.new, counts.rejected), (3, 2, 1));
     let quarantine = engine.storage().rejects_page(feed.id, &PageRequest::first(10)).await.unwrap().items;
     assert_eq!((quarantine.len(), quarantine[0].reject.code.as_str()), (1, "key.too_long"));
+    assert_eq!(engine.feed(&feed.name).await.unwrap().rejects, quarantine);
     assert_eq!(coverages(&engine, &feed).await, ["incomplete"]);
 }
 
