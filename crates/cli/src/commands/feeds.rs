@@ -1,6 +1,6 @@
 //! `feedspine feed …`
 
-use feedspine::core::{Feed, KeyRule, Page};
+use feedspine::core::{Feed, KeyRule, NaturalKey, Page, Quarantined};
 use feedspine::ops::FeedView;
 use feedspine::{Ending, OpError};
 
@@ -102,7 +102,27 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         lines.push(Line::new());
         lines.extend(fetches(view, width));
     }
+    if !view.rejects.is_empty() {
+        lines.push(Line::new());
+        lines.extend(rejects(view, width));
+    }
     lines
+}
+
+fn rejects(view: &FeedView, width: Option<usize>) -> Vec<Line> {
+    let columns =
+        [("last rejects", Set::Left), ("code", Set::Left), ("reason", Set::Flexible), ("item", Set::Flexible)];
+    let mut table = Table::new(&columns);
+    for Quarantined { recorded_at, reject, .. } in &view.rejects {
+        let item = reject.key.as_ref().map_or(reject.excerpt.as_str(), NaturalKey::key);
+        table.row([
+            second(*recorded_at).into(),
+            Line::of(Style::Bad, &reject.code),
+            excerpt(&reject.reason, SHORT).into(),
+            Line::of(Style::Faint, excerpt(item, SHORT)),
+        ]);
+    }
+    table.lines(width)
 }
 
 fn fetches(view: &FeedView, width: Option<usize>) -> Vec<Line> {

@@ -148,7 +148,7 @@ pub(super) fn suggestions(db: &str) -> Vec<Suggestion> {
         look("a number that most programs would bend", &["show", "night-0301"]),
         look("what was published last", &["list", "--order", "-published", "--limit", "5"]),
         look("all that ever changed", &["list", "--where", "version>1"]),
-        look("a feed's ledger and its last fetches", &["feed", "show", "ghost-ship"]),
+        look("why an item was rejected, and the last fetches", &["feed", "show", "observatory"]),
         look("how things stand", &["status"]),
     ]
 }

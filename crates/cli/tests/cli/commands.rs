@@ -250,7 +250,7 @@ fn feeds_are_listed_shown_renamed_and_removed() {
     assert_eq!(members(&feeds), "items next");
     assert_eq!(text(&feeds, "items.0.name"), "news");
     let feed = user.ask(&["feed", "show", "news"]);
-    assert_eq!(members(&feed), "cursor feed fetches ledger");
+    assert_eq!(members(&feed), "cursor feed fetches ledger rejects");
     assert_eq!(members(at(&feed, "ledger")), "counts first last observations unchanged");
     assert_eq!(number(&feed, "ledger.observations"), 2);
     assert_eq!(number(&feed, "ledger.counts.withdrawn"), 1);
@@ -260,6 +260,21 @@ fn feeds_are_listed_shown_renamed_and_removed() {
     assert_eq!(text(&user.ask(&["feed", "rm", "old-news"]), "status"), "removed");
     assert!(list(&user.ask(&["feed", "list"]), "items").is_empty());
     assert_eq!(list(&user.ask(&["list"]), "items").len(), 5, "what was captured stays");
+}
+
+#[test]
+fn a_feed_is_shown_with_the_items_it_could_not_take() {
+    let items = r#"{"id":"whole","title":"Whole"},{"id":"half","title":"\ud800"}"#;
+    let document = format!(r#"{{"version":"https://jsonfeed.org/version/1.1","items":[{items}]}}"#);
+    let site = Site::start(move |_| Reply::ok(document.clone()));
+    let user = User::new();
+    user.add("odd", &site.url("/"));
+    assert_eq!(number(&user.ask(&["collect"]), "counts.rejected"), 1);
+    let feed = user.ask(&["feed", "show", "odd"]);
+    assert_eq!(members(at(&feed, "rejects.0")), "code excerpt fetch key namespace ordinal reason recorded_at");
+    assert_eq!(text(&feed, "rejects.0.code"), "json.surrogate");
+    let told = user.run(&["feed", "show", "odd"]).stdout;
+    assert!(told.contains("json.surrogate") && told.contains("lone surrogate"), "{told}");
 }
 
 #[test]
