@@ -12,8 +12,8 @@ use crate::stores::Wanted;
 
 /// The columns that running text takes at most: longer lines are hard to read.
 const TEXT_WIDTH: usize = 76;
-/// The lines of an item's text that are shown; `--json` gives all.
-const TEXT_LINES: usize = 24;
+/// How much of an item's text is shown; `--json` gives all.
+const TEXT_CHARACTERS: usize = 2_000;
 
 pub(super) async fn list(arguments: arguments::List, context: Context<'_>) -> Result<Ending, OpError> {
     let conditions = arguments.conditions.iter().map(|condition| parse_condition(condition));
@@ -170,13 +170,8 @@ fn body(content: &Json) -> String {
 
 fn paragraph(text: &str, width: Option<usize>) -> Vec<Line> {
     let columns = width.map_or(TEXT_WIDTH, |width| width.saturating_sub(4).clamp(20, TEXT_WIDTH));
-    let wrapped = wrap(text, columns);
-    let mut lines: Vec<Line> = wrapped.iter().take(TEXT_LINES).map(|text| Line::from("  ").plain(text)).collect();
-    if wrapped.len() > TEXT_LINES {
-        let left = wrapped.len() - TEXT_LINES;
-        lines.push(Line::of(Style::Faint, format!("  … {} more; --json gives all", counted(left as u64, "line"))));
-    }
-    lines
+    let wrapped = wrap(&excerpt(text, TEXT_CHARACTERS), columns);
+    wrapped.iter().map(|text| Line::from("  ").plain(text)).collect()
 }
 
 pub(super) async fn sightings(arguments: arguments::Sightings, context: Context<'_>) -> Result<Ending, OpError> {

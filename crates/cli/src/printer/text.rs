@@ -181,12 +181,11 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
         }
     };
     for mut word in text.split_whitespace() {
-        while word.width() > columns {
+        while !word.is_empty() {
             let (head, tail) = word.split_at(fitting(word, columns.max(2)));
             push(head);
             word = tail;
         }
-        push(word);
     }
     lines
 }
