@@ -43,9 +43,6 @@ pub(crate) fn read(
     let mut parts = walk.parts;
     parts.recovered |= walk.reader.is_recovered();
     parts.truncated |= walk.reader.is_cut();
-    // An item within an item is read before the outer one ends.
-    parts.items.sort_by_key(|item| item.ordinal);
-    parts.rejects.sort_by_key(|rejected| rejected.ordinal);
     Ok(parts)
 }
 
@@ -169,9 +166,7 @@ impl<'a> Walk<'a, '_> {
         let depth = self.reader.depth();
         while let Some(event) = self.reader.next()? {
             match event {
-                Event::Start(tag) if is_core(tag.vocabulary) && matches!(tag.local, "item" | "entry") => {
-                    self.item(tag)?;
-                }
+                Event::Start(tag) if item::is_item(tag) => self.item(tag)?,
                 Event::End if self.reader.depth() < depth => break,
                 _ => {}
             }

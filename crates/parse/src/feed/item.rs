@@ -6,21 +6,59 @@ use crate::error::ParseError;
 use crate::model::{Format, Item, Person, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag, Vocabulary};
 
+/// An item that is being read.
+struct Begun {
+    item: Item,
+    /// Where it begins in the text.
+    offset: usize,
+    /// How many elements are open in it.
+    depth: usize,
+}
+
 impl<'a> Walk<'a, '_> {
-    /// Reads an item to its end. One that is cut is left out: half an item is none.
+    /// Reads an item to its end. An item within an item ends the outer one, which was never closed; what the outer one
+    /// holds after the inner one's end belongs to nobody.
     pub(super) fn item(&mut self, tag: Tag<'a>) -> Result<(), ParseError> {
         let depth = self.reader.depth();
-        let mut item = Item { ordinal: self.next_ordinal()?, ..Item::default() };
-        self.item_attributes(&mut item);
+        let mut begun = Some(self.begin_item(tag)?);
         while let Some(event) = self.reader.next()? {
             match event {
-                Event::Start(child) => self.item_child(child, &mut item)?,
+                Event::Start(child) if is_item(child) => {
+                    if let Some(outer) = begun.take() {
+                        self.end_item(outer);
+                    }
+                    begun = Some(self.begin_item(child)?);
+                }
+                Event::Start(child) => match &mut begun {
+                    Some(begun) => self.item_child(child, &mut begun.item)?,
+                    None => self.skip_to_items()?,
+                },
                 Event::End if self.reader.depth() < depth => break,
-                _ => {}
+                Event::End => {
+                    if let Some(ended) = begun.take_if(|begun| self.reader.depth() < begun.depth) {
+                        self.end_item(ended);
+                    }
+                }
+                Event::Text(_) | Event::Verbatim(_) => {}
             }
         }
+        if let Some(ended) = begun {
+            self.end_item(ended);
+        }
+        Ok(())
+    }
+
+    fn begin_item(&mut self, tag: Tag<'a>) -> Result<Begun, ParseError> {
+        let mut item = Item { ordinal: self.next_ordinal()?, ..Item::default() };
+        self.item_attributes(&mut item);
+        Ok(Begun { item, offset: tag.offset, depth: self.reader.depth() })
+    }
+
+    /// Takes an item, or refuses it. One that is cut is left out: half an item is none.
+    fn end_item(&mut self, begun: Begun) {
+        let Begun { mut item, offset, .. } = begun;
         if self.reader.is_cut() {
-            return Ok(());
+            return;
         }
         if self.parts.format == Format::Rss {
             Self::link_by_guid(&mut item);
@@ -28,14 +66,13 @@ impl<'a> Walk<'a, '_> {
         match self.fault(&item) {
             None => self.parts.items.push(item),
             Some((code, reason)) => {
-                let mut rejected = self.rejected(tag.offset, code, reason);
+                let mut rejected = self.rejected(offset, code, reason);
                 rejected.ordinal = item.ordinal;
                 rejected.link = item.link().map(str::to_owned);
                 rejected.id = item.id;
                 self.parts.rejects.push(rejected);
             }
         }
-        Ok(())
     }
 
     /// `rdf:about` of RSS 1.0, and what CDF says in attributes.
@@ -98,8 +135,6 @@ impl<'a> Walk<'a, '_> {
             "source" => item.source = self.source()?,
             "rights" | "copyright" => item.rights = Some(self.text_construct()?),
             "language" => item.language = self.plain_if_any()?,
-            // An item that was never closed before the next began.
-            "item" | "entry" => self.item(tag)?,
             _ => self.extension(tag, item)?,
         }
         Ok(())
@@ -173,6 +208,11 @@ impl<'a> Walk<'a, '_> {
                 })
             })
     }
+}
+
+/// An item of the format itself.
+pub(super) fn is_item(tag: Tag<'_>) -> bool {
+    is_core(tag.vocabulary) && matches!(LowerName::default().of(tag.local), "item" | "entry")
 }
 
 /// The last that says something wins; an empty one says nothing.

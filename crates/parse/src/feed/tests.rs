@@ -154,6 +154,24 @@ fn base64_is_unwrapped() {
 }
 
 #[test]
+fn the_deepest_documents_fit_a_small_stack() {
+    for (open, code) in [
+        ("<item>", None),
+        ("<channel>", None),
+        ("<x>", None),
+        ("<item><guid>1</guid><x:y>", None),
+        ("<item>", Some("xml.depth")),
+    ] {
+        let levels = if code.is_some() { 10_000 } else { 250 / open.matches('<').count() };
+        let text = format!("<rss><channel>{}", open.repeat(levels));
+        let read =
+            std::thread::Builder::new().stack_size(1 << 20).spawn(move || read(&text).map_err(|error| error.code()));
+        let read = read.unwrap().join().unwrap();
+        assert_eq!(read.err(), code, "{open}");
+    }
+}
+
+#[test]
 fn half_an_item_is_none() {
     let document = read("<rss><channel><item><guid>1</guid></item><item><guid>2</guid><title>tw").unwrap();
     assert!(document.truncated);
