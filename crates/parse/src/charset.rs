@@ -13,6 +13,9 @@ use crate::warning::Warnings;
 /// How far into the body an XML declaration is looked for; it is some 60 bytes, at times after white space.
 const DECLARATION_BYTES: usize = 1_024;
 
+/// How much of a body is shown to the detector, from shortly before its first byte beyond ASCII.
+const SAMPLE_BYTES: usize = 64 * 1_024;
+
 /// The text of a body.
 #[derive(Debug)]
 pub(crate) struct Decoded<'a> {
@@ -147,13 +150,20 @@ fn detected<'a>(bytes: &'a [u8], named: Option<&'static Encoding>, warnings: &mu
         return lossily(bytes, UTF_8, warnings);
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(bytes, true);
+    detector.feed(sample(bytes), true);
     let guess = detector.guess(None, Utf8Detection::Deny);
     warnings.add("encoding.mismatch", || mismatch(named, guess));
     let best = strictly(bytes, guess).or_else(|| strictly(bytes, WINDOWS_1252));
     let mut decoded = best.unwrap_or_else(|| lossily(bytes, guess, warnings));
     decoded.recovered = true;
     decoded
+}
+
+/// What the detector is shown: it takes some 200 ns for a byte, and is sure after much less than this.
+fn sample(bytes: &[u8]) -> &[u8] {
+    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    let from = first.saturating_sub(SAMPLE_BYTES / 16);
+    &bytes[from..bytes.len().min(from + SAMPLE_BYTES)]
 }
 
 fn mismatch(named: Option<&'static Encoding>, used: &'static Encoding) -> String {

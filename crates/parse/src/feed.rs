@@ -31,6 +31,7 @@ pub(crate) fn read(
         warnings,
         parts: Parts::default(),
         ordinal: 0,
+        extension_elements: 0,
         buffer: String::new(),
     };
     let root = walk.root()?;
@@ -55,6 +56,8 @@ struct Walk<'a, 'w> {
     parts: Parts,
     /// The place of the next item.
     ordinal: u32,
+    /// Elements of others that the present item holds.
+    extension_elements: usize,
     /// A text in the making; kept, so that it grows only once.
     buffer: String,
 }

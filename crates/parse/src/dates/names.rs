@@ -28,7 +28,7 @@ const ENGLISH: [[u8; 3]; 12] =
     [*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
 
 /// How months' names begin, each once; none means two months.
-const MONTHS: [(&str, u32); 81] = [
+const MONTHS: [(&str, u32); 84] = [
     // English, and what it shares with others.
     ("jan", 1),
     ("feb", 2),
@@ -78,6 +78,7 @@ const MONTHS: [(&str, u32); 81] = [
     ("márc", 3),
     ("ápr", 4),
     ("máj", 5),
+    ("máu", 5),
     ("jún", 6),
     ("júl", 7),
     ("szept", 9),
@@ -86,6 +87,8 @@ const MONTHS: [(&str, u32); 81] = [
     ("φεβ", 2),
     ("μαρ", 3),
     ("μάρ", 3),
+    ("μάώ", 3),
+    ("μαώ", 3),
     ("απρ", 4),
     ("μαι", 5),
     ("μαϊ", 5),

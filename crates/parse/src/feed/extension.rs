@@ -17,6 +17,9 @@ impl<'a> Walk<'a, '_> {
     /// Keeps an element of an item; one without attributes and children is its text, any other an object of `text`,
     /// `attributes` and `children`.
     pub(super) fn extension(&mut self, tag: Tag<'a>, item: &mut Item) -> Result<(), ParseError> {
+        if self.extension_elements > self.limits.members {
+            return self.skip();
+        }
         let namespace = self.reader.uri(tag.vocabulary).to_owned();
         let value = self.element(0)?;
         add(item.extensions.entry(namespace).or_default(), tag.local, value);
@@ -24,6 +27,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn element(&mut self, level: usize) -> Result<Json, ParseError> {
+        self.extension_elements += 1;
         let depth = self.reader.depth();
         let attributes: BTreeMap<String, Json> = self
             .reader
@@ -37,6 +41,7 @@ impl<'a> Walk<'a, '_> {
             match event {
                 Event::Text(raw) => self.reader.decode_into(raw, &mut text),
                 Event::Verbatim(verbatim) => text.push_str(verbatim),
+                Event::Start(_) if self.extension_elements > self.limits.members => self.skip()?,
                 Event::Start(_) if level == MAX_LEVELS => {
                     self.warnings.add("extension.depth", || "an extension nested too deep was left out".to_owned());
                     self.skip()?;

@@ -50,6 +50,7 @@ impl<'a> Walk<'a, '_> {
 
     fn begin_item(&mut self, tag: Tag<'a>) -> Result<Begun, ParseError> {
         let mut item = Item { ordinal: self.next_ordinal()?, ..Item::default() };
+        self.extension_elements = 0;
         self.item_attributes(&mut item);
         Ok(Begun { item, offset: tag.offset, depth: self.reader.depth() })
     }
@@ -196,7 +197,7 @@ impl<'a> Walk<'a, '_> {
             item.authors.len() + item.contributors.len(),
             item.tags.len(),
             item.enclosures.len(),
-            item.extensions.values().map(std::collections::BTreeMap::len).sum(),
+            self.extension_elements,
         ];
         let members = lists.into_iter().max().unwrap_or_default();
         too_long("title", bytes(&item.title), self.limits.title_bytes)

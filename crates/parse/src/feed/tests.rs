@@ -188,6 +188,15 @@ fn a_title_beyond_the_limit_costs_its_item() {
 }
 
 #[test]
+fn an_item_with_endless_members_is_refused() {
+    for member in ["<x:y a='1'/>", "<category>c</category>"] {
+        let document = rss(&format!("<item><guid>1</guid>{}</item><item><guid>2</guid></item>", member.repeat(10_001)));
+        assert_eq!(document.rejects[0].code, "field.too_many");
+        assert_eq!(document.items.len(), 1);
+    }
+}
+
+#[test]
 fn what_is_no_feed_is_named() {
     for (text, code, word) in [
         ("", "feed.empty", ""),
