@@ -6,7 +6,7 @@
 //! | `comments` | address |
 //! | `content` | list of `{language, src, type, value}` |
 //! | `enclosures` | list of `{href, length, title, type}` |
-//! | `extensions` | `{namespace URI: {element name: [{attributes, children, text} or text]}}`; for JSON `{"": {member: value}}` |
+//! | `extensions` | `{namespace URI, or "": {element name: [{attributes, children, text} or text]}}`; for JSON `{"": {member: value}}` |
 //! | `id`, `id_is_permalink` | text; true or false where the document says it |
 //! | `language` | language tag |
 //! | `link` | the item's own address |
