@@ -83,9 +83,9 @@ pub enum FetchStatus {
     Captured,
     /// A 304, or the same bytes.
     Unchanged,
-    /// It failed; nothing was stored.
+    /// It failed; nothing was stored, or some parts of many.
     Failed,
-    /// Another fetch of the feed was committed first; nothing was stored.
+    /// Another fetch of the feed was committed first; nothing was stored, or some parts of many.
     Superseded,
     /// The process ended before the fetch did.
     Interrupted,
@@ -158,11 +158,18 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// `Conflict` when its id is known, or its name belongs to a feed that was not removed.
     async fn add_feed(&self, feed: &Feed) -> Result<()>;
 
-    /// Replaces what is held of the feed with that id, its namespace and the time it was added excepted.
+    /// Replaces what is held of the feed with that id, its namespace, its key rule and the time it was added excepted.
     ///
     /// # Errors
     /// `Invalid` when the id is unknown, `Conflict` when the name belongs to another feed.
     async fn update_feed(&self, feed: &Feed) -> Result<()>;
+
+    /// Settles where a feed's keys are taken from, unless that is settled already; answers the rule in force. It never
+    /// changes again.
+    ///
+    /// # Errors
+    /// `Invalid` when the id is unknown.
+    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule>;
 
     /// All feeds, the removed ones included, by name and then by id.
     async fn feeds(&self) -> Result<Vec<Feed>>;

@@ -1,8 +1,8 @@
 //! The control plane in the same file: feeds, and what became of each fetch.
 
 use feedspine_core::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, Namespace,
-    Page, PageRequest, StorageError,
+    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
+    Namespace, Page, PageRequest, StorageError,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -27,7 +27,7 @@ pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
         &feed.address,
         &feed.namespace.as_str(),
         &feed.status.as_str(),
-        &feed.key_rule.map(feedspine_core::KeyRule::as_str),
+        &feed.key_rule.map(KeyRule::as_str),
         &feed.allow_private,
         &feed.added_at.as_micros(),
     ];
@@ -39,22 +39,21 @@ pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
 pub(crate) fn update_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
     check_known(session.conn, feed)?;
     check_name(session.conn, feed)?;
-    let values: [&dyn ToSql; 6] = [
-        feed.id.as_bytes(),
-        &feed.name.as_str(),
-        &feed.address,
-        &feed.status.as_str(),
-        &feed.key_rule.map(feedspine_core::KeyRule::as_str),
-        &feed.allow_private,
-    ];
     session
         .conn
         .prepare_cached(
-            "UPDATE control_feeds SET name = ?2, address = ?3, status = ?4, key_rule = ?5, allow_private = ?6
-             WHERE id = ?1",
+            "UPDATE control_feeds SET name = ?2, address = ?3, status = ?4, allow_private = ?5 WHERE id = ?1",
         )?
-        .execute(values.as_slice())?;
+        .execute((feed.id.as_bytes(), feed.name.as_str(), &feed.address, feed.status.as_str(), feed.allow_private))?;
     Ok(())
+}
+
+pub(crate) fn settle_key_rule(session: &mut Session<'_>, feed: FeedId, rule: KeyRule) -> Outcome<KeyRule> {
+    let sql = "UPDATE control_feeds SET key_rule = COALESCE(key_rule, ?2) WHERE id = ?1 RETURNING key_rule";
+    let held: Option<String> =
+        session.conn.prepare_cached(sql)?.query_row((feed.as_bytes(), rule.as_str()), |row| row.get(0)).optional()?;
+    let held = held.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))?;
+    rows::word(&held)
 }
 
 fn check_known(conn: &Connection, feed: &Feed) -> Outcome<()> {

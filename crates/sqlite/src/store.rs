@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::{
-    BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Layer,
-    NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
+    BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
+    Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
     Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 
@@ -269,6 +269,10 @@ impl StateStore for SqliteStore {
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
         self.open()?.writer.run(move |session| state::update_feed(session, &feed)).await
+    }
+
+    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        self.open()?.writer.run(move |session| state::settle_key_rule(session, feed, rule)).await
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {

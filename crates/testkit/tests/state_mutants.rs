@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, MemoryStore, Page, PageRequest,
-    Result, StateStore,
+    Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page,
+    PageRequest, Result, StateStore,
 };
 use feedspine_testkit::{Failure, state};
 
@@ -25,6 +25,10 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
 
     async fn update_feed(&self, store: &MemoryStore, feed: &Feed) -> Result<()> {
         store.update_feed(feed).await
+    }
+
+    async fn settle_key_rule(&self, store: &MemoryStore, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        store.settle_key_rule(feed, rule).await
     }
 
     async fn feeds(&self, store: &MemoryStore) -> Result<Vec<Feed>> {
@@ -62,6 +66,10 @@ impl<F: Faulty> StateStore for Handle<F> {
 
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
         self.fault.update_feed(&self.store, feed).await
+    }
+
+    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        self.fault.settle_key_rule(&self.store, feed, rule).await
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
@@ -158,6 +166,23 @@ impl Faulty for UpdateAdds {
 #[test]
 fn an_update_adds_what_is_not_there() {
     turns_red(&UpdateAdds, "feeds::updating_an_unknown_feed_is_invalid");
+}
+
+#[derive(Debug, Clone)]
+struct TellsItsOwnRule;
+
+#[async_trait]
+impl Faulty for TellsItsOwnRule {
+    async fn settle_key_rule(&self, store: &MemoryStore, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        store.settle_key_rule(feed, rule).await?;
+        Ok(rule)
+    }
+}
+
+#[test]
+fn a_late_key_rule_is_said_to_be_in_force() {
+    turns_red(&TellsItsOwnRule, "feeds::a_key_rule_is_settled_once");
+    turns_red(&TellsItsOwnRule, "feeds::one_of_many_key_rules_is_settled");
 }
 
 #[derive(Debug, Clone)]

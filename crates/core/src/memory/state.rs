@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use super::tables::Tables;
 use crate::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, Page,
-    PageRequest, Result, StateStore, StorageError,
+    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
+    Page, PageRequest, Result, StateStore, StorageError,
 };
 
 #[async_trait]
@@ -31,10 +31,17 @@ impl StateStore for MemoryStore {
         let Some(held) = tables.control.get(&feed.id) else {
             return Err(StorageError::invalid(format!("there is no feed {}", feed.id)));
         };
-        let (namespace, added_at) = (held.namespace.clone(), held.added_at);
+        let (namespace, key_rule, added_at) = (held.namespace.clone(), held.key_rule, held.added_at);
         tables.check_name(feed)?;
-        tables.control.insert(feed.id, Feed { namespace, added_at, ..feed.clone() });
+        tables.control.insert(feed.id, Feed { namespace, key_rule, added_at, ..feed.clone() });
         Ok(())
+    }
+
+    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        let mut tables = self.open()?;
+        let held = tables.control.get_mut(&feed);
+        let held = held.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))?;
+        Ok(*held.key_rule.get_or_insert(rule))
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {

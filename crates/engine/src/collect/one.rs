@@ -145,16 +145,10 @@ impl Journey<'_> {
     /// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen
     /// twice. False when another fetch chose another one meanwhile.
     async fn settle_key_rule(&self, chosen: Option<KeyRule>) -> Result<bool, OpError> {
-        if chosen == self.feed.key_rule {
-            return Ok(true);
+        match chosen.filter(|_| self.feed.key_rule.is_none()) {
+            Some(rule) => Ok(self.engine.state().settle_key_rule(self.feed.id, rule).await? == rule),
+            None => Ok(true),
         }
-        // The feed as it is now: it may have been paused or renamed since this collect began.
-        let Some(now) = self.engine.as_it_is_now(self.feed).await? else { return Ok(false) };
-        if now.key_rule.is_none() {
-            self.engine.state().update_feed(&Feed { key_rule: chosen, ..now }).await?;
-            return Ok(true);
-        }
-        Ok(now.key_rule == chosen)
     }
 
     /// A 304, or the same bytes: one row of the ledger.

@@ -15,8 +15,11 @@ checks! { Subject, "feeds":
     a_known_id_is_a_conflict: "Control plane", "Adding a known id is Conflict, whatever its name and status.";
     a_taken_name_is_a_conflict: "Control plane", "Adding a name that a feed has that was not removed is Conflict.";
     names_are_not_folded: "Keys", "Names that differ in case or form are different names.";
-    an_update_replaces_what_may_change: "Control plane", "Name, address, status, key rule and permission are replaced.";
-    namespace_and_time_of_adding_stay: "Control plane", "The namespace and the time a feed was added never change.";
+    an_update_replaces_what_may_change: "Control plane", "Name, address, status and permission are replaced.";
+    namespace_key_rule_and_time_of_adding_stay: "Control plane", "No update changes the namespace, the key rule and the time a feed was added.";
+    a_key_rule_is_settled_once: "Keys", "The first key rule that is settled stays, and later callers are told it.";
+    one_of_many_key_rules_is_settled: "P3", "Of many key rules settled at once, one stays and all callers are told it.";
+    settling_for_an_unknown_feed_is_invalid: "Control plane", "Settling the key rule of an id that was never added is Invalid.";
     updating_an_unknown_feed_is_invalid: "Control plane", "An update of an id that was never added is Invalid and adds nothing.";
     renaming_to_a_taken_name_is_a_conflict: "Control plane", "A rename to another feed's name is Conflict and changes nothing.";
     a_removed_feed_frees_its_name: "Control plane", "The name of a removed feed may be added again; both are listed.";
@@ -103,9 +106,10 @@ async fn names_are_not_folded(store: Subject) -> Verdict {
 async fn an_update_replaces_what_may_change(store: Subject) -> Verdict {
     let given = every_field();
     store.add_feed(&a_feed(2, "other")).await?;
-    store.add_feed(&Feed { key_rule: None, ..a_feed(1, "old") }).await?;
+    store.add_feed(&a_feed(1, "old")).await?;
     store.update_feed(&given).await?;
-    let right = Feed { namespace: a_feed(1, "old").namespace, added_at: a_feed(1, "old").added_at, ..given };
+    let fixed = a_feed(1, "old");
+    let right = Feed { namespace: fixed.namespace, key_rule: fixed.key_rule, added_at: fixed.added_at, ..given };
     ensure_eq!(store.feed_named(&right.name).await?, Some(right), "the feed");
     ensure_eq!(store.feed_named(&named("old")).await?, None, "a feed of the old name");
     store.update_feed(&a_feed(1, "old")).await?;
@@ -114,12 +118,54 @@ async fn an_update_replaces_what_may_change(store: Subject) -> Verdict {
     Ok(())
 }
 
-async fn namespace_and_time_of_adding_stay(store: Subject) -> Verdict {
-    let given = a_feed(1, "a");
+async fn namespace_key_rule_and_time_of_adding_stay(store: Subject) -> Verdict {
+    let given = Feed { key_rule: Some(KeyRule::Id), ..a_feed(1, "a") };
     store.add_feed(&given).await?;
     let namespace = Namespace::new("another").expect("a namespace");
-    store.update_feed(&Feed { namespace, added_at: at(999), ..given.clone() }).await?;
-    ensure_eq!(store.feeds().await?, [given], "feeds");
+    for key_rule in [None, Some(KeyRule::Link)] {
+        store.update_feed(&Feed { namespace: namespace.clone(), key_rule, added_at: at(999), ..given.clone() }).await?;
+        ensure_eq!(store.feeds().await?, std::slice::from_ref(&given), "feeds");
+    }
+    Ok(())
+}
+
+async fn a_key_rule_is_settled_once(store: Subject) -> Verdict {
+    store.add_feed(&a_feed(1, "a")).await?;
+    store.add_feed(&a_feed(2, "b")).await?;
+    for rule in [KeyRule::LinkDate, KeyRule::Id] {
+        ensure_eq!(store.settle_key_rule(feed(1), rule).await?, KeyRule::LinkDate, "the rule in force");
+    }
+    let settled = Feed { key_rule: Some(KeyRule::LinkDate), ..a_feed(1, "a") };
+    ensure_eq!(store.feeds().await?, [settled, a_feed(2, "b")], "feeds");
+    Ok(())
+}
+
+async fn one_of_many_key_rules_is_settled(store: Subject) -> Verdict {
+    store.add_feed(&a_feed(1, "a")).await?;
+    let rules = [KeyRule::Id, KeyRule::Link, KeyRule::LinkDate, KeyRule::Content].repeat(3);
+    let settling: Vec<_> = rules
+        .into_iter()
+        .map(|rule| {
+            let store = store.handle();
+            tokio::spawn(async move { store.settle_key_rule(feed(1), rule).await })
+        })
+        .collect();
+    let mut told = std::collections::BTreeSet::new();
+    for task in settling {
+        told.insert(task.await.map_err(Failure::broken)??.as_str());
+    }
+    let held = store.feeds().await?.pop().and_then(|feed| feed.key_rule);
+    ensure_eq!(
+        told.into_iter().collect::<Vec<_>>(),
+        held.map(KeyRule::as_str).into_iter().collect::<Vec<_>>(),
+        "rules"
+    );
+    Ok(())
+}
+
+async fn settling_for_an_unknown_feed_is_invalid(store: Subject) -> Verdict {
+    refused(store.settle_key_rule(feed(1), KeyRule::Id).await, ErrorKind::Invalid)?;
+    ensure_eq!(store.feeds().await?, [], "feeds");
     Ok(())
 }
 
