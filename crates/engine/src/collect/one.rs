@@ -119,6 +119,9 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let received = fetched.body.expect("only a request with validators is answered without a body");
         self.figures.wire_bytes = received.wire.len() as u64;
+        let limits = self.engine.settings().limits;
+        let most_bytes = received.coding.most_decoded(self.figures.wire_bytes, &limits);
+        let _room = self.engine.room_for(most_bytes).await;
         let source = Source { url: fetched.url, content_type: fetched.content_type };
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
@@ -127,7 +130,7 @@ impl Journey<'_> {
             received,
             address: self.feed.address.clone(),
             source: source.clone(),
-            limits: self.engine.settings().limits,
+            limits,
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;

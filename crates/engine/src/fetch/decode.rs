@@ -52,6 +52,15 @@ impl Coding {
         }
     }
 
+    /// The most bytes that so many can be once decoded.
+    pub(crate) fn most_decoded(self, wire_bytes: u64, limits: &Limits) -> u64 {
+        let most = match self {
+            Self::Identity => wire_bytes,
+            _ => wire_bytes.saturating_mul(limits.ratio).max(RATIO_APPLIES_FROM),
+        };
+        most.min(limits.body_bytes)
+    }
+
     /// The document. Costs no more memory than the limits allow.
     pub(crate) fn decode(self, wire: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, DecodeError> {
         if self == Self::Identity {
@@ -201,6 +210,16 @@ mod tests {
             let plain = b"<rss><channel><title>plain</title></channel></rss>".to_vec();
             assert_eq!(coding.decode(plain, &Limits::default()), Err(DecodeError::Corrupt), "{coding:?}");
         }
+    }
+
+    #[test]
+    fn tells_beforehand_how_large_a_document_may_become() {
+        let limits = Limits { body_bytes: 10_000_000, ratio: 100, ..Limits::default() };
+        let most = |coding: Coding, wire_bytes| coding.most_decoded(wire_bytes, &limits);
+        assert_eq!(most(Coding::Identity, 20_000), 20_000);
+        assert_eq!(most(Coding::Gzip, 20_000), 2_000_000);
+        assert_eq!(most(Coding::Gzip, 20), RATIO_APPLIES_FROM);
+        assert_eq!(most(Coding::Gzip, u64::MAX), 10_000_000);
     }
 
     #[test]
