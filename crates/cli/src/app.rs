@@ -84,7 +84,7 @@ impl App {
             Err(error) => return failed(&Printer::new(arguments.global.manner(ColorChoice::Auto)), &error),
         };
         let printer = Printer::new(arguments.global.manner(config.color));
-        log(&arguments.global);
+        log(&arguments.global, printer.notes_are_coloured());
         let runtime = match Runtime::new() {
             Ok(runtime) => runtime,
             Err(error) => return failed(&printer, &OpError::failed("runtime", format!("cannot start: {error}"))),
@@ -152,12 +152,13 @@ fn misused(error: &clap::Error, format: Format) -> ExitCode {
 }
 
 /// Lets the engine's log through to stderr.
-fn log(flags: &Global) {
+fn log(flags: &Global, coloured: bool) {
     let level = match (flags.quiet, flags.verbose) {
         (true, _) => Level::ERROR,
         (false, 0) => Level::WARN,
         (false, 1) => Level::INFO,
         (false, _) => Level::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(coloured).init();
 }

@@ -112,6 +112,11 @@ impl Printer {
         self.data.terminal.then(columns)
     }
 
+    /// Whether what is no data is coloured.
+    pub(crate) fn notes_are_coloured(&self) -> bool {
+        self.rest.coloured
+    }
+
     /// Writes an answer: by its JSON form, or as `lines` makes it.
     pub(crate) fn answer(&self, answer: &impl ToJson, lines: impl FnOnce() -> Vec<Line>) {
         match self.manner.format {

@@ -396,3 +396,13 @@ fn help_names_every_exit_code_and_says_how_to_begin() {
     }
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ran.stdout);
 }
+
+#[test]
+fn the_log_is_coloured_where_errors_are_and_nowhere_else() {
+    let user = User::new();
+    user.add("nobody", "http://127.0.0.1:1/");
+    let piped = user.run(&["collect", "-vv"]);
+    assert!(piped.stderr.contains("DEBUG") && !piped.stderr.contains('\u{1b}'), "{piped:?}");
+    let forced = user.run(&["collect", "-vv", "--color", "always"]);
+    assert!(forced.stderr.contains("\u{1b}[34mDEBUG"), "{forced:?}");
+}
