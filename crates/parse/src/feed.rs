@@ -152,7 +152,7 @@ impl<'a> Walk<'a, '_> {
     fn feed_child(&mut self, tag: Tag<'a>) -> Result<(), ParseError> {
         let mut lower = LowerName::default();
         let name = lower.of(tag.local);
-        let core = is_core(tag.vocabulary);
+        let core = tag.vocabulary.is_core();
         match name {
             "item" | "entry" if core => self.item(tag),
             "rss" | "rdf" | "feed" | "channel" | "items" if core => {
@@ -162,19 +162,6 @@ impl<'a> Walk<'a, '_> {
             "image" | "textinput" | "cloud" | "skiphours" | "skipdays" if core => self.skip(),
             _ => self.feed_field(tag, name),
         }
-    }
-
-    /// Leaves an element of the feed out, but not the items in it: some elements are never closed.
-    fn skip_to_items(&mut self) -> Result<(), ParseError> {
-        let depth = self.reader.depth();
-        while let Some(event) = self.reader.next()? {
-            match event {
-                Event::Start(tag) if item::is_item(tag) => self.item(tag)?,
-                Event::End if self.reader.depth() < depth => break,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Leaves an element out, with all that it holds.
@@ -204,11 +191,6 @@ impl<'a> Walk<'a, '_> {
         let excerpt = beginning[..beginning.floor_char_boundary(self.limits.excerpt_bytes)].to_owned();
         RejectedItem { ordinal: 0, id: None, link: None, code, reason, excerpt }
     }
-}
-
-/// Words of the formats themselves.
-fn is_core(vocabulary: Vocabulary) -> bool {
-    matches!(vocabulary, Vocabulary::Plain | Vocabulary::Atom | Vocabulary::Atom03)
 }
 
 /// Folds a name to lower case without allocating.

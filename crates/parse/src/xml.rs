@@ -64,6 +64,9 @@ pub(crate) struct Oddities {
     prefixes: u32,
 }
 
+/// Elements in which items stand, or which an item that was never closed is taken for.
+const HOLDERS: [&str; 7] = ["rss", "rdf", "channel", "feed", "items", "item", "entry"];
+
 #[derive(Debug)]
 struct Open<'a> {
     name: &'a str,
@@ -78,6 +81,8 @@ pub(crate) struct Reader<'a> {
     open: Vec<Open<'a>>,
     /// Elements beyond this many are to be ended before anything else is read.
     keep: usize,
+    /// A start that waits until they are ended, and where it stands.
+    held: Option<(Token<'a>, usize)>,
     attributes: Vec<Attribute<'a>>,
     namespaces: Namespaces<'a>,
     bases: Vec<String>,
@@ -94,6 +99,7 @@ impl<'a> Reader<'a> {
             scanner: Scanner::new(text),
             open: Vec::with_capacity(16),
             keep: usize::MAX,
+            held: None,
             attributes: Vec::with_capacity(8),
             namespaces: Namespaces::default(),
             bases: Vec::new(),
@@ -114,7 +120,7 @@ impl<'a> Reader<'a> {
             }
             self.keep = usize::MAX;
             let offset = self.scanner.offset();
-            let Some(token) = self.scanner.next() else {
+            let Some((token, offset)) = self.held.take().or_else(|| Some((self.scanner.next()?, offset))) else {
                 if self.open.is_empty() {
                     return Ok(None);
                 }
@@ -125,9 +131,14 @@ impl<'a> Reader<'a> {
             match token {
                 Token::Text(text) => return Ok(Some(Event::Text(text))),
                 Token::Verbatim(text) => return Ok(Some(Event::Verbatim(text))),
-                Token::Start { name, attributes, empty } => {
-                    return self.start(name, attributes, empty, offset).map(|tag| Some(Event::Start(tag)));
-                }
+                Token::Start { name, attributes, empty } => match self.unclosed_before(name) {
+                    None => return self.start(name, attributes, empty, offset).map(|tag| Some(Event::Start(tag))),
+                    Some(keep) => {
+                        self.oddities.lenient += 1;
+                        self.keep = keep;
+                        self.held = Some((token, offset));
+                    }
+                },
                 Token::End(name) => self.end(name),
                 Token::Doctype(content) => self.doctype = self.doctype.or(Some(content)),
                 Token::Declaration if self.open.len() == 1 || self.open.len() == 2 => {
@@ -136,6 +147,18 @@ impl<'a> Reader<'a> {
                 Token::Declaration | Token::Nothing => {}
             }
         }
+    }
+
+    /// How many elements to keep where an item begins inside something that holds no items: a text before it was never
+    /// closed. What stands within the content of an Atom entry is the entry's, whatever it is called.
+    fn unclosed_before(&mut self, name: &'a str) -> Option<usize> {
+        if !is_one_of(local(name), &["item", "entry"]) || !self.namespaces.resolve(name).0.is_core() {
+            return None;
+        }
+        let holder = self.open.iter().rposition(|open| is_one_of(local(open.name), &HOLDERS))?;
+        let above = &self.open[holder + 1..];
+        let unclosed = !above.is_empty() && !above.iter().any(|open| is_one_of(local(open.name), &["content"]));
+        unclosed.then_some(holder + 1)
     }
 
     fn start(&mut self, name: &'a str, source: &'a str, empty: bool, offset: usize) -> Result<Tag<'a>, ParseError> {
@@ -285,6 +308,14 @@ impl<'a> Reader<'a> {
         });
         warnings.add_many("xml.base", odd.bases, || "an xml:base that is no address was ignored".to_owned());
     }
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 /// Text that a document may hold: without control characters, and with line feeds for line ends (XML 1.0, sections 2.2

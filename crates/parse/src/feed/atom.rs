@@ -1,7 +1,7 @@
 //! What Atom writes in a way of its own: text, person, link and content constructs (RFC 4287, sections 3 and 4).
 
 use super::text::Form;
-use super::{LowerName, Walk, is_core};
+use super::{LowerName, Walk};
 use crate::base64;
 use crate::error::ParseError;
 use crate::model::{Link, Person, Source, Tag as Category, Text, TextKind};
@@ -64,9 +64,9 @@ impl<'a> Walk<'a, '_> {
                 Event::Start(tag) => {
                     let mut lower = LowerName::default();
                     match lower.of(tag.local) {
-                        "name" if is_core(tag.vocabulary) => person.name = self.plain_if_any()?,
-                        "email" if is_core(tag.vocabulary) => person.email = self.plain_if_any()?,
-                        "uri" | "url" | "homepage" if is_core(tag.vocabulary) => {
+                        "name" if tag.vocabulary.is_core() => person.name = self.plain_if_any()?,
+                        "email" if tag.vocabulary.is_core() => person.email = self.plain_if_any()?,
+                        "uri" | "url" | "homepage" if tag.vocabulary.is_core() => {
                             let uri = self.plain_if_any()?;
                             person.uri = uri.map(|uri| self.link_to(&uri)).and_then(|link| link.href.or(link.raw));
                         }

@@ -1,7 +1,7 @@
 //! One item or entry.
 
 use super::text::Form;
-use super::{LowerName, Name, Walk, is_core};
+use super::{LowerName, Name, Walk};
 use crate::error::ParseError;
 use crate::model::{Format, Item, Person, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag, Vocabulary};
@@ -31,7 +31,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 Event::Start(child) => match &mut begun {
                     Some(begun) => self.item_child(child, &mut begun.item)?,
-                    None => self.skip_to_items()?,
+                    None => self.skip()?,
                 },
                 Event::End if self.reader.depth() < depth => break,
                 Event::End => {
@@ -93,7 +93,7 @@ impl<'a> Walk<'a, '_> {
         let mut lower = LowerName::default();
         let name = lower.of(tag.local);
         match tag.vocabulary {
-            vocabulary if is_core(vocabulary) => self.core_field(tag, name, item),
+            vocabulary if vocabulary.is_core() => self.core_field(tag, name, item),
             Vocabulary::DublinCore | Vocabulary::DublinTerms => self.dublin_field(tag, name, item),
             Vocabulary::Content if name == "encoded" => {
                 let text = self.text(TextKind::Html, Form::Text)?;
@@ -213,7 +213,7 @@ impl<'a> Walk<'a, '_> {
 
 /// An item of the format itself.
 pub(super) fn is_item(tag: Tag<'_>) -> bool {
-    is_core(tag.vocabulary) && matches!(LowerName::default().of(tag.local), "item" | "entry")
+    tag.vocabulary.is_core() && matches!(LowerName::default().of(tag.local), "item" | "entry")
 }
 
 /// The last that says something wins; an empty one says nothing.

@@ -1,7 +1,7 @@
 //! What a document says of its feed.
 
 use super::text::Form;
-use super::{Name, Walk, is_core};
+use super::{Name, Walk};
 use crate::error::ParseError;
 use crate::model::{Person, TextKind};
 use crate::xml::{Tag, Vocabulary};
@@ -10,7 +10,7 @@ impl<'a> Walk<'a, '_> {
     /// Reads one child of a channel or feed that is neither an item nor another container.
     pub(super) fn feed_field(&mut self, tag: Tag<'a>, name: &Name) -> Result<(), ParseError> {
         use Vocabulary::{DublinCore, DublinTerms};
-        let core = is_core(tag.vocabulary);
+        let core = tag.vocabulary.is_core();
         match (name, tag.vocabulary) {
             ("title", _) if core => {
                 let title = self.text_construct()?;
@@ -58,7 +58,7 @@ impl<'a> Walk<'a, '_> {
                 let updated = self.date()?;
                 self.parts.feed.updated = updated.or(self.parts.feed.updated.take());
             }
-            _ => self.skip_to_items()?,
+            _ => self.skip()?,
         }
         Ok(())
     }

@@ -225,3 +225,29 @@ fn the_feeds_own_dates_are_no_part_of_an_item() {
     let at = |date: &str| rss(&format!("<lastBuildDate>{date}</lastBuildDate><item><guid>1</guid></item>"));
     assert_eq!(content(&at("2020-03-03").items[0]), content(&at("2021-03-03").items[0]));
 }
+
+#[test]
+fn a_text_that_is_never_closed_costs_no_item() {
+    for unclosed in ["<description>Of the sea", "<title>Tides <b>now", "<itunes:summary>Of the sea", "<odd><odder>"] {
+        let document = rss(&format!(
+            "{unclosed}<item><title>One</title><guid>1</guid></item>
+             <item><description>Two<guid>2</guid></item><item><guid>3</guid><title>Three</item>"
+        ));
+        assert_eq!(document.items.len(), 3, "{unclosed}");
+        assert_eq!(document.items[0].id.as_deref(), Some("1"), "{unclosed}");
+        assert_eq!(document.items[2].title.as_ref().unwrap().value, "Three", "{unclosed}");
+        assert!(document.recovered, "{unclosed}");
+    }
+}
+
+#[test]
+fn an_entry_within_the_content_of_an_entry_is_content() {
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom'><title>Tides</title><entry><id>1</id>
+         <content type='application/atom+xml'><entry><id>inner</id></entry></content></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(document.items.len(), 1);
+    assert_eq!(document.items[0].id.as_deref(), Some("1"));
+    assert!(!document.recovered);
+}

@@ -23,6 +23,13 @@ pub(crate) enum Vocabulary {
     Other(u16),
 }
 
+impl Vocabulary {
+    /// Words of the formats themselves.
+    pub(crate) fn is_core(self) -> bool {
+        matches!(self, Self::Plain | Self::Atom | Self::Atom03)
+    }
+}
+
 /// Declarations in force at once, and namespaces of one document that are told apart: both are searched one by one. No
 /// feed has thirty; what is beyond is kept under no namespace.
 const MAX_NAMESPACES: usize = 256;
