@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use feedspine_core::ingest::{OpenSpan, Prepared, Present, WritePlan};
 use feedspine_core::{Event, Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
 
+use rusqlite::Connection;
+
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{Entry, LedgerRow};
@@ -41,8 +43,9 @@ impl Target {
         };
         let fetch = session.fetch(batch.fetch)?;
         let open = self.open.unwrap_or_else(|| OpenSpans::none(feed.no));
-        let records = HashMap::new();
-        let mut applying = Applying { session, prepared, plan, feed, fetch, entry: self.entry, open, records };
+        let (records, first_made) = (HashMap::new(), None);
+        let mut applying =
+            Applying { session, prepared, plan, feed, fetch, entry: self.entry, open, records, first_made };
         applying.records()?;
         applying.versions()?;
         applying.close_spans()?;
@@ -67,6 +70,8 @@ struct Applying<'a, 's> {
     open: OpenSpans,
     /// The numbers of records that were asked for or made.
     records: HashMap<RecordId, i64>,
+    /// The number of the first record that the plan makes; no other record has a greater one.
+    first_made: Option<i64>,
 }
 
 impl Applying<'_, '_> {
@@ -85,10 +90,14 @@ impl Applying<'_, '_> {
         }
         let conn = self.session.conn;
         let mut insert = conn.prepare_cached(
-            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records (no, id, space, key, key_rule, first_seen, published, feed, since)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut name = conn.prepare_cached("INSERT INTO keys (space, hash, record) VALUES (?, ?, ?)")?;
         let first_seen = self.prepared.batch().observed_at.as_micros();
+        // A document that takes a round opens a span of every record that it makes.
+        let since = self.plan.report.round.map(rows::round_number);
+        let feed = since.map(|_| self.feed.no);
         self.records.reserve(self.plan.records.len());
         for record in &self.plan.records {
             let item = self.prepared.item(record.item);
@@ -102,7 +111,10 @@ impl Applying<'_, '_> {
                 item.key_rule.as_str(),
                 first_seen,
                 item.published.map(Timestamp::as_micros),
+                feed,
+                since,
             ))?;
+            self.first_made.get_or_insert(number);
             name.execute((space, record.key_hash.as_bytes(), number))?;
             self.records.insert(record.id, number);
         }
@@ -160,8 +172,7 @@ impl Applying<'_, '_> {
             let record = self.number_of(closed.record)?;
             self.open.remove(&closed.key_hash);
             let (since, until) = (rows::round_number(closed.since), rows::round_number(closed.until));
-            conn.prepare_cached("UPDATE spans SET until = ?4 WHERE record = ?1 AND feed = ?2 AND since = ?3")?
-                .execute((record, feed, since, until))?;
+            close_span(conn, (record, feed, since), until, closed.version)?;
             if closed.end != SpanEnd::Changed {
                 let shown = closed.shown;
                 conn.prepare_cached(
@@ -187,14 +198,13 @@ impl Applying<'_, '_> {
         let (conn, feed) = (self.session.conn, self.feed.no);
         let mut forget = conn.prepare_cached("DELETE FROM absent WHERE record = ? AND feed = ?")?;
         let mut open = conn.prepare_cached("INSERT INTO spans (record, feed, since, version) VALUES (?, ?, ?, ?)")?;
-        // A record that this plan makes was never absent; every such record's span is opened.
-        let all_are_new = self.plan.records.len() == self.plan.opened.len();
         for opened in &self.plan.opened {
             let record = self.number_of(opened.record)?;
-            if !all_are_new {
+            // A record that this plan makes was never absent, and its row says where its first span begins.
+            if self.first_made.is_none_or(|first| record < first) {
                 forget.execute((record, feed))?;
+                open.execute((record, feed, rows::round_number(opened.since), opened.shown.version.get()))?;
             }
-            open.execute((record, feed, rows::round_number(opened.since), opened.shown.version.get()))?;
         }
         let mut by_key: Vec<&OpenSpan> = self.plan.opened.iter().collect();
         by_key.sort_unstable_by_key(|opened| opened.key_hash);
@@ -312,6 +322,21 @@ impl Applying<'_, '_> {
         row.insert(conn, self.feed.observations, self.fetch, of_place)?;
         if batch.part == Part::ONLY { Ok(()) } else { row.insert_part(conn, self.feed.observations) }
     }
+}
+
+/// Ends a span: one of `spans`, or a record's first, which is put there now.
+pub(crate) fn close_span(
+    conn: &Connection,
+    (record, feed, since): (i64, i64, i64),
+    until: i64,
+    version: VersionNo,
+) -> Outcome<()> {
+    conn.prepare_cached(
+        "INSERT INTO spans (record, feed, since, until, version) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET until = excluded.until",
+    )?
+    .execute((record, feed, since, until, version.get()))?;
+    Ok(())
 }
 
 /// Appends an event to the change log and gives its number.

@@ -118,7 +118,11 @@ CREATE TABLE records (
     key TEXT NOT NULL,
     key_rule TEXT NOT NULL,
     first_seen INTEGER NOT NULL,
-    published INTEGER
+    published INTEGER,
+    -- The feed whose document captured it, and the round: its first span, which shows version 1 and is open as long as
+    -- `spans` holds none that begins so. Null for records that were first captured or written otherwise.
+    feed INTEGER,
+    since INTEGER
 ) STRICT;
 CREATE TABLE keys (
     space INTEGER NOT NULL,
@@ -165,7 +169,7 @@ CREATE TABLE absent (
     ended TEXT,
     PRIMARY KEY (record, feed)
 ) STRICT, WITHOUT ROWID;
--- Spans by record; `until` is null while one is open.
+-- Spans by record, the first ones only once they ended; `until` is null while one is open.
 CREATE TABLE spans (
     record INTEGER NOT NULL,
     feed INTEGER NOT NULL,
@@ -174,6 +178,12 @@ CREATE TABLE spans (
     version INTEGER NOT NULL,
     PRIMARY KEY (record, feed, since)
 ) STRICT, WITHOUT ROWID;
+CREATE VIEW all_spans AS
+    SELECT record, feed, since, until, version FROM spans
+    UNION ALL
+    SELECT r.no, r.feed, r.since, NULL, 1 FROM records r
+    WHERE r.feed IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.record = r.no AND s.feed = r.feed AND s.since = r.since);
 -- Point sightings.
 CREATE TABLE points (
     record INTEGER NOT NULL,

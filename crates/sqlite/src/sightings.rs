@@ -157,7 +157,7 @@ fn read_told(
 fn runs(conn: &Connection, record: i64) -> Outcome<Vec<Run>> {
     let mut load = conn.prepare_cached(
         "SELECT s.feed, f.id, s.since, ifnull(s.until, f.round), s.version
-         FROM spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ?",
+         FROM all_spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ?",
     )?;
     let mut setbacks = conn.prepare_cached(
         "SELECT round FROM ledger WHERE setback AND feed = ? AND round > ? AND round <= ? ORDER BY round",

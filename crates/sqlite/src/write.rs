@@ -7,7 +7,7 @@ use feedspine_core::{
 use rusqlite::OptionalExtension;
 use rusqlite::types::ToSql;
 
-use crate::apply::log;
+use crate::apply::{close_span, log};
 use crate::error::Outcome;
 use crate::manifest::OpenSpans;
 use crate::query::find;
@@ -208,9 +208,8 @@ fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome
     let conn = session.conn;
     conn.prepare_cached("UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = ?")?
         .execute([record])?;
-    for (feed, round) in take_present(session, record, key)? {
-        conn.prepare_cached("UPDATE spans SET until = ?3 WHERE record = ?1 AND feed = ?2 AND until IS NULL")?
-            .execute((record, feed, round))?;
+    for (feed, since, round, version) in take_present(session, record, key)? {
+        close_span(conn, (record, feed, since), round, version)?;
         conn.prepare_cached("INSERT INTO absent (record, feed, ended) VALUES (?, ?, ?)")?.execute((
             record,
             feed,
@@ -221,21 +220,25 @@ fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome
 }
 
 /// Takes a record out of the manifests that hold it, whose feeds' next full documents have to be looked at item by
-/// item, and gives those feeds and their last rounds.
-fn take_present(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<Vec<(i64, i64)>> {
+/// item. Gives the spans that were open: feed, first round, last round, version.
+fn take_present(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<Vec<(i64, i64, i64, VersionNo)>> {
     let conn = session.conn;
     let mut load = conn.prepare_cached(
-        "SELECT f.no, f.round FROM spans s JOIN feeds f ON f.no = s.feed WHERE s.record = ? AND s.until IS NULL",
+        "SELECT f.no, s.since, f.round, s.version FROM all_spans s JOIN feeds f ON f.no = s.feed
+         WHERE s.record = ? AND s.until IS NULL",
     )?;
-    let found = load.query_map([record], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let feeds: Vec<(i64, i64)> = found.collect::<Result<_, _>>()?;
-    for (feed, _) in &feeds {
+    let mut taken = Vec::new();
+    let mut found = load.query([record])?;
+    while let Some(row) = found.next()? {
+        taken.push((row.get(0)?, row.get(1)?, row.get(2)?, rows::version(row.get(3)?)?));
+    }
+    for (feed, ..) in &taken {
         let mut open = OpenSpans::load(conn, *feed)?;
         open.remove(&key.hash());
         open.store(conn)?;
         conn.prepare_cached("UPDATE feeds SET digest = NULL, size = size - 1 WHERE no = ?")?.execute([feed])?;
     }
-    Ok(feeds)
+    Ok(taken)
 }
 
 /// Records sightings told by a caller.
@@ -267,7 +270,7 @@ fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
     let sql = "WITH observed AS (
             SELECT l.feed, l.round, l.fetch FROM ledger l JOIN fetches t ON t.no = l.fetch JOIN feeds f ON f.no = l.feed
             WHERE t.id = ?2 AND f.id = ?3)
-         SELECT 1 FROM observed o JOIN spans s ON s.record = ?1 AND s.feed = o.feed AND o.round >= s.since
+         SELECT 1 FROM observed o JOIN all_spans s ON s.record = ?1 AND s.feed = o.feed AND o.round >= s.since
             AND (s.until IS NULL OR o.round <= s.until)
          UNION ALL
          SELECT 1 FROM observed o JOIN points p ON p.record = ?1 AND p.feed = o.feed AND p.fetch = o.fetch";
@@ -277,7 +280,7 @@ fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
 /// Whether any feed ever sighted that key by an ingest.
 fn was_captured(session: &Session<'_>, key: &NaturalKey) -> Outcome<bool> {
     let Some(record) = find_key(session.conn, key)? else { return Ok(false) };
-    let sql = "SELECT 1 FROM spans WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
+    let sql = "SELECT 1 FROM all_spans WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
     Ok(session.conn.prepare_cached(sql)?.exists([record])?)
 }
 
