@@ -21,8 +21,8 @@ const OLDEST_LIBRARY: i32 = 3_051_003;
 /// (docs/performance.md).
 const PAGE_SIZE: i64 = 8_192;
 
-/// Pages in the log after which a commit moves them into the file: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Pages in the log after which a commit moves them into the file and the log begins anew: 32 MiB.
+pub(crate) const LOG_PAGES: i64 = 4_000;
 
 /// How long to wait before asking again for the turn that SQLite does not wait for itself.
 const TURN: Duration = Duration::from_millis(5);
@@ -52,8 +52,8 @@ pub(crate) fn open_writer(path: &Path, busy: Duration) -> Outcome<Connection> {
     }
     use_log(&conn, busy)?;
     conn.pragma_update(None, "synchronous", "full")?;
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    conn.pragma_update(None, "cache_size", -65_536)?;
+    conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    conn.pragma_update(None, "cache_size", -16_384)?;
     // Savepoints keep the pages that they may have to put back: in memory rather than in a file.
     conn.pragma_update(None, "temp_store", "memory")?;
     schema::migrate(&mut conn)?;
@@ -83,6 +83,13 @@ pub(crate) fn open_reader(path: &Path, busy: Duration) -> Outcome<Connection> {
     let conn = open(path, busy)?;
     conn.pragma_update(None, "query_only", true)?;
     functions::register(&conn)?;
+    Ok(conn)
+}
+
+/// A further connection that moves the log into the file.
+pub(crate) fn open_checkpointer(path: &Path, busy: Duration) -> Outcome<Connection> {
+    let conn = open(path, busy)?;
+    conn.pragma_update(None, "synchronous", "full")?;
     Ok(conn)
 }
 

@@ -17,7 +17,7 @@ use crate::ledger::{self, Entry};
 use crate::manifest::OpenSpans;
 use crate::rows::{self, corrupt};
 use crate::session::{Session, find_fetch, find_record, find_space};
-use crate::versions;
+use crate::versions::{self, Held};
 
 /// Takes a batch: everything it writes, and the answer.
 pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<IngestReport> {
@@ -189,13 +189,13 @@ impl<'a> Loader<'a> {
         let Some(record) = record else { return Ok(None) };
         let mut load = self.conn.prepare_cached("SELECT id, first_seen FROM records WHERE no = ?")?;
         let (id, first_seen) = load.query_row([record], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let absent = self.absent(record)?;
+        // What is present is not absent.
+        let absent = if loaded.present.contains_key(key_hash) { None } else { self.absent(record)? };
         let shown = absent.and_then(|(shown, _)| shown).map(|shown| self.under_rule(record, shown)).transpose()?;
-        let matching = match shown {
-            // Only a first sight is compared with every version.
-            None => self.matching(record, &self.prepared.hashes_of(key_hash))?,
-            Some(_) => Vec::new(),
-        };
+        // Only a first sight is compared with every version.
+        let is_first_sight = shown.is_none() && !loaded.present.contains_key(key_hash);
+        let matching =
+            if is_first_sight { self.matching(record, &self.prepared.hashes_of(key_hash))? } else { Vec::new() };
         Ok(Some(Known {
             record: RecordId::from_bytes(id),
             first_seen: rows::instant(first_seen)?,
@@ -236,34 +236,30 @@ impl<'a> Loader<'a> {
 
     /// The current bronze version.
     fn current(&self, record: i64) -> Outcome<Option<Shown>> {
-        match versions::current(self.conn, record, Layer::Bronze)? {
-            Some(row) => self.version(row),
-            None => Ok(None),
-        }
+        versions::current(self.conn, record, Layer::Bronze)?.map(|held| self.shown(held)).transpose()
     }
 
     /// The bronze versions that have one of these hashes under the batch's rule.
     fn matching(&self, record: i64, wanted: &[ContentHash]) -> Outcome<Vec<Shown>> {
-        let mut matching: Vec<Shown> = self.version(versions::own_row(record))?.into_iter().collect();
-        let mut load = self.conn.prepare_cached("SELECT row FROM revisions WHERE row > ? AND row <= ? ORDER BY row")?;
+        let mut held: Vec<Held> = versions::find(self.conn, versions::own_row(record))?.into_iter().collect();
+        let mut load =
+            self.conn.prepare_cached("SELECT row, content FROM revisions WHERE row > ? AND row <= ? ORDER BY row")?;
         let range = (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Bronze));
-        let mut found = load.query(range)?;
-        while let Some(row) = found.next()? {
-            matching.extend(self.version(row.get(0)?)?);
-        }
-        matching.retain(|shown| wanted.contains(&shown.hash));
-        Ok(matching)
+        let found = load.query_map(range, |row| Ok(Held { row: row.get(0)?, content: row.get(1)? }))?;
+        held.extend(found.collect::<Result<Vec<Held>, _>>()?);
+        let shown = held.into_iter().map(|held| self.shown(held));
+        shown.filter(|shown| shown.as_ref().map_or(true, |shown| wanted.contains(&shown.hash))).collect()
     }
 
     /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
     fn under_rule(&self, record: i64, shown: Shown) -> Outcome<Shown> {
         let row = rows::version_row(record, Layer::Bronze, shown.version)?;
-        Ok(self.version(row)?.unwrap_or(shown))
+        versions::find(self.conn, row)?.map_or(Ok(shown), |held| self.shown(held))
     }
 
     /// A version with its hash under the batch's rule, made again when it was stored under another.
-    fn version(&self, row: i64) -> Outcome<Option<Shown>> {
-        let Some(content) = versions::content_of(self.conn, row)? else { return Ok(None) };
+    fn shown(&self, version: Held) -> Outcome<Shown> {
+        let Held { row, content } = version;
         let (_, version) = rows::split_row(row)?;
         let mut load = self.conn.prepare_cached(
             "SELECT c.hash, c.rule_hash, r.id FROM contents c JOIN rules r ON r.no = c.rule WHERE c.no = ?",
@@ -272,11 +268,11 @@ impl<'a> Loader<'a> {
         let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
         if held.get_ref(2)?.as_str().map_err(rusqlite::Error::from)? == self.rule_id.as_str() {
             let hash = held.get::<_, Option<[u8; 32]>>(1)?.map_or_else(|| held.get(0), Ok)?;
-            return Ok(Some(Shown { version, hash: ContentHash::from_bytes(hash) }));
+            return Ok(Shown { version, hash: ContentHash::from_bytes(hash) });
         }
         let mut load = self.conn.prepare_cached("SELECT hash, content FROM contents WHERE no = ?")?;
         let mut found = load.query([content])?;
         let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
-        Ok(Some(Shown { version, hash: self.rule.hash(&rows::content(held, 0, 1)?) }))
+        Ok(Shown { version, hash: self.rule.hash(&rows::content(held, 0, 1)?) })
     }
 }

@@ -226,7 +226,7 @@ fn get(conn: &Connection, wanted: &RecordRef) -> Outcome<Option<Record>> {
         None => versions::highest(conn, number)?,
     };
     let Some(shown) = shown else { return Ok(None) };
-    let mut found = select.query((number, shown))?;
+    let mut found = select.query((number, shown.row))?;
     found.next()?.map(|row| Head::read(row)?.record(conn)).transpose()
 }
 
@@ -263,9 +263,10 @@ impl Head {
             "SELECT hash, content, metadata, published, updated, recorded_at,
                     from_layer, from_version, from_hash, from_deleted FROM contents WHERE no = ?",
         )?;
-        let content = versions::content_of(conn, self.row)?;
-        let mut found = select.query([content])?;
-        let row = found.next()?.ok_or_else(|| rows::corrupt("a record without its version"))?;
+        let lost = || rows::corrupt("a record without its version");
+        let held = versions::find(conn, self.row)?.ok_or_else(lost)?;
+        let mut found = select.query([held.content])?;
+        let row = found.next()?.ok_or_else(lost)?;
         let (layer, version) = rows::split_row(self.row)?;
         Ok(Record {
             id: self.id,

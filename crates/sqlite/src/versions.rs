@@ -25,35 +25,40 @@ fn owner(row: i64) -> Option<i64> {
     (row == own_row(record)).then_some(record)
 }
 
-/// Where the content of a version lies, if there is such a version.
-pub(crate) fn content_of(conn: &Connection, row: i64) -> Outcome<Option<i64>> {
+/// A version: its row number, and where its content lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) row: i64,
+    pub(crate) content: i64,
+}
+
+/// The version of that row number, if there is one.
+pub(crate) fn find(conn: &Connection, row: i64) -> Outcome<Option<Held>> {
     let (sql, key) = match owner(row) {
         Some(record) => ("SELECT no FROM contents WHERE no = ?", record),
         None => ("SELECT content FROM revisions WHERE row = ?", row),
     };
-    Ok(conn.prepare_cached(sql)?.query_row([key], |found| found.get(0)).optional()?)
+    let content = conn.prepare_cached(sql)?.query_row([key], |found| found.get(0)).optional()?;
+    Ok(content.map(|content| Held { row, content }))
 }
 
-/// The row of a record's current version at a layer.
-pub(crate) fn current(conn: &Connection, record: i64, layer: Layer) -> Outcome<Option<i64>> {
+/// A record's current version at a layer.
+pub(crate) fn current(conn: &Connection, record: i64, layer: Layer) -> Outcome<Option<Held>> {
     let last = greatest(conn, rows::first_row(record, layer), rows::last_row(record, layer))?;
-    if last.is_some() || layer != Layer::Bronze { Ok(last) } else { own(conn, record) }
+    if last.is_some() || layer != Layer::Bronze { Ok(last) } else { find(conn, own_row(record)) }
 }
 
-/// The row of the version that is shown when no layer is asked: the current one of the highest layer.
-pub(crate) fn highest(conn: &Connection, record: i64) -> Outcome<Option<i64>> {
+/// The version that is shown when no layer is asked: the current one of the highest layer.
+pub(crate) fn highest(conn: &Connection, record: i64) -> Outcome<Option<Held>> {
     let last = greatest(conn, rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Gold))?;
-    if last.is_some() { Ok(last) } else { own(conn, record) }
+    if last.is_some() { Ok(last) } else { find(conn, own_row(record)) }
 }
 
-fn greatest(conn: &Connection, before: i64, last: i64) -> Outcome<Option<i64>> {
-    let mut find = conn.prepare_cached("SELECT max(row) FROM revisions WHERE row > ? AND row <= ?")?;
-    Ok(find.query_row((before, last), |row| row.get(0))?)
-}
-
-fn own(conn: &Connection, record: i64) -> Outcome<Option<i64>> {
-    let row = own_row(record);
-    Ok(content_of(conn, row)?.map(|_| row))
+fn greatest(conn: &Connection, before: i64, last: i64) -> Outcome<Option<Held>> {
+    let mut find =
+        conn.prepare_cached("SELECT row, content FROM revisions WHERE row > ? AND row <= ? ORDER BY row DESC LIMIT 1")?;
+    let held = find.query_row((before, last), |found| Ok(Held { row: found.get(0)?, content: found.get(1)? }));
+    Ok(held.optional()?)
 }
 
 /// Where the content of a new version goes, and notes it.
@@ -68,7 +73,7 @@ pub(crate) fn place(session: &mut Session<'_>, row: i64) -> Outcome<i64> {
 
 /// Keeps with the record when its version of the highest layer was published, now that this one was added.
 pub(crate) fn show(conn: &Connection, record: i64, row: i64, published: Option<i64>) -> Outcome<()> {
-    if highest(conn, record)? == Some(row) {
+    if highest(conn, record)?.is_some_and(|held| held.row == row) {
         // A page of the narrow table is written only where the date is another.
         conn.prepare_cached("UPDATE records SET published = ?2 WHERE no = ?1 AND published IS NOT ?2")?
             .execute((record, published))?;

@@ -13,7 +13,7 @@ use crate::manifest::OpenSpans;
 use crate::query::find;
 use crate::rows;
 use crate::session::{Session, find_key, find_record};
-use crate::versions;
+use crate::versions::{self, Held};
 
 /// Writes versions; the savepoint makes it all or none.
 pub(crate) fn put_many(session: &mut Session<'_>, writes: &[RecordWrite]) -> Outcome<Vec<VersionNo>> {
@@ -27,13 +27,13 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
         Some(record) => versions::current(conn, record, write.layer)?,
         None => None,
     };
-    if let Some(row) = current
-        && holds(session, row, write)?
+    if let Some(held) = current
+        && holds(session, held, write)?
     {
-        return Ok(rows::split_row(row)?.1);
+        return Ok(rows::split_row(held.row)?.1);
     }
     let number = match current {
-        Some(row) => rows::split_row(row)?.1.next(),
+        Some(held) => rows::split_row(held.row)?.1.next(),
         None => VersionNo::FIRST,
     };
     let record = match known {
@@ -95,11 +95,10 @@ fn check_id(session: &Session<'_>, write: &RecordWrite) -> Outcome<Option<i64>> 
 }
 
 /// Whether that version has the content and metadata of the write.
-fn holds(session: &Session<'_>, row: i64, write: &RecordWrite) -> Outcome<bool> {
-    let content = versions::content_of(session.conn, row)?;
+fn holds(session: &Session<'_>, held: Held, write: &RecordWrite) -> Outcome<bool> {
     let mut load = session.conn.prepare_cached("SELECT hash, metadata FROM contents WHERE no = ?")?;
     let (hash, metadata): ([u8; 32], Option<String>) =
-        load.query_row([content], |found| Ok((found.get(0)?, found.get(1)?)))?;
+        load.query_row([held.content], |found| Ok((found.get(0)?, found.get(1)?)))?;
     Ok(hash == *write.content.hash().as_bytes() && metadata.as_deref() == rows::stored_metadata(&write.metadata))
 }
 
@@ -142,7 +141,7 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
     let mut version = None;
     if let Some(layer) = doomed.layer {
         let Some(last) = versions::current(conn, record, layer)? else { return Ok(false) };
-        version = Some(rows::split_row(last)?.1);
+        version = Some(rows::split_row(last.row)?.1);
         delete_layer(session, record, layer)?;
     }
     let mut name = conn
@@ -170,12 +169,11 @@ fn delete_layer(session: &Session<'_>, record: i64, layer: Layer) -> Outcome<()>
          (no = ?4 OR no IN (SELECT content FROM revisions WHERE row > ?1 AND row <= ?2))",
     )?
     .execute((before, last, layer.rank(), record))?;
-    if let Some(row) = versions::highest(conn, record)? {
-        let content = versions::content_of(conn, row)?;
+    if let Some(held) = versions::highest(conn, record)? {
         conn.prepare_cached(
             "UPDATE records SET published = (SELECT published FROM contents WHERE no = ?2) WHERE no = ?1",
         )?
-        .execute((record, content))?;
+        .execute((record, held.content))?;
     }
     Ok(())
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::ingest::{CursorStep, IngestBatch};
-use feedspine_core::{Applied, ErrorKind, FeedId, Json, PageRequest, Selection, Seq, StorageBackend};
+use feedspine_core::{
+    Applied, Content, ErrorKind, FeedId, Json, Layer, PageRequest, RecordId, RecordWrite, Selection, Seq,
+    StorageBackend,
+};
 use feedspine_sqlite::{Settings, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::support::{item, items, key, open, snapshot};
+use crate::support::{at, item, items, key, open, snapshot};
 
 #[tokio::test]
 async fn many_ingests_at_once_share_commits() {
@@ -49,6 +52,43 @@ async fn a_failing_job_of_a_group_takes_back_itself_only() {
     let refused = answers.iter().filter(|answer| **answer == Err((ErrorKind::Conflict, Applied::No))).count();
     assert_eq!((refused, answers.iter().filter(|answer| answer.is_ok()).count()), (20, 40));
     assert_eq!(store.count(&Selection::everything()).await.unwrap(), 40);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_half_way_is_taken_back_alone() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(directory.path()).await);
+    let write = |number: u128, name: &str| RecordWrite {
+        id: RecordId::from_u128(number),
+        key: key(name),
+        layer: Layer::Bronze,
+        content: Content::empty(),
+        metadata: Content::empty(),
+        published: None,
+        updated: None,
+        recorded_at: at(1),
+        derived_from: None,
+    };
+    let mut running = JoinSet::new();
+    for number in 1..=60 {
+        let store = Arc::clone(&store);
+        // Its second write cannot be: another id holds the key that its first has just taken.
+        let (one, other) = (write(number, &format!("put-{number}")), write(number + 1_000, &format!("put-{number}")));
+        running.spawn(async move {
+            if number % 2 == 0 {
+                store.put_many(vec![one, other]).await.map(drop).map_err(|error| (error.kind(), error.applied()))
+            } else {
+                store.ingest(snapshot(number, 1, vec![item(0, &format!("kept-{number}"), "x")])).await.unwrap();
+                Ok(())
+            }
+        });
+    }
+    let answers = running.join_all().await;
+    let refused = answers.iter().filter(|answer| **answer == Err((ErrorKind::Conflict, Applied::No))).count();
+    assert_eq!((refused, answers.iter().filter(|answer| answer.is_ok()).count()), (30, 30));
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 30);
+    let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
+    assert_eq!(changes.len(), 30);
 }
 
 #[tokio::test]
