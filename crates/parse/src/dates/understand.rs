@@ -60,13 +60,17 @@ fn gather(tokens: &[Token<'_>]) -> Option<Parts> {
     let mut parts = Parts::default();
     let mut rest = tokens;
     let mut mark = None;
+    // What stands before is a number of the date: a sign and two digits go on with it.
+    let mut in_date = false;
     while let Some((first, after)) = rest.split_first() {
         let mut next = after;
         match *first {
             Token::Number { .. } if parts.time.is_none() && is_mark(after, b':') => next = parts.read_time(rest)?,
             Token::Number { value, digits } => parts.number(Field { value, digits, mark })?,
             Token::Word(word) => next = parts.word(word, after)?,
-            Token::Mark(b'+' | b'-') if parts.time.is_some() && parts.zone_can_follow() => {
+            Token::Mark(b'+' | b'-')
+                if parts.time.is_some() && parts.zone_can_follow() && !(in_date && is_short_number(after)) =>
+            {
                 next = parts.read_offset(rest)?;
             }
             Token::Mark(sign @ (b'-' | b'/' | b'.')) => {
@@ -78,6 +82,7 @@ fn gather(tokens: &[Token<'_>]) -> Option<Parts> {
             Token::Mark(_) | Token::Long { .. } => return None,
         }
         mark = None;
+        in_date = matches!(first, Token::Number { .. }) && std::ptr::eq(next, after);
         rest = next;
     }
     // A mark at the end belongs to something that is missing.
@@ -86,6 +91,11 @@ fn gather(tokens: &[Token<'_>]) -> Option<Parts> {
 
 fn is_mark(tokens: &[Token<'_>], wanted: u8) -> bool {
     tokens.first() == Some(&Token::Mark(wanted))
+}
+
+/// One or two digits that are not the hours of `hours:minutes`.
+fn is_short_number(tokens: &[Token<'_>]) -> bool {
+    matches!(tokens.first(), Some(Token::Number { digits: 1 | 2, .. })) && !is_mark(&tokens[1..], b':')
 }
 
 impl Parts {
