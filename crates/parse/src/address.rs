@@ -10,7 +10,13 @@ use crate::warning::Warnings;
 ///
 /// One with a scheme of the web is kept byte for byte. Any other is resolved, and kept beside the result; what is then
 /// still not of the web (`javascript:`, `urn:`) leads nowhere.
-pub(crate) fn link(raw: &str, base: Option<&str>, limits: &Limits, warnings: &mut Warnings) -> Link {
+pub(crate) fn link(
+    raw: &str,
+    base: Option<&str>,
+    resolved: &mut ResolvedBytes,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Link {
     let raw = raw.trim_matches(|c: char| c.is_ascii_whitespace());
     if raw.len() > limits.address_bytes {
         warnings.add("address.too_long", || {
@@ -21,9 +27,20 @@ pub(crate) fn link(raw: &str, base: Option<&str>, limits: &Limits, warnings: &mu
     if is_of_the_web(raw) {
         return Link { href: Some(raw.to_owned()), ..Link::default() };
     }
-    let resolved = resolve(raw, base);
-    Link { href: resolved.filter(|href| is_of_the_web(href)), raw: Some(raw.to_owned()), ..Link::default() }
+    if resolved.0 > limits.resolved_bytes {
+        warnings.add("address.unresolved", || {
+            format!("addresses were kept as they stand once {} bytes of others had been resolved", resolved.0)
+        });
+        return Link { raw: Some(raw.to_owned()), ..Link::default() };
+    }
+    let href = resolve(raw, base).filter(|href| is_of_the_web(href));
+    resolved.0 += href.as_ref().map_or(0, String::len);
+    Link { href, raw: Some(raw.to_owned()), ..Link::default() }
 }
+
+/// How many bytes a document's addresses have come to by being resolved.
+#[derive(Debug, Default)]
+pub(crate) struct ResolvedBytes(usize);
 
 /// The address that `reference` means where `base` holds.
 pub(crate) fn resolve(reference: &str, base: Option<&str>) -> Option<String> {
@@ -56,7 +73,7 @@ mod tests {
             ("javascript:alert(1)", Some("http://a.example/"), None),
             ("urn:isbn:1", Some("http://a.example/"), None),
         ] {
-            let link = link(raw, base, &Limits::default(), &mut Warnings::default());
+            let link = link(raw, base, &mut ResolvedBytes::default(), &Limits::default(), &mut Warnings::default());
             assert_eq!(link.href.as_deref(), href, "{raw} on {base:?}");
         }
     }
@@ -65,7 +82,18 @@ mod tests {
     fn an_endless_address_is_left_out() {
         let mut warnings = Warnings::default();
         let raw = format!("http://a.example/{}", "a".repeat(10_000));
-        assert_eq!(link(&raw, None, &Limits::default(), &mut warnings), Link::default());
+        assert_eq!(link(&raw, None, &mut ResolvedBytes::default(), &Limits::default(), &mut warnings), Link::default());
         assert_eq!(warnings.into_vec()[0].code, "address.too_long");
+    }
+
+    #[test]
+    fn a_base_cannot_make_much_of_little_without_end() {
+        let base = format!("http://a.example/{}/", "b".repeat(99));
+        let limits = Limits { resolved_bytes: 1_000, ..Limits::default() };
+        let (mut resolved, mut warnings) = (ResolvedBytes::default(), Warnings::default());
+        let mut links = (0..20).map(|_| link("c", Some(&base), &mut resolved, &limits, &mut warnings));
+        assert_eq!(links.by_ref().take_while(|link| link.href.is_some()).count(), 9);
+        assert!(links.all(|link| link.href.is_none() && link.raw.as_deref() == Some("c")));
+        assert_eq!(warnings.into_vec()[0].code, "address.unresolved");
     }
 }

@@ -9,6 +9,7 @@ mod meta;
 mod rss;
 mod text;
 
+use crate::address::ResolvedBytes;
 use crate::document::{Input, Parts};
 use crate::error::ParseError;
 use crate::limits::Limits;
@@ -32,6 +33,7 @@ pub(crate) fn read(
         parts: Parts::default(),
         ordinal: 0,
         extension_elements: 0,
+        resolved: ResolvedBytes::default(),
         buffer: String::new(),
     };
     let root = walk.root()?;
@@ -58,6 +60,7 @@ struct Walk<'a, 'w> {
     ordinal: u32,
     /// Elements of others that the present item holds.
     extension_elements: usize,
+    resolved: ResolvedBytes,
     /// A text in the making; kept, so that it grows only once.
     buffer: String,
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use feedspine_core::json::MAX_DEPTH;
 use feedspine_core::{Json, JsonError};
 
+use crate::address::ResolvedBytes;
 use crate::dates;
 use crate::document::{Input, Parts};
 use crate::error::ParseError;
@@ -32,7 +33,7 @@ pub(crate) fn read(
     if outline.items.is_none() && !says_json_feed(&members) {
         return Err(ParseError::NotAFeed { found: "a JSON object without items".into() });
     }
-    let mut reader = Reader { limits, warnings, base: input.base };
+    let mut reader = Reader { limits, warnings, base: input.base, resolved: ResolvedBytes::default() };
     let mut parts = Parts { format: Format::JsonFeed, ..Parts::default() };
     parts.truncated = outline.truncated;
     for (ordinal, slice) in outline.items.unwrap_or_default().into_iter().enumerate() {
@@ -70,6 +71,7 @@ struct Reader<'a, 'w> {
     limits: &'a Limits,
     warnings: &'w mut Warnings,
     base: Option<&'a str>,
+    resolved: ResolvedBytes,
 }
 
 type Members = BTreeMap<String, Json>;
@@ -157,7 +159,7 @@ impl Reader<'_, '_> {
 
     fn link(&mut self, members: &mut Members, name: &str, rel: Option<&str>) -> Option<Link> {
         let raw = string(members, name)?;
-        let mut link = crate::address::link(&raw, self.base, self.limits, self.warnings);
+        let mut link = crate::address::link(&raw, self.base, &mut self.resolved, self.limits, self.warnings);
         link.rel = rel.map(str::to_owned);
         Some(link)
     }

@@ -15,6 +15,9 @@ pub struct Limits {
     pub title_bytes: usize,
     /// Bytes of an address; a longer one is left out with a warning.
     pub address_bytes: usize,
+    /// Bytes of all addresses of a document that were resolved against a base; further ones are kept as they stand. A
+    /// long base makes much of little.
+    pub resolved_bytes: usize,
     /// Bytes of any other text of an item; more refuse the item.
     pub text_bytes: usize,
     /// Links, authors, tags and extension elements of one item, each; more refuse the item.
@@ -31,6 +34,7 @@ impl Default for Limits {
             items: 100_000,
             title_bytes: 64 * 1024,
             address_bytes: 8 * 1024,
+            resolved_bytes: 32 * 1024 * 1024,
             text_bytes: 16 * 1024 * 1024,
             members: 10_000,
             excerpt_bytes: 512,

@@ -56,7 +56,7 @@ pub(crate) struct Oddities {
     unknown_entities: u32,
     /// Attributes beyond the limit.
     attributes: u32,
-    /// `xml:base` that is no address.
+    /// `xml:base` that is no address, or too long.
     bases: u32,
     /// Names of HTML, which XML does not predefine.
     html_entities: u32,
@@ -90,6 +90,7 @@ pub(crate) struct Reader<'a> {
     oddities: Oddities,
     depth_limit: usize,
     attribute_limit: usize,
+    base_limit: usize,
     doctype: Option<&'a str>,
 }
 
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
             oddities: Oddities::default(),
             depth_limit: limits.depth,
             attribute_limit: limits.attributes,
+            base_limit: limits.address_bytes,
             doctype: None,
         }
     }
@@ -188,7 +190,7 @@ impl<'a> Reader<'a> {
 
     fn enter_base(&mut self) -> bool {
         let Some(reference) = self.attribute("xml:base") else { return false };
-        let resolved = address::resolve(reference.trim(), self.base());
+        let resolved = address::resolve(reference.trim(), self.base()).filter(|base| base.len() <= self.base_limit);
         self.oddities.bases += u32::from(resolved.is_none());
         resolved.is_some_and(|base| {
             self.bases.push(base);
@@ -306,7 +308,8 @@ impl<'a> Reader<'a> {
         warnings.add_many("xml.attributes", odd.attributes, || {
             format!("attributes beyond the first {} of an element were left out", self.attribute_limit)
         });
-        warnings.add_many("xml.base", odd.bases, || "an xml:base that is no address was ignored".to_owned());
+        warnings
+            .add_many("xml.base", odd.bases, || "an xml:base that is no address, or too long, was ignored".to_owned());
     }
 }
 

@@ -103,7 +103,7 @@ impl<'a> Walk<'a, '_> {
 
     /// A link to an address, resolved where the reader is.
     pub(super) fn link_to(&mut self, raw: &str) -> Link {
-        address::link(raw, self.reader.base(), self.limits, self.warnings)
+        address::link(raw, self.reader.base(), &mut self.resolved, self.limits, self.warnings)
     }
 
     /// An attribute of the element that has just begun; `None` when it is missing or empty.

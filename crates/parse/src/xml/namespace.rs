@@ -34,6 +34,9 @@ impl Vocabulary {
 /// feed has thirty; what is beyond is kept under no namespace.
 const MAX_NAMESPACES: usize = 256;
 
+/// A URI longer than this is kept as no namespace: every item that uses it holds a copy.
+const MAX_URI_BYTES: usize = 1_024;
+
 #[derive(Debug)]
 struct Binding<'a> {
     /// With the colon before it as in `xmlns:dc`; empty for the default namespace.
@@ -164,6 +167,9 @@ impl<'a> Namespaces<'a> {
     }
 
     fn other(&mut self, uri: &str) -> Vocabulary {
+        if uri.len() > MAX_URI_BYTES {
+            return Vocabulary::Other(u16::MAX);
+        }
         let known = self.others.iter().position(|other| other.uri == uri);
         let number = known.unwrap_or(self.others.len());
         if number == self.others.len() && number < MAX_NAMESPACES {

@@ -31,11 +31,13 @@ pub(super) struct Scanner<'a> {
     lenient: u32,
     /// There is no `?>` from here on: looked for once.
     no_instruction_ends: bool,
+    /// Bytes that were looked at for the end of tags that proved to be text.
+    in_vain: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, cut: false, lenient: 0, no_instruction_ends: false }
+        Self { text, at: 0, cut: false, lenient: 0, no_instruction_ends: false, in_vain: 0 }
     }
 
     pub(super) fn offset(&self) -> usize {
@@ -96,7 +98,10 @@ impl<'a> Scanner<'a> {
     fn start(&mut self) -> Token<'a> {
         let rest = self.rest();
         let name_end = 1 + name_length(&rest[1..]);
-        match tag_end(rest, name_end) {
+        // A `<` in a quoted value is read over, unless that was in vain for as many bytes as there are: else each of many
+        // tags could be looked at to the end of the text.
+        let quotes = if self.in_vain > self.text.len() { Quotes::EndAtTags } else { Quotes::HoldTags };
+        match tag_end(rest, name_end, quotes) {
             TagEnd::At(end) => {
                 let source = self.take(end + 1);
                 let mut attributes = source[name_end..end].trim_ascii();
@@ -116,7 +121,8 @@ impl<'a> Scanner<'a> {
                 }
             }
             // Another `<` comes before the end: this one was text.
-            TagEnd::Other => {
+            TagEnd::Other(end) => {
+                self.in_vain += end;
                 self.lenient += 1;
                 self.text(1)
             }
@@ -236,20 +242,29 @@ enum TagEnd {
     At(usize),
     /// The `>` that ends it, in the middle of a quoted value that never ends.
     Broken(usize),
-    /// Another tag begins before it ends.
-    Other,
+    /// Another tag begins there, before it ends.
+    Other(usize),
     /// The text ends before it does.
     None,
 }
 
+/// What a `<` in a quoted value means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// Nothing: it belongs to the value.
+    HoldTags,
+    /// As in well-formed XML, that the value cannot be one.
+    EndAtTags,
+}
+
 /// Finds the end of a tag. A quote counts only where a value may begin.
-fn tag_end(rest: &[u8], from: usize) -> TagEnd {
+fn tag_end(rest: &[u8], from: usize, quotes: Quotes) -> TagEnd {
     let (mut at, mut value_may_begin) = (from, false);
     while let Some(byte) = rest.get(at) {
         match byte {
             b'>' => return TagEnd::At(at),
-            b'<' => return TagEnd::Other,
-            b'"' | b'\'' if value_may_begin => match quote_end(rest, at + 1, *byte) {
+            b'<' => return TagEnd::Other(at),
+            b'"' | b'\'' if value_may_begin => match quote_end(rest, at + 1, *byte, quotes) {
                 Ok(end) => {
                     at = end;
                     value_may_begin = false;
@@ -266,7 +281,7 @@ fn tag_end(rest: &[u8], from: usize) -> TagEnd {
 }
 
 /// Finds the quote that ends a value. When a `<` comes first, and a `>` before that, the quote was forgotten.
-fn quote_end(rest: &[u8], from: usize, quote: u8) -> Result<usize, TagEnd> {
+fn quote_end(rest: &[u8], from: usize, quote: u8, quotes: Quotes) -> Result<usize, TagEnd> {
     let mut at = from;
     loop {
         let Some(found) = memchr2(quote, b'<', &rest[at..]) else {
@@ -280,6 +295,9 @@ fn quote_end(rest: &[u8], from: usize, quote: u8) -> Result<usize, TagEnd> {
             && let Some(end) = memchr(b'>', &rest[from..from + found])
         {
             return Err(TagEnd::Broken(from + end));
+        }
+        if quotes == Quotes::EndAtTags {
+            return Err(TagEnd::Other(at + found));
         }
         at += found + 1;
     }

@@ -98,3 +98,25 @@ fn control_characters_are_removed_and_line_ends_made_one() {
         assert_eq!(clean(&text, &mut Warnings::default()), "x".repeat(199), "{at}");
     }
 }
+
+#[test]
+fn tags_that_seem_to_begin_in_one_anothers_values_are_not_each_read_to_the_end() {
+    // From every `<` the value of `c` seems to go on over all the others.
+    let text = format!("<r>{}\" <", "<a b='\"' c=\"".repeat(40_000));
+    let began = std::time::Instant::now();
+    let (_, recovered, cut) = events(&text);
+    assert!(recovered && cut);
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_base_longer_than_any_address_is_ignored() {
+    let text = format!("<r xml:base='http://a.example/{}/'><a/></r>", "b".repeat(10_000));
+    let mut reader = Reader::new(&text, Some("http://a.example/"), &Limits::default());
+    while let Some(event) = reader.next().unwrap() {
+        assert!(matches!(event, Event::End) || reader.base() == Some("http://a.example/"));
+    }
+    let mut warnings = Warnings::default();
+    reader.report(&mut warnings);
+    assert_eq!(warnings.into_vec()[0].code, "xml.base");
+}
