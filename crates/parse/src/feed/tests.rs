@@ -251,3 +251,21 @@ fn an_entry_within_the_content_of_an_entry_is_content() {
     assert_eq!(document.items[0].id.as_deref(), Some("1"));
     assert!(!document.recovered);
 }
+
+#[test]
+fn elements_inside_markup_keep_their_prefix() {
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom' xmlns:svg='urn:svg'><entry><id>1</id>
+         <content type='xhtml'><svg:g><svg:s/></svg:g></content></entry></feed>",
+    );
+    assert_eq!(document.unwrap().items[0].contents[0].value, "<svg:g><svg:s /></svg:g>");
+}
+
+#[test]
+fn an_endless_namespace_is_not_copied_into_every_item() {
+    let uri = "urn:".to_owned() + &"n".repeat(100_000);
+    let items = "<item><guid>1</guid><n:x>y</n:x></item>".repeat(3);
+    let document = read(&format!("<rss xmlns:n='{uri}'><channel>{items}</channel></rss>")).unwrap();
+    assert_eq!(document.items.len(), 3);
+    assert!(document.items.iter().all(|item| content(item).as_str().len() < 1_000));
+}

@@ -124,9 +124,9 @@ fn name_of<'a>(text: &'a str, tag: &Tag<'a>) -> &'a str {
     if tag.vocabulary == Vocabulary::Xhtml {
         return tag.local;
     }
-    let from = &text[tag.offset + 1..];
-    let end = from.find(tag.local).map_or(0, |at| at + tag.local.len());
-    &from[..end]
+    // The local name is a slice of the text, and ends where the name does.
+    let end = tag.local.as_ptr() as usize - text.as_ptr() as usize + tag.local.len();
+    &text[tag.offset + 1..end]
 }
 
 /// Writes an attribute as it stood; declarations of namespaces are the document's affair.
