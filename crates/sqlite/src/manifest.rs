@@ -36,12 +36,14 @@ pub(crate) struct OpenSpans {
     /// Rows of chunks that became empty.
     emptied: Vec<i64>,
     next_row: i64,
+    /// Rows that were there when it was loaded, the smallest last.
+    taken: Vec<i64>,
 }
 
 impl OpenSpans {
     /// A feed without open spans.
     pub(crate) fn none(feed: i64) -> Self {
-        Self { chunks: Vec::new(), emptied: Vec::new(), next_row: feed << CHUNK_BITS }
+        Self { chunks: Vec::new(), emptied: Vec::new(), next_row: feed << CHUNK_BITS, taken: Vec::new() }
     }
 
     /// Reads the open spans of a feed.
@@ -57,8 +59,9 @@ impl OpenSpans {
             }
             let number = row.get(0)?;
             spans.chunks.push(Chunk { row: number, entries: entries.to_vec(), touched: false });
-            spans.next_row = number + 1;
+            spans.taken.push(number);
         }
+        spans.taken.sort_unstable_by(|a, b| b.cmp(a));
         spans.chunks.sort_unstable_by_key(|chunk| key_of(&chunk.entries[0]));
         Ok(spans)
     }
@@ -148,7 +151,12 @@ impl OpenSpans {
         self.chunks.insert(at + 1, Chunk { row, entries, touched: true });
     }
 
+    /// The smallest number that is free, lest those of a feed run into the next one's.
     fn new_row(&mut self) -> i64 {
+        while self.taken.last() == Some(&self.next_row) {
+            self.taken.pop();
+            self.next_row += 1;
+        }
         self.next_row += 1;
         self.next_row - 1
     }
@@ -259,6 +267,20 @@ mod tests {
         assert!(reloaded(&conn, &spans).to_map().unwrap().is_empty());
         let rows: i64 = conn.query_row("SELECT count(*) FROM manifests", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn a_feed_that_shows_other_items_each_time_uses_the_same_rows_again() {
+        let conn = store();
+        let mut spans = OpenSpans::none(7);
+        for round in 0..20 {
+            (0..400).for_each(|number| spans.remove(&key(1_000 * round + number)));
+            (0..400).for_each(|number| spans.set(&key(1_000 * (round + 1) + number), &span(number)));
+            spans = reloaded(&conn, &spans);
+        }
+        assert_eq!(spans.to_map().unwrap().len(), 400);
+        let last: i64 = conn.query_row("SELECT max(row) FROM manifests", [], |row| row.get(0)).unwrap();
+        assert!(last - (7 << CHUNK_BITS) < 60, "{last}");
     }
 
     #[test]
