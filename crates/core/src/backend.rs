@@ -125,7 +125,8 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// Records sightings told by a caller, for keys that may have no record.
     ///
     /// True means: no feed had ever sighted that key. The same (key, feed, fetch) again does nothing and gives the
-    /// first answer; one that an ingest has captured already does nothing and is not the first.
+    /// first answer; one that an ingest has captured already does nothing and is not the first. One that an ingest
+    /// captures later is that ingest's sighting from then on.
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>>;
 
     /// All sightings of a key, by `(observed_at, feed, fetch)`.

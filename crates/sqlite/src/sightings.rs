@@ -47,14 +47,24 @@ impl Run {
     }
 }
 
+/// Whether record `?1` was captured by the very observation that a row `t` of told sightings names, by `fetch` and `feed`:
+/// then both are one sighting.
+pub(crate) const CAPTURED: &str = "EXISTS (
+    SELECT 1 FROM fetches x JOIN ledger l ON l.fetch = x.no JOIN feeds f ON f.no = l.feed
+    WHERE x.id = t.fetch AND f.id = t.feed AND (
+        EXISTS (SELECT 1 FROM all_spans s WHERE s.record = ?1 AND s.feed = l.feed AND l.round >= s.since
+                AND (s.until IS NULL OR l.round <= s.until))
+        OR EXISTS (SELECT 1 FROM points p WHERE p.fetch = l.fetch AND p.feed = l.feed AND p.record = ?1)))";
+
 /// A page of all sightings of a key.
 pub(crate) fn sightings_page(conn: &Connection, key: &NaturalKey, page: &PageRequest) -> Outcome<Page<Sighting>> {
     let of = format!("sightings {key:?}");
     let after = page.after.as_ref().map(|cursor| place_of(&cursor.position(&of)?)).transpose()?;
     let wanted = limit(page.size() + 1);
     let mut found: Vec<(Place, Option<VersionNo>)> = Vec::new();
-    read_told(conn, &key.hash(), after.as_ref(), wanted, &mut found)?;
-    if let Some(record) = find_key(conn, key)? {
+    let record = find_key(conn, key)?;
+    read_told(conn, record, &key.hash(), after.as_ref(), wanted, &mut found)?;
+    if let Some(record) = record {
         read_points(conn, record, after.as_ref(), wanted, &mut found)?;
         for run in runs(conn, record)? {
             read_run(conn, &run, after.as_ref(), wanted, &mut found)?;
@@ -133,18 +143,20 @@ fn read_points(
 
 fn read_told(
     conn: &Connection,
+    record: Option<i64>,
     key_hash: &KeyHash,
     after: Option<&Place>,
     wanted: i64,
     found: &mut Vec<(Place, Option<VersionNo>)>,
 ) -> Outcome<()> {
     let (at, feed, fetch) = after.copied().unwrap_or_else(beginning);
-    let mut load = conn.prepare_cached(
-        "SELECT observed_at, feed, fetch FROM told
-         WHERE key_hash = ?1 AND (NOT ?5 OR (observed_at, feed, fetch) > (?2, ?3, ?4))
-         ORDER BY observed_at, feed, fetch LIMIT ?6",
-    )?;
-    let values = (key_hash.as_bytes(), at.as_micros(), feed.as_bytes(), fetch.as_bytes(), after.is_some(), wanted);
+    let mut load = conn.prepare_cached(&format!(
+        "SELECT observed_at, feed, fetch FROM told t
+         WHERE key_hash = ?7 AND (NOT ?5 OR (observed_at, feed, fetch) > (?2, ?3, ?4)) AND NOT {CAPTURED}
+         ORDER BY observed_at, feed, fetch LIMIT ?6"
+    ))?;
+    let values =
+        (record, at.as_micros(), feed.as_bytes(), fetch.as_bytes(), after.is_some(), wanted, key_hash.as_bytes());
     let mut rows = load.query(values)?;
     while let Some(row) = rows.next()? {
         let place = (rows::instant(row.get(0)?)?, FeedId::from_bytes(row.get(1)?), FetchId::from_bytes(row.get(2)?));
@@ -191,13 +203,15 @@ pub(crate) fn seen_many(conn: &Connection, keys: &[NaturalKey]) -> Outcome<Vec<O
 /// By arithmetic: a run counts its rounds, and its first and last are its earliest and latest.
 fn seen(conn: &Connection, key: &NaturalKey) -> Outcome<Option<Seen>> {
     let mut tally = Tally(None);
-    let mut told =
-        conn.prepare_cached("SELECT count(*), min(observed_at), max(observed_at) FROM told WHERE key_hash = ?")?;
-    tally.add_row(&mut told, key.hash().as_bytes())?;
-    if let Some(record) = find_key(conn, key)? {
+    let record = find_key(conn, key)?;
+    let mut told = conn.prepare_cached(&format!(
+        "SELECT count(*), min(observed_at), max(observed_at) FROM told t WHERE key_hash = ?2 AND NOT {CAPTURED}"
+    ))?;
+    tally.add_row(&mut told, (record, key.hash().as_bytes()))?;
+    if let Some(record) = record {
         let mut points =
             conn.prepare_cached("SELECT count(*), min(observed_at), max(observed_at) FROM points WHERE record = ?")?;
-        tally.add_row(&mut points, record)?;
+        tally.add_row(&mut points, [record])?;
         for run in runs(conn, record)? {
             let (earliest, _, _) = run.place(conn, run.first)?;
             let (latest, _, _) = run.place(conn, run.last)?;
@@ -219,9 +233,9 @@ impl Tally {
         }));
     }
 
-    fn add_row(&mut self, statement: &mut rusqlite::Statement<'_>, of: impl rusqlite::ToSql) -> Outcome<()> {
+    fn add_row(&mut self, statement: &mut rusqlite::Statement<'_>, of: impl rusqlite::Params) -> Outcome<()> {
         let (count, earliest, latest): (i64, Option<i64>, Option<i64>) =
-            statement.query_row([of], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            statement.query_row(of, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         if let (Some(earliest), Some(latest)) = (earliest, latest) {
             self.add(count.cast_unsigned(), rows::instant(earliest)?, rows::instant(latest)?);
         }

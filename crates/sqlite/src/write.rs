@@ -13,6 +13,7 @@ use crate::manifest::OpenSpans;
 use crate::query::find;
 use crate::rows;
 use crate::session::{Session, find_key, find_record};
+use crate::sightings::CAPTURED;
 use crate::versions::{self, Held};
 
 /// Writes versions; the savepoint makes it all or none.
@@ -265,14 +266,8 @@ fn observe(session: &Session<'_>, sighting: &Sighting) -> Outcome<bool> {
 /// Whether the observation that the caller names captured the key itself.
 fn sighted_by(session: &Session<'_>, told: &Sighting) -> Outcome<bool> {
     let Some(record) = find_key(session.conn, &told.key)? else { return Ok(false) };
-    let sql = "WITH observed AS (
-            SELECT l.feed, l.round, l.fetch FROM ledger l JOIN fetches t ON t.no = l.fetch JOIN feeds f ON f.no = l.feed
-            WHERE t.id = ?2 AND f.id = ?3)
-         SELECT 1 FROM observed o JOIN all_spans s ON s.record = ?1 AND s.feed = o.feed AND o.round >= s.since
-            AND (s.until IS NULL OR o.round <= s.until)
-         UNION ALL
-         SELECT 1 FROM observed o JOIN points p ON p.record = ?1 AND p.feed = o.feed AND p.fetch = o.fetch";
-    Ok(session.conn.prepare_cached(sql)?.exists((record, told.fetch.as_bytes(), told.feed.as_bytes()))?)
+    let sql = format!("SELECT 1 FROM (SELECT ?2 AS fetch, ?3 AS feed) t WHERE {CAPTURED}");
+    Ok(session.conn.prepare_cached(&sql)?.exists((record, told.fetch.as_bytes(), told.feed.as_bytes()))?)
 }
 
 /// Whether any feed ever sighted that key by an ingest.

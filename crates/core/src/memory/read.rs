@@ -1,6 +1,7 @@
 //! Questions: rows, pages, sightings expanded from spans.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 
 use super::tables::{FeedTable, RecordRow, Tables};
@@ -61,9 +62,19 @@ impl Tables {
 
     pub(super) fn sightings(&self, key: &NaturalKey) -> Vec<Sighting> {
         let key_hash = key.hash();
-        let told = self.told.get(&key_hash).into_iter().flatten().map(|(sighting, _)| sighting.clone());
-        let mut all: Vec<Sighting> = told.collect();
-        let Some(row) = self.keys.get(&key_hash).map(|id| &self.records[id]) else { return all };
+        let mut all = match self.keys.get(&key_hash) {
+            Some(id) => self.captured(key, &self.records[id]),
+            None => Vec::new(),
+        };
+        let observed: HashSet<_> = all.iter().map(|sighting| (sighting.feed, sighting.fetch)).collect();
+        let told = self.told.get(&key_hash).into_iter().flatten().map(|(sighting, _)| sighting);
+        // What an observation has captured too is one sighting, and that one.
+        all.extend(told.filter(|told| !observed.contains(&(told.feed, told.fetch))).cloned());
+        all
+    }
+
+    fn captured(&self, key: &NaturalKey, row: &RecordRow) -> Vec<Sighting> {
+        let mut all = Vec::new();
         self.for_each_span(row, |feed_id, feed, version, since, until| {
             for round in since.get()..=until.get() {
                 let observation = feed.observation_of(Round::new(round).expect("rounds begin at 1"));

@@ -25,6 +25,8 @@ checks! { Subject, "sightings":
     an_ingest_counts_as_a_sighting_and_a_write_does_not: "Seed calls",
         "After an ingest a told sighting is not the first; after a store it is.";
     telling_what_an_ingest_captured_adds_nothing: "P5", "A told sighting that an observation has captured is not the first and no second one.";
+    what_was_told_before_it_was_captured_is_one_sighting: "P5",
+        "An ingest that captures what was told of it before adds no second sighting, and changes no answer.";
     many_told_sightings_are_answered_in_order: "Seed calls", "Within one call the first of a key is the first.";
 }
 
@@ -222,6 +224,26 @@ async fn telling_what_an_ingest_captured_adds_nothing(store: Subject) -> Verdict
         ensure_eq!(store.record_sighting(told("a", 1, number, 10)).await?, false, "told of fetch {number}");
     }
     ensure_eq!(store.get_sightings(&key("a")).await?, before, "sightings");
+    Ok(())
+}
+
+async fn what_was_told_before_it_was_captured_is_one_sighting(store: Subject) -> Verdict {
+    for number in 1..=4 {
+        ensure_eq!(store.record_sighting(told("a", 1, number, 10)).await?, number == 1, "told of fetch {number}");
+    }
+    store.take(snapshot(1, vec![item("a", "x")])).await?;
+    store.take(unchanged(2, 1)).await?;
+    store.take(delta(3, vec![item("a", "x")])).await?;
+    let right = [
+        (feed(1), fetch(4), None),
+        (feed(1), fetch(1), Some(1)),
+        (feed(1), fetch(2), Some(1)),
+        (feed(1), fetch(3), Some(1)),
+    ];
+    ensure_eq!(store.sighted("a").await?, right, "sightings");
+    let seen = store.seen_many(&[key("a")]).await?[0].map(|seen| (seen.count, seen.latest));
+    ensure_eq!(seen, Some((4, observed(3))), "figures");
+    ensure_eq!(store.record_sighting(told("a", 1, 1, 10)).await?, true, "the first, told again");
     Ok(())
 }
 
