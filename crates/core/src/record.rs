@@ -215,7 +215,8 @@ impl RecordRef {
 
 /// A version written by a call rather than captured: promotion, enrichment, import, the seed's `store`.
 ///
-/// Content or metadata that differ from the current version append one; equal ones change nothing.
+/// Content or metadata that differ from the current version append one. Equal ones add nothing; what they were derived
+/// from, when they say so, takes the place of what the version was derived from before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordWrite {
     /// The id that the record has, or gets when its key is new.

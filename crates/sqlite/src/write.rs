@@ -31,6 +31,7 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
     if let Some(held) = current
         && holds(session, held, write)?
     {
+        note_source(session, held, write)?;
         return Ok(rows::split_row(held.row)?.1);
     }
     let number = match current {
@@ -101,6 +102,25 @@ fn holds(session: &Session<'_>, held: Held, write: &RecordWrite) -> Outcome<bool
     let (hash, metadata): ([u8; 32], Option<String>) =
         load.query_row([held.content], |found| Ok((found.get(0)?, found.get(1)?)))?;
     Ok(hash == *write.content.hash().as_bytes() && metadata.as_deref() == rows::stored_metadata(&write.metadata))
+}
+
+/// The version was derived anew, with the same result: it is as fresh as that source.
+fn note_source(session: &Session<'_>, held: Held, write: &RecordWrite) -> Outcome<()> {
+    let Some(source) = &write.derived_from else { return Ok(()) };
+    session
+        .conn
+        .prepare_cached(
+            "UPDATE contents SET from_layer = ?2, from_version = ?3, from_hash = ?4, from_deleted = ?5 WHERE no = ?1
+             AND (from_layer, from_version, from_hash, from_deleted) IS NOT (?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            held.content,
+            source.layer.rank(),
+            source.version.get(),
+            source.hash.as_bytes(),
+            source.source_deleted,
+        ))?;
+    Ok(())
 }
 
 fn insert_version(session: &mut Session<'_>, row: i64, write: &RecordWrite) -> Outcome<()> {

@@ -54,9 +54,15 @@ impl Tables {
             self.keys.insert(key_hash, write.id);
             self.records.insert(write.id, row);
         }
-        let current = self.records[&write.id].layer(write.layer).last();
-        let kind = match current {
-            Some(current) if same(&current.version, &write) => return current.version.number,
+        let mut current = self.row_mut(write.id).layer_mut(write.layer).last_mut();
+        if let Some(current) = current.as_deref_mut().filter(|current| same(&current.version, &write)) {
+            if write.derived_from.is_some() {
+                // Derived anew, with the same result: it is as fresh as that source.
+                current.version.derived_from = write.derived_from;
+            }
+            return current.version.number;
+        }
+        let kind = match &current {
             Some(_) => ChangeKind::Changed,
             None if known => ChangeKind::Promoted,
             None => ChangeKind::New,

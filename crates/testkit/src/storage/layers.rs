@@ -14,6 +14,7 @@ checks! { Subject, "layers":
     without_a_layer_the_highest_is_meant: "Seed calls", "Get, exists, query and count without a layer see one row a record, its highest.";
     a_first_version_at_a_further_layer_is_a_promotion: "Layers", "It is logged as promoted, a further version there as changed.";
     a_capture_does_not_touch_what_was_derived: "Layers", "New bronze versions leave silver and gold as they were.";
+    what_is_derived_anew_alike_is_as_fresh_as_its_source: "Layers", "The same content derived from a newer version adds no version and names the newer one.";
     lineage_names_version_and_hash: "Layers", "What a row was derived from is read back: layer, version and hash.";
     versions_are_counted_at_each_layer: "P4", "Each layer of a record has its own versions from 1 on.";
     a_deleted_layer_leaves_the_others: "Delete", "Deleting a layer removes its row and versions only, and is logged with the layer.";
@@ -117,6 +118,21 @@ async fn lineage_names_version_and_hash(store: Subject) -> Verdict {
     ensure_eq!((&rows[0].derived_from, &rows[1].derived_from), (&None, &derived_from), "lineage of bronze and silver");
     let versions = store.versions_page(record_id(1), Layer::Silver, &feedspine_core::PageRequest::first(9)).await?;
     ensure_eq!(versions.items[0].derived_from, derived_from, "lineage of the version");
+    Ok(())
+}
+
+async fn what_is_derived_anew_alike_is_as_fresh_as_its_source(store: Subject) -> Verdict {
+    put(&store, Layer::Bronze, "x").await?;
+    let silver = |derived_from| RecordWrite { derived_from, ..at_layer(Layer::Silver, "silver") };
+    store.store(silver(Some(lineage(Layer::Bronze, "x")))).await?;
+    put(&store, Layer::Bronze, "y").await?;
+    let newer = Some(Lineage { version: VersionNo::FIRST.next(), ..lineage(Layer::Bronze, "y") });
+    for derived_from in [newer.clone(), None] {
+        store.store(silver(derived_from)).await?;
+        let row = store.get(record_id(1), Some(Layer::Silver)).await?;
+        let found = row.map(|row| (row.version, row.derived_from));
+        ensure_eq!(found, Some((VersionNo::FIRST, newer.clone())), "version and lineage of silver");
+    }
     Ok(())
 }
 
