@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::hexadecimal;
-use crate::json::{Json, JsonError};
+use crate::json::{Json, JsonError, MAX_DEPTH};
 
 /// SHA-256 over canonical JSON: anyone can verify it with `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,12 @@ pub struct Content {
 
 impl Content {
     /// The canonical form of a value.
+    ///
+    /// # Panics
+    /// When the value is nested deeper than [`crate::json::MAX_DEPTH`], as none is that was read from text: what is made
+    /// here must not be the content that no question can read back. Ask [`Json::fits`] first where it may be.
     pub fn new(value: &Json) -> Self {
+        assert!(value.fits(), "content is nested no deeper than {MAX_DEPTH}");
         Self::from_canonical(value.to_canonical())
     }
 
@@ -237,6 +242,15 @@ mod tests {
         assert_eq!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":2},"t":"x"}"#));
         assert_ne!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":1},"t":"y"}"#));
         assert_ne!(rule.id(), HashRule::whole().id());
+    }
+
+    #[test]
+    fn what_fits_reads_back_and_no_more_is_made() {
+        let nested = |levels: usize| (0..levels).fold(Json::Null, |value, _| Json::Array(vec![value]));
+        let deepest = nested(MAX_DEPTH);
+        assert_eq!(Content::new(&deepest).to_json(), deepest);
+        assert!(Json::parse(&nested(MAX_DEPTH + 1).to_canonical()).is_err());
+        assert!(std::panic::catch_unwind(|| Content::new(&nested(MAX_DEPTH + 1))).is_err());
     }
 
     #[test]

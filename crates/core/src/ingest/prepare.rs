@@ -141,7 +141,7 @@ impl Prepared {
     /// Checks a batch and groups its items by key.
     ///
     /// # Errors
-    /// `Invalid`: an Unchanged batch with items or in parts, ordinals that do not ascend.
+    /// `Invalid`: an Unchanged batch with items or in parts, ordinals that do not ascend, a cursor nested too deep.
     pub fn new(batch: IngestBatch) -> Result<Self> {
         check(&batch)?;
         let mut keyed: Vec<(KeyHash, Contender)> = batch
@@ -341,6 +341,9 @@ fn check(batch: &IngestBatch) -> Result<()> {
     }
     if !batch.items.is_sorted_by(|a, b| a.ordinal < b.ordinal) {
         return Err(StorageError::invalid("the items' ordinals must ascend"));
+    }
+    if matches!(&batch.step, CursorStep::Advance { next, .. } if !next.fits()) {
+        return Err(StorageError::invalid("the cursor is nested too deep to be read back"));
     }
     if let Some(reject) = batch.rejects.iter().find(|reject| reject.code == KEY_COLLISION) {
         return Err(StorageError::invalid(format!("{KEY_COLLISION} is the store's to say (item {})", reject.ordinal)));

@@ -87,3 +87,12 @@ async fn parts_tell_the_same_as_one_batch() {
     let (a, b) = (whole.changes(&Seq::start(), limit).await, parts.changes(&Seq::start(), limit).await);
     assert_eq!(kinds(a.unwrap()), kinds(b.unwrap()));
 }
+
+#[tokio::test]
+async fn a_cursor_that_could_not_be_read_back_is_refused() {
+    let store = open_store().await;
+    let next = (0..=crate::json::MAX_DEPTH).fold(Json::Null, |value, _| Json::Array(vec![value]));
+    let step = CursorStep::Advance { expected: 0, next };
+    let refused = store.ingest(IngestBatch { step, ..batch(1, vec![item(0, "a", "x", 10)]) }).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+}

@@ -77,6 +77,20 @@ impl Json {
         writer.finish()
     }
 
+    /// Whether it is nested no deeper than [`MAX_DEPTH`], so that its text can be read back.
+    pub fn fits(&self) -> bool {
+        self.fits_below(0)
+    }
+
+    fn fits_below(&self, depth: usize) -> bool {
+        depth <= MAX_DEPTH
+            && match self {
+                Self::Array(elements) => elements.iter().all(|element| element.fits_below(depth + 1)),
+                Self::Object(members) => members.values().all(|member| member.fits_below(depth + 1)),
+                _ => true,
+            }
+    }
+
     /// The member of that name, when this is an object that has it.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
