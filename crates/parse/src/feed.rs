@@ -65,9 +65,6 @@ struct Walk<'a, 'w> {
     buffer: String,
 }
 
-/// The name of an element in lower case: publishers write `pubdate` as well as `pubDate`.
-type Name = str;
-
 impl<'a> Walk<'a, '_> {
     /// Goes to the root element.
     fn root(&mut self) -> Result<Tag<'a>, ParseError> {
@@ -196,13 +193,13 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// Folds a name to lower case without allocating.
+/// Folds a name to lower case without allocating: publishers write `pubdate` as well as `pubDate`.
 #[derive(Default)]
 struct LowerName([u8; 24]);
 
 impl LowerName {
     /// The name in lower case; one that is longer than any we know is given back as it is.
-    fn of<'s>(&'s mut self, name: &'s str) -> &'s Name {
+    fn of<'s>(&'s mut self, name: &'s str) -> &'s str {
         if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return name;
         }

@@ -94,10 +94,10 @@ impl Reader<'_, '_> {
             Err(error) => return Ok(Err(reject(None, "json.syntax", error.to_string()))),
         };
         let item = self.read_item(ordinal, members);
-        let title_bytes = item.title.as_ref().map_or(0, |title| title.value.len());
-        if title_bytes > self.limits.title_bytes {
-            let reason = format!("the title is {title_bytes} bytes long; the limit is {}", self.limits.title_bytes);
-            return Ok(Err(reject(item.id, "field.too_long", reason)));
+        let others = item.extensions.values().map(BTreeMap::len).sum();
+        if let Some((code, reason)) = self.limits.fault(&item, others) {
+            let link = item.link().map(str::to_owned);
+            return Ok(Err(RejectedItem { link, ..reject(item.id, code, reason) }));
         }
         Ok(Ok(item))
     }

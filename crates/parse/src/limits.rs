@@ -1,5 +1,7 @@
 //! [`Limits`]: what one document may cost.
 
+use crate::model::{Item, Text};
+
 /// Bounds on one document. What exceeds them costs the item or the document, never the process.
 ///
 /// The defaults are those of `reliability.md` and of the hostile cases: far beyond any real feed.
@@ -39,5 +41,34 @@ impl Default for Limits {
             members: 10_000,
             excerpt_bytes: 512,
         }
+    }
+}
+
+impl Limits {
+    /// Why an item cannot be taken: a code and a sentence. `others` are its elements or members that are nobody's we know.
+    pub(crate) fn fault(&self, item: &Item, others: usize) -> Option<(&'static str, String)> {
+        let bytes = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.value.len());
+        let contents = item.contents.iter().map(|text| text.value.len()).sum();
+        for (what, bytes, limit) in [
+            ("title", bytes(&item.title), self.title_bytes),
+            ("summary", bytes(&item.summary), self.text_bytes),
+            ("content", contents, self.text_bytes),
+        ] {
+            if bytes > limit {
+                return Some(("field.too_long", format!("the {what} is {bytes} bytes long; the limit is {limit}")));
+            }
+        }
+        for (what, count) in [
+            ("links", item.links.len()),
+            ("people", item.authors.len() + item.contributors.len()),
+            ("tags", item.tags.len()),
+            ("enclosures", item.enclosures.len()),
+            ("extensions", others),
+        ] {
+            if count > self.members {
+                return Some(("field.too_many", format!("the item has {count} {what}; the limit is {}", self.members)));
+            }
+        }
+        None
     }
 }

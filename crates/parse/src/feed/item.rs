@@ -1,7 +1,7 @@
 //! One item or entry.
 
 use super::text::Form;
-use super::{LowerName, Name, Walk};
+use super::{LowerName, Walk};
 use crate::error::ParseError;
 use crate::model::{Format, Item, Person, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag, Vocabulary};
@@ -64,7 +64,7 @@ impl<'a> Walk<'a, '_> {
         if self.parts.format == Format::Rss {
             Self::link_by_guid(&mut item);
         }
-        match self.fault(&item) {
+        match self.limits.fault(&item, self.extension_elements) {
             None => self.parts.items.push(item),
             Some((code, reason)) => {
                 let mut rejected = self.rejected(offset, code, reason);
@@ -109,7 +109,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn core_field(&mut self, tag: Tag<'a>, name: &Name, item: &mut Item) -> Result<(), ParseError> {
+    fn core_field(&mut self, tag: Tag<'a>, name: &str, item: &mut Item) -> Result<(), ParseError> {
         match name {
             "title" => set_if_any(&mut item.title, self.text_construct()?),
             "link" => self.item_link(tag, item)?,
@@ -142,7 +142,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Dublin Core: what the format itself has no word for, or did not say.
-    fn dublin_field(&mut self, tag: Tag<'a>, name: &Name, item: &mut Item) -> Result<(), ParseError> {
+    fn dublin_field(&mut self, tag: Tag<'a>, name: &str, item: &mut Item) -> Result<(), ParseError> {
         match name {
             "title" if item.title.is_none() => set_if_any(&mut item.title, self.text(TextKind::Unsaid, Form::Text)?),
             "description" if item.summary.is_none() => {
@@ -182,32 +182,6 @@ impl<'a> Walk<'a, '_> {
             item.links.extend(self.link(tag)?);
         }
         Ok(())
-    }
-
-    /// Why an item cannot be taken.
-    fn fault(&self, item: &Item) -> Option<(&'static str, String)> {
-        let too_long = |what: &str, bytes: usize, limit: usize| {
-            (bytes > limit)
-                .then(|| ("field.too_long", format!("the {what} is {bytes} bytes long; the limit is {limit}")))
-        };
-        let bytes = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.value.len());
-        let contents: usize = item.contents.iter().map(|text| text.value.len()).sum();
-        let lists = [
-            item.links.len(),
-            item.authors.len() + item.contributors.len(),
-            item.tags.len(),
-            item.enclosures.len(),
-            self.extension_elements,
-        ];
-        let members = lists.into_iter().max().unwrap_or_default();
-        too_long("title", bytes(&item.title), self.limits.title_bytes)
-            .or_else(|| too_long("summary", bytes(&item.summary), self.limits.text_bytes))
-            .or_else(|| too_long("content", contents, self.limits.text_bytes))
-            .or_else(|| {
-                (members > self.limits.members).then(|| {
-                    ("field.too_many", format!("a list has {members} members; the limit is {}", self.limits.members))
-                })
-            })
     }
 }
 

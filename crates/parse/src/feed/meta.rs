@@ -1,14 +1,14 @@
 //! What a document says of its feed.
 
+use super::Walk;
 use super::text::Form;
-use super::{Name, Walk};
 use crate::error::ParseError;
 use crate::model::{Person, TextKind};
 use crate::xml::{Tag, Vocabulary};
 
 impl<'a> Walk<'a, '_> {
     /// Reads one child of a channel or feed that is neither an item nor another container.
-    pub(super) fn feed_field(&mut self, tag: Tag<'a>, name: &Name) -> Result<(), ParseError> {
+    pub(super) fn feed_field(&mut self, tag: Tag<'a>, name: &str) -> Result<(), ParseError> {
         use Vocabulary::{DublinCore, DublinTerms};
         let core = tag.vocabulary.is_core();
         match (name, tag.vocabulary) {

@@ -41,6 +41,16 @@ fn a_bad_item_costs_itself() {
 }
 
 #[test]
+fn an_item_beyond_a_limit_is_refused_with_its_id() {
+    let members: Vec<String> = (0..10_001).map(|n| format!(r#""k{n}":1"#)).collect();
+    let title = "x".repeat(70_000);
+    let document =
+        read(&format!(r#"{{"items":[{{"id":"a","title":"{title}"}},{{"id":"b",{}}}]}}"#, members.join(","))).unwrap();
+    let codes: Vec<_> = document.rejects.iter().map(|reject| (reject.id.as_deref(), reject.code)).collect();
+    assert_eq!(codes, [(Some("a"), "field.too_long"), (Some("b"), "field.too_many")]);
+}
+
+#[test]
 fn of_a_cut_document_the_whole_items_remain() {
     let document = read(r#"{"items":[{"id":"a"},{"id":"b"},{"id":"c","title":"x"#).unwrap();
     assert!(document.truncated);
