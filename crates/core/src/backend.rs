@@ -50,6 +50,7 @@ impl Capabilities {
 
 /// A reject as it is kept in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quarantined {
     /// The fetch that brought it.
     pub fetch: FetchId,

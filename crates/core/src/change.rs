@@ -103,6 +103,7 @@ impl fmt::Display for ChangeKind {
 
 /// What happened, to which record, through which feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Event {
     /// What happened.
     pub kind: ChangeKind,
@@ -120,6 +121,7 @@ pub struct Event {
 
 /// The record and version that an event concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Subject {
     /// The record.
     pub record: RecordId,

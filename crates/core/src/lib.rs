@@ -21,6 +21,8 @@ mod key;
 mod memory;
 mod query;
 mod record;
+#[cfg(feature = "serde")]
+mod serial;
 mod sighting;
 mod state;
 pub mod time;

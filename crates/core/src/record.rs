@@ -63,6 +63,7 @@ impl FromStr for Layer {
 
 /// The number of a version of one record at one layer: 1, 2, 3 … without gaps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VersionNo(NonZeroU32);
 
 impl VersionNo {
@@ -100,6 +101,7 @@ impl fmt::Debug for VersionNo {
 
 /// What a version was derived from: the version and its hash, so that a stale derivation is known to be stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lineage {
     /// The layer derived from.
     pub layer: Layer,
@@ -142,6 +144,7 @@ pub struct Record {
 
 /// One content that a record had at one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Version {
     /// The record.
     pub record: RecordId,
@@ -169,6 +172,7 @@ pub struct Version {
 
 /// The observation that brought a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin {
     /// The feed.
     pub feed: FeedId,

@@ -6,6 +6,7 @@ use crate::{FeedId, FetchId, NaturalKey, Timestamp, VersionNo};
 
 /// The dense number 1, 2, 3 … of a feed's Snapshot and Unchanged observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Round(NonZeroU64);
 
 impl Round {
@@ -31,6 +32,7 @@ impl Round {
 
 /// One sighting. Each (key, feed, fetch) is exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Sighting {
     /// What was seen. The record may be absent or come later: sightings belong to the key.
     pub key: NaturalKey,

@@ -22,6 +22,7 @@ pub struct Candidate {
 
 /// An item that could not be taken: kept in quarantine with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reject {
     /// Its place in the document, from 0.
     pub ordinal: u32,
@@ -51,6 +52,7 @@ impl Part {
 
 /// What a batch says of the items it does not list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Coverage {
     /// The items are all that the feed holds now.
     Snapshot {
@@ -151,6 +153,7 @@ pub enum Outcome {
 
 /// How many of what; `seen = new + changed + unchanged + rejected`, each equal to a count over the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counts {
     /// Distinct keys plus rejects; for Unchanged, the size of the manifest.
     pub seen: u64,
@@ -206,6 +209,7 @@ pub struct IngestReport {
 
 /// A row of the ledger: a committed fetch that told us something of what the feed holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Observation {
     /// The feed.
     pub feed: FeedId,

@@ -15,6 +15,7 @@ use crate::{
 
 /// A bronze version and its hash under the batch's rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Shown {
     /// The version.
     pub version: VersionNo,
@@ -39,6 +40,7 @@ pub struct Loaded {
 
 /// A point sighting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Point {
     /// The record.
     pub record: RecordId,

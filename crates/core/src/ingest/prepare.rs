@@ -53,6 +53,7 @@ impl Entry {
 
 /// What a store keeps of a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FeedState {
     /// The cursor's revision; 0 when it was never set.
     pub revision: u64,
@@ -66,6 +67,7 @@ pub struct FeedState {
 
 /// What a feed was last known to hold, in brief; the items are its open spans.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Manifest {
     /// The fetch of the last Snapshot.
     pub told_by: FetchId,
@@ -113,6 +115,7 @@ pub struct Begun {
 
 /// A part that was committed before.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Committed {
     /// The digest of the batch that was committed.
     pub digest: BatchDigest,

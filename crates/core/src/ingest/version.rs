@@ -6,6 +6,7 @@ use crate::{ContentHash, RecordId, Round, SpanEnd, Timestamp, VersionNo};
 
 /// An open span: a record that the feed was last known to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Present {
     /// The record.
     pub record: RecordId,
