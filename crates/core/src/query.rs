@@ -1,11 +1,12 @@
 //! Questions about records: selection, order and keyset pages.
 
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 use sha2::{Digest, Sha256};
 
 use crate::json::Json;
-use crate::{Field, Filter, Layer, Record, StorageError, hexadecimal};
+use crate::{Field, Filter, Layer, NaturalKey, Record, RecordId, Sighting, StorageError, hexadecimal};
 
 /// The largest page that is given; asking for more gives this many.
 pub const MAX_PAGE: usize = 1_000;
@@ -91,6 +92,70 @@ impl PageRequest {
     pub fn size(&self) -> usize {
         self.limit.get().min(MAX_PAGE)
     }
+
+    /// Cuts this page from a list whose entries come with their places, which ascend; read no further than needed.
+    ///
+    /// `of` describes the list: its cursors are bound to it.
+    ///
+    /// # Errors
+    /// `Invalid`: a cursor of another list. What reading the list fails with.
+    pub fn cut<T>(
+        &self,
+        of: &str,
+        entries: impl IntoIterator<Item = Result<(Vec<Json>, T), StorageError>>,
+    ) -> Result<Page<T>, StorageError> {
+        let after = self.after.as_ref().map(|cursor| cursor.position(of)).transpose()?;
+        let mut page = Page { items: Vec::new(), next: None };
+        let mut last = Vec::new();
+        for entry in entries {
+            let (place, entry) = entry?;
+            if after.as_ref().is_some_and(|after| place <= *after) {
+                continue;
+            }
+            if page.items.len() == self.size() {
+                page.next = Some(Cursor::new(of, &last));
+                break;
+            }
+            page.items.push(entry);
+            last = place;
+        }
+        Ok(page)
+    }
+
+    /// Cuts this page from a list whose entries are numbered from 1 on; `read_after` reads those beyond a number.
+    ///
+    /// # Errors
+    /// As [`PageRequest::cut`].
+    pub fn cut_numbered<T, L>(
+        &self,
+        of: &str,
+        read_after: impl FnOnce(u64) -> Result<L, StorageError>,
+    ) -> Result<Page<T>, StorageError>
+    where
+        L: IntoIterator<Item = Result<(u64, T), StorageError>>,
+    {
+        let position = self.after.as_ref().map(|cursor| cursor.position(of)).transpose()?;
+        let after = match position.as_deref() {
+            None => 0,
+            Some([number]) => number.to_canonical().parse().unwrap_or(u64::MAX),
+            Some(_) => return Err(StorageError::invalid("the cursor does not fit the list")),
+        };
+        let entries = read_after(after)?.into_iter();
+        self.cut(of, entries.map(|entry| entry.map(|(number, entry)| (vec![Json::from(number)], entry))))
+    }
+
+    /// Cuts this page from all sightings of a key, which may come in any order.
+    ///
+    /// # Errors
+    /// `Invalid`: a cursor of another list.
+    pub fn cut_sightings(&self, key: &NaturalKey, mut all: Vec<Sighting>) -> Result<Page<Sighting>, StorageError> {
+        all.sort_by_key(|sighting| (sighting.observed_at, sighting.feed, sighting.fetch));
+        let placed = all.into_iter().map(|sighting| {
+            let at = Json::from(sighting.observed_at.as_micros());
+            Ok((vec![at, sighting.feed.to_string().into(), sighting.fetch.to_string().into()], sighting))
+        });
+        self.cut(&format!("sightings {key:?}"), placed)
+    }
 }
 
 /// A page, and where the next one begins.
@@ -100,6 +165,13 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// The same page of something made from each entry.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(make).collect(), next: self.next }
+    }
 }
 
 /// An opaque position in one particular list.
@@ -178,11 +250,79 @@ impl Query {
         }
     }
 
+    /// For a query without an order of its own: the id after which this page begins.
+    ///
+    /// # Errors
+    /// `Invalid`: not a cursor of this query.
+    pub fn after_id(&self) -> Result<Option<RecordId>, StorageError> {
+        let position = self.position()?.filter(|_| self.order.is_empty());
+        let id = position.as_deref().map(|place| place.first().and_then(Json::as_str).and_then(|id| id.parse().ok()));
+        id.map(|id| id.ok_or_else(|| StorageError::invalid("the cursor holds no id"))).transpose()
+    }
+
     /// The position after `record`.
     pub fn cursor_after(&self, record: &Record) -> Cursor {
+        Cursor::new(&self.identity(), &self.place(record))
+    }
+
+    /// Cuts this page from the rows of the selection's layer: filters, sorts and counts off.
+    ///
+    /// For stores that have no query language of their own. Rows may come in any order, unless the query has none:
+    /// then they have to ascend by id, and are read no further than needed. Holds two pages at most.
+    ///
+    /// # Errors
+    /// Those of [`Query::check`] and [`Query::position`]. What reading the rows fails with.
+    pub fn cut(
+        &self,
+        rows: impl IntoIterator<Item = Result<Record, StorageError>>,
+    ) -> Result<Page<Record>, StorageError> {
+        self.check()?;
+        let after = self.position()?;
+        let wanted = self.page.size() + 1;
+        let mut best: Vec<(Vec<Json>, Record)> = Vec::new();
+        for record in rows {
+            let record = record?;
+            if !self.selection.filter.matches(&record) {
+                continue;
+            }
+            let place = self.place(&record);
+            if after.as_ref().is_some_and(|after| self.compare(&place, after).is_le()) {
+                continue;
+            }
+            best.push((place, record));
+            if self.order.is_empty() && best.len() == wanted {
+                break;
+            }
+            if best.len() == 2 * wanted {
+                self.keep_first(&mut best, wanted);
+            }
+        }
+        self.keep_first(&mut best, wanted);
+        let more = best.len() == wanted;
+        best.truncate(self.page.size());
+        let items: Vec<Record> = best.into_iter().map(|(_, record)| record).collect();
+        let next = items.last().filter(|_| more).map(|last| self.cursor_after(last));
+        Ok(Page { items, next })
+    }
+
+    fn keep_first(&self, rows: &mut Vec<(Vec<Json>, Record)>, wanted: usize) {
+        rows.sort_by(|(a, _), (b, _)| self.compare(a, b));
+        rows.truncate(wanted);
+    }
+
+    /// The values that place a record in this order.
+    fn place(&self, record: &Record) -> Vec<Json> {
         let terms = self.order.iter().map(|order| sort_value(&order.field, record));
-        let position: Vec<Json> = terms.chain([Json::from(record.id.to_string())]).collect();
-        Cursor::new(&self.identity(), &position)
+        terms.chain([Json::from(record.id.to_string())]).collect()
+    }
+
+    fn compare(&self, a: &[Json], b: &[Json]) -> Ordering {
+        let directions = self.order.iter().map(|order| order.direction).chain([Direction::Ascending]);
+        let terms = a.iter().zip(b).zip(directions).map(|((a, b), direction)| match direction {
+            Direction::Ascending => a.cmp(b),
+            Direction::Descending => b.cmp(a),
+        });
+        terms.fold(Ordering::Equal, Ordering::then)
     }
 
     fn identity(&self) -> String {
@@ -202,3 +342,6 @@ pub fn sort_value(field: &Field, record: &Record) -> Json {
         _ => value.unwrap_or(Json::Null),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,14 @@ pub struct Seen {
     pub latest: Timestamp,
 }
 
+impl Seen {
+    /// The figures of these sightings; `None` when there are none.
+    pub fn of(sightings: &[Sighting]) -> Option<Self> {
+        let observed = || sightings.iter().map(|sighting| sighting.observed_at);
+        Some(Self { count: sightings.len() as u64, earliest: observed().min()?, latest: observed().max()? })
+    }
+}
+
 /// Why a span ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpanEnd {

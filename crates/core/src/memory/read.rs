@@ -1,14 +1,13 @@
 //! Questions: rows, pages, sightings expanded from spans.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 
 use super::tables::{FeedTable, RecordRow, Tables};
 use crate::ingest::Observation;
 use crate::{
-    Change, Cursor, Direction, FeedId, Json, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
-    RecordId, RecordRef, Result, Round, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, sort_value,
+    Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, Result,
+    Round, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version,
 };
 
 impl Tables {
@@ -18,46 +17,23 @@ impl Tables {
         row.current(wanted.layer).map(|stored| Self::record(id, row, stored))
     }
 
-    fn select<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = Record> + 'a {
+    /// The rows of a layer, by id.
+    fn rows(&self, layer: Option<Layer>) -> impl Iterator<Item = Record> + '_ {
         let rows = self.records.iter();
-        let current = rows.filter_map(|(id, row)| Some(Self::record(*id, row, row.current(selection.layer)?)));
-        current.filter(|record| selection.filter.matches(record))
+        rows.filter_map(move |(id, row)| Some(Self::record(*id, row, row.current(layer)?)))
     }
 
     pub(super) fn count(&self, selection: &Selection) -> Result<u64> {
         selection.filter.check()?;
-        Ok(self.select(selection).count() as u64)
+        Ok(self.rows(selection.layer).filter(|record| selection.filter.matches(record)).count() as u64)
     }
 
     pub(super) fn query_page(&self, query: &Query) -> Result<Page<Record>> {
-        query.check()?;
-        let after = query.position()?;
-        let place = |record: &Record| -> Vec<Json> {
-            let terms = query.order.iter().map(|order| sort_value(&order.field, record));
-            terms.chain([Json::from(record.id.to_string())]).collect()
-        };
-        let placed = self.select(&query.selection).map(|record| (place(&record), record));
-        let mut rows: Vec<(Vec<Json>, Record)> = match &after {
-            Some(after) => placed.filter(|(place, _)| compare(query, place, after) == Ordering::Greater).collect(),
-            None => placed.collect(),
-        };
-        rows.sort_by(|(a, _), (b, _)| compare(query, a, b));
-        let more = rows.len() > query.page.size();
-        rows.truncate(query.page.size());
-        let items: Vec<Record> = rows.into_iter().map(|(_, record)| record).collect();
-        let next = items.last().filter(|_| more).map(|last| query.cursor_after(last));
-        Ok(Page { items, next })
+        query.cut(self.rows(query.selection.layer).map(Ok))
     }
 
     pub(super) fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
-        let mut all = self.sightings(key);
-        all.sort_by_key(|sighting| (sighting.observed_at, sighting.feed, sighting.fetch));
-        let of = format!("sightings {key:?}");
-        let place = |sighting: &Sighting| -> Vec<Json> {
-            let at = Json::from(sighting.observed_at.as_micros());
-            vec![at, sighting.feed.to_string().into(), sighting.fetch.to_string().into()]
-        };
-        page_of(all, page, &of, place)
+        page.cut_sightings(key, self.sightings(key))
     }
 
     pub(super) fn sightings(&self, key: &NaturalKey) -> Vec<Sighting> {
@@ -98,12 +74,7 @@ impl Tables {
     }
 
     pub(super) fn seen(&self, key: &NaturalKey) -> Option<Seen> {
-        let all = self.sightings(key);
-        Some(Seen {
-            count: all.len() as u64,
-            earliest: all.iter().map(|sighting| sighting.observed_at).min()?,
-            latest: all.iter().map(|sighting| sighting.observed_at).max()?,
-        })
+        Seen::of(&self.sightings(key))
     }
 
     /// The record's closed spans and open ones, the latter up to the feed's last round.
@@ -129,20 +100,18 @@ impl Tables {
 
     pub(super) fn versions_page(&self, id: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
         let versions = self.records.get(&id).map(|row| row.layer(layer).as_slice()).unwrap_or_default();
-        let versions = versions.iter().map(|stored| stored.version.clone()).collect();
-        let place = |version: &Version| vec![Json::from(i64::from(version.number.get()))];
-        page_of(versions, page, &format!("versions {id} {layer}"), place)
+        let of = format!("versions {id} {layer}");
+        numbered_page(versions, page, &of, |stored| stored.version.clone())
     }
 
     pub(super) fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let ledger = self.feeds.get(&feed).map(|feed| feed.ledger.as_slice()).unwrap_or_default();
-        let numbered = ledger.iter().enumerate().map(|(at, entry)| (at, entry.observation.clone())).collect();
-        numbered_page(numbered, page, &format!("observations {feed}"))
+        numbered_page(ledger, page, &format!("observations {feed}"), |entry| entry.observation.clone())
     }
 
     pub(super) fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         let quarantine = self.feeds.get(&feed).map(|feed| feed.quarantine.as_slice()).unwrap_or_default();
-        numbered_page(quarantine.iter().cloned().enumerate().collect(), page, &format!("rejects {feed}"))
+        numbered_page(quarantine, page, &format!("rejects {feed}"), Quarantined::clone)
     }
 
     pub(super) fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
@@ -153,29 +122,11 @@ impl Tables {
     }
 }
 
-fn compare(query: &Query, a: &[Json], b: &[Json]) -> Ordering {
-    let directions = query.order.iter().map(|order| order.direction).chain([Direction::Ascending]);
-    let terms = a.iter().zip(b).zip(directions).map(|((a, b), direction)| match direction {
-        Direction::Ascending => a.cmp(b),
-        Direction::Descending => b.cmp(a),
-    });
-    terms.fold(Ordering::Equal, Ordering::then)
-}
-
-/// A page of a list whose entries' places ascend.
-fn page_of<T>(all: Vec<T>, page: &PageRequest, of: &str, place: impl Fn(&T) -> Vec<Json>) -> Result<Page<T>> {
-    let after = page.after.as_ref().map(|cursor| cursor.position(of)).transpose()?;
-    let rest = all.into_iter().filter(|entry| after.as_ref().is_none_or(|after| place(entry) > *after));
-    let mut items: Vec<T> = rest.take(page.size() + 1).collect();
-    let more = items.len() > page.size();
-    items.truncate(page.size());
-    let next = items.last().filter(|_| more).map(|last| Cursor::new(of, &place(last)));
-    Ok(Page { items, next })
-}
-
-/// A page of a list that is numbered in the order of commits.
-fn numbered_page<T>(all: Vec<(usize, T)>, page: &PageRequest, of: &str) -> Result<Page<T>> {
-    let place = |(at, _): &(usize, T)| vec![Json::from(*at as u64)];
-    let Page { items, next } = page_of(all, page, of, place)?;
-    Ok(Page { items: items.into_iter().map(|(_, entry)| entry).collect(), next })
+/// A page of a list that is numbered from 1 in the order of commits.
+fn numbered_page<R, T>(all: &[R], page: &PageRequest, of: &str, entry: impl Fn(&R) -> T) -> Result<Page<T>> {
+    let numbered = || (1..).zip(all);
+    page.cut_numbered(of, |after| {
+        let rest = numbered().skip(usize::try_from(after).unwrap_or(usize::MAX));
+        Ok(rest.map(|(number, row)| Ok((number, entry(row)))))
+    })
 }
