@@ -119,6 +119,13 @@ pub struct Event {
     pub recorded_at: Timestamp,
 }
 
+impl Event {
+    /// What a call did to a record, not a fetch.
+    pub fn by_call(kind: ChangeKind, subject: Subject, recorded_at: Timestamp) -> Self {
+        Self { kind, subject: Some(subject), feed: None, fetch: None, witness: None, recorded_at }
+    }
+}
+
 /// The record and version that an event concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

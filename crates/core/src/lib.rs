@@ -26,6 +26,7 @@ mod serial;
 mod sighting;
 mod state;
 pub mod time;
+mod write;
 
 pub use backend::{BackendInfo, Capabilities, Quarantined, StorageBackend};
 pub use change::{Change, ChangeKind, Event, Seq, Subject};
@@ -47,3 +48,4 @@ pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWr
 pub use sighting::{Round, Seen, Sighting, SpanEnd};
 pub use state::{Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, StateStore};
 pub use time::{Timestamp, TimestampError};
+pub use write::Put;

@@ -170,6 +170,26 @@ pub struct Version {
     pub derived_from: Option<Lineage>,
 }
 
+impl Version {
+    /// The row of a record whose current version this is.
+    pub fn to_record(&self, key: NaturalKey, key_rule: KeyRule, first_seen: Timestamp) -> Record {
+        Record {
+            id: self.record,
+            key,
+            key_rule,
+            layer: self.layer,
+            version: self.number,
+            content: self.content.clone(),
+            metadata: self.metadata.clone(),
+            published: self.published,
+            updated: self.updated,
+            first_seen,
+            recorded_at: self.recorded_at,
+            derived_from: self.derived_from.clone(),
+        }
+    }
+}
+
 /// The observation that brought a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -82,6 +82,14 @@ pub struct Manifest {
 }
 
 impl FeedState {
+    /// Notes that an open span was taken away by a delete: the next full document has to be looked at item by item.
+    pub fn lose_span(&mut self) {
+        if let Some(manifest) = &mut self.manifest {
+            manifest.digest = None;
+            manifest.size -= 1;
+        }
+    }
+
     /// What [`crate::StorageBackend::cursor`] answers.
     pub fn to_cursor(&self) -> Option<FeedCursor> {
         let manifest = self.manifest.as_ref().map(|manifest| manifest.told_by);

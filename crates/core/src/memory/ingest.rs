@@ -2,20 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::tables::{Absent, Entry, FeedTable, PartRow, PointRow, RecordRow, Span, Stored, Tables};
+use super::tables::{Absent, Entry, FeedTable, PointRow, RecordRow, Span, Tables};
 use crate::ingest::{
-    Begin, Begun, Committed, Coverage, Header, IngestReport, KEY_COLLISION, Known, Loaded, Observation, Point,
-    Prepared, Present, Shown, WritePlan,
+    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown, StoredVersion, WritePlan,
 };
-use crate::{
-    Content, Counts, FeedId, KeyHash, KeyHashMap, Layer, Origin, Quarantined, Record, Result, SpanEnd, Version,
-};
+use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result, SpanEnd};
 
 impl Tables {
     pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
         let header = self.header(prepared);
         let plan = match prepared.begin(&header)? {
-            Begin::Replay(committed) => return Ok(self.replay(prepared, &committed)),
+            Begin::Replay(_) => return Ok(self.replay(prepared)),
             Begin::Settled(plan) => *plan,
             Begin::Judge => {
                 let loaded = self.load(prepared);
@@ -29,30 +26,20 @@ impl Tables {
         let batch = prepared.batch();
         let Some(feed) = self.feeds.get(&batch.feed) else { return Header::default() };
         let entry = feed.by_fetch.get(&batch.fetch).map(|at| &feed.ledger[*at]);
-        let committed = entry.and_then(|entry| entry.parts.get(&batch.part.index)).map(|part| Committed {
-            digest: part.digest,
-            round: part.round,
-            revision: part.revision,
-            counts: part.counts,
-            retold: part.retold.clone(),
-        });
+        let part = entry.and_then(|entry| entry.parts.get(&batch.part.index));
+        let committed = part.map(|part| part.committed.clone());
         let of_round = match batch.coverage {
             Coverage::Unchanged { of } => feed.round_of(of),
             _ => None,
         };
-        let begun = entry.map(|entry| Begun {
-            observed_at: entry.observation.observed_at,
-            coverage: entry.observation.coverage,
-            ended: entry.ended,
-        });
+        let begun = entry.map(|entry| entry.row.begun());
         Header { feed: feed.state.clone(), committed, begun, of_round }
     }
 
-    fn replay(&self, prepared: &Prepared, committed: &Committed) -> IngestReport {
+    fn replay(&self, prepared: &Prepared) -> IngestReport {
         let batch = prepared.batch();
         let feed = &self.feeds[&batch.feed];
-        let part = &feed.ledger[feed.by_fetch[&batch.fetch]].parts[&batch.part.index];
-        prepared.replay(committed, &part.made.iter().copied().collect(), &part.collided)
+        prepared.replay_part(&feed.ledger[feed.by_fetch[&batch.fetch]].parts[&batch.part.index])
     }
 
     fn load(&self, prepared: &Prepared) -> Loaded {
@@ -90,10 +77,9 @@ impl Tables {
     }
 
     fn shown(&self, prepared: &Prepared, record: crate::RecordId, shown: Shown) -> Shown {
-        let rule = &prepared.batch().hash_rule;
         let versions = self.records[&record].layer(Layer::Bronze);
         let stored = versions.iter().find(|stored| stored.version.number == shown.version);
-        stored.map_or(shown, |stored| stored.shown_under(rule, &rule.id()))
+        stored.map_or(shown, |stored| prepared.shown(stored))
     }
 
     fn earlier(&self, prepared: &Prepared) -> KeyHashMap<Point> {
@@ -115,11 +101,10 @@ impl Tables {
     }
 
     fn known(&self, prepared: &Prepared, feed: Option<&FeedTable>, key_hash: &KeyHash) -> Option<Known> {
-        let rule = &prepared.batch().hash_rule;
         let id = *self.keys.get(key_hash)?;
         let row = &self.records[&id];
         let absent = feed.and_then(|feed| feed.absent.get(key_hash));
-        let under = |stored: &Stored| stored.shown_under(rule, &rule.id());
+        let under = |stored: &StoredVersion| prepared.shown(stored);
         let wanted = prepared.hashes_of(key_hash);
         let bronze = row.layer(Layer::Bronze);
         Some(Known {
@@ -134,7 +119,6 @@ impl Tables {
 
     fn apply(&mut self, prepared: &Prepared, plan: WritePlan) -> IngestReport {
         let batch = prepared.batch();
-        let part = part_row(prepared, &plan);
         for record in &plan.records {
             let item = prepared.item(record.item);
             self.keys.insert(record.key_hash, record.id);
@@ -150,23 +134,7 @@ impl Tables {
             self.records.insert(record.id, row);
         }
         for version in &plan.versions {
-            let item = prepared.item(version.item);
-            let stored = Stored {
-                shown: Shown { version: version.number, hash: version.hash },
-                version: Version {
-                    record: version.record,
-                    layer: Layer::Bronze,
-                    number: version.number,
-                    content: item.content.clone(),
-                    hash_rule: batch.hash_rule.id(),
-                    metadata: Content::empty(),
-                    published: item.published,
-                    updated: item.updated,
-                    recorded_at: batch.recorded_at,
-                    origin: Some(Origin { feed: batch.feed, fetch: batch.fetch }),
-                    derived_from: None,
-                },
-            };
+            let stored = prepared.stored(version);
             self.row_mut(version.record).layer_mut(Layer::Bronze).push(stored);
         }
         if plan.absorb_points {
@@ -192,7 +160,7 @@ impl Tables {
         if !plan.points.is_empty() {
             feed.points_of.entry(batch.fetch).or_default().extend(plan.points.iter().map(|point| point.record));
         }
-        feed.write_ledger(prepared, &plan, part);
+        feed.write_ledger(prepared, &plan);
         self.log.extend(plan.events);
         plan.report
     }
@@ -238,68 +206,27 @@ impl Tables {
     }
 
     /// A row as callers see it.
-    pub(super) fn record(id: crate::RecordId, row: &RecordRow, stored: &Stored) -> Record {
-        let version = &stored.version;
-        Record {
-            id,
-            key: row.key.clone(),
-            key_rule: row.key_rule,
-            layer: version.layer,
-            version: version.number,
-            content: version.content.clone(),
-            metadata: version.metadata.clone(),
-            published: version.published,
-            updated: version.updated,
-            first_seen: row.first_seen,
-            recorded_at: version.recorded_at,
-            derived_from: version.derived_from.clone(),
-        }
-    }
-}
-
-fn part_row(prepared: &Prepared, plan: &WritePlan) -> PartRow {
-    let made = plan.versions.iter().map(|version| (prepared.item(version.item).key.hash(), version.number));
-    let collided = plan.rejects.iter().filter(|reject| reject.code == KEY_COLLISION);
-    PartRow {
-        digest: prepared.digest(),
-        round: plan.report.round,
-        revision: plan.report.revision,
-        counts: plan.report.counts,
-        made: made.collect(),
-        collided: collided.map(|reject| reject.ordinal).collect(),
-        retold: plan.retold.clone(),
+    pub(super) fn record(row: &RecordRow, stored: &StoredVersion) -> Record {
+        stored.version.to_record(row.key.clone(), row.key_rule, row.first_seen)
     }
 }
 
 impl FeedTable {
-    fn write_ledger(&mut self, prepared: &Prepared, plan: &WritePlan, part: PartRow) {
+    fn write_ledger(&mut self, prepared: &Prepared, plan: &WritePlan) {
         let batch = prepared.batch();
-        let at = *self.by_fetch.entry(batch.fetch).or_insert_with(|| {
-            self.ledger.push(Entry {
-                observation: Observation {
-                    feed: batch.feed,
-                    fetch: batch.fetch,
-                    round: None,
-                    coverage: batch.coverage,
-                    observed_at: batch.observed_at,
-                    recorded_at: batch.recorded_at,
-                    counts: Counts::default(),
-                },
-                parts: HashMap::new(),
-                ended: false,
-            });
-            self.ledger.len() - 1
-        });
-        let entry = &mut self.ledger[at];
-        entry.observation.counts += plan.report.counts;
-        entry.observation.recorded_at = batch.recorded_at;
-        entry.observation.coverage = batch.coverage;
-        entry.parts.insert(batch.part.index, part);
-        entry.ended |= batch.part.last;
-        if let Some(round) = plan.report.round {
-            entry.observation.round = Some(round);
+        let at = self.by_fetch.get(&batch.fetch).copied();
+        let row = prepared.ledger_row(at.map(|at| &self.ledger[at].row), plan);
+        let at = at.unwrap_or(self.ledger.len());
+        if plan.report.round.is_some() {
             self.rounds.push(at);
         }
+        if let Some(entry) = self.ledger.get_mut(at) {
+            entry.row = row;
+        } else {
+            self.by_fetch.insert(batch.fetch, at);
+            self.ledger.push(Entry { row, parts: HashMap::new() });
+        }
+        self.ledger[at].parts.insert(batch.part.index, prepared.part_row(plan));
         let (fetch, recorded_at) = (batch.fetch, batch.recorded_at);
         let quarantined = plan.rejects.iter().map(|reject| Quarantined { fetch, recorded_at, reject: reject.clone() });
         self.quarantine.extend(quarantined);

@@ -14,13 +14,13 @@ impl Tables {
     pub(super) fn get(&self, wanted: &RecordRef) -> Option<Record> {
         let id = self.find(&wanted.name)?;
         let row = &self.records[&id];
-        row.current(wanted.layer).map(|stored| Self::record(id, row, stored))
+        row.current(wanted.layer).map(|stored| Self::record(row, stored))
     }
 
     /// The rows of a layer, by id.
     fn rows(&self, layer: Option<Layer>) -> impl Iterator<Item = Record> + '_ {
-        let rows = self.records.iter();
-        rows.filter_map(move |(id, row)| Some(Self::record(*id, row, row.current(layer)?)))
+        let rows = self.records.values();
+        rows.filter_map(move |row| Some(Self::record(row, row.current(layer)?)))
     }
 
     pub(super) fn count(&self, selection: &Selection) -> Result<u64> {
@@ -95,7 +95,7 @@ impl Tables {
 
     fn observed_at(&self, feed: FeedId, fetch: crate::FetchId) -> Timestamp {
         let feed = &self.feeds[&feed];
-        feed.ledger[feed.by_fetch[&fetch]].observation.observed_at
+        feed.ledger[feed.by_fetch[&fetch]].row.observation.observed_at
     }
 
     pub(super) fn versions_page(&self, id: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
@@ -106,7 +106,7 @@ impl Tables {
 
     pub(super) fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let ledger = self.feeds.get(&feed).map(|feed| feed.ledger.as_slice()).unwrap_or_default();
-        numbered_page(ledger, page, &format!("observations {feed}"), |entry| entry.observation.clone())
+        numbered_page(ledger, page, &format!("observations {feed}"), |entry| entry.row.observation.clone())
     }
 
     pub(super) fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {

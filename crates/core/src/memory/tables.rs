@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::ingest::{BatchDigest, Coverage, FeedState, Observation, Present, Shown};
+use crate::ingest::{Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
 use crate::{
-    Event, Feed, FeedId, Fetch, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey,
-    Quarantined, RecordId, Round, Sighting, SpanEnd, Timestamp, Version, VersionNo,
+    Event, Feed, FeedId, Fetch, FetchId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey, Quarantined, RecordId, Round,
+    Sighting, SpanEnd, Timestamp, VersionNo,
 };
 
 /// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
@@ -52,22 +52,8 @@ pub(super) struct Absent {
 /// An observation and its parts.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) observation: Observation,
+    pub(super) row: LedgerRow,
     pub(super) parts: HashMap<u32, PartRow>,
-    /// Its last part came.
-    pub(super) ended: bool,
-}
-
-/// A committed part: what a replay answers.
-#[derive(Debug, Clone)]
-pub(super) struct PartRow {
-    pub(super) digest: BatchDigest,
-    pub(super) round: Option<Round>,
-    pub(super) revision: u64,
-    pub(super) counts: crate::Counts,
-    pub(super) made: Vec<(KeyHash, VersionNo)>,
-    pub(super) collided: Vec<u32>,
-    pub(super) retold: Vec<u32>,
 }
 
 /// A record with its versions by layer, its closed spans and points.
@@ -77,26 +63,9 @@ pub(super) struct RecordRow {
     pub(super) key_hash: KeyHash,
     pub(super) key_rule: KeyRule,
     pub(super) first_seen: Timestamp,
-    pub(super) layers: [Vec<Stored>; 3],
+    pub(super) layers: [Vec<StoredVersion>; 3],
     pub(super) spans: Vec<Span>,
     pub(super) points: Vec<PointRow>,
-}
-
-/// A version, and its hash under its rule.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) version: Version,
-    pub(super) shown: Shown,
-}
-
-impl Stored {
-    /// The version with its hash under `rule`, made again when it was stored under another.
-    pub(super) fn shown_under(&self, rule: &HashRule, id: &HashRuleId) -> Shown {
-        if self.version.hash_rule == *id {
-            return self.shown;
-        }
-        Shown { version: self.shown.version, hash: rule.hash(&self.version.content) }
-    }
 }
 
 /// A span that ended.
@@ -119,16 +88,16 @@ pub(super) struct PointRow {
 }
 
 impl RecordRow {
-    pub(super) fn layer(&self, layer: Layer) -> &Vec<Stored> {
+    pub(super) fn layer(&self, layer: Layer) -> &Vec<StoredVersion> {
         &self.layers[usize::from(layer.rank())]
     }
 
-    pub(super) fn layer_mut(&mut self, layer: Layer) -> &mut Vec<Stored> {
+    pub(super) fn layer_mut(&mut self, layer: Layer) -> &mut Vec<StoredVersion> {
         &mut self.layers[usize::from(layer.rank())]
     }
 
     /// The current version at that layer, or at the highest there is.
-    pub(super) fn current(&self, layer: Option<Layer>) -> Option<&Stored> {
+    pub(super) fn current(&self, layer: Option<Layer>) -> Option<&StoredVersion> {
         match layer {
             Some(layer) => self.layer(layer).last(),
             None => self.layers.iter().rev().find_map(|versions| versions.last()),
@@ -140,12 +109,12 @@ impl FeedTable {
     /// The observation that a round counts.
     pub(super) fn observation_of(&self, round: Round) -> &Observation {
         let index = usize::try_from(round.get() - 1).expect("rounds fit memory");
-        &self.ledger[self.rounds[index]].observation
+        &self.ledger[self.rounds[index]].row.observation
     }
 
     /// Whether that fetch is a Snapshot or Unchanged observation, and which round it got.
     pub(super) fn round_of(&self, fetch: FetchId) -> Option<Round> {
-        let observation = &self.ledger[*self.by_fetch.get(&fetch)?].observation;
+        let observation = &self.ledger[*self.by_fetch.get(&fetch)?].row.observation;
         observation.round.filter(|_| observation.coverage != Coverage::Delta)
     }
 }

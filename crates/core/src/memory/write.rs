@@ -1,10 +1,12 @@
 //! Writes that are not captures: put, delete, told sightings.
 
-use super::tables::{Absent, FeedTable, RecordRow, Span, Stored, Tables};
-use crate::ingest::{Present, Shown};
+use std::collections::HashMap;
+
+use super::tables::{Absent, FeedTable, RecordRow, Span, Tables};
+use crate::ingest::Present;
 use crate::{
-    ChangeKind, Event, HashRule, KeyHash, KeyRule, Layer, RecordId, RecordName, RecordRef, RecordWrite, Result,
-    Sighting, SpanEnd, StorageError, Subject, Timestamp, Version, VersionNo,
+    ChangeKind, Event, KeyHash, KeyRule, Layer, Put, RecordId, RecordName, RecordRef, RecordWrite, Result, Sighting,
+    SpanEnd, Subject, Timestamp, VersionNo,
 };
 
 impl Tables {
@@ -15,23 +17,13 @@ impl Tables {
 
     /// All or none: every write is checked, against the store and against those before it, before the first is made.
     fn check_ids(&self, writes: &[RecordWrite]) -> Result<()> {
-        let mut by_id = std::collections::HashMap::new();
-        let mut by_key = std::collections::HashMap::new();
+        let mut by_id: HashMap<RecordId, KeyHash> = HashMap::new();
+        let mut by_key: HashMap<KeyHash, RecordId> = HashMap::new();
         for write in writes {
             let key_hash = write.key.hash();
-            let held_key =
-                self.records.get(&write.id).map(|row| row.key_hash).or_else(|| by_id.get(&write.id).copied());
-            if held_key.is_some_and(|held| held != key_hash) {
-                return Err(StorageError::invalid(format!(
-                    "record {} has another natural key than {}",
-                    write.id, write.key
-                )));
-            }
-            let held_id = self.keys.get(&key_hash).or_else(|| by_key.get(&key_hash)).copied();
-            if let Some(held) = held_id.filter(|held| *held != write.id) {
-                return Err(StorageError::conflict(format!("the natural key {} belongs to record {held}", write.key))
-                    .with_hint("write to that id, or delete that record first"));
-            }
+            let held_key = self.records.get(&write.id).map(|row| &row.key_hash).or_else(|| by_id.get(&write.id));
+            let held_id = self.keys.get(&key_hash).or_else(|| by_key.get(&key_hash));
+            write.check_names(held_key.copied(), held_id.copied())?;
             by_id.insert(write.id, key_hash);
             by_key.insert(key_hash, write.id);
         }
@@ -54,51 +46,22 @@ impl Tables {
             self.keys.insert(key_hash, write.id);
             self.records.insert(write.id, row);
         }
-        let mut current = self.row_mut(write.id).layer_mut(write.layer).last_mut();
-        if let Some(current) = current.as_deref_mut().filter(|current| same(&current.version, &write)) {
-            if write.derived_from.is_some() {
-                // Derived anew, with the same result: it is as fresh as that source.
-                current.version.derived_from = write.derived_from;
+        let row = self.row_mut(write.id);
+        let versions = row.layer_mut(write.layer);
+        match write.judge(versions.last().map(|current| &current.version), known) {
+            Put::Same(number) => number,
+            Put::Rederived(number, lineage) => {
+                let current = versions.last_mut().expect("a version was judged the same");
+                current.version.derived_from = Some(lineage);
+                number
             }
-            return current.version.number;
+            Put::Append(stored, event) => {
+                let number = stored.version.number;
+                versions.push(*stored);
+                self.log.push(event);
+                number
+            }
         }
-        let kind = match &current {
-            Some(_) => ChangeKind::Changed,
-            None if known => ChangeKind::Promoted,
-            None => ChangeKind::New,
-        };
-        let number = current.map_or(VersionNo::FIRST, |current| current.version.number.next());
-        self.log.push(Event {
-            kind,
-            subject: Some(Subject {
-                record: write.id,
-                key: write.key.clone(),
-                layer: Some(write.layer),
-                version: Some(number),
-            }),
-            feed: None,
-            fetch: None,
-            witness: None,
-            recorded_at: write.recorded_at,
-        });
-        let stored = Stored {
-            shown: Shown { version: number, hash: write.content.hash() },
-            version: Version {
-                record: write.id,
-                layer: write.layer,
-                number,
-                content: write.content,
-                hash_rule: HashRule::whole().id(),
-                metadata: write.metadata,
-                published: write.published,
-                updated: write.updated,
-                recorded_at: write.recorded_at,
-                origin: None,
-                derived_from: write.derived_from,
-            },
-        };
-        self.row_mut(write.id).layer_mut(write.layer).push(stored);
-        number
     }
 
     pub(super) fn find(&self, name: &RecordName) -> Option<RecordId> {
@@ -127,14 +90,8 @@ impl Tables {
         } else if doomed.layer == Some(Layer::Bronze) {
             self.forget_shown(id);
         }
-        self.log.push(Event {
-            kind: ChangeKind::Deleted,
-            subject: Some(Subject { record: id, key, layer: doomed.layer, version }),
-            feed: None,
-            fetch: None,
-            witness: None,
-            recorded_at: at,
-        });
+        let subject = Subject { record: id, key, layer: doomed.layer, version };
+        self.log.push(Event::by_call(ChangeKind::Deleted, subject, at));
         true
     }
 
@@ -198,10 +155,7 @@ impl FeedTable {
     /// Ends the open span of a key; the next full document has to be looked at item by item.
     fn take_present(&mut self, key_hash: &KeyHash) -> Option<Present> {
         let taken = self.present.remove(key_hash)?;
-        if let Some(manifest) = &mut self.state.manifest {
-            manifest.digest = None;
-            manifest.size -= 1;
-        }
+        self.state.lose_span();
         Some(taken)
     }
 }
@@ -215,8 +169,4 @@ impl RecordRow {
             }
         }
     }
-}
-
-fn same(version: &Version, write: &RecordWrite) -> bool {
-    version.content == write.content && version.metadata == write.metadata
 }
