@@ -50,6 +50,8 @@ pub struct PartRow {
     pub made: Vec<(KeyHash, VersionNo)>,
     /// The ordinals of items that it quarantined as [`KEY_COLLISION`].
     pub collided: Vec<u32>,
+    /// The keys of items that it quarantined: what [`super::Loaded::rejected`] wants to know.
+    pub rejected: Vec<KeyHash>,
 }
 
 impl Prepared {
@@ -113,6 +115,7 @@ impl Prepared {
             },
             made: made.collect(),
             collided: collided.map(|reject| reject.ordinal).collect(),
+            rejected: plan.rejects.iter().filter_map(|reject| Some(reject.key.as_ref()?.hash())).collect(),
         }
     }
 

@@ -2,24 +2,26 @@
 
 use std::collections::HashMap;
 
-use super::tables::{Absent, Entry, FeedTable, PointRow, RecordRow, Span, Tables};
+use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables};
 use crate::ingest::{
-    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown, StoredVersion, WritePlan,
+    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown, Standing, StoredVersion,
+    WritePlan,
 };
-use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result, SpanEnd};
+use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result};
 
 impl Tables {
     pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
         let header = self.header(prepared);
+        let mut loaded = Loaded::default();
         let plan = match prepared.begin(&header)? {
             Begin::Replay(_) => return Ok(self.replay(prepared)),
             Begin::Settled(plan) => *plan,
             Begin::Judge => {
-                let loaded = self.load(prepared);
+                loaded = self.load(prepared);
                 prepared.plan(&header, &loaded)
             }
         };
-        Ok(self.apply(prepared, plan))
+        Ok(self.apply(prepared, plan, &loaded))
     }
 
     fn header(&self, prepared: &Prepared) -> Header {
@@ -50,8 +52,8 @@ impl Tables {
             loaded.present = feed.present.iter().map(|(k, p)| (*k, self.rehashed(prepared, feed, p))).collect();
             if feed.by_fetch.contains_key(&batch.fetch) {
                 loaded.earlier = self.earlier(prepared);
-                let rejects = feed.quarantine.iter().filter(|kept| kept.fetch == batch.fetch);
-                loaded.rejected = rejects.filter_map(|kept| Some(kept.reject.key.as_ref()?.hash())).collect();
+                let parts = feed.ledger[feed.by_fetch[&batch.fetch]].parts.values();
+                loaded.rejected = parts.flat_map(|part| part.rejected.iter().copied()).collect();
             }
         }
         for key_hash in prepared.unsettled(&loaded) {
@@ -103,21 +105,11 @@ impl Tables {
     fn known(&self, prepared: &Prepared, feed: Option<&FeedTable>, key_hash: &KeyHash) -> Option<Known> {
         let id = *self.keys.get(key_hash)?;
         let row = &self.records[&id];
-        let absent = feed.and_then(|feed| feed.absent.get(key_hash));
-        let under = |stored: &StoredVersion| prepared.shown(stored);
-        let wanted = prepared.hashes_of(key_hash);
-        let bronze = row.layer(Layer::Bronze);
-        Some(Known {
-            record: id,
-            first_seen: row.first_seen,
-            current: bronze.last().map(under),
-            shown: absent.and_then(|absent| absent.shown).map(|shown| self.shown(prepared, id, shown)),
-            left: absent.and_then(|absent| absent.left),
-            matching: bronze.iter().map(under).filter(|shown| wanted.contains(&shown.hash)).collect(),
-        })
+        let absent = feed.and_then(|feed| feed.absent.get(key_hash)).copied().map(Standing::Left);
+        Some(prepared.known(key_hash, (id, row.first_seen), row.layer(Layer::Bronze), absent.as_ref()))
     }
 
-    fn apply(&mut self, prepared: &Prepared, plan: WritePlan) -> IngestReport {
+    fn apply(&mut self, prepared: &Prepared, plan: WritePlan, loaded: &Loaded) -> IngestReport {
         let batch = prepared.batch();
         for record in &plan.records {
             let item = prepared.item(record.item);
@@ -145,7 +137,7 @@ impl Tables {
                 }
             }
         }
-        self.apply_spans(batch.feed, &plan);
+        self.apply_spans(batch.feed, &plan, loaded);
         for point in &plan.points {
             let row = PointRow {
                 feed: batch.feed,
@@ -165,38 +157,22 @@ impl Tables {
         plan.report
     }
 
-    fn apply_spans(&mut self, feed_id: FeedId, plan: &WritePlan) {
-        let feed = self.feeds.entry(feed_id).or_default();
+    fn apply_spans(&mut self, feed_id: FeedId, plan: &WritePlan, loaded: &Loaded) {
         for closed in &plan.closed {
-            feed.present.remove(&closed.key_hash);
-            if closed.end != SpanEnd::Changed {
-                feed.absent.insert(closed.key_hash, Absent { shown: Some(closed.shown), left: Some(closed.end) });
-            }
             let span = Span { feed: feed_id, version: closed.version, since: closed.since, until: closed.until };
-            self.records.get_mut(&closed.record).expect("an open span has a record").spans.push(span);
+            self.row_mut(closed.record).spans.push(span);
         }
-        for opened in &plan.opened {
-            feed.absent.remove(&opened.key_hash);
-            let present = Present {
-                record: opened.record,
-                version: opened.shown.version,
-                since: opened.since,
-                shown: opened.shown,
-                age: opened.age,
-            };
-            feed.present.insert(opened.key_hash, present);
-        }
-        for (key_hash, shown) in &plan.rehashed {
-            if let Some(present) = feed.present.get_mut(key_hash) {
-                present.shown = *shown;
-            }
-        }
-        for point in &plan.points {
-            if let Some(present) = feed.present.get_mut(&point.key_hash) {
-                present.shown = point.shown;
-            } else {
-                let absent = feed.absent.entry(point.key_hash);
-                absent.or_insert(Absent { shown: None, left: None }).shown = Some(point.shown);
+        let feed = self.feeds.entry(feed_id).or_default();
+        for (key_hash, standing) in plan.standings(loaded) {
+            match standing {
+                Standing::Open(present) => {
+                    feed.absent.remove(&key_hash);
+                    feed.present.insert(key_hash, present);
+                }
+                Standing::Left(absent) => {
+                    feed.present.remove(&key_hash);
+                    feed.absent.insert(key_hash, absent);
+                }
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::ingest::{Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
+use crate::ingest::{Absent, Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
 use crate::{
     Event, Feed, FeedId, Fetch, FetchId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey, Quarantined, RecordId, Round,
-    Sighting, SpanEnd, Timestamp, VersionNo,
+    Sighting, Timestamp, VersionNo,
 };
 
 /// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
@@ -38,15 +38,6 @@ pub(super) struct FeedTable {
     pub(super) quarantine: Vec<Quarantined>,
     /// The records that have a point sighting by a fetch, so that its last part need not look for them.
     pub(super) points_of: HashMap<FetchId, Vec<RecordId>>,
-}
-
-/// A record that a feed showed and no longer holds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Absent {
-    /// What it showed last; `None` when that version was deleted since.
-    pub(super) shown: Option<Shown>,
-    /// `None` when it was only ever seen by Delta.
-    pub(super) left: Option<SpanEnd>,
 }
 
 /// An observation and its parts.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::tables::{Absent, FeedTable, RecordRow, Span, Tables};
-use crate::ingest::Present;
+use super::tables::{FeedTable, RecordRow, Span, Tables};
+use crate::ingest::{Absent, Present};
 use crate::{
     ChangeKind, Event, KeyHash, KeyRule, Layer, Put, RecordId, RecordName, RecordRef, RecordWrite, Result, Sighting,
     SpanEnd, Subject, Timestamp, VersionNo,
