@@ -1,0 +1,174 @@
+//! Ingest: load, plan, apply. What is new, changed or gone is `plan`'s to say, never ours.
+
+use feedspine_core::ingest::{
+    Begin, Header, IngestReport, Known, LedgerRow, Loaded, PartRow, Point, Prepared, Shown, Standing, WritePlan,
+};
+use feedspine_core::{Coverage, KeyHash, Layer, Quarantined, RecordId, Result, StorageError};
+use redb::WriteTransaction;
+
+use crate::query::versions_of;
+use crate::schema::{
+    FEEDS, FETCHES, Id, KEYS, LEDGER, PARTS, POINTS, POINTS_OF, PRESENT, RECORDS, REJECTS, ROUNDS, RecordRow, SPANS,
+    STANDINGS, VERSIONS,
+};
+use crate::write::log;
+
+/// One unit of work: the caller commits the transaction, or drops it when this fails.
+pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<IngestReport> {
+    let batch = prepared.batch();
+    let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
+    let told = ledger_row(tx, feed, fetch)?;
+    let part: Option<PartRow> = PARTS.get(tx, (feed, fetch, batch.part.index))?;
+    let of_round = match batch.coverage {
+        Coverage::Unchanged { of } => ledger_row(tx, feed, *of.as_bytes())?.and_then(|(_, row)| row.observation.round),
+        _ => None,
+    };
+    let header = Header {
+        feed: FEEDS.get(tx, feed)?.unwrap_or_default(),
+        committed: part.as_ref().map(|part| part.committed.clone()),
+        begun: told.as_ref().map(|(_, row)| row.begun()),
+        of_round,
+    };
+    let mut loaded = Loaded::default();
+    let plan = match (prepared.begin(&header)?, part) {
+        (Begin::Replay(_), Some(part)) => return Ok(prepared.replay_part(&part)),
+        (Begin::Settled(plan), _) => *plan,
+        _ => {
+            loaded = load(tx, prepared, &header)?;
+            prepared.plan(&header, &loaded)
+        }
+    };
+    apply(tx, prepared, &loaded, &plan)?;
+    write_ledger(tx, prepared, told.as_ref(), &plan)?;
+    Ok(plan.report)
+}
+
+/// What the ledger holds of a fetch, with its number.
+fn ledger_row(tx: &WriteTransaction, feed: Id, fetch: Id) -> Result<Option<(u64, LedgerRow)>> {
+    let Some(number) = FETCHES.get(tx, (feed, fetch))? else { return Ok(None) };
+    Ok(LEDGER.get(tx, (feed, number))?.map(|row| (number, row)))
+}
+
+fn load(tx: &WriteTransaction, prepared: &Prepared, header: &Header) -> Result<Loaded> {
+    let batch = prepared.batch();
+    let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
+    let mut loaded = Loaded::default();
+    let same_rule = header.feed.manifest.as_ref().is_none_or(|manifest| manifest.hash_rule == batch.hash_rule.id());
+    for ((_, hash), mut present) in PRESENT.range(tx, (feed, [0; 32])..=(feed, [255; 32]))? {
+        if !same_rule {
+            present.shown = shown(tx, prepared, present.record, present.shown)?;
+        }
+        loaded.present.insert(KeyHash::from_bytes(hash), present);
+    }
+    if header.begun.is_some() {
+        for ((.., hash), ()) in POINTS_OF.range(tx, (feed, fetch, [0; 32])..=(feed, fetch, [255; 32]))? {
+            let key_hash = KeyHash::from_bytes(hash);
+            if let Some((point, _)) = POINTS.get(tx, (hash, feed, fetch))? {
+                let present = loaded.present.contains_key(&key_hash);
+                let shown = shown(tx, prepared, point.record, point.shown)?;
+                loaded.earlier.insert(key_hash, Point { shown, present, ..point });
+            }
+        }
+        for (_, part) in PARTS.range(tx, (feed, fetch, 0)..=(feed, fetch, u32::MAX))? {
+            loaded.rejected.extend(part.rejected);
+        }
+    }
+    for key_hash in prepared.unsettled(&loaded) {
+        if let Some(known) = known(tx, prepared, &key_hash)? {
+            loaded.known.insert(key_hash, known);
+        }
+    }
+    for id in prepared.unnamed(&loaded) {
+        loaded.keys.insert(id, record_row(tx, id)?.key);
+    }
+    Ok(loaded)
+}
+
+fn known(tx: &WriteTransaction, prepared: &Prepared, key_hash: &KeyHash) -> Result<Option<Known>> {
+    let Some(id) = KEYS.get(tx, *key_hash.as_bytes())? else { return Ok(None) };
+    let first_seen = record_row(tx, id)?.first_seen;
+    let bronze = VERSIONS.range(tx, versions_of(*id.as_bytes(), Some(Layer::Bronze)))?;
+    let bronze: Vec<_> = bronze.into_iter().map(|(_, stored)| stored).collect();
+    let standing = STANDINGS.get(tx, (*key_hash.as_bytes(), *prepared.batch().feed.as_bytes()))?;
+    Ok(Some(prepared.known(key_hash, (id, first_seen), &bronze, standing.as_ref())))
+}
+
+fn record_row(tx: &WriteTransaction, id: RecordId) -> Result<RecordRow> {
+    RECORDS.get(tx, *id.as_bytes())?.ok_or_else(|| StorageError::corrupt(format!("record {id} is missing")))
+}
+
+/// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
+fn shown(tx: &WriteTransaction, prepared: &Prepared, record: RecordId, noted: Shown) -> Result<Shown> {
+    let stored = VERSIONS.get(tx, (*record.as_bytes(), Layer::Bronze.rank(), noted.version.get()))?;
+    Ok(stored.map_or(noted, |stored| prepared.shown(&stored)))
+}
+
+/// Writes what the plan says: each list becomes rows of one table and of its index.
+fn apply(tx: &WriteTransaction, prepared: &Prepared, loaded: &Loaded, plan: &WritePlan) -> Result<()> {
+    let batch = prepared.batch();
+    let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
+    for record in &plan.records {
+        let item = prepared.item(record.item);
+        let row = RecordRow { key: item.key.clone(), key_rule: item.key_rule, first_seen: batch.observed_at };
+        RECORDS.put(tx, *record.id.as_bytes(), &row)?;
+        KEYS.put(tx, *record.key_hash.as_bytes(), &record.id)?;
+    }
+    for version in &plan.versions {
+        let key = (*version.record.as_bytes(), Layer::Bronze.rank(), version.number.get());
+        VERSIONS.put(tx, key, &prepared.stored(version))?;
+    }
+    for closed in &plan.closed {
+        SPANS.put(tx, (*closed.key_hash.as_bytes(), feed, closed.since.get()), &(closed.until, closed.version))?;
+    }
+    for (key_hash, standing) in plan.standings(loaded) {
+        stand(tx, feed, *key_hash.as_bytes(), &standing)?;
+    }
+    if plan.absorb_points {
+        for ((.., hash), ()) in POINTS_OF.take_range(tx, (feed, fetch, [0; 32])..=(feed, fetch, [255; 32]))? {
+            POINTS.take(tx, (hash, feed, fetch))?;
+        }
+    }
+    for point in &plan.points {
+        let hash = *point.key_hash.as_bytes();
+        POINTS.put(tx, (hash, feed, fetch), &(point.clone(), batch.observed_at))?;
+        POINTS_OF.put(tx, (feed, fetch, hash), &())?;
+    }
+    plan.events.iter().try_for_each(|event| log(tx, event))
+}
+
+/// Keeps how a key stands with a feed, and the feed's open spans in step with it.
+pub(crate) fn stand(tx: &WriteTransaction, feed: Id, hash: [u8; 32], standing: &Standing) -> Result<()> {
+    if let Standing::Open(present) = standing {
+        PRESENT.put(tx, (feed, hash), present)?;
+    } else {
+        PRESENT.take(tx, (feed, hash))?;
+    }
+    STANDINGS.put(tx, (hash, feed), standing)
+}
+
+fn write_ledger(
+    tx: &WriteTransaction,
+    prepared: &Prepared,
+    told: Option<&(u64, LedgerRow)>,
+    plan: &WritePlan,
+) -> Result<()> {
+    let batch = prepared.batch();
+    let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
+    let row = prepared.ledger_row(told.map(|(_, row)| row), plan);
+    let number = match told {
+        Some((number, _)) => *number,
+        None => LEDGER.last(tx, (feed, 0)..=(feed, u64::MAX))?.map_or(1, |((_, last), _)| last + 1),
+    };
+    LEDGER.put(tx, (feed, number), &row)?;
+    FETCHES.put(tx, (feed, fetch), &number)?;
+    PARTS.put(tx, (feed, fetch, batch.part.index), &prepared.part_row(plan))?;
+    if let Some(round) = plan.report.round {
+        ROUNDS.put(tx, (feed, round.get()), &(batch.fetch, batch.observed_at))?;
+    }
+    let last = REJECTS.last(tx, (feed, 0)..=(feed, u64::MAX))?.map_or(0, |((_, last), _)| last);
+    for (number, reject) in (last + 1..).zip(&plan.rejects) {
+        let kept = Quarantined { fetch: batch.fetch, recorded_at: batch.recorded_at, reject: reject.clone() };
+        REJECTS.put(tx, (feed, number), &kept)?;
+    }
+    FEEDS.put(tx, feed, &plan.feed)
+}
