@@ -26,7 +26,7 @@ use redb::{ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, WriteTr
 
 use crate::error::fault;
 
-const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
+const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 10_000 };
 
 /// A store in one redb file.
 #[derive(Debug, Clone)]
