@@ -59,9 +59,7 @@ async fn what_was_acknowledged_is_there_after_reopening(store: Subject) -> Verdi
 async fn a_store_dropped_without_close_loses_nothing(store: Subject) -> Verdict {
     some_history(&store).await?;
     let before = everything(&store).await?;
-    let beside = store.opened_beside().await?;
-    drop(store);
-    ensure_eq!(everything(&beside).await?, before, "everything");
+    ensure_eq!(everything(&store.dropped().await?).await?, before, "everything");
     Ok(())
 }
 

@@ -47,8 +47,8 @@ pub trait StorageProvider: Send + Sync + 'static {
     /// Makes room for a store that no other check sees. It holds nothing yet.
     async fn place(&self) -> Result<Self::Place>;
 
-    /// Opens the store at that place; the kit calls `initialize`. A store that is durable is opened several times at one
-    /// place, and finds there what was acknowledged before.
+    /// Opens the store at that place; the kit calls `initialize`. A store that is durable is opened again at its
+    /// place, and finds there what was acknowledged before; one that takes several processes is also opened beside itself.
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 

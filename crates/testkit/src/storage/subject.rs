@@ -75,22 +75,31 @@ impl Subject {
         self.opened_beside().await
     }
 
-    /// Opens the store a second time, beside this one.
-    pub(super) async fn opened_beside(&self) -> Verdict<Self> {
+    /// Drops the store as it is, and opens what it left behind.
+    pub(super) async fn dropped(self) -> Verdict<Self> {
         self.needs_durability()?;
+        let Self { store, site } = self;
+        drop(store);
+        let store = site.open().await?;
+        store.initialize().await?;
+        Ok(Self { store, site })
+    }
+
+    /// Opens the store a second time, beside this one: for stores that take several processes.
+    pub(super) async fn opened_beside(&self) -> Verdict<Self> {
         let store = self.site.open().await?;
         store.initialize().await?;
         Ok(Self { store, site: Arc::clone(&self.site) })
     }
 
-    /// Handles of one more store, at a place that holds nothing yet, none of them initialised: several where a place can
-    /// be opened several times, else the same one.
+    /// Handles of one more store, at a place that holds nothing yet, none of them initialised: several where a place takes
+    /// several processes, else the same one.
     pub(super) async fn uninitialised(&self, handles: usize) -> Verdict<(Vec<Arc<dyn StorageBackend>>, impl Sized)> {
         let site = self.site.elsewhere().await?;
         let mut opened = vec![site.open().await?];
         while opened.len() < handles {
-            let durable = self.store.info().capabilities.durable;
-            opened.push(if durable { site.open().await? } else { Arc::clone(&opened[0]) });
+            let several = self.store.info().capabilities.multi_process;
+            opened.push(if several { site.open().await? } else { Arc::clone(&opened[0]) });
         }
         Ok((opened, site))
     }
