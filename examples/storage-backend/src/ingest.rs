@@ -53,20 +53,18 @@ fn load(tx: &WriteTransaction, prepared: &Prepared, header: &Header) -> Result<L
     let batch = prepared.batch();
     let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
     let mut loaded = Loaded::default();
-    let same_rule = header.feed.manifest.as_ref().is_none_or(|manifest| manifest.hash_rule == batch.hash_rule.id());
+    let changes_rule = prepared.changes_rule(header);
     for ((_, hash), mut present) in PRESENT.range(tx, (feed, [0; 32])..=(feed, [255; 32]))? {
-        if !same_rule {
+        if changes_rule {
             present.shown = shown(tx, prepared, present.record, present.shown)?;
         }
         loaded.present.insert(KeyHash::from_bytes(hash), present);
     }
     if header.begun.is_some() {
         for ((.., hash), ()) in POINTS_OF.range(tx, (feed, fetch, [0; 32])..=(feed, fetch, [255; 32]))? {
-            let key_hash = KeyHash::from_bytes(hash);
             if let Some((point, _)) = POINTS.get(tx, (hash, feed, fetch))? {
-                let present = loaded.present.contains_key(&key_hash);
                 let shown = shown(tx, prepared, point.record, point.shown)?;
-                loaded.earlier.insert(key_hash, Point { shown, present, ..point });
+                loaded.earlier.insert(point.key_hash, Point { shown, ..point });
             }
         }
         for (_, part) in PARTS.range(tx, (feed, fetch, 0)..=(feed, fetch, u32::MAX))? {

@@ -26,9 +26,9 @@ pub struct Shown {
 /// What a backend loaded for [`Prepared::plan`].
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
-    /// The feed's open spans.
+    /// The feed's open spans, what they show hashed under the batch's rule (see [`Prepared::changes_rule`]).
     pub present: KeyHashMap<Present>,
-    /// What earlier parts of this fetch have shown.
+    /// What earlier parts of this fetch have shown, hashed under the batch's rule.
     pub earlier: KeyHashMap<Point>,
     /// What is known of the keys that [`Prepared::unsettled`] named; keys without a record are left out.
     pub known: KeyHashMap<Known>,
@@ -52,7 +52,7 @@ pub struct Point {
     pub age: Timestamp,
     /// Its place in the document.
     pub ordinal: u32,
-    /// The feed holds an open span of the record.
+    /// The feed holds an open span of the record: a note for whoever applies the plan.
     pub present: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Rows that every store keeps in one form or another: versions with the hash that decides, parts, the ledger.
 
 use super::{
-    Begun, Committed, Counts, IngestReport, KEY_COLLISION, NewVersion, Observation, Prepared, Shown, WritePlan,
+    Begun, Committed, Counts, Header, IngestReport, KEY_COLLISION, NewVersion, Observation, Prepared, Shown, WritePlan,
 };
 use crate::{Content, ContentHash, KeyHash, KeyHashMap, Layer, Origin, Version, VersionNo};
 
@@ -74,6 +74,12 @@ impl Prepared {
                 derived_from: None,
             },
         }
+    }
+
+    /// Whether the hashes of the feed's open spans were made under another rule than the batch's: then what each shows
+    /// has to be made again by [`Prepared::shown`] before it goes into [`super::Loaded::present`].
+    pub fn changes_rule(&self, header: &Header) -> bool {
+        header.feed.manifest.as_ref().is_some_and(|manifest| manifest.hash_rule != self.rule)
     }
 
     /// A stored version with its hash under the batch's rule, made again when it was stored under another.

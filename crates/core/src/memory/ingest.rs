@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables};
 use crate::ingest::{
-    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown, Standing, StoredVersion,
-    WritePlan,
+    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Shown, Standing, StoredVersion, WritePlan,
 };
 use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result};
 
@@ -17,7 +16,7 @@ impl Tables {
             Begin::Replay(_) => return Ok(self.replay(prepared)),
             Begin::Settled(plan) => *plan,
             Begin::Judge => {
-                loaded = self.load(prepared);
+                loaded = self.load(prepared, &header);
                 prepared.plan(&header, &loaded)
             }
         };
@@ -44,12 +43,17 @@ impl Tables {
         prepared.replay_part(&feed.ledger[feed.by_fetch[&batch.fetch]].parts[&batch.part.index])
     }
 
-    fn load(&self, prepared: &Prepared) -> Loaded {
+    fn load(&self, prepared: &Prepared, header: &Header) -> Loaded {
         let batch = prepared.batch();
         let mut loaded = Loaded::default();
         let feed = self.feeds.get(&batch.feed);
         if let Some(feed) = feed {
-            loaded.present = feed.present.iter().map(|(k, p)| (*k, self.rehashed(prepared, feed, p))).collect();
+            loaded.present.clone_from(&feed.present);
+            if prepared.changes_rule(header) {
+                for present in loaded.present.values_mut() {
+                    present.shown = self.shown(prepared, present.record, present.shown);
+                }
+            }
             if feed.by_fetch.contains_key(&batch.fetch) {
                 loaded.earlier = self.earlier(prepared);
                 let parts = feed.ledger[feed.by_fetch[&batch.fetch]].parts.values();
@@ -65,17 +69,6 @@ impl Tables {
             loaded.keys.insert(id, self.records[&id].key.clone());
         }
         loaded
-    }
-
-    /// An open span, its hash under the batch's rule.
-    fn rehashed(&self, prepared: &Prepared, feed: &FeedTable, present: &Present) -> Present {
-        let rule = &prepared.batch().hash_rule;
-        let under = feed.state.manifest.as_ref().map(|manifest| &manifest.hash_rule);
-        let mut present = present.clone();
-        if under != Some(&rule.id()) {
-            present.shown = self.shown(prepared, present.record, present.shown);
-        }
-        present
     }
 
     fn shown(&self, prepared: &Prepared, record: crate::RecordId, shown: Shown) -> Shown {
