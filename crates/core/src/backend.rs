@@ -62,6 +62,8 @@ pub struct Quarantined {
 
 /// Keeps what has been captured. Every call is one unit of work: it happens wholly or not at all.
 ///
+/// `docs/guides/custom-storage.md` shows how to write one, `examples/storage-backend` is one to copy.
+///
 /// "Not found" is `None`, not an error. A failed write says whether it certainly did not happen. Dropping the future of
 /// a call leaves the store as if the call had been made wholly, or not at all. Before [`initialize`] and after
 /// [`close`] every other call but [`info`] fails with `Closed`.

@@ -3,6 +3,9 @@
 //!
 //! Every call is one redb transaction on a thread that may block. redb orders writers, in this process and in others,
 //! and syncs each commit to disk; readers see the snapshot that they began with.
+//!
+//! It is written to be read. A query with an order of its own, a count and a list of sightings read all the rows that
+//! they are about; a store for millions of records would keep more indexes.
 
 mod error;
 mod ingest;

@@ -92,7 +92,9 @@ async fn a_process_that_is_killed_leaves_whole_batches_and_a_store_that_goes_on(
     let path = place.path().join("store.redb");
     let store = open(&path).await.unwrap();
     let mut other = other_process(&path, 1, u32::MAX);
-    while count(&store).await < 10 * u64::from(ITEMS) {}
+    while count(&store).await < 10 * u64::from(ITEMS) {
+        assert!(other.try_wait().unwrap().is_none(), "the other process ended by itself");
+    }
     other.kill().unwrap();
     other.wait().unwrap();
     let left = count(&store).await;
