@@ -3,15 +3,14 @@
 use feedspine_core::ingest::{
     Begin, Header, IngestReport, Known, LedgerRow, Loaded, PartRow, Point, Prepared, Shown, Standing, WritePlan,
 };
-use feedspine_core::{Coverage, KeyHash, Layer, Quarantined, RecordId, Result, StorageError};
+use feedspine_core::{Coverage, KeyHash, Layer, Quarantined, RecordId, Result, StorageError, VersionNo};
 use redb::WriteTransaction;
 
 use crate::query::versions_of;
 use crate::schema::{
-    FEEDS, FETCHES, Id, KEYS, LEDGER, PARTS, POINTS, POINTS_OF, PRESENT, RECORDS, REJECTS, ROUNDS, RecordRow, SPANS,
-    STANDINGS, VERSIONS,
+    CHANGES, FEEDS, FETCHES, Id, KEYS, LEDGER, PARTS, POINTS, POINTS_OF, PRESENT, RECORDS, REJECTS, ROUNDS, RecordRow,
+    SPANS, STANDINGS, VERSIONS,
 };
-use crate::write::log;
 
 /// One unit of work: the caller commits the transaction, or drops it when this fails.
 pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<IngestReport> {
@@ -85,10 +84,10 @@ fn load(tx: &WriteTransaction, prepared: &Prepared, header: &Header) -> Result<L
 fn known(tx: &WriteTransaction, prepared: &Prepared, key_hash: &KeyHash) -> Result<Option<Known>> {
     let Some(id) = KEYS.get(tx, *key_hash.as_bytes())? else { return Ok(None) };
     let first_seen = record_row(tx, id)?.first_seen;
-    let bronze = VERSIONS.range(tx, versions_of(*id.as_bytes(), Some(Layer::Bronze)))?;
-    let bronze: Vec<_> = bronze.into_iter().map(|(_, stored)| stored).collect();
+    let versions = VERSIONS.range(tx, versions_of(*id.as_bytes(), Some(Layer::Bronze)))?;
+    let versions: Vec<_> = versions.into_iter().map(|(_, stored)| stored).collect();
     let standing = STANDINGS.get(tx, (*key_hash.as_bytes(), *prepared.batch().feed.as_bytes()))?;
-    Ok(Some(prepared.known(key_hash, (id, first_seen), &bronze, standing.as_ref())))
+    Ok(Some(prepared.known(key_hash, (id, first_seen), &versions, standing.as_ref())))
 }
 
 fn record_row(tx: &WriteTransaction, id: RecordId) -> Result<RecordRow> {
@@ -97,8 +96,13 @@ fn record_row(tx: &WriteTransaction, id: RecordId) -> Result<RecordRow> {
 
 /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
 fn shown(tx: &WriteTransaction, prepared: &Prepared, record: RecordId, noted: Shown) -> Result<Shown> {
-    let stored = VERSIONS.get(tx, (*record.as_bytes(), Layer::Bronze.rank(), noted.version.get()))?;
+    let stored = VERSIONS.get(tx, bronze(record, noted.version))?;
     Ok(stored.map_or(noted, |stored| prepared.shown(&stored)))
+}
+
+/// The key of a bronze version.
+fn bronze(record: RecordId, number: VersionNo) -> ((Id, u8), u64) {
+    ((*record.as_bytes(), Layer::Bronze.rank()), number.get().into())
 }
 
 /// Writes what the plan says: each list becomes rows of one table and of its index.
@@ -112,8 +116,7 @@ fn apply(tx: &WriteTransaction, prepared: &Prepared, loaded: &Loaded, plan: &Wri
         KEYS.put(tx, *record.key_hash.as_bytes(), &record.id)?;
     }
     for version in &plan.versions {
-        let key = (*version.record.as_bytes(), Layer::Bronze.rank(), version.number.get());
-        VERSIONS.put(tx, key, &prepared.stored(version))?;
+        VERSIONS.put(tx, bronze(version.record, version.number), &prepared.stored(version))?;
     }
     for closed in &plan.closed {
         SPANS.put(tx, (*closed.key_hash.as_bytes(), feed, closed.since.get()), &(closed.until, closed.version))?;
@@ -131,7 +134,7 @@ fn apply(tx: &WriteTransaction, prepared: &Prepared, loaded: &Loaded, plan: &Wri
         POINTS.put(tx, (hash, feed, fetch), &(point.clone(), batch.observed_at))?;
         POINTS_OF.put(tx, (feed, fetch, hash), &())?;
     }
-    plan.events.iter().try_for_each(|event| log(tx, event))
+    plan.events.iter().try_for_each(|event| CHANGES.append(tx, (), event).map(drop))
 }
 
 /// Keeps how a key stands with a feed, and the feed's open spans in step with it.
@@ -153,20 +156,17 @@ fn write_ledger(
     let batch = prepared.batch();
     let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
     let row = prepared.ledger_row(told.map(|(_, row)| row), plan);
-    let number = match told {
-        Some((number, _)) => *number,
-        None => LEDGER.last(tx, (feed, 0)..=(feed, u64::MAX))?.map_or(1, |((_, last), _)| last + 1),
-    };
-    LEDGER.put(tx, (feed, number), &row)?;
-    FETCHES.put(tx, (feed, fetch), &number)?;
+    match told {
+        Some((number, _)) => LEDGER.put(tx, (feed, *number), &row)?,
+        None => FETCHES.put(tx, (feed, fetch), &LEDGER.append(tx, feed, &row)?)?,
+    }
     PARTS.put(tx, (feed, fetch, batch.part.index), &prepared.part_row(plan))?;
     if let Some(round) = plan.report.round {
         ROUNDS.put(tx, (feed, round.get()), &(batch.fetch, batch.observed_at))?;
     }
-    let last = REJECTS.last(tx, (feed, 0)..=(feed, u64::MAX))?.map_or(0, |((_, last), _)| last);
-    for (number, reject) in (last + 1..).zip(&plan.rejects) {
+    for reject in &plan.rejects {
         let kept = Quarantined { fetch: batch.fetch, recorded_at: batch.recorded_at, reject: reject.clone() };
-        REJECTS.put(tx, (feed, number), &kept)?;
+        REJECTS.append(tx, feed, &kept)?;
     }
     FEEDS.put(tx, feed, &plan.feed)
 }

@@ -28,6 +28,7 @@ use feedspine_core::{
 use redb::{ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::error::fault;
+use crate::schema::{FEEDS, LEDGER, REJECTS, VERSIONS};
 
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 10_000 };
 
@@ -132,7 +133,7 @@ impl StorageBackend for RedbStore {
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
-        self.read(move |tx| Ok(schema::FEEDS.get(tx, *feed.as_bytes())?.and_then(|state| state.to_cursor()))).await
+        self.read(move |tx| Ok(FEEDS.get(tx, *feed.as_bytes())?.and_then(|state| state.to_cursor()))).await
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
@@ -175,17 +176,19 @@ impl StorageBackend for RedbStore {
 
     async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
         let page = page.clone();
-        self.read(move |tx| query::versions_page(tx, record, layer, &page)).await
+        let stored = self.read(move |tx| VERSIONS.page(tx, (*record.as_bytes(), layer.rank()), &page)).await?;
+        Ok(stored.map(|stored| stored.version))
     }
 
     async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let page = page.clone();
-        self.read(move |tx| query::numbered_page(tx, &schema::LEDGER, feed, &page, |row| row.observation)).await
+        let rows = self.read(move |tx| LEDGER.page(tx, *feed.as_bytes(), &page)).await?;
+        Ok(rows.map(|row| row.observation))
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         let page = page.clone();
-        self.read(move |tx| query::numbered_page(tx, &schema::REJECTS, feed, &page, |row| row)).await
+        self.read(move |tx| REJECTS.page(tx, *feed.as_bytes(), &page)).await
     }
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {

@@ -1,26 +1,24 @@
 //! Questions. Each is asked of one snapshot; nothing is held between pages.
 
 use std::num::NonZeroUsize;
-use std::ops::{Bound, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use feedspine_core::ingest::Standing;
 use feedspine_core::{
-    Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordName, RecordRef,
-    Result, Selection, Seq, Sighting, StorageError, Version,
+    Change, FeedId, FetchId, Layer, NaturalKey, Page, Query, Record, RecordId, RecordName, RecordRef, Result,
+    Selection, Seq, Sighting, StorageError,
 };
 use redb::ReadTransaction;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::schema::{
     CHANGES, FEEDS, Hash, Id, KEYS, POINTS, RECORDS, ROUNDS, RecordRow, SPANS, STANDINGS, TOLD, VERSIONS,
 };
-use crate::table::{Reads, Table};
+use crate::table::Reads;
 
 /// All versions of a record at a layer, or at all of them: the last is the current one of the highest.
-pub(crate) fn versions_of(record: Id, layer: Option<Layer>) -> RangeInclusive<(Id, u8, u32)> {
+pub(crate) fn versions_of(record: Id, layer: Option<Layer>) -> RangeInclusive<((Id, u8), u64)> {
     let (lowest, highest) = layer.map_or((0, u8::MAX), |layer| (layer.rank(), layer.rank()));
-    (record, lowest, 0)..=(record, highest, u32::MAX)
+    ((record, lowest), 0)..=((record, highest), u64::MAX)
 }
 
 /// The record of that name.
@@ -54,14 +52,8 @@ fn rows(tx: &ReadTransaction, layer: Option<Layer>, first: Id) -> Result<impl It
 }
 
 pub(crate) fn query_page(tx: &ReadTransaction, query: &Query) -> Result<Page<Record>> {
-    // Without an order of its own, the query goes on at the id where the page before it ended.
-    let mut first = [0; 16];
-    if query.order.is_empty()
-        && let Some([id]) = query.position()?.as_deref()
-    {
-        let id: Option<RecordId> = id.as_str().and_then(|text| text.parse().ok());
-        first = *id.ok_or_else(|| StorageError::invalid("the cursor holds no id"))?.as_bytes();
-    }
+    // Without an order of its own, the query goes on where the page before it ended; else all rows are sorted.
+    let first = query.after_id()?.map_or([0; 16], |id| *id.as_bytes());
     query.cut(rows(tx, query.selection.layer, first)?)
 }
 
@@ -110,38 +102,8 @@ pub(crate) fn of_feeds_and_fetches(hash: Hash) -> RangeInclusive<(Hash, Id, Id)>
     (hash, [0; 16], [0; 16])..=(hash, [255; 16], [255; 16])
 }
 
-pub(crate) fn versions_page(
-    tx: &ReadTransaction,
-    record: RecordId,
-    layer: Layer,
-    page: &PageRequest,
-) -> Result<Page<Version>> {
-    let (id, rank) = (*record.as_bytes(), layer.rank());
-    page.cut_numbered(&format!("versions {record} {layer}"), |after| {
-        let after = u32::try_from(after).unwrap_or(u32::MAX);
-        let rest = (Bound::Excluded((id, rank, after)), Bound::Included((id, rank, u32::MAX)));
-        let rows = VERSIONS.scan(tx, rest)?;
-        Ok(rows.map(|row| row.map(|((.., number), stored)| (u64::from(number), stored.version))))
-    })
-}
-
-/// A page of a table that is numbered for each feed.
-pub(crate) fn numbered_page<R: Serialize + DeserializeOwned + 'static, T>(
-    tx: &ReadTransaction,
-    table: &Table<(Id, u64), R>,
-    feed: FeedId,
-    page: &PageRequest,
-    entry: fn(R) -> T,
-) -> Result<Page<T>> {
-    page.cut_numbered(&format!("{} {feed}", table.name()), |after| {
-        let feed = *feed.as_bytes();
-        let rows = table.scan(tx, (Bound::Excluded((feed, after)), Bound::Included((feed, u64::MAX))))?;
-        Ok(rows.map(move |row| row.map(|((_, number), row)| (number, entry(row)))))
-    })
-}
-
 pub(crate) fn changes(tx: &ReadTransaction, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
     let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
-    let rows = CHANGES.scan(tx, (Bound::Excluded(after), Bound::Unbounded))?.take(limit.get());
+    let rows = CHANGES.after(tx, (), after)?.take(limit.get());
     rows.map(|row| row.map(|(number, event)| Change { seq: Seq::from_number(number), event })).collect()
 }

@@ -39,9 +39,9 @@ tables! {
     /// The record of each natural key: what keeps keys unique.
     KEYS: Hash => RecordId;
     /// Versions, by record, layer and number: a record's last is the current one of its highest layer.
-    VERSIONS: (Id, u8, u32) => StoredVersion;
+    VERSIONS: ((Id, u8), u64) => StoredVersion;
     /// The change log, numbered from 1.
-    CHANGES: u64 => Event;
+    CHANGES: ((), u64) => Event;
     /// Feeds: cursor, round and manifest.
     FEEDS: Id => FeedState;
     /// The ledger of each feed, numbered from 1.

@@ -1,9 +1,10 @@
 //! [`Table`]: a redb table whose rows are JSON documents of one type.
 
+use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
-use feedspine_core::{Result, StorageError};
+use feedspine_core::{Page, PageRequest, Result, StorageError};
 use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, TableHandle, Value, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,10 +48,6 @@ pub(crate) type Scan<K, R> = Box<dyn Iterator<Item = Result<(K, R)>>>;
 impl<K: RowKey, R: Serialize + DeserializeOwned> Table<K, R> {
     pub(crate) const fn new(name: &'static str) -> Self {
         Self { definition: TableDefinition::new(name), row: PhantomData }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        self.definition.name()
     }
 
     pub(crate) fn create(&self, tx: &WriteTransaction) -> Result<()> {
@@ -112,6 +109,29 @@ impl<K: RowKey, R: Serialize + DeserializeOwned> Table<K, R> {
             self.take(tx, *key)?;
         }
         Ok(rows)
+    }
+}
+
+/// Lists: one for each `L`, numbered from 1.
+impl<L: RowKey + Debug, R: Serialize + DeserializeOwned + 'static> Table<(L, u64), R>
+where
+    (L, u64): RowKey,
+{
+    pub(crate) fn append(&self, tx: &WriteTransaction, list: L, row: &R) -> Result<u64> {
+        let number = self.last(tx, (list, 0)..=(list, u64::MAX))?.map_or(1, |((_, last), _)| last + 1);
+        self.put(tx, (list, number), row)?;
+        Ok(number)
+    }
+
+    /// The entries after that number.
+    pub(crate) fn after(&self, tx: &ReadTransaction, list: L, number: u64) -> Result<Scan<u64, R>> {
+        let rows = self.scan(tx, (Bound::Excluded((list, number)), Bound::Included((list, u64::MAX))))?;
+        Ok(Box::new(rows.map(|row| row.map(|((_, number), row)| (number, row)))))
+    }
+
+    pub(crate) fn page(&self, tx: &ReadTransaction, list: L, page: &PageRequest) -> Result<Page<R>> {
+        let of = format!("{} {list:?}", self.definition.name());
+        page.cut_numbered(&of, |number| self.after(tx, list, number))
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) fn put(tx: &WriteTransaction, write: RecordWrite) -> Result<VersionNo
         Put::Same(number) => Ok(number),
         Put::Append(stored, event) => {
             let number = stored.version.number;
-            VERSIONS.put(tx, (id, stored.version.layer.rank(), number.get()), &stored)?;
-            log(tx, &event)?;
+            VERSIONS.put(tx, ((id, stored.version.layer.rank()), number.get().into()), &stored)?;
+            CHANGES.append(tx, (), &event)?;
             Ok(number)
         }
     }
@@ -60,7 +60,7 @@ pub(crate) fn delete(tx: &WriteTransaction, doomed: &RecordRef, at: Timestamp) -
         forget_shown(tx, *row.key.hash().as_bytes())?;
     }
     let subject = Subject { record, key: row.key, layer: doomed.layer, version };
-    log(tx, &Event::by_call(ChangeKind::Deleted, subject, at))?;
+    CHANGES.append(tx, (), &Event::by_call(ChangeKind::Deleted, subject, at))?;
     Ok(true)
 }
 
@@ -118,10 +118,4 @@ pub(crate) fn observe(tx: &WriteTransaction, sighting: Sighting) -> Result<bool>
     let first = !was_told && STANDINGS.last(tx, of_feeds(hash))?.is_none();
     TOLD.put(tx, (hash, feed, fetch), &(Sighting { version: None, ..sighting }, first))?;
     Ok(first)
-}
-
-/// Appends to the change log.
-pub(crate) fn log(tx: &WriteTransaction, event: &Event) -> Result<()> {
-    let seq = CHANGES.last(tx, ..)?.map_or(1, |(last, _)| last + 1);
-    CHANGES.put(tx, seq, event)
 }
