@@ -1,5 +1,6 @@
 //! Questions. Each is asked of one snapshot; nothing is held between pages.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
@@ -66,15 +67,14 @@ pub(crate) fn count(tx: &ReadTransaction, selection: &Selection) -> Result<u64> 
     Ok(count)
 }
 
-/// All sightings of a key: those told, the points, and one for each round of each span.
+/// All sightings of a key: the points, one for each round of each span, and those told that no ingest has captured too.
 pub(crate) fn sightings(tx: &impl Reads, key: &NaturalKey) -> Result<Vec<Sighting>> {
     let hash = *key.hash().as_bytes();
     let seen = |feed, fetch, observed_at, version| {
         let feed = FeedId::from_bytes(feed);
         Sighting { key: key.clone(), feed, fetch, observed_at, version: Some(version) }
     };
-    let mut all: Vec<Sighting> =
-        TOLD.range(tx, of_feeds_and_fetches(hash))?.into_iter().map(|(_, (sighting, _))| sighting).collect();
+    let mut all = Vec::new();
     for ((_, feed, fetch), (point, at)) in POINTS.range(tx, of_feeds_and_fetches(hash))? {
         all.push(seen(feed, FetchId::from_bytes(fetch), at, point.shown.version));
     }
@@ -89,6 +89,9 @@ pub(crate) fn sightings(tx: &impl Reads, key: &NaturalKey) -> Result<Vec<Sightin
         let rounds = ROUNDS.range(tx, (feed, since)..=(feed, until.get()))?;
         all.extend(rounds.into_iter().map(|(_, (fetch, at))| seen(feed, fetch, at, version)));
     }
+    let captured: HashSet<_> = all.iter().map(|sighting| (sighting.feed, sighting.fetch)).collect();
+    let told = TOLD.range(tx, of_feeds_and_fetches(hash))?.into_iter().map(|(_, (sighting, _))| sighting);
+    all.extend(told.filter(|sighting| !captured.contains(&(sighting.feed, sighting.fetch))));
     Ok(all)
 }
 

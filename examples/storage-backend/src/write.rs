@@ -27,6 +27,13 @@ pub(crate) fn put(tx: &WriteTransaction, write: RecordWrite) -> Result<VersionNo
     let current = VERSIONS.last(tx, versions_of(id, Some(write.layer)))?;
     match write.judge(current.as_ref().map(|(_, stored)| &stored.version), row.is_some()) {
         Put::Same(number) => Ok(number),
+        Put::Rederived(number, lineage) => {
+            if let Some((key, mut stored)) = current {
+                stored.version.derived_from = Some(lineage);
+                VERSIONS.put(tx, key, &stored)?;
+            }
+            Ok(number)
+        }
         Put::Append(stored, event) => {
             let number = stored.version.number;
             VERSIONS.put(tx, ((id, stored.version.layer.rank()), number.get().into()), &stored)?;
