@@ -259,17 +259,17 @@ fn year(field: Field) -> Option<u32> {
     }
 }
 
-/// Three numbers: the year comes first, or else last. With the year last, `.` and `-` put the day first; after `/` it is
-/// told by being more than 12, and where both could be months there is no date.
+/// Three numbers: the year comes first, or else last. With the year last, `.` puts the day first; after `/` and `-`, which
+/// Americans write too, it is told by being more than 12, and where both could be months there is no date.
 fn three(a: Field, b: Field, c: Field) -> Option<(u32, u32, u32)> {
     if a.digits >= 4 || (a.digits == 2 && c.digits == 2 && a.mark.is_none() && b.mark == Some(b'-')) {
         return Some((year(a)?, b.value, c.value));
     }
     let year = if c.digits >= 4 { year(c)? } else { return None };
     match b.mark {
-        Some(b'/') if a.value <= 12 && b.value > 12 => Some((year, a.value, b.value)),
-        Some(b'/') if b.value <= 12 && (a.value > 12 || a.value == b.value) => Some((year, b.value, a.value)),
-        Some(b'.' | b'-') => Some((year, b.value, a.value)),
+        Some(b'.') => Some((year, b.value, a.value)),
+        Some(b'/' | b'-') if a.value <= 12 && b.value > 12 => Some((year, a.value, b.value)),
+        Some(b'/' | b'-') if b.value <= 12 && (a.value > 12 || a.value == b.value) => Some((year, b.value, a.value)),
         _ => None,
     }
 }
