@@ -4,13 +4,18 @@ use std::process::{Command, Stdio};
 
 use crate::say;
 
-/// A program that tests call, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 1] = [("strace", "strace")];
+/// A Debian package, and how to know that what it brings is there.
+type Package = (&'static str, fn() -> bool);
+
+const PACKAGES: [Package; 3] = [
+    ("strace", || is_there("strace")),
+    ("postgresql", feedspine_cluster::has_server),
+    ("pgbouncer", feedspine_cluster::has_pooler),
+];
 
 /// Installs what is missing.
 pub(crate) fn everything() -> Result<(), String> {
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = PACKAGES.iter().filter(|(_, is_there)| !is_there()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

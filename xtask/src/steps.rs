@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use feedspine_cluster::{Cluster, URL_VARIABLE};
+
 use crate::{install, say};
 
 /// Installs what is missing, then checks and tests the whole workspace.
@@ -14,8 +16,10 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     install::everything()?;
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
-    cargo("tests", &["test", "--workspace", "--all-targets", "--locked"])?;
-    cargo("documentation tests", &["test", "--workspace", "--doc", "--locked"])
+    let server = Cluster::start().map_err(|error| format!("no PostgreSQL server for the tests: {error}"))?;
+    let with_server = [(URL_VARIABLE, server.url())];
+    cargo_with("tests", &["test", "--workspace", "--all-targets", "--locked"], &with_server)?;
+    cargo_with("documentation tests", &["test", "--workspace", "--doc", "--locked"], &with_server)
 }
 
 /// Runs a program of `crates/measure`, optimised, with these arguments.
@@ -27,10 +31,16 @@ pub(crate) fn measure(program: &str, arguments: &[String]) -> Result<(), String>
 
 /// Runs one cargo command at the root of the workspace and says how long it took.
 pub(crate) fn cargo(title: &str, arguments: &[&str]) -> Result<(), String> {
+    cargo_with(title, arguments, &[])
+}
+
+/// The same, with these variables in its environment.
+fn cargo_with(title: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<(), String> {
     say(&format!("xtask: {title}: cargo {}", arguments.join(" ")));
     let began = Instant::now();
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(program).args(arguments).current_dir(root()).status();
+    let environment = environment.iter().map(|(name, value)| (name, value));
+    let status = Command::new(program).args(arguments).envs(environment).current_dir(root()).status();
     let status = status.map_err(|error| format!("cargo does not start: {error}"))?;
     if !status.success() {
         return Err(format!("{title} failed ({status}); run it again with `cargo {}`", arguments.join(" ")));
