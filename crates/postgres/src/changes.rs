@@ -1,0 +1,248 @@
+//! The change log: written in runs, read by `(epoch, transaction id, ordinal)` up to the oldest transaction that still
+//! runs.
+//!
+//! A sequence alone would skip: a transaction with a small number may commit after one with a greater. So a reader sees
+//! no transaction at or beyond `pg_snapshot_xmin`: below it every transaction is over, and none can follow.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use feedspine_core::{Change, Event, FeedId, FetchId, RecordId, Result, Seq, StorageError, Subject, Timestamp};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::bind::bind;
+use crate::error::Outcome;
+use crate::rows::{self, Columns, corrupt};
+use crate::session::Session;
+
+/// The most events that one row holds, so that no page has to read much more than it shows.
+const RUN: usize = 1_000;
+
+/// How long a reader waits for transactions that began before what is there: one that stays open elsewhere delays nobody
+/// for longer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What all events of a row have in common.
+type Source = (Option<FeedId>, Option<FetchId>, Timestamp);
+
+fn source(event: &Event) -> Source {
+    (event.feed, event.fetch, event.recorded_at)
+}
+
+/// Appends events, in order. Called once in a transaction at most.
+pub(crate) async fn append(session: &Session, events: &[Event]) -> Outcome<()> {
+    let mut first = 1;
+    for alike in events.chunk_by(|a, b| source(a) == source(b)) {
+        for run in alike.chunks(RUN) {
+            append_run(session, run, first).await?;
+            first += i32::try_from(run.len()).expect("a run is short");
+        }
+    }
+    Ok(())
+}
+
+async fn append_run(session: &Session, run: &[Event], first: i32) -> Outcome<()> {
+    let (feed, fetch, recorded_at) = source(&run[0]);
+    let subjects = || run.iter().map(|event| event.subject.as_ref());
+    let statement = "INSERT INTO changes (epoch, first, size, feed, fetch_id, recorded_at,
+                                          kinds, records, namespaces, keys, layers, versions, witnesses)
+         SELECT epoch, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM store";
+    let values = &bind![
+        first,
+        i32::try_from(run.len()).expect("a run is short"),
+        feed.map(rows::feed_uuid),
+        fetch.map(rows::fetch_uuid),
+        recorded_at.as_micros(),
+        run.iter().map(|event| rows::change_kind_number(event.kind)).collect::<Vec<_>>(),
+        subjects().map(|subject| Some(rows::record_uuid(subject?.record))).collect::<Vec<_>>(),
+        subjects().map(|subject| Some(subject?.key.namespace().as_str())).collect::<Vec<_>>(),
+        subjects().map(|subject| Some(subject?.key.key())).collect::<Vec<_>>(),
+        subjects().map(|subject| Some(rows::layer_rank(subject?.layer?))).collect::<Vec<_>>(),
+        subjects().map(|subject| Some(rows::version_number(subject?.version?))).collect::<Vec<_>>(),
+        run.iter().map(|event| event.witness.map(rows::record_uuid)).collect::<Vec<_>>(),
+    ];
+    session.execute(statement, values).await
+}
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    epoch: u32,
+    xid: u64,
+    ordinal: u32,
+}
+
+impl Position {
+    /// Reads a position; the beginning is before all.
+    ///
+    /// # Errors
+    /// `Invalid`: a position of another log.
+    pub(crate) fn read(seq: &Seq) -> Result<Self> {
+        let bytes = seq.as_bytes();
+        if bytes.is_empty() {
+            return Ok(Self { epoch: 0, xid: 0, ordinal: 0 });
+        }
+        let parts = || {
+            let (epoch, rest) = bytes.split_first_chunk()?;
+            let (xid, ordinal) = rest.split_first_chunk()?;
+            let ordinal = ordinal.try_into().ok()?;
+            let (epoch, ordinal) = (u32::from_be_bytes(*epoch), u32::from_be_bytes(ordinal));
+            // Both are kept as signed numbers.
+            let fits = |number| i32::try_from(number).is_ok();
+            (fits(epoch) && fits(ordinal)).then_some(Self { epoch, xid: u64::from_be_bytes(*xid), ordinal })
+        };
+        parts().ok_or_else(|| StorageError::invalid("not a position of this change log"))
+    }
+
+    /// The bytes order as the positions do.
+    fn to_seq(self) -> Seq {
+        let bytes = [&self.epoch.to_be_bytes()[..], &self.xid.to_be_bytes(), &self.ordinal.to_be_bytes()].concat();
+        Seq::from_bytes(bytes)
+    }
+}
+
+/// What a look at the log gave.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) changes: Vec<Change>,
+    /// The first and the last that are there already, and cannot be told yet.
+    hidden: Option<(Position, Position)>,
+}
+
+/// Reads on behalf of one call: whoever has just committed finds its changes.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    most: NonZeroUsize,
+    began: Instant,
+    /// What was there when the call began.
+    until: Option<Position>,
+}
+
+impl Reader {
+    pub(crate) fn new(most: NonZeroUsize) -> Self {
+        Self { most, began: Instant::now(), until: None }
+    }
+
+    /// Whether to look again, after a while: something that was there from the beginning cannot be told yet, because a
+    /// transaction that began before it still runs.
+    pub(crate) async fn waits(&mut self, look: &Look) -> bool {
+        let Some((first, last)) = look.hidden else { return false };
+        let until = *self.until.get_or_insert(last);
+        let elapsed = self.began.elapsed();
+        let waits = look.changes.len() < self.most.get() && first <= until && elapsed < PATIENCE;
+        if waits {
+            tokio::time::sleep((elapsed / 4).clamp(Duration::from_millis(1), Duration::from_millis(50))).await;
+        }
+        waits
+    }
+}
+
+/// Up to `most` changes after a position, and whether there are others that cannot be told yet.
+pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize) -> Outcome<Look> {
+    let (epoch, ordinal) = (after.epoch.cast_signed(), after.ordinal.cast_signed());
+    let xid = after.xid.to_string();
+    let limit = i64::try_from(most.get()).unwrap_or(i64::MAX);
+    // As many rows as there are changes wanted suffice; only those whose events are wanted are read wholly.
+    let statement = "
+        WITH ahead AS (
+            SELECT c.epoch, c.xid, c.first, c.size, c.epoch = s.epoch AND c.xid >= pg_snapshot_xmin(pg_current_snapshot())
+                   AS hidden
+            FROM changes c, store s
+            WHERE (c.epoch, c.xid) >= ($1, $2::text::xid8)
+              AND ((c.epoch, c.xid) > ($1, $2::text::xid8) OR c.first + c.size - 1 > $3)
+            ORDER BY c.epoch, c.xid, c.first LIMIT $4
+        ), counted AS (
+            SELECT *, sum(size) OVER (ORDER BY epoch, xid, first) - size AS before FROM ahead
+        )
+        SELECT c.epoch, c.xid::text, c.first, c.feed, c.fetch_id, c.recorded_at,
+               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden
+        FROM counted t JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
+        WHERE t.before - 1000 < $4
+        ORDER BY c.epoch, c.xid, c.first";
+    let found = session.query(statement, &bind![epoch, xid, ordinal, limit]).await?;
+    let mut look = Look { changes: Vec::new(), hidden: None };
+    for row in &found {
+        if row.try_get("hidden")? {
+            let position = read_position(row)?;
+            look.hidden = Some((look.hidden.map_or(position, |(first, _)| first), position));
+        } else if look.changes.len() < most.get() {
+            read_run(row, after, most.get(), &mut look.changes)?;
+        }
+    }
+    Ok(look)
+}
+
+/// The position of the first event of a run.
+fn read_position(row: &Row) -> Outcome<Position> {
+    let mut columns = Columns::of(row);
+    let epoch = columns.take::<i32>()?.cast_unsigned();
+    let xid = columns.word()?;
+    Ok(Position { epoch, xid, ordinal: columns.take::<i32>()?.cast_unsigned() })
+}
+
+fn read_run(row: &Row, after: Position, most: usize, changes: &mut Vec<Change>) -> Outcome<()> {
+    let mut columns = Columns::of(row);
+    let (epoch, xid) = (columns.take::<i32>()?.cast_unsigned(), columns.word::<u64>()?);
+    let first = columns.take::<i32>()?.cast_unsigned();
+    let (feed, fetch) = (columns.optional_feed()?, columns.optional_fetch()?);
+    let recorded_at = columns.instant()?;
+    let kinds: Vec<i16> = columns.take()?;
+    let records: Vec<Option<Uuid>> = columns.take()?;
+    let namespaces: Vec<Option<&str>> = columns.take()?;
+    let keys: Vec<Option<&str>> = columns.take()?;
+    let layers: Vec<Option<i16>> = columns.take()?;
+    let versions: Vec<Option<i32>> = columns.take()?;
+    let witnesses: Vec<Option<Uuid>> = columns.take()?;
+    let whole = [records.len(), namespaces.len(), keys.len(), layers.len(), versions.len(), witnesses.len()];
+    if whole != [kinds.len(); 6] {
+        return Err(corrupt("a run of changes"));
+    }
+    for (at, kind) in (0_u32..).zip(&kinds) {
+        let position = Position { epoch, xid, ordinal: first + at };
+        if position <= after {
+            continue;
+        }
+        if changes.len() == most {
+            break;
+        }
+        let at = at as usize;
+        let subject = match (records[at], namespaces[at], keys[at]) {
+            (Some(record), Some(namespace), Some(key)) => Some(Subject {
+                record: RecordId::new(record),
+                key: rows::key(namespace, key)?,
+                layer: layers[at].map(rows::layer).transpose()?,
+                version: versions[at].map(rows::version).transpose()?,
+            }),
+            _ => None,
+        };
+        let witness = witnesses[at].map(RecordId::new);
+        let event = Event { kind: rows::change_kind(*kind)?, subject, feed, fetch, witness, recorded_at };
+        changes.push(Change { seq: position.to_seq(), event });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_read_back_and_order_as_their_bytes() {
+        let positions = [(0, 1, 1), (0, 1, 2), (0, 255, 1), (0, 256, 1), (0, u64::MAX, 9), (1, 3, 1)];
+        let positions = positions.map(|(epoch, xid, ordinal)| Position { epoch, xid, ordinal });
+        for position in positions {
+            assert_eq!(Position::read(&position.to_seq()).unwrap(), position);
+        }
+        assert!(positions.is_sorted() && positions.map(Position::to_seq).is_sorted());
+    }
+
+    #[test]
+    fn a_position_of_another_log_is_refused() {
+        for bytes in [vec![1], vec![0; 8], vec![0; 15], vec![0; 17], vec![0xFF; 16]] {
+            assert!(Position::read(&Seq::from_bytes(bytes)).is_err());
+        }
+        assert_eq!(Position::read(&Seq::start()).unwrap(), Position { epoch: 0, xid: 0, ordinal: 0 });
+    }
+}

@@ -1,0 +1,283 @@
+//! Ingest: loads what the plan needs, in a few round trips. Applying it is in `apply.rs`.
+
+use std::collections::HashMap;
+
+use feedspine_core::ingest::{Begin, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown};
+use feedspine_core::{
+    Content, ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
+};
+use uuid::Uuid;
+
+use crate::apply;
+use crate::bind::bind;
+use crate::error::Outcome;
+use crate::feed_row::FeedRow;
+use crate::ledger::{self, Entry};
+use crate::rows::{self, Columns, corrupt};
+use crate::session::{Session, both};
+
+/// Takes a batch: everything it writes, and the answer. The session holds the locks of its namespaces and its feed.
+pub(crate) async fn ingest(session: &Session, prepared: &Prepared) -> Outcome<IngestReport> {
+    let batch = prepared.batch();
+    let of_round = async {
+        match batch.coverage {
+            Coverage::Unchanged { of } => ledger::round_of(session, batch.feed, of).await,
+            _ => Ok(None),
+        }
+    };
+    let of_feed = both(FeedRow::load(session, batch.feed), Entry::load(session, batch.feed, batch.fetch));
+    let of_part = ledger::load_part(session, batch.feed, batch.fetch, batch.part.index);
+    let ((feed, entry), (part, of_round)) = both(of_feed, both(of_part, of_round)).await?;
+    let told = match &entry {
+        Some(Entry { alone: Some(alone), .. }) if batch.part.index == 0 => Some(alone),
+        _ => part.as_ref(),
+    };
+    let header = Header {
+        feed: feed.state.clone(),
+        committed: told.map(|(committed, _)| committed.clone()),
+        begun: entry.as_ref().map(|entry| entry.begun),
+        of_round,
+    };
+    let plan = match prepared.begin(&header)? {
+        Begin::Replay(committed) => {
+            let outcomes = told.map(|(_, outcomes)| outcomes.as_slice()).unwrap_or_default();
+            return ledger::replay(&committed, outcomes, batch.items.len());
+        }
+        Begin::Settled(plan) => (*plan, Loaded::default()),
+        Begin::Judge => {
+            let loaded = Loader::new(session, prepared).load(&feed, entry.is_some()).await?;
+            (prepared.plan(&header, &loaded), loaded)
+        }
+    };
+    let (plan, loaded) = plan;
+    apply::apply(session, prepared, feed, entry.is_some(), &loaded, &plan).await?;
+    Ok(plan.report)
+}
+
+/// Reads what a plan needs to know.
+struct Loader<'a> {
+    session: &'a Session,
+    prepared: &'a Prepared,
+    rule: &'a HashRule,
+    rule_id: HashRuleId,
+}
+
+impl<'a> Loader<'a> {
+    fn new(session: &'a Session, prepared: &'a Prepared) -> Self {
+        let rule = &prepared.batch().hash_rule;
+        Self { session, prepared, rule, rule_id: rule.id() }
+    }
+
+    fn feed(&self) -> Uuid {
+        rows::feed_uuid(self.prepared.batch().feed)
+    }
+
+    fn fetch(&self) -> Uuid {
+        rows::fetch_uuid(self.prepared.batch().fetch)
+    }
+
+    async fn load(&self, feed: &FeedRow, has_earlier_parts: bool) -> Outcome<Loaded> {
+        let mut loaded = Loaded { present: self.present(feed).await?, ..Loaded::default() };
+        if has_earlier_parts {
+            self.earlier(&mut loaded).await?;
+        }
+        let unsettled = self.prepared.unsettled(&loaded);
+        let unnamed = self.prepared.unnamed(&loaded);
+        let ((known, matching), keys) =
+            both(both(self.known(&unsettled), self.matching(&unsettled, &loaded)), self.keys(&unnamed)).await?;
+        loaded.known = known;
+        for (key_hash, shown) in matching {
+            if let Some(known) = loaded.known.get_mut(&key_hash).filter(|known| known.shown.is_none()) {
+                known.matching.push(shown);
+            }
+        }
+        loaded.keys = keys;
+        Ok(loaded)
+    }
+
+    async fn present(&self, feed: &FeedRow) -> Outcome<KeyHashMap<Present>> {
+        let Some(manifest) = &feed.state.manifest else { return Ok(KeyHashMap::default()) };
+        let statement = "SELECT key_hash, record, version, since, age, shown_version, shown_hash
+                         FROM present WHERE feed = $1";
+        let found = self.session.query(statement, &bind![self.feed()]).await?;
+        let mut present = KeyHashMap::default();
+        present.reserve(found.len());
+        for row in &found {
+            let mut columns = Columns::of(row);
+            let key_hash = KeyHash::from_bytes(columns.digest()?);
+            let open = Present {
+                record: columns.record()?,
+                version: columns.version()?,
+                since: columns.round()?,
+                age: columns.instant()?,
+                shown: columns.shown()?,
+            };
+            present.insert(key_hash, open);
+        }
+        if manifest.hash_rule != self.rule_id {
+            self.rehash(present.values_mut().map(|present| (present.record, &mut present.shown)).collect()).await?;
+        }
+        Ok(present)
+    }
+
+    /// What earlier parts of this fetch have shown and rejected.
+    async fn earlier(&self, loaded: &mut Loaded) -> Outcome<()> {
+        let points = "SELECT r.key_hash, p.record, p.age, p.ordinal, p.shown_version, p.shown_hash
+                      FROM points p JOIN records r ON r.id = p.record WHERE p.fetch_id = $1 AND p.feed = $2";
+        let rejects = "SELECT namespace, key FROM rejects WHERE fetch_id = $1 AND feed = $2 AND key IS NOT NULL";
+        let (fetch, feed) = (self.fetch(), self.feed());
+        let (points, rejects) =
+            both(self.session.query(points, &bind![fetch, feed]), self.session.query(rejects, &bind![fetch, feed]))
+                .await?;
+        for row in &points {
+            let mut columns = Columns::of(row);
+            let key_hash = KeyHash::from_bytes(columns.digest()?);
+            let point = Point {
+                record: columns.record()?,
+                key_hash,
+                age: columns.instant()?,
+                ordinal: columns.ordinal()?,
+                shown: columns.shown()?,
+                present: loaded.present.contains_key(&key_hash),
+            };
+            loaded.earlier.insert(key_hash, point);
+        }
+        self.rehash(loaded.earlier.values_mut().map(|point| (point.record, &mut point.shown)).collect()).await?;
+        for row in &rejects {
+            loaded.rejected.insert(Columns::of(row).key()?.hash());
+        }
+        Ok(())
+    }
+
+    /// Puts the hashes of versions that were shown under the batch's rule; they stay as they are where the version is
+    /// gone.
+    async fn rehash(&self, shown: Vec<(RecordId, &mut Shown)>) -> Outcome<()> {
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<Uuid> = shown.iter().map(|(record, _)| rows::record_uuid(*record)).collect();
+        let numbers: Vec<i32> = shown.iter().map(|(_, shown)| rows::version_number(shown.version)).collect();
+        let statement = "SELECT v.record, v.number, v.hash, v.rule, v.rule_hash,
+                                CASE WHEN v.rule <> $3 THEN v.content END
+             FROM unnest($1, $2) AS t (record, number)
+             JOIN versions v ON v.record = t.record AND v.layer = 0 AND v.number = t.number";
+        let found = self.session.query(statement, &bind![records, numbers, self.rule_id.as_str()]).await?;
+        let mut hashes = HashMap::with_capacity(found.len());
+        for row in &found {
+            let mut columns = Columns::of(row);
+            let record = columns.record()?;
+            let under = self.version(&mut columns)?;
+            hashes.insert((record, under.version), under.hash);
+        }
+        for (record, shown) in shown {
+            if let Some(hash) = hashes.get(&(record, shown.version)) {
+                shown.hash = *hash;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is held of keys that have a record, but for matching versions.
+    async fn known(&self, wanted: &[KeyHash]) -> Outcome<KeyHashMap<Known>> {
+        if wanted.is_empty() {
+            return Ok(KeyHashMap::default());
+        }
+        let hashes: Vec<&[u8]> = wanted.iter().map(|key_hash| key_hash.as_bytes().as_slice()).collect();
+        let version = |name: &str| {
+            format!(
+                "{name}.number, {name}.hash, {name}.rule, {name}.rule_hash,
+                     CASE WHEN {name}.rule <> $3 THEN {name}.content END"
+            )
+        };
+        let statement = format!(
+            "SELECT r.key_hash, r.id, r.first_seen, a.ended, a.shown_version, a.shown_hash, {}, {}
+             FROM unnest($1) AS t (key_hash) JOIN records r ON r.key_hash = t.key_hash
+             LEFT JOIN absent a ON a.record = r.id AND a.feed = $2
+             LEFT JOIN versions s ON s.record = r.id AND s.layer = 0 AND s.number = a.shown_version
+             LEFT JOIN LATERAL (SELECT * FROM versions v WHERE v.record = r.id AND v.layer = 0
+                                ORDER BY v.number DESC LIMIT 1) c ON true",
+            version("s"),
+            version("c"),
+        );
+        let found = self.session.query(&statement, &bind![hashes, self.feed(), self.rule_id.as_str()]).await?;
+        let mut known = KeyHashMap::default();
+        known.reserve(found.len());
+        for row in &found {
+            let mut columns = Columns::of(row);
+            let key_hash = KeyHash::from_bytes(columns.digest()?);
+            let (record, first_seen) = (columns.record()?, columns.instant()?);
+            let left = columns.take::<Option<&str>>()?;
+            let left = left.map(|word| SpanEnd::from_word(word).ok_or_else(|| corrupt("a span's end"))).transpose()?;
+            let noted = columns.optional_shown()?;
+            let shown = self.optional_version(&mut columns)?.or(noted);
+            let current = self.optional_version(&mut columns)?;
+            known.insert(key_hash, Known { record, first_seen, current, shown, left, matching: Vec::new() });
+        }
+        Ok(known)
+    }
+
+    /// The bronze versions that equal an item of the batch, of keys that this feed does not hold: only a first sight is
+    /// compared with every version.
+    async fn matching(&self, wanted: &[KeyHash], loaded: &Loaded) -> Outcome<Vec<(KeyHash, Shown)>> {
+        let mut pairs: Vec<(KeyHash, ContentHash)> = Vec::new();
+        for key_hash in wanted.iter().filter(|key_hash| !loaded.present.contains_key(key_hash)) {
+            pairs.extend(self.prepared.hashes_of(key_hash).into_iter().map(|hash| (*key_hash, hash)));
+        }
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<&[u8]> = pairs.iter().map(|(key_hash, _)| key_hash.as_bytes().as_slice()).collect();
+        let hashes: Vec<&[u8]> = pairs.iter().map(|(_, hash)| hash.as_bytes().as_slice()).collect();
+        let statement = "SELECT DISTINCT r.key_hash, v.number, v.hash, v.rule, v.rule_hash,
+                                CASE WHEN v.rule <> $3 THEN v.content END
+             FROM unnest($1, $2) AS t (key_hash, hash) JOIN records r ON r.key_hash = t.key_hash
+             JOIN versions v ON v.record = r.id AND v.layer = 0
+             WHERE v.rule <> $3 OR coalesce(v.rule_hash, v.hash) = t.hash ORDER BY r.key_hash, v.number";
+        let found = self.session.query(statement, &bind![keys, hashes, self.rule_id.as_str()]).await?;
+        let mut matching = Vec::new();
+        for row in &found {
+            let mut columns = Columns::of(row);
+            let key_hash = KeyHash::from_bytes(columns.digest()?);
+            let shown = self.version(&mut columns)?;
+            if self.prepared.hashes_of(&key_hash).contains(&shown.hash) {
+                matching.push((key_hash, shown));
+            }
+        }
+        Ok(matching)
+    }
+
+    async fn keys(&self, wanted: &[RecordId]) -> Outcome<HashMap<RecordId, feedspine_core::NaturalKey>> {
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<Uuid> = wanted.iter().map(|id| rows::record_uuid(*id)).collect();
+        let statement = "SELECT id, namespace, key FROM records WHERE id = ANY($1)";
+        let found = self.session.query(statement, &bind![ids]).await?;
+        found
+            .iter()
+            .map(|row| {
+                let mut columns = Columns::of(row);
+                Ok((columns.record()?, columns.key()?))
+            })
+            .collect()
+    }
+
+    /// A version under the batch's rule: number, hash, rule, hash under that rule, and the content if the rule differs.
+    fn version(&self, columns: &mut Columns<'_>) -> Outcome<Shown> {
+        self.optional_version(columns)?.ok_or_else(|| corrupt("a version without a number"))
+    }
+
+    fn optional_version(&self, columns: &mut Columns<'_>) -> Outcome<Option<Shown>> {
+        let number: Option<VersionNo> = columns.optional_version()?;
+        let whole = columns.optional_digest()?.map(ContentHash::from_bytes);
+        let _rule: Option<&str> = columns.take()?;
+        let under = columns.optional_digest()?.map(ContentHash::from_bytes);
+        let content: Option<&str> = columns.take()?;
+        let Some((version, whole)) = number.zip(whole) else { return Ok(None) };
+        let hash = match content {
+            Some(text) => self.rule.hash(&Content::from_stored(text, whole)),
+            None => under.unwrap_or(whole),
+        };
+        Ok(Some(Shown { version, hash }))
+    }
+}

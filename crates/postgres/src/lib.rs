@@ -1,0 +1,36 @@
+//! The shared backend and control plane: everything in one schema of a PostgreSQL database (13 or newer).
+//!
+//! Any number of processes use one store at once. Each write is one transaction that begins by taking advisory locks on
+//! the namespaces it writes to, so that within a namespace the order of transaction ids is the order of versions and
+//! writers of ours cannot deadlock; namespaces run in parallel. Followers read the change log by
+//! `(transaction id, ordinal)` up to the oldest transaction that still runs, so none is ever skipped.
+//!
+//! Statements have no names and every setting ends with its transaction: a PgBouncer that pools transactions may stand
+//! between.
+
+mod apply;
+mod bind;
+mod changes;
+mod dialect;
+mod error;
+mod feed_row;
+mod history;
+mod ingest;
+mod ledger;
+mod locks;
+mod outcomes;
+mod pool;
+mod query;
+mod rows;
+mod schema;
+mod session;
+mod settings;
+mod sightings;
+mod state;
+mod store;
+mod tls;
+mod tries;
+mod write;
+
+pub use settings::{SchemaName, Settings};
+pub use store::PostgresStore;

@@ -1,0 +1,187 @@
+//! The control plane in the same schema: feeds, and what became of each fetch.
+
+use feedspine_core::{
+    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
+    Namespace, Page, PageRequest, StorageError,
+};
+
+use crate::bind::bind;
+use crate::error::Outcome;
+use crate::history::{limit, number_of, read_all};
+use crate::rows::{self, Columns, corrupt};
+use crate::session::Session;
+
+const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, added_at";
+
+/// Adds a feed. The session holds the lock of the directory.
+pub(crate) async fn add_feed(session: &Session, feed: &Feed) -> Outcome<()> {
+    if is_known(session, feed.id).await? {
+        return Err(StorageError::conflict(format!("feed {} is known already", feed.id)).into());
+    }
+    check_name(session, feed).await?;
+    let statement = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    let values = &bind![
+        rows::feed_uuid(feed.id),
+        feed.name.as_str(),
+        rows::quoted(&feed.address),
+        feed.namespace.as_str(),
+        feed.status.as_str(),
+        feed.key_rule.map(KeyRule::as_str),
+        feed.allow_private,
+        feed.added_at.as_micros(),
+    ];
+    session.execute(&statement, values).await
+}
+
+/// Replaces a feed. The session holds the lock of the directory.
+pub(crate) async fn update_feed(session: &Session, feed: &Feed) -> Outcome<()> {
+    if !is_known(session, feed.id).await? {
+        return Err(StorageError::invalid(format!("there is no feed {}", feed.id)).into());
+    }
+    check_name(session, feed).await?;
+    let statement = "UPDATE control_feeds SET name = $2, address = $3, status = $4, allow_private = $5 WHERE id = $1";
+    let values = &bind![
+        rows::feed_uuid(feed.id),
+        feed.name.as_str(),
+        rows::quoted(&feed.address),
+        feed.status.as_str(),
+        feed.allow_private,
+    ];
+    session.execute(statement, values).await
+}
+
+/// Settles where a feed's keys are taken from; the rule in force. The session holds the lock of the directory.
+pub(crate) async fn settle_key_rule(session: &Session, feed: FeedId, rule: KeyRule) -> Outcome<KeyRule> {
+    let statement = "UPDATE control_feeds SET key_rule = coalesce(key_rule, $2) WHERE id = $1 RETURNING key_rule";
+    match session.query_opt(statement, &bind![rows::feed_uuid(feed), rule.as_str()]).await? {
+        Some(row) => Columns::of(&row).word(),
+        None => Err(StorageError::invalid(format!("there is no feed {feed}")).into()),
+    }
+}
+
+async fn is_known(session: &Session, feed: FeedId) -> Outcome<bool> {
+    let statement = "SELECT 1 FROM control_feeds WHERE id = $1";
+    Ok(session.query_opt(statement, &bind![rows::feed_uuid(feed)]).await?.is_some())
+}
+
+/// A name belongs to one feed at a time; removed feeds need none.
+async fn check_name(session: &Session, feed: &Feed) -> Outcome<()> {
+    if feed.status == FeedStatus::Removed {
+        return Ok(());
+    }
+    match feed_named(session, &feed.name).await?.filter(|holder| holder.id != feed.id) {
+        None => Ok(()),
+        Some(_) => Err(StorageError::conflict(format!("there is a feed named {} already", feed.name))
+            .with_hint("choose another name")
+            .into()),
+    }
+}
+
+pub(crate) async fn feeds(session: &Session) -> Outcome<Vec<Feed>> {
+    let statement = format!("SELECT {FEED_COLUMNS} FROM control_feeds ORDER BY name, id");
+    read_all(&session.query(&statement, &[]).await?, read_feed)
+}
+
+pub(crate) async fn feed_named(session: &Session, name: &FeedName) -> Outcome<Option<Feed>> {
+    let statement = format!("SELECT {FEED_COLUMNS} FROM control_feeds WHERE name = $1 AND status <> 'removed'");
+    let found = session.query(&statement, &bind![name.as_str()]).await?;
+    Ok(read_all(&found, read_feed)?.pop())
+}
+
+fn read_feed(columns: &mut Columns<'_>) -> Outcome<Feed> {
+    Ok(Feed {
+        id: columns.feed()?,
+        name: FeedName::new(columns.take()?).map_err(|_| corrupt("a feed's name"))?,
+        address: columns.unquoted()?,
+        namespace: Namespace::new(columns.take()?).map_err(|_| corrupt("a namespace"))?,
+        status: columns.word()?,
+        key_rule: columns.optional_word()?,
+        allow_private: columns.take()?,
+        added_at: columns.instant()?,
+    })
+}
+
+/// Whether a fetch was begun now or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Now,
+    Before,
+}
+
+/// Writes down that a fetch begins. The session holds the lock of the feed's fetches.
+pub(crate) async fn begin_fetch(session: &Session, intent: &FetchIntent) -> Outcome<Begun> {
+    let (feed, fetch) = (rows::feed_uuid(intent.feed), rows::fetch_uuid(intent.fetch));
+    let known = session.query_opt("SELECT 1 FROM fetches WHERE id = $1", &bind![fetch]).await?;
+    if known.is_some() {
+        return Ok(Begun::Before);
+    }
+    // Whoever begins a fetch interrupts the one before, so no earlier one can still be running.
+    let interrupt = "UPDATE fetches SET status = $2, finished_at = $3, wire_bytes = 0, body_bytes = 0, duration_ms = 0
+         WHERE feed = $1 AND finished_at IS NULL AND begun = (SELECT max(begun) FROM fetches WHERE feed = $1)";
+    let interrupted = FetchStatus::Interrupted.as_str();
+    session.execute(interrupt, &bind![feed, interrupted, intent.started_at.as_micros()]).await?;
+    let begin = "INSERT INTO fetches (id, feed, begun, address, started_at)
+         SELECT $1, $2, coalesce(max(begun), 0) + 1, $3, $4 FROM fetches WHERE feed = $2";
+    let values = &bind![fetch, feed, rows::quoted(&intent.address), intent.started_at.as_micros()];
+    session.execute(begin, values).await?;
+    Ok(Begun::Now)
+}
+
+/// The error for a fetch that is known.
+pub(crate) fn known_fetch(fetch: FetchId) -> StorageError {
+    StorageError::conflict(format!("fetch {fetch} is known already"))
+}
+
+/// Writes down what came of a fetch.
+pub(crate) async fn finish_fetch(session: &Session, fetch: FetchId, detail: &FetchDetail) -> Outcome<()> {
+    let statement = "UPDATE fetches SET status = $2, finished_at = $3, http_status = $4, wire_bytes = $5,
+                            body_bytes = $6, duration_ms = $7, code = $8, reason = $9
+                     WHERE id = $1 RETURNING 1";
+    let values = &bind![
+        rows::fetch_uuid(fetch),
+        detail.status.as_str(),
+        detail.finished_at.as_micros(),
+        detail.http_status.map(i32::from),
+        detail.wire_bytes.cast_signed(),
+        detail.body_bytes.cast_signed(),
+        detail.duration_ms.cast_signed(),
+        detail.code.as_deref().map(rows::quoted),
+        detail.reason.as_deref().map(rows::quoted),
+    ];
+    match session.query_opt(statement, values).await? {
+        Some(_) => Ok(()),
+        None => Err(StorageError::invalid(format!("fetch {fetch} was never begun")).into()),
+    }
+}
+
+/// The fetches of a feed, newest first.
+pub(crate) async fn fetches_page(session: &Session, feed: FeedId, page: &PageRequest) -> Outcome<Page<Fetch>> {
+    let of = format!("fetches {feed}");
+    let before = page.after.as_ref().map(|cursor| number_of(&cursor.position(&of)?)).transpose()?.unwrap_or(i64::MAX);
+    let statement = "SELECT begun, id, started_at, address, finished_at, status, http_status, wire_bytes, body_bytes,
+                            duration_ms, code, reason
+                     FROM fetches WHERE feed = $1 AND begun < $2 ORDER BY begun DESC LIMIT $3";
+    let found = session.query(statement, &bind![rows::feed_uuid(feed), before, limit(page)]).await?;
+    let mut fetches = read_all(&found, |columns| Ok((columns.take::<i64>()?, read_fetch(columns, feed)?)))?;
+    let more = fetches.len() > page.size();
+    fetches.truncate(page.size());
+    let next = fetches.last().filter(|_| more).map(|(begun, _)| Cursor::new(&of, &[Json::from(*begun)]));
+    Ok(Page { items: fetches.into_iter().map(|(_, fetch)| fetch).collect(), next })
+}
+
+fn read_fetch(columns: &mut Columns<'_>, feed: FeedId) -> Outcome<Fetch> {
+    let (fetch, started_at, address) = (columns.fetch()?, columns.instant()?, columns.unquoted()?);
+    let intent = FetchIntent { fetch, feed, started_at, address };
+    let Some(finished_at) = columns.optional_instant()? else { return Ok(Fetch { intent, detail: None }) };
+    let detail = FetchDetail {
+        status: columns.word()?,
+        finished_at,
+        http_status: columns.take::<Option<i32>>()?.and_then(|status| u16::try_from(status).ok()),
+        wire_bytes: columns.unsigned()?,
+        body_bytes: columns.unsigned()?,
+        duration_ms: columns.unsigned()?,
+        code: columns.optional_unquoted()?,
+        reason: columns.optional_unquoted()?,
+    };
+    Ok(Fetch { intent, detail: Some(detail) })
+}
