@@ -1,0 +1,322 @@
+//! What only a real server shows: refusals, the order of transactions, values that arrays and SQL could trip over.
+
+#![expect(clippy::unwrap_used, reason = "a test without a harness: a panic is its failure")]
+
+mod story;
+mod support;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use feedspine_core::ingest::{Candidate, Coverage, IngestBatch, Reject};
+use feedspine_core::{
+    Applied, ChangeKind, ErrorKind, Filter, PageRequest, Query, Selection, Seq, StorageBackend, StorageExt,
+};
+use feedspine_postgres::PostgresStore;
+use libtest_mimic::{Arguments, Failed, Trial};
+use story::{item, item_of, key, snapshot};
+use support::{Place, Server};
+use tokio_postgres::{Client, NoTls};
+
+fn main() -> ExitCode {
+    support::with_server("server", |server| {
+        let trials = vec![
+            trial(&server, "a_small_transaction_id_that_commits_late_is_not_skipped", late_commit),
+            trial(&server, "whoever_commits_finds_its_changes_though_others_run", own_changes),
+            trial(&server, "a_schema_of_another_program_is_refused", foreign_schema),
+            trial(&server, "a_newer_schema_is_refused_and_left_alone", newer_schema),
+            trial(&server, "a_role_without_rights_is_denied", no_rights),
+            trial(&server, "a_database_that_is_not_there_is_denied", no_database),
+            trial(&server, "a_server_that_is_not_there_is_unavailable_at_once", no_server),
+            trial(&server, "a_restored_store_goes_on_in_a_new_epoch", new_epoch),
+            trial(&server, "hostile_values_come_back_as_they_were", hostile_values),
+            trial(&server, "calls_that_are_dropped_leave_no_transaction_behind", dropped_calls),
+            trial(&server, "when_every_connection_is_in_use_the_store_is_unavailable", busy_pool),
+            trial(&server, "a_deadlock_with_strangers_is_tried_again", deadlock),
+        ];
+        libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    })
+}
+
+fn trial<F>(server: &Server, name: &str, test: fn(Place) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    let server = server.clone();
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.map_err(Failed::from)?.block_on(test(server.place()));
+        Ok(())
+    })
+}
+
+async fn opened(place: &Place) -> PostgresStore {
+    let store = PostgresStore::from_url(place.url()).unwrap();
+    store.initialize().await.unwrap();
+    store
+}
+
+/// A connection beside the store's, which finds its tables.
+async fn stranger(place: &Place) -> Client {
+    let (client, connection) = tokio_postgres::connect(place.server(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("SET search_path TO {}", place.schema())).await.unwrap();
+    client
+}
+
+/// Items that were seen, without a word of others.
+fn delta(number: u32, items: Vec<Candidate>) -> IngestBatch {
+    IngestBatch { coverage: Coverage::Delta, ..snapshot(number, items) }
+}
+
+/// The keys of all changes after a position, and the position of the last.
+async fn keys_after(store: &PostgresStore, after: &Seq) -> (Vec<String>, Seq) {
+    let (mut keys, mut last) = (Vec::new(), after.clone());
+    loop {
+        let found = store.changes(&last, PageRequest::first(100).limit).await.unwrap();
+        let Some(end) = found.last() else { return (keys, last) };
+        last = end.seq.clone();
+        keys.extend(found.iter().map(|change| change.event.subject.as_ref().unwrap().key.key().to_owned()));
+    }
+}
+
+const LOG: &str = "INSERT INTO changes (epoch, first, size, recorded_at, kinds, records, namespaces, keys, layers,
+                                        versions, witnesses)
+    VALUES (1, $1, 1, 0, '{0}', ARRAY[gen_random_uuid()], '{news}', ARRAY[$2::text], '{0}', '{1}', '{NULL}')";
+
+async fn late_commit(place: Place) {
+    let store = opened(&place).await;
+    let mut early = stranger(&place).await;
+    early.execute("UPDATE store SET epoch = 1", &[]).await.unwrap();
+    store.ingest(snapshot(1, vec![item("before", "x")])).await.unwrap();
+    let (found, position) = keys_after(&store, &Seq::start()).await;
+    assert_eq!(found, ["before"]);
+
+    // A transaction takes its id, and another with a greater one commits first.
+    let transaction = early.transaction().await.unwrap();
+    transaction.execute(LOG, &[&1, &"small id, small ordinal"]).await.unwrap();
+    store.ingest(delta(2, vec![item("great id", "x")])).await.unwrap();
+    assert_eq!(keys_after(&store, &position).await, (Vec::new(), position.clone()), "nothing is told out of order");
+
+    // It commits late, with a large ordinal.
+    transaction.execute(LOG, &[&1_000_000, &"small id, large ordinal"]).await.unwrap();
+    transaction.commit().await.unwrap();
+    let (found, end) = keys_after(&store, &position).await;
+    assert_eq!(found, ["small id, small ordinal", "small id, large ordinal", "great id"]);
+    assert!(end > position);
+    assert_eq!(keys_after(&store, &end).await.0, Vec::<String>::new());
+}
+
+async fn own_changes(place: Place) {
+    let store = opened(&place).await;
+    let mut other = stranger(&place).await;
+    let transaction = other.transaction().await.unwrap();
+    transaction.execute("SELECT pg_current_xact_id()", &[]).await.unwrap();
+    store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    let start = Seq::start();
+    let follow = keys_after(&store, &start);
+    let commit = async {
+        tokio::task::yield_now().await;
+        transaction.commit().await.unwrap();
+    };
+    let ((found, _), ()) = tokio::join!(follow, commit);
+    assert_eq!(found, ["a"]);
+}
+
+async fn foreign_schema(place: Place) {
+    let client = stranger(&place).await;
+    let schema = place.schema();
+    client.batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.store (id int)")).await.unwrap();
+    let error = PostgresStore::from_url(place.url()).unwrap().initialize().await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Corrupt, Applied::No), "{error}");
+    assert!(error.to_string().contains(schema) && error.hint().is_some(), "{error}");
+    let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1";
+    let left: i64 = client.query_one(tables, &[&schema]).await.unwrap().get(0);
+    assert_eq!(left, 1, "nothing was added");
+}
+
+async fn newer_schema(place: Place) {
+    opened(&place).await.close().await.unwrap();
+    let client = stranger(&place).await;
+    client.execute("UPDATE store SET version = 99", &[]).await.unwrap();
+    let error = PostgresStore::from_url(place.url()).unwrap().initialize().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("99"), "{error}");
+    let version: i32 = client.query_one("SELECT version FROM store", &[]).await.unwrap().get(0);
+    assert_eq!(version, 99);
+}
+
+async fn no_rights(place: Place) {
+    let client = stranger(&place).await;
+    let role = format!("role_of_{}", place.schema());
+    client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+    let url = place.url().replacen("//feedspine@", &format!("//{role}@"), 1);
+    let store = PostgresStore::from_url(&url).unwrap();
+    let error = store.initialize().await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Denied, Applied::No), "{error}");
+    // One that may read a store that is there may not write to it.
+    opened(&place).await.close().await.unwrap();
+    let error = PostgresStore::from_url(&url).unwrap().initialize().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    client.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
+}
+
+async fn no_database(place: Place) {
+    let url = place.url().replacen("/feedspine?", "/nowhere?", 1);
+    let error = PostgresStore::from_url(&url).unwrap().initialize().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+async fn no_server(_: Place) {
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://me:hidden@127.0.0.1:{port}/news");
+    let error = PostgresStore::from_url(&url).unwrap().initialize().await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Unavailable, Applied::No), "{error}");
+    assert!(error.hint().is_some() && !format!("{error:?}").contains("hidden"), "{error:?}");
+}
+
+async fn new_epoch(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("before", "x")])).await.unwrap();
+    let (_, position) = keys_after(&store, &Seq::start()).await;
+    store.close().await.unwrap();
+
+    // As after a restore into another cluster: the log speaks of transactions that this server will come to yet.
+    let client = stranger(&place).await;
+    client.execute("UPDATE store SET cluster = 'elsewhere'", &[]).await.unwrap();
+    client.execute("UPDATE changes SET xid = '9000000000000000000'", &[]).await.unwrap();
+    let store = opened(&place).await;
+    store.ingest(delta(2, vec![item("after", "x")])).await.unwrap();
+    assert_eq!(keys_after(&store, &Seq::start()).await.0, ["before", "after"]);
+    let (found, end) = keys_after(&store, &position).await;
+    assert_eq!(found.last().map(String::as_str), Some("after"));
+    assert!(end > position);
+}
+
+/// Texts that end arrays, strings, statements or lines elsewhere.
+const HOSTILE: [&str; 12] = [
+    "{}",
+    "{\"a\",NULL}",
+    "NULL",
+    "\\",
+    "\"",
+    "'; DROP TABLE records; --",
+    "$1",
+    "a,b",
+    "\u{1}\u{7f}",
+    "\u{FEFF}\u{202E}",
+    "\u{1F5DE}\u{10FFFF}",
+    "e\u{301}",
+];
+
+async fn hostile_values(place: Place) {
+    let store = opened(&place).await;
+    let items: Vec<_> = HOSTILE
+        .iter()
+        .map(|text| item_of(text, &format!("{{{}:[{0},\"\\u0000\"]}}", feedspine_core::Json::from(*text))))
+        .collect();
+    let reject = |ordinal: u32| Reject {
+        ordinal,
+        key: None,
+        code: "x\0y".to_owned(),
+        reason: HOSTILE.concat(),
+        excerpt: "\0".to_owned(),
+    };
+    let rejects: Vec<_> = (100..103).map(reject).collect();
+    let mut batch = snapshot(1, items.clone());
+    batch.rejects.clone_from(&rejects);
+    let report = store.ingest(batch).await.unwrap();
+    assert_eq!((report.counts.new, report.counts.rejected), (12, 3));
+    for (text, item) in HOSTILE.iter().zip(&items) {
+        let record = store.get_by_natural_key(&key(text)).await.unwrap().unwrap();
+        assert_eq!((record.content, record.key), (item.content.clone(), key(text)));
+        for test in
+            [feedspine_core::Test::Equal((*text).into()), feedspine_core::Test::In(vec![(*text).into(), "\0".into()])]
+        {
+            let filter = Filter::Field(feedspine_core::Field::Key, test);
+            assert_eq!(store.count(&Selection { layer: None, filter }).await.unwrap(), 1, "{text:?}");
+        }
+    }
+    let kept = store.rejects_page(story::feed(), &PageRequest::first(10)).await.unwrap().items;
+    assert_eq!(kept.into_iter().map(|kept| kept.reject).collect::<Vec<_>>(), rejects);
+    let all = store.query_page(&Query::new(Selection::everything(), 100)).await.unwrap();
+    assert_eq!(all.items.len(), 12);
+    let kinds = store.changes(&Seq::start(), PageRequest::first(100).limit).await.unwrap();
+    assert!(kinds.iter().all(|change| change.event.kind == ChangeKind::New) && kinds.len() == 12);
+}
+
+async fn dropped_calls(place: Place) {
+    let store = opened(&place).await;
+    for number in 1..=60 {
+        let call = store.ingest(delta(number, vec![item("a", &number.to_string()), item("b", "x")]));
+        // Dropped after so many microseconds: at the start, on its way, or after its end.
+        let _ = tokio::time::timeout(Duration::from_micros(u64::from(number) * 150), call).await;
+        let everything = Selection::everything();
+        let question = store.count(&everything);
+        let _ = tokio::time::timeout(Duration::from_micros(u64::from(number) * 20), question).await;
+    }
+    // Closing waits for what goes on by itself.
+    store.close().await.unwrap();
+    let client = stranger(&place).await;
+    let store = opened(&place).await;
+    let ledger = store.observations_page(story::feed(), &PageRequest::first(100)).await.unwrap().items;
+    let taken: u64 = ledger.iter().map(|observation| observation.counts.new + observation.counts.changed).sum();
+    let versions: i64 = client.query_one("SELECT count(*) FROM versions", &[]).await.unwrap().get(0);
+    assert_eq!(i64::try_from(taken).unwrap(), versions, "every call happened wholly or not at all");
+    let idle = "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid
+                JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE a.state LIKE 'idle in transaction%' AND n.nspname = $1";
+    let idle: i64 = client.query_one(idle, &[&place.schema()]).await.unwrap().get(0);
+    assert_eq!(idle, 0);
+}
+
+async fn busy_pool(place: Place) {
+    opened(&place).await.close().await.unwrap();
+    let url = place.url().replacen("pool_size=4", "pool_size=1&acquire_timeout=1", 1);
+    let store = std::sync::Arc::new(PostgresStore::from_url(&url).unwrap());
+    store.initialize().await.unwrap();
+    let mut client = stranger(&place).await;
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE records").await.unwrap();
+    let waiting = std::sync::Arc::clone(&store);
+    let waiting = tokio::spawn(async move { waiting.count(&Selection::everything()).await });
+    // The first call has the only connection once it waits for the lock.
+    let held = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                WHERE NOT l.granted AND c.relname = 'records' AND c.relnamespace = $1::text::regnamespace";
+    while transaction.query_one(held, &[&place.schema()]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let error = store.cursor(story::feed()).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Unavailable, Applied::No), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("pool_size")), "{error}");
+    transaction.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), 0);
+    assert_eq!(store.cursor(story::feed()).await.unwrap(), None, "the connection is free again");
+}
+
+async fn deadlock(place: Place) {
+    let store = std::sync::Arc::new(opened(&place).await);
+    store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    let mut client = stranger(&place).await;
+    client.batch_execute("SET deadlock_timeout = '10s'").await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute("LOCK TABLE feeds IN EXCLUSIVE MODE").await.unwrap();
+    let writing = std::sync::Arc::clone(&store);
+    let writing = tokio::spawn(async move { writing.ingest(snapshot(2, vec![item("a", "y")])).await });
+    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                 WHERE NOT l.granted AND c.relname = 'feeds' AND c.relnamespace = $1::text::regnamespace";
+    while transaction.query_one(waits, &[&place.schema()]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The store's transaction has written versions and waits for feeds; now this one waits for versions. The store's
+    // gives way, because this one is the more patient.
+    transaction.batch_execute("LOCK TABLE versions IN EXCLUSIVE MODE").await.unwrap();
+    transaction.rollback().await.unwrap();
+    let report = writing.await.unwrap().unwrap();
+    assert_eq!(report.counts.changed, 1);
+    let record = store.get_by_natural_key(&key("a")).await.unwrap().unwrap();
+    assert_eq!(record.version.get(), 2);
+}
