@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use feedspine_core::ingest::{OpenSpan, Prepared, Present, WritePlan};
-use feedspine_core::{Event, Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
+use feedspine_core::{Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
 
 use rusqlite::Connection;
 
+use crate::changes;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{Entry, LedgerRow};
@@ -286,14 +287,14 @@ impl Applying<'_, '_> {
 
     /// Logs the plan's events and gives the number of the first.
     fn changes(&mut self) -> Outcome<Option<i64>> {
-        let mut first = None;
+        let mut entries = Vec::with_capacity(self.plan.events.len());
         for event in &self.plan.events {
             let record = event.subject.as_ref().map(|subject| self.number_of(subject.record)).transpose()?;
             let witness = event.witness.map(|witness| self.number_of(witness)).transpose()?;
-            let seq = log(self.session, event, record, Some((self.feed.no, self.fetch)), witness)?;
-            first.get_or_insert(seq);
+            entries.push(changes::Entry::of(event, record, witness));
         }
-        Ok(first)
+        let recorded_at = self.prepared.batch().recorded_at;
+        changes::append(self.session.conn, &entries, Some((self.feed.no, self.fetch)), recorded_at)
     }
 
     /// Writes the fetch's row of the ledger and, when the fetch comes in several parts, the part's.
@@ -337,30 +338,4 @@ pub(crate) fn close_span(
     )?
     .execute((record, feed, since, until, version.get()))?;
     Ok(())
-}
-
-/// Appends an event to the change log and gives its number.
-pub(crate) fn log(
-    session: &Session<'_>,
-    event: &Event,
-    record: Option<i64>,
-    source: Option<(i64, i64)>,
-    witness: Option<i64>,
-) -> Outcome<i64> {
-    let mut insert = session.conn.prepare_cached(
-        "INSERT INTO changes (kind, record, layer, version, feed, fetch, witness, recorded_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    let subject = event.subject.as_ref();
-    let (feed, fetch) = source.unzip();
-    Ok(insert.insert((
-        rows::change_kind_number(event.kind),
-        record,
-        subject.and_then(|subject| subject.layer).map(Layer::rank),
-        subject.and_then(|subject| subject.version).map(VersionNo::get),
-        feed,
-        fetch,
-        witness,
-        event.recorded_at.as_micros(),
-    ))?)
 }

@@ -1,11 +1,9 @@
-//! Lists in the order of commits: versions, ledger, quarantine, change log.
-
-use std::num::NonZeroUsize;
+//! Lists in the order of commits: versions, ledger, quarantine.
 
 use feedspine_core::ingest::{Observation, Reject};
 use feedspine_core::{
-    Change, Cursor, Event, FeedId, FetchId, HashRuleId, Json, Layer, NaturalKey, Origin, Page, PageRequest,
-    Quarantined, RecordId, Seq, StorageError, Subject, Timestamp, Version,
+    Cursor, FeedId, FetchId, HashRuleId, Json, Layer, Origin, Page, PageRequest, Quarantined, RecordId, StorageError,
+    Version,
 };
 use rusqlite::{Connection, Row};
 
@@ -147,48 +145,4 @@ pub(crate) fn rejects_page(conn: &Connection, feed: FeedId, page: &PageRequest) 
         }
         Ok(rejects)
     })
-}
-
-/// Up to `most` changes after a position.
-pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Outcome<Vec<Change>> {
-    let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut load = conn.prepare_cached(
-        "SELECT c.seq, c.kind, c.layer, c.version, f.id, t.id, coalesce(w.id, wg.id), c.recorded_at,
-                coalesce(r.id, g.id), s.name, coalesce(r.key, g.key)
-         FROM changes c
-         LEFT JOIN records r ON r.no = c.record LEFT JOIN graves g ON g.no = c.record
-         LEFT JOIN spaces s ON s.no = coalesce(r.space, g.space)
-         LEFT JOIN records w ON w.no = c.witness LEFT JOIN graves wg ON wg.no = c.witness
-         LEFT JOIN feeds f ON f.no = c.feed LEFT JOIN fetches t ON t.no = c.fetch
-         WHERE c.seq > ? ORDER BY c.seq LIMIT ?",
-    )?;
-    let mut found = load.query((after, limit(most.get())))?;
-    let mut changes = Vec::new();
-    while let Some(row) = found.next()? {
-        changes.push(read_change(row)?);
-    }
-    Ok(changes)
-}
-
-fn read_change(row: &Row<'_>) -> Outcome<Change> {
-    let recorded_at: Timestamp = rows::instant(row.get(7)?)?;
-    let subject = match row.get::<_, Option<[u8; 16]>>(8)? {
-        None => None,
-        Some(record) => {
-            let key: NaturalKey = rows::key(row, 9)?;
-            let layer = row.get::<_, Option<i64>>(2)?.map(rows::layer).transpose()?;
-            let version = row.get::<_, Option<i64>>(3)?.map(rows::version).transpose()?;
-            Some(Subject { record: RecordId::from_bytes(record), key, layer, version })
-        }
-    };
-    let event = Event {
-        kind: rows::change_kind(row.get(1)?)?,
-        subject,
-        feed: row.get::<_, Option<[u8; 16]>>(4)?.map(FeedId::from_bytes),
-        fetch: row.get::<_, Option<[u8; 16]>>(5)?.map(FetchId::from_bytes),
-        witness: row.get::<_, Option<[u8; 16]>>(6)?.map(RecordId::from_bytes),
-        recorded_at,
-    };
-    Ok(Change { seq: Seq::from_number(row.get::<_, i64>(0)?.cast_unsigned()), event })
 }

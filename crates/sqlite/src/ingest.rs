@@ -6,11 +6,12 @@ use feedspine_core::ingest::{
     Begin, Committed, Header, IngestReport, KEY_COLLISION, Known, Loaded, Point, Prepared, Present, Shown,
 };
 use feedspine_core::{
-    ChangeKind, ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
+    ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
 };
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::apply::Target;
+use crate::changes;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{self, Entry};
@@ -64,22 +65,10 @@ fn replay(
 ) -> Outcome<IngestReport> {
     let (Some(feed), Some(entry)) = (feed, entry) else { return Err(corrupt("a part without its fetch")) };
     let batch = prepared.batch();
-    let mut made = KeyHashMap::default();
-    if let Some(first) = entry.committed.as_ref().and_then(|(_, first)| *first) {
-        // A part's changes lie together, and each version that it made is one of these two.
-        let mut load = conn.prepare_cached(
-            "SELECT c.version, s.name, coalesce(r.key, g.key) FROM changes c
-             LEFT JOIN records r ON r.no = c.record LEFT JOIN graves g ON g.no = c.record
-             JOIN spaces s ON s.no = coalesce(r.space, g.space)
-             WHERE c.seq >= ? AND c.kind IN (?, ?) ORDER BY c.seq LIMIT ?",
-        )?;
-        let kinds = [ChangeKind::New, ChangeKind::Changed].map(rows::change_kind_number);
-        let many = (committed.counts.new + committed.counts.changed).cast_signed();
-        let mut found = load.query((first, kinds[0], kinds[1], many))?;
-        while let Some(row) = found.next()? {
-            made.insert(rows::key(row, 1)?.hash(), rows::version(row.get(0)?)?);
-        }
-    }
+    let made = match entry.committed {
+        Some((_, Some(first))) => changes::made(conn, first)?,
+        _ => KeyHashMap::default(),
+    };
     let mut load =
         conn.prepare_cached("SELECT ordinal FROM rejects WHERE feed = ? AND fetch = ? AND part = ? AND code = ?")?;
     let fetch = find_fetch(conn, batch.fetch)?;

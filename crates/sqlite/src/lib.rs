@@ -1,10 +1,11 @@
 //! The embedded default backend and control plane: everything in one SQLite file.
 //!
 //! One thread writes: it takes all waiting jobs, runs them one after the other, commits them together with the log on
-//! disk, and only then answers; a job that fails is taken back alone. Questions are asked beside it, on connections of their own. Other processes may use
-//! the same file at the same time.
+//! disk, and only then answers; a job that fails is taken back alone. Questions are asked beside it, on connections of
+//! their own. Other processes may use the same file at the same time.
 
 mod apply;
+mod changes;
 mod checkpoint;
 mod connect;
 mod error;

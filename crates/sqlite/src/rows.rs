@@ -2,8 +2,7 @@
 
 use feedspine_core::ingest::Shown;
 use feedspine_core::{
-    ChangeKind, Content, ContentHash, Counts, Layer, Lineage, Namespace, NaturalKey, Round, StorageError, Timestamp,
-    VersionNo,
+    Content, ContentHash, Counts, Layer, Lineage, Namespace, NaturalKey, Round, StorageError, Timestamp, VersionNo,
 };
 use rusqlite::Row;
 
@@ -88,20 +87,6 @@ pub(crate) fn instant(micros: i64) -> Outcome<Timestamp> {
 /// A stored instant that may be missing.
 pub(crate) fn optional_instant(micros: Option<i64>) -> Outcome<Option<Timestamp>> {
     micros.map(instant).transpose()
-}
-
-/// A change's kind by its place in [`ChangeKind::ALL`], which never changes.
-pub(crate) fn change_kind(number: i64) -> Outcome<ChangeKind> {
-    usize::try_from(number)
-        .ok()
-        .and_then(|at| ChangeKind::ALL.get(at))
-        .copied()
-        .ok_or_else(|| corrupt("a change's kind"))
-}
-
-/// The number under which a change's kind is stored.
-pub(crate) fn change_kind_number(kind: ChangeKind) -> i64 {
-    kind as i64
 }
 
 /// A stored word, such as a status.
@@ -199,13 +184,5 @@ mod tests {
         assert_eq!(split_row(rows[3]).unwrap(), (Layer::Gold, number(7)));
         assert!(first_row(1, Layer::Bronze) < rows[0] && rows[1] == last_row(1, Layer::Bronze));
         assert!(version_row(1, Layer::Bronze, number(LAST_VERSION + 1)).is_err());
-    }
-
-    #[test]
-    fn every_kind_of_change_keeps_its_number() {
-        for kind in ChangeKind::ALL {
-            assert_eq!(change_kind(change_kind_number(kind)).unwrap(), kind);
-        }
-        assert!(change_kind(8).is_err());
     }
 }

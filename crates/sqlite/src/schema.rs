@@ -223,17 +223,14 @@ CREATE TABLE rejects (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rejects_by_fetch ON rejects (fetch);
 
--- The change log. Its rows stay when the record is deleted.
+-- The change log (see changes.rs): the events of one call or part, numbered on from `seq`. Its rows stay when records
+-- are deleted.
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,
-    record INTEGER,
-    layer INTEGER,
-    version INTEGER,
     feed INTEGER,
     fetch INTEGER,
-    witness INTEGER,
-    recorded_at INTEGER NOT NULL
+    recorded_at INTEGER NOT NULL,
+    events BLOB NOT NULL
 ) STRICT;
 
 -- The control plane: feeds as people know them, and the addresses of fetches.

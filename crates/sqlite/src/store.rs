@@ -19,7 +19,7 @@ use crate::error::Fault;
 use crate::feed_row::FeedRow;
 use crate::readers::Readers;
 use crate::writer::{Counters, Writer, WriterSettings, closed};
-use crate::{connect, history, ingest, query, schema, sightings, state, write};
+use crate::{changes, connect, history, ingest, query, schema, sightings, state, write};
 
 /// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
@@ -251,7 +251,7 @@ impl StorageBackend for SqliteStore {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let after = after.clone();
-        self.open()?.readers.run(move |conn| history::changes(conn, &after, limit)).await
+        self.open()?.readers.run(move |conn| changes::changes(conn, &after, limit)).await
     }
 }
 

@@ -7,7 +7,8 @@ use feedspine_core::{
 use rusqlite::OptionalExtension;
 use rusqlite::types::ToSql;
 
-use crate::apply::{close_span, log};
+use crate::apply::close_span;
+use crate::changes::{self, Entry};
 use crate::error::Outcome;
 use crate::manifest::OpenSpans;
 use crate::query::find;
@@ -73,7 +74,7 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
         (None, None) => ChangeKind::New,
     };
     let event = called(kind, (write.id, &write.key), (Some(write.layer), Some(number)), write.recorded_at);
-    log(session, &event, Some(record), None, None)?;
+    changes::append(conn, &[Entry::of(&event, Some(record), None)], None, event.recorded_at)?;
     Ok(number)
 }
 
@@ -176,7 +177,7 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
         forget_shown(session, record, &key)?;
     }
     let event = called(ChangeKind::Deleted, (id, &key), (doomed.layer, version), at);
-    log(session, &event, Some(record), None, None)?;
+    changes::append(conn, &[Entry::of(&event, Some(record), None)], None, event.recorded_at)?;
     Ok(true)
 }
 
