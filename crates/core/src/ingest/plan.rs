@@ -174,9 +174,14 @@ impl Prepared {
         if !(self.batch.part.last && matches!(self.batch.coverage, Coverage::Snapshot { .. })) {
             return Vec::new();
         }
+        let told = loaded.earlier.values().map(|point| point.record);
+        let listed = self.entries.iter().filter(|entry| loaded.present.contains_key(&entry.key_hash)).count();
+        if listed == loaded.present.len() {
+            // The usual document: nothing has left.
+            return told.collect();
+        }
         let here = |key_hash: &KeyHash| self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).is_ok();
         let left = loaded.present.iter().filter(|(key_hash, _)| !here(key_hash)).map(|(_, present)| present.record);
-        let told = loaded.earlier.values().map(|point| point.record);
         left.chain(told).collect()
     }
 
