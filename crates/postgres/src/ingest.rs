@@ -83,11 +83,10 @@ impl<'a> Loader<'a> {
         }
         let unsettled = self.prepared.unsettled(&loaded);
         let unnamed = self.prepared.unnamed(&loaded);
-        let ((known, matching), keys) =
-            both(both(self.known(&unsettled), self.matching(&unsettled, &loaded)), self.keys(&unnamed)).await?;
+        let (known, keys) = both(self.known(&unsettled), self.keys(&unnamed)).await?;
         loaded.known = known;
-        for (key_hash, shown) in matching {
-            if let Some(known) = loaded.known.get_mut(&key_hash).filter(|known| known.shown.is_none()) {
+        for (key_hash, shown) in self.matching(&loaded).await? {
+            if let Some(known) = loaded.known.get_mut(&key_hash) {
                 known.matching.push(shown);
             }
         }
@@ -216,11 +215,12 @@ impl<'a> Loader<'a> {
         Ok(known)
     }
 
-    /// The bronze versions that equal an item of the batch, of keys that this feed does not hold: only a first sight is
-    /// compared with every version.
-    async fn matching(&self, wanted: &[KeyHash], loaded: &Loaded) -> Outcome<Vec<(KeyHash, Shown)>> {
+    /// The bronze versions that equal an item of the batch, of records that this feed sights for the first time: only
+    /// they are compared with every version.
+    async fn matching(&self, loaded: &Loaded) -> Outcome<Vec<(KeyHash, Shown)>> {
+        let first_sights = loaded.known.iter().filter(|(_, known)| known.shown.is_none() && known.current.is_some());
         let mut pairs: Vec<(KeyHash, ContentHash)> = Vec::new();
-        for key_hash in wanted.iter().filter(|key_hash| !loaded.present.contains_key(key_hash)) {
+        for (key_hash, _) in first_sights.filter(|(key_hash, _)| !loaded.present.contains_key(key_hash)) {
             pairs.extend(self.prepared.hashes_of(key_hash).into_iter().map(|hash| (*key_hash, hash)));
         }
         if pairs.is_empty() {

@@ -64,10 +64,11 @@ impl Pool {
             IDLE_TIMEOUT.as_millis(),
         );
         let reading = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{common}");
-        // Writers look rows up by keys, however small the tables are when they are planned. What is acknowledged is on
+        // Writers look rows up by keys, whatever the planner thinks of the tables' sizes. What is acknowledged is on
         // disk: a server that would answer earlier is told not to.
         let writing = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED;{common}SET LOCAL lock_timeout = {};SET LOCAL enable_seqscan = off;
+             SET LOCAL enable_hashjoin = off;SET LOCAL enable_mergejoin = off;
              SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';",
             LOCK_TIMEOUT.as_millis(),
         );
