@@ -10,9 +10,9 @@ use rusqlite::Connection;
 
 use crate::connect;
 
-/// Pages of the log that are not in the file yet, 8 MiB, from which on they are moved. SQLite itself moves what is left
+/// Pages of the log that are not in the file yet, 24 MiB, from which on they are moved. SQLite itself moves what is left
 /// of a log of [`connect::LOG_PAGES`] with a commit, which then begins the log anew.
-const PAGES: i64 = 1_000;
+const PAGES: i64 = 3_000;
 
 /// The thread that moves the log.
 #[derive(Debug)]

