@@ -7,13 +7,26 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::candidates::Snapshot;
 
 /// The pragmas that ours sets (`crates/sqlite/src/connect.rs`).
-const PRAGMAS: [(&str, &str); 5] = [
+const PRAGMAS: [(&str, &str); 6] = [
     ("page_size", "8192"),
     ("journal_mode", "wal"),
     ("synchronous", "full"),
     ("wal_autocheckpoint", "4000"),
+    ("cache_size", "-16384"),
     ("temp_store", "memory"),
 ];
+
+/// When the poll of [`Bare::check_then_write`] is said to be.
+const POLLED_AT: i64 = 1_790_000_000_000_000;
+
+/// What a check-then-write loop keeps of an item that it knows already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing: that it was seen again is lost.
+    Items,
+    /// A row for each sighting, appended without an index: the least that keeps what ours keeps.
+    Sightings,
+}
 
 /// A file with one table and one unique key.
 #[derive(Debug)]
@@ -36,6 +49,9 @@ impl Bare {
             .execute_batch(
                 "CREATE TABLE IF NOT EXISTS items(
                      number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, content TEXT NOT NULL
+                 ) STRICT;
+                 CREATE TABLE IF NOT EXISTS sightings(
+                     row INTEGER PRIMARY KEY, item INTEGER NOT NULL, observed_at INTEGER NOT NULL
                  ) STRICT",
             )
             .expect("the table can be made");
@@ -57,20 +73,28 @@ impl Bare {
 
     /// Selects each key's hash, and updates the row when the hash is another: what the usual reader does at each poll.
     ///
-    /// It records no sighting.
-    ///
     /// # Panics
     /// When SQLite refuses.
-    pub fn check_then_write(&self, snapshots: &[Snapshot]) {
+    pub fn check_then_write(&self, snapshots: &[Snapshot], keeps: Keeps) {
         self.in_commits(snapshots, |key, hash, content| {
-            let mut select =
-                self.connection.prepare_cached("SELECT hash FROM items WHERE key = ?1").expect("a good statement");
-            let held: Option<[u8; 32]> = select.query_row([key], |row| row.get(0)).optional().expect("a good row");
-            if held.as_ref().map(<[u8; 32]>::as_slice) != Some(hash) {
+            let mut select = self
+                .connection
+                .prepare_cached("SELECT number, hash FROM items WHERE key = ?1")
+                .expect("a good statement");
+            let held: Option<(i64, [u8; 32])> =
+                select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional().expect("a good row");
+            let (number, held) = held.expect("every item was inserted before");
+            if held != hash {
                 self.connection
-                    .prepare_cached("UPDATE items SET hash = ?2, content = ?3 WHERE key = ?1")
-                    .and_then(|mut update| update.execute(params![key, hash, content]))
-                    .expect("a known key");
+                    .prepare_cached("UPDATE items SET hash = ?2, content = ?3 WHERE number = ?1")
+                    .and_then(|mut update| update.execute(params![number, hash, content]))
+                    .expect("a known item");
+            }
+            if keeps == Keeps::Sightings {
+                self.connection
+                    .prepare_cached("INSERT INTO sightings(item, observed_at) VALUES (?1, ?2)")
+                    .and_then(|mut insert| insert.execute(params![number, POLLED_AT]))
+                    .expect("a row is appended");
             }
         });
     }

@@ -8,12 +8,12 @@ use feedspine_core::{Coverage, IngestBatch, MemoryStore, StorageBackend};
 use feedspine_sqlite::SqliteStore;
 use futures_util::{StreamExt as _, stream};
 
-use crate::bare::Bare;
+use crate::bare::{Bare, Keeps};
 use crate::candidates::{SNAPSHOT, Snapshot, all_new, batch, shuffled};
 use crate::table::{Goal, Row, median, timed};
 
 /// Batches on their way at once, as when many feeds are collected.
-const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 64;
 /// Polls of the series that shows what an unchanged poll costs on disk.
 const POLLS: u64 = 1_000;
 
@@ -22,6 +22,8 @@ const POLLS: u64 = 1_000;
 struct Work {
     new: Vec<Snapshot>,
     one_edited: Vec<Snapshot>,
+    /// The same again: another one of each snapshot edited.
+    two_edited: Vec<Snapshot>,
     tenth_changed: Vec<Snapshot>,
 }
 
@@ -30,7 +32,8 @@ impl Work {
         let new = all_new(count);
         let one_edited = shuffled(&new, 1, 11);
         let tenth_changed = shuffled(&one_edited, SNAPSHOT / 10, 13);
-        Self { new, one_edited, tenth_changed }
+        let two_edited = shuffled(&one_edited, 1, 12);
+        Self { new, one_edited, two_edited, tenth_changed }
     }
 
     fn items(&self) -> usize {
@@ -54,7 +57,8 @@ struct Rates {
 pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("threads");
     let work = Work::of(candidates);
-    let (mut memory, mut sqlite, mut bare, mut checked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut sqlite) = (Vec::new(), Vec::new());
+    let (mut bare, mut checked, mut sighted) = (Vec::new(), Vec::new(), Vec::new());
     let mut averaged = 0;
     for repetition in 1..=repetitions {
         memory.push(runtime.block_on(pass(Arc::new(MemoryStore::new()), &work)));
@@ -62,13 +66,14 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
         let (rates, rows_per_commit) = runtime.block_on(sqlite_pass(&folder.path().join("ours.db"), &work));
         averaged = rows_per_commit;
         sqlite.push(rates);
-        let (inserted, selected) = bare_pass(&folder.path().join("bare.db"), &work, rows_per_commit);
-        bare.push(inserted);
-        checked.push(selected);
+        let limits = bare_pass(&folder.path().join("bare.db"), &work, rows_per_commit);
+        bare.push(limits.inserted);
+        checked.push(limits.checked);
+        sighted.push(limits.sighted);
         tell(&format!(
             "ingest {repetition}/{repetitions}: SQLite {:.0} new items/s at {rows_per_commit} rows per COMMIT, bare loop \
-             {inserted:.0}; {:.0} shuffled items/s, check-then-write {selected:.0}",
-            rates.new, rates.one_edited
+             {:.0}; {:.0} shuffled items/s, check-then-write {:.0} with sightings, {:.0} without",
+            rates.new, limits.inserted, rates.one_edited, limits.sighted, limits.checked
         ));
     }
     let size = runtime.block_on(growth());
@@ -99,11 +104,15 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
             Vec::new(),
             Some(Goal::Rate(300_000.0)),
         ),
-        row("check-then-write, shuffled, 1 of 100 edited", checked.clone(), Vec::new(), None),
+        row("check-then-write with a row for each sighting, same items", sighted.clone(), Vec::new(), None),
+        row("check-then-write that keeps no sighting, same items", checked.clone(), Vec::new(), None),
         row(
             "SQLite, shuffled, 1 of 100 edited",
             edited.clone(),
-            vec![(against(&edited, &checked), "check-then-write")],
+            vec![
+                (against(&edited, &sighted), "check-then-write with sightings"),
+                (against(&edited, &checked), "without any"),
+            ],
             Some(Goal::Ratio(2.0)),
         ),
         row("SQLite, 10 of 100 changed", changed.clone(), vec![(against(&changed, &bare), "bare loop")], None),
@@ -179,12 +188,22 @@ async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapshot], round: 
     began.elapsed()
 }
 
-fn bare_pass(path: &Path, work: &Work, rows_per_commit: usize) -> (f64, f64) {
+/// Rates of the bare loops, in items per second.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    inserted: f64,
+    checked: f64,
+    sighted: f64,
+}
+
+fn bare_pass(path: &Path, work: &Work, rows_per_commit: usize) -> Limits {
     drop(Bare::open(path, rows_per_commit));
     let bare = Bare::open(path, rows_per_commit);
     let ((), inserted) = timed(|| bare.insert(&work.new));
-    let ((), checked) = timed(|| bare.check_then_write(&work.one_edited));
-    (rate_of(work.items(), inserted), rate_of(work.items(), checked))
+    let ((), sighted) = timed(|| bare.check_then_write(&work.one_edited, Keeps::Sightings));
+    let ((), checked) = timed(|| bare.check_then_write(&work.two_edited, Keeps::Items));
+    let rate = |took: Duration| rate_of(work.items(), took);
+    Limits { inserted: rate(inserted), checked: rate(checked), sighted: rate(sighted) }
 }
 
 /// By how many kilobytes the file grows when a feed is polled [`POLLS`] times and holds what it held.
