@@ -55,7 +55,9 @@ pub(crate) async fn put_many(session: &Session, writes: &[RecordWrite]) -> Outco
             tops.push(Top { record, layer, number, published: write.published });
         }
         versions.push(new_version(write, number));
-        events.push(called(kind, (write.id, &write.key), (Some(write.layer), Some(number)), write.recorded_at));
+        let subject =
+            Subject { record: write.id, key: write.key.clone(), layer: Some(write.layer), version: Some(number) };
+        events.push(Event::by_call(kind, subject, write.recorded_at));
     }
     keep_highest(&mut tops);
     apply::records(session, &records).await?;
@@ -310,7 +312,8 @@ async fn delete(
         forget(session, id, &record.key).await?;
         gone.push(record.id);
     }
-    Ok(Some(called(ChangeKind::Deleted, (record.id, &record.key), (layer, version), at)))
+    let subject = Subject { record: record.id, key: record.key.clone(), layer, version };
+    Ok(Some(Event::by_call(ChangeKind::Deleted, subject, at)))
 }
 
 /// Removes the versions of one layer, which is not the last, and marks what was derived from them.
@@ -358,15 +361,4 @@ async fn forget(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()
     }
     session.execute("DELETE FROM told WHERE key_hash = $1", &bind![key.hash().as_bytes().as_slice()]).await?;
     session.execute("DELETE FROM records WHERE id = $1", &bind![record]).await
-}
-
-/// An event of a call, not of a capture.
-fn called(
-    kind: ChangeKind,
-    (record, key): (RecordId, &NaturalKey),
-    (layer, version): (Option<Layer>, Option<VersionNo>),
-    recorded_at: Timestamp,
-) -> Event {
-    let subject = Some(Subject { record, key: key.clone(), layer, version });
-    Event { kind, subject, feed: None, fetch: None, witness: None, recorded_at }
 }

@@ -73,7 +73,8 @@ fn put(session: &mut Session<'_>, write: &RecordWrite) -> Outcome<VersionNo> {
         (None, Some(_)) => ChangeKind::Promoted,
         (None, None) => ChangeKind::New,
     };
-    let event = called(kind, (write.id, &write.key), (Some(write.layer), Some(number)), write.recorded_at);
+    let subject = Subject { record: write.id, key: write.key.clone(), layer: Some(write.layer), version: Some(number) };
+    let event = Event::by_call(kind, subject, write.recorded_at);
     changes::append(conn, &[Entry::of(&event, Some(record), None)], None, event.recorded_at)?;
     Ok(number)
 }
@@ -176,7 +177,8 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
     } else if doomed.layer == Some(Layer::Bronze) {
         forget_shown(session, record, &key)?;
     }
-    let event = called(ChangeKind::Deleted, (id, &key), (doomed.layer, version), at);
+    let subject = Subject { record: id, key, layer: doomed.layer, version };
+    let event = Event::by_call(ChangeKind::Deleted, subject, at);
     changes::append(conn, &[Entry::of(&event, Some(record), None)], None, event.recorded_at)?;
     Ok(true)
 }
@@ -296,15 +298,4 @@ fn was_captured(session: &Session<'_>, key: &NaturalKey) -> Outcome<bool> {
     let Some(record) = find_key(session.conn, key)? else { return Ok(false) };
     let sql = "SELECT 1 FROM all_spans WHERE record = ?1 UNION ALL SELECT 1 FROM absent WHERE record = ?1";
     Ok(session.conn.prepare_cached(sql)?.exists([record])?)
-}
-
-/// An event of a call, not of a capture.
-fn called(
-    kind: ChangeKind,
-    (record, key): (RecordId, &NaturalKey),
-    (layer, version): (Option<Layer>, Option<VersionNo>),
-    recorded_at: Timestamp,
-) -> Event {
-    let subject = Some(Subject { record, key: key.clone(), layer, version });
-    Event { kind, subject, feed: None, fetch: None, witness: None, recorded_at }
 }
