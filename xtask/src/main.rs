@@ -10,7 +10,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
-  test      install what is missing, then format check, lints, all tests and documentation tests
+  test      install what is missing, then format check, lints, all tests and documentation tests;
+            --long: then those marked as long too, optimised
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
 ";

@@ -8,18 +8,41 @@ use feedspine_cluster::{Cluster, URL_VARIABLE};
 
 use crate::{install, say};
 
+/// How much is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What every landing passes.
+    Ordinary,
+    /// The tests marked as long as well.
+    Long,
+}
+
+impl Extent {
+    fn of(arguments: &[String]) -> Result<Self, String> {
+        match arguments {
+            [] => Ok(Self::Ordinary),
+            [flag] if flag == "--long" => Ok(Self::Long),
+            _ => Err(format!("test takes --long or nothing, and got {}", arguments.join(" "))),
+        }
+    }
+}
+
 /// Installs what is missing, then checks and tests the whole workspace.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
-    if let Some(unknown) = arguments.first() {
-        return Err(format!("test takes no argument, and got {unknown:?}"));
-    }
+    let extent = Extent::of(arguments)?;
     install::everything()?;
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
     let server = Cluster::start().map_err(|error| format!("no PostgreSQL server for the tests: {error}"))?;
     let with_server = [(URL_VARIABLE, server.url())];
     cargo_with("tests", &["test", "--workspace", "--all-targets", "--locked"], &with_server)?;
-    cargo_with("documentation tests", &["test", "--workspace", "--doc", "--locked"], &with_server)
+    cargo_with("documentation tests", &["test", "--workspace", "--doc", "--locked"], &with_server)?;
+    if extent == Extent::Long {
+        // Optimised: some of these measure, and all of them do the same thing many times.
+        let long = ["test", "--workspace", "--all-targets", "--locked", "--release", "--", "--ignored"];
+        cargo_with("long tests", &long, &with_server)?;
+    }
+    Ok(())
 }
 
 /// Runs a program of `crates/measure`, optimised, with these arguments.
