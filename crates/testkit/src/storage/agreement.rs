@@ -4,17 +4,18 @@
 //! deletes between two polls, refused writes.
 
 use feedspine_core::{
-    Candidate, Content, Coverage, CursorStep, Event, HashRule, IngestBatch, Json, JsonPath, KeyRule, Layer, Lineage,
-    MemoryStore, NaturalKey, PageRequest, Part, Query, RecordId, RecordName, RecordRef, RecordWrite, Result, Seq,
-    Sighting, StorageBackend, StorageError, StorageExt, Timestamp, VersionNo,
+    Candidate, Content, Coverage, CursorStep, HashRule, IngestBatch, Json, JsonPath, KeyRule, Layer, Lineage,
+    MemoryStore, NaturalKey, PageRequest, Part, Query, RecordName, RecordRef, RecordWrite, Sighting, StorageBackend,
+    StorageExt, VersionNo,
 };
 
 use super::Subject;
+use super::calls::{Call, Scope};
 use super::query::{random_order, random_selection};
-use crate::Verdict;
-use crate::check::{checks, ensure, ensure_eq};
+use crate::check::{checks, ensure_eq};
 use crate::noise::Noise;
 use crate::script::{PAGE, at, content, feed, fetch, key_in, numbered, observed, record_id, reject};
+use crate::{Failure, Verdict};
 
 checks! { Subject, "agreement":
     captures_are_answered_as_by_the_memory_backend: "P9",
@@ -72,14 +73,6 @@ enum Of {
     All,
 }
 
-#[derive(Debug, Clone)]
-enum Call {
-    Ingest(Box<IngestBatch>),
-    Put(Vec<RecordWrite>),
-    Delete(Vec<RecordRef>, Timestamp),
-    Observe(Vec<Sighting>),
-}
-
 struct Pair {
     seed: u64,
     noise: Noise,
@@ -100,7 +93,7 @@ impl Pair {
     async fn run(&mut self, of: Of) -> Verdict {
         for number in 0..CALLS {
             for call in self.calls(of).await? {
-                let (found, right) = (made(&*self.store, &call).await, made(&self.memory, &call).await);
+                let (found, right) = (call.make(&*self.store).await, call.make(&self.memory).await);
                 let seed = self.seed;
                 ensure_eq!(found, right, "the answer to call {number} of seed {seed}: {call:#?}");
             }
@@ -112,13 +105,13 @@ impl Pair {
     }
 
     async fn compare(&self, number: u32) -> Verdict {
-        let (found, right) = (everything(&*self.store).await?, everything(&self.memory).await?);
-        let seed = self.seed;
-        for (found, right) in found.iter().zip(&right) {
-            ensure_eq!(found, right, "what is held after call {number} of seed {seed}");
+        let (found, right) = (scope().read(&*self.store).await?, scope().read(&self.memory).await?);
+        match found.difference(&right) {
+            None => Ok(()),
+            Some(difference) => {
+                Err(Failure::broken(format!("after call {number} of seed {}: {difference}", self.seed)))
+            }
         }
-        ensure_eq!(found.len(), right.len(), "how much is held after call {number} of seed {seed}");
-        Ok(())
     }
 
     async fn calls(&mut self, of: Of) -> Verdict<Vec<Call>> {
@@ -300,49 +293,8 @@ impl Pair {
     }
 }
 
-/// Makes a call and says what came of it.
-async fn made(store: &dyn StorageBackend, call: &Call) -> Result<String, String> {
-    let refused = |error: StorageError| format!("{:?}, applied {:?}", error.kind(), error.applied());
-    let told = match call.clone() {
-        Call::Ingest(batch) => store.ingest(*batch).await.map(|report| format!("{report:?}")),
-        Call::Put(writes) => store.put_many(writes).await.map(|versions| format!("{versions:?}")),
-        Call::Delete(doomed, at) => store.delete_many(&doomed, at).await.map(|answers| format!("{answers:?}")),
-        Call::Observe(seen) => store.observe_many(seen).await.map(|answers| format!("{answers:?}")),
-    };
-    told.map_err(refused)
-}
-
-/// Everything that can be read of a store about the keys and feeds of these calls, positions in the log excepted.
-async fn everything(store: &dyn StorageBackend) -> Verdict<Vec<String>> {
-    let mut all = Vec::new();
-    let page = PageRequest::first(PAGE);
-    for space in ["news", "other"] {
-        for name in NAMES {
-            let key = key_in(space, name);
-            all.push(format!("{:#?}", store.sightings_page(&key, &page).await?));
-            all.push(format!("{key:?} {:?}", store.seen_many(std::slice::from_ref(&key)).await?));
-            let wanted = Layer::ALL.map(|layer| RecordRef::key(key.clone()).at(layer));
-            let rows = store.get_many(&wanted).await?;
-            let id: Option<RecordId> = rows.iter().flatten().map(|row| row.id).next();
-            all.push(format!("{rows:#?}"));
-            for layer in Layer::ALL {
-                let Some(id) = id else { continue };
-                all.push(format!("{:#?}", store.versions_page(id, layer, &page).await?));
-            }
-        }
-    }
-    for number in 0..FEEDS as u128 {
-        all.push(format!("{:#?}", store.cursor(feed(number)).await?));
-        all.push(format!("{:#?}", store.observations_page(feed(number), &page).await?));
-        all.push(format!("{:#?}", store.rejects_page(feed(number), &page).await?));
-    }
-    let mut after = Seq::start();
-    loop {
-        let found = store.changes(&after, page.limit).await?;
-        let Some(last) = found.last() else { return Ok(all) };
-        ensure!(last.seq > after, "positions do not ascend");
-        after = last.seq.clone();
-        let events: Vec<Event> = found.into_iter().map(|change| change.event).collect();
-        all.push(format!("{events:#?}"));
-    }
+fn scope() -> Scope {
+    let of_space = |space: &'static str| NAMES.into_iter().map(move |name| key_in(space, name));
+    let keys = ["news", "other"].into_iter().flat_map(of_space).collect();
+    Scope { keys, feeds: (0..FEEDS as u128).map(feed).collect() }
 }

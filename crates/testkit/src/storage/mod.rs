@@ -3,10 +3,12 @@
 //! [`StorageExt`]: feedspine_core::StorageExt
 
 mod agreement;
+pub mod calls;
 mod changes;
 mod concurrency;
 mod durability;
 mod errors;
+pub mod faulty;
 mod ingest;
 mod keys;
 mod layers;

@@ -9,8 +9,8 @@ use feedspine_core::{
     PageRequest, Query, Record, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Test, VersionNo,
     sort_value,
 };
+use feedspine_testkit::storage::faulty::Faulty;
 
-use crate::faulty::Faulty;
 use crate::mutants;
 
 mutants! {

@@ -7,8 +7,8 @@ use feedspine_core::{
     Content, Coverage, CursorStep, FeedId, FetchId, HashRule, IngestBatch, IngestReport, Json, MemoryStore, NaturalKey,
     Page, PageRequest, Quarantined, Result, StorageBackend, Timestamp,
 };
+use feedspine_testkit::storage::faulty::Faulty;
 
-use crate::faulty::Faulty;
 use crate::mutants;
 
 mutants! {

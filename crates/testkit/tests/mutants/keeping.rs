@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::MemoryStore;
+use feedspine_testkit::storage::faulty::{Faulty, Place};
 
-use crate::Place;
-use crate::faulty::Faulty;
 use crate::mutants;
 
 mutants! {

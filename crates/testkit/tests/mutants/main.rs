@@ -2,17 +2,12 @@
 
 mod asking;
 mod capturing;
-mod faulty;
 mod keeping;
 mod racing;
 mod writing;
 
-use std::sync::Arc;
-
-use feedspine_core::MemoryStore;
+use feedspine_testkit::storage::faulty::{Faulty, Shared, Sound};
 use feedspine_testkit::{Failure, storage};
-
-use faulty::{Faulty, Shared, Sound};
 
 /// Whether a fault is found by that check, and by no fault of the check's own.
 fn turns_red<F: Faulty + Clone>(fault: &F, check: &str) {
@@ -64,6 +59,3 @@ fn every_check_has_a_name_and_a_promise_of_its_own() {
 fn a_name_that_no_check_has_is_an_error() {
     assert!(matches!(storage::judge(Shared(Sound), "ingest::nothing"), Err(Failure::Broken(_))));
 }
-
-/// What a place holds: the tables that all its handles share.
-type Place = Arc<MemoryStore>;

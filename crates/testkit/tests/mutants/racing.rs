@@ -8,8 +8,8 @@ use feedspine_core::{
     IngestBatch, IngestReport, MemoryStore, Outcome, Page, Part, Query, Record, Result, Sighting, StorageBackend,
     StorageExt, VersionNo,
 };
+use feedspine_testkit::storage::faulty::Faulty;
 
-use crate::faulty::Faulty;
 use crate::mutants;
 
 mutants! {

@@ -5,8 +5,8 @@ use feedspine_core::{
     Layer, MemoryStore, Record, RecordRef, RecordWrite, Result, Sighting, StorageBackend, StorageExt, Timestamp,
     VersionNo,
 };
+use feedspine_testkit::storage::faulty::Faulty;
 
-use crate::faulty::Faulty;
 use crate::mutants;
 
 mutants! {

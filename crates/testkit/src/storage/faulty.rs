@@ -1,23 +1,25 @@
-//! A store in memory whose calls can be bent, one by one, and whose places can be opened again.
+//! A store in memory whose calls can be bent, one by one, and whose places can be opened again: what proves that a test
+//! of stores finds faults.
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::StorageProvider;
 use async_trait::async_trait;
 use feedspine_core::{
     BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, MemoryStore, NaturalKey,
     Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
     Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
-use feedspine_testkit::storage::StorageProvider;
 
-use crate::Place;
+/// What a place holds: the tables that all its handles share.
+pub type Place = Arc<MemoryStore>;
 
 /// The calls of a backend, each of which a fault may bend; what is not bent is passed on.
 #[async_trait]
-pub(crate) trait Faulty: Debug + Send + Sync + 'static {
+pub trait Faulty: Debug + Send + Sync + 'static {
     /// What a place holds for a handle that is opened now.
     fn opened(&self, place: &Place) -> Place {
         Arc::clone(place)
@@ -28,38 +30,47 @@ pub(crate) trait Faulty: Debug + Send + Sync + 'static {
         true
     }
 
+    /// `ingest`
     async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
         store.ingest(batch).await
     }
 
+    /// `cursor`
     async fn cursor(&self, store: &MemoryStore, feed: FeedId) -> Result<Option<FeedCursor>> {
         store.cursor(feed).await
     }
 
+    /// `put_many`
     async fn put_many(&self, store: &MemoryStore, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
         store.put_many(writes).await
     }
 
+    /// `get_many`
     async fn get_many(&self, store: &MemoryStore, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
         store.get_many(wanted).await
     }
 
+    /// `delete_many`
     async fn delete_many(&self, store: &MemoryStore, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {
         store.delete_many(doomed, at).await
     }
 
+    /// `query_page`
     async fn query_page(&self, store: &MemoryStore, query: &Query) -> Result<Page<Record>> {
         store.query_page(query).await
     }
 
+    /// `count`
     async fn count(&self, store: &MemoryStore, selection: &Selection) -> Result<u64> {
         store.count(selection).await
     }
 
+    /// `observe_many`
     async fn observe_many(&self, store: &MemoryStore, seen: Vec<Sighting>) -> Result<Vec<bool>> {
         store.observe_many(seen).await
     }
 
+    /// `sightings_page`
     async fn sightings_page(
         &self,
         store: &MemoryStore,
@@ -69,10 +80,12 @@ pub(crate) trait Faulty: Debug + Send + Sync + 'static {
         store.sightings_page(key, page).await
     }
 
+    /// `seen_many`
     async fn seen_many(&self, store: &MemoryStore, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>> {
         store.seen_many(keys).await
     }
 
+    /// `versions_page`
     async fn versions_page(
         &self,
         store: &MemoryStore,
@@ -82,6 +95,7 @@ pub(crate) trait Faulty: Debug + Send + Sync + 'static {
         store.versions_page(record, layer, page).await
     }
 
+    /// `observations_page`
     async fn observations_page(
         &self,
         store: &MemoryStore,
@@ -91,10 +105,12 @@ pub(crate) trait Faulty: Debug + Send + Sync + 'static {
         store.observations_page(feed, page).await
     }
 
+    /// `rejects_page`
     async fn rejects_page(&self, store: &MemoryStore, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         store.rejects_page(feed, page).await
     }
 
+    /// `changes`
     async fn changes(&self, store: &MemoryStore, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         store.changes(after, limit).await
     }
@@ -102,12 +118,13 @@ pub(crate) trait Faulty: Debug + Send + Sync + 'static {
 
 /// No fault at all.
 #[derive(Debug, Clone)]
-pub(crate) struct Sound;
+pub struct Sound;
 
 impl Faulty for Sound {}
 
 /// Provides stores with that fault, at places that outlive their handles.
-pub(crate) struct Shared<F>(pub(crate) F);
+#[derive(Debug)]
+pub struct Shared<F>(pub F);
 
 #[async_trait]
 impl<F: Faulty + Clone> StorageProvider for Shared<F> {

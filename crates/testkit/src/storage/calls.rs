@@ -1,0 +1,163 @@
+//! [`Call`]: a write as a value, so that several stores can be told the same; [`Scope`]: all that they then say they hold.
+
+use feedspine_core::{
+    Applied, ErrorKind, Event, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey, Observation, Page,
+    PageRequest, Quarantined, Record, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend, StorageError,
+    Timestamp, Version, VersionNo,
+};
+
+use crate::Verdict;
+use crate::check::ensure;
+use crate::script::PAGE;
+
+/// A write of the contract, ready to be made.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// `ingest`
+    Ingest(Box<IngestBatch>),
+    /// `put_many`
+    Put(Vec<RecordWrite>),
+    /// `delete_many`, recorded at that time.
+    Delete(Vec<RecordRef>, Timestamp),
+    /// `observe_many`
+    Observe(Vec<Sighting>),
+}
+
+/// What came of a [`Call`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The batch was taken.
+    Ingested(IngestReport),
+    /// The versions that were written or held already.
+    Put(Vec<VersionNo>),
+    /// Which of the rows were there.
+    Deleted(Vec<bool>),
+    /// Which of the keys were seen for the first time.
+    Observed(Vec<bool>),
+    /// The call failed: texts may differ from store to store, these do not.
+    Refused(ErrorKind, Applied),
+}
+
+impl Call {
+    /// Makes the call.
+    pub async fn make(&self, store: &dyn StorageBackend) -> Answer {
+        let answer = match self.clone() {
+            Self::Ingest(batch) => store.ingest(*batch).await.map(Answer::Ingested),
+            Self::Put(writes) => store.put_many(writes).await.map(Answer::Put),
+            Self::Delete(doomed, at) => store.delete_many(&doomed, at).await.map(Answer::Deleted),
+            Self::Observe(seen) => store.observe_many(seen).await.map(Answer::Observed),
+        };
+        answer.unwrap_or_else(|error| Answer::refused(&error))
+    }
+}
+
+impl Answer {
+    /// A failure, as far as stores have to agree on it.
+    pub fn refused(error: &StorageError) -> Self {
+        Self::Refused(error.kind(), error.applied())
+    }
+}
+
+/// The keys and feeds that some calls are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// All keys, those without a record too.
+    pub keys: Vec<NaturalKey>,
+    /// All feeds.
+    pub feeds: Vec<FeedId>,
+}
+
+/// Everything that can be read of a store within a [`Scope`], positions in the change log excepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    keys: Vec<OfKey>,
+    feeds: Vec<OfFeed>,
+    log: Vec<Event>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OfKey {
+    key: NaturalKey,
+    /// One for each layer.
+    rows: Vec<Option<Record>>,
+    versions: Vec<Version>,
+    sightings: Vec<Sighting>,
+    seen: Option<Seen>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OfFeed {
+    feed: FeedId,
+    cursor: Option<FeedCursor>,
+    ledger: Vec<Observation>,
+    quarantine: Vec<Quarantined>,
+}
+
+impl Scope {
+    /// Reads everything. Holds for stores that fit in one page of each list.
+    ///
+    /// # Errors
+    /// A question that failed, a list that is longer than a page, positions in the log that do not ascend.
+    pub async fn read(&self, store: &dyn StorageBackend) -> Verdict<Holdings> {
+        let page = PageRequest::first(PAGE);
+        let wanted = |key: &NaturalKey| Layer::ALL.map(|layer| RecordRef::key(key.clone()).at(layer));
+        let rows = store.get_many(&self.keys.iter().flat_map(wanted).collect::<Vec<_>>()).await?;
+        let seen = store.seen_many(&self.keys).await?;
+        ensure!(rows.len() == 3 * self.keys.len() && seen.len() == self.keys.len(), "not one answer for each question");
+        let mut keys = Vec::new();
+        for ((key, rows), seen) in self.keys.iter().zip(rows.chunks(Layer::ALL.len())).zip(seen) {
+            let mut versions = Vec::new();
+            if let Some(id) = rows.iter().flatten().map(|row| row.id).next() {
+                // Also where there is no row: what was deleted must be gone.
+                for layer in Layer::ALL {
+                    versions.extend(whole(store.versions_page(id, layer, &page).await?)?);
+                }
+            }
+            let sightings = whole(store.sightings_page(key, &page).await?)?;
+            keys.push(OfKey { key: key.clone(), rows: rows.to_vec(), versions, sightings, seen });
+        }
+        let mut feeds = Vec::new();
+        for feed in self.feeds.iter().copied() {
+            let cursor = store.cursor(feed).await?;
+            let ledger = whole(store.observations_page(feed, &page).await?)?;
+            let quarantine = whole(store.rejects_page(feed, &page).await?)?;
+            feeds.push(OfFeed { feed, cursor, ledger, quarantine });
+        }
+        Ok(Holdings { keys, feeds, log: log(store).await? })
+    }
+}
+
+fn whole<T>(page: Page<T>) -> Verdict<Vec<T>> {
+    ensure!(page.next.is_none(), "a list is longer than {PAGE}, or says so");
+    Ok(page.items)
+}
+
+async fn log(store: &dyn StorageBackend) -> Verdict<Vec<Event>> {
+    let (mut after, mut events) = (Seq::start(), Vec::new());
+    loop {
+        let found = store.changes(&after, PageRequest::first(PAGE).limit).await?;
+        if found.is_empty() {
+            return Ok(events);
+        }
+        for change in found {
+            ensure!(change.seq > after, "positions do not ascend: {} follows {after}", change.seq);
+            after = change.seq;
+            events.push(change.event);
+        }
+    }
+}
+
+impl Holdings {
+    /// The first thing that is not as in `right`: what is held, and what should be; `None` when nothing differs.
+    pub fn difference(&self, right: &Self) -> Option<String> {
+        fn first<T: PartialEq + std::fmt::Debug>(what: &str, found: &[T], right: &[T]) -> Option<String> {
+            let place = found.iter().zip(right).position(|(found, right)| found != right);
+            let place = place.or_else(|| (found.len() != right.len()).then(|| found.len().min(right.len())))?;
+            let (found, right) = (found.get(place), right.get(place));
+            Some(format!("{what} differ at {place}\n  found: {found:#?}\n  right: {right:#?}"))
+        }
+        first("keys", &self.keys, &right.keys)
+            .or_else(|| first("feeds", &self.feeds, &right.feeds))
+            .or_else(|| first("changes", &self.log, &right.log))
+    }
+}
