@@ -24,6 +24,9 @@ pub const URL_VARIABLE: &str = "FEEDSPINE_POSTGRES_URL";
 /// The database and the role; there is no password, since only this machine can connect.
 const ROLE: &str = "feedspine";
 
+/// Roles that are members of this one have to give their password: for tests of what a wrong one is answered with.
+pub const GUARDED: &str = "guarded";
+
 /// How long a server may take to answer after its start, a recovery included.
 const START: Duration = Duration::from_mins(1);
 
@@ -63,10 +66,13 @@ impl Cluster {
         let mut initdb = owner.command(&programs.join("initdb"));
         initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username", ROLE, "--pgdata"]);
         process::run(initdb.arg(&data))?;
+        guard(&data.join("pg_hba.conf"))?;
         let mut cluster = Self { programs, owner, port: free_port()?, process: None, place };
         cluster.begin()?;
         let mut create = cluster.client("createdb");
         process::run(create.arg(ROLE))?;
+        let mut create = cluster.client("createuser");
+        process::run(create.args(["--no-login", GUARDED]))?;
         Ok(cluster)
     }
 
@@ -173,6 +179,13 @@ fn programs() -> Result<PathBuf, String> {
 
 fn are_programs(programs: &Path) -> bool {
     ["postgres", "initdb", "pg_ctl"].iter().all(|program| programs.join(OsStr::new(program)).is_file())
+}
+
+/// Asks members of [`GUARDED`] for their password; the first line that fits is the one that counts.
+fn guard(rules: &Path) -> Result<(), String> {
+    let unreadable = |error| format!("{}: {error}", rules.display());
+    let trusting = std::fs::read_to_string(rules).map_err(unreadable)?;
+    std::fs::write(rules, format!("host all +{GUARDED} all scram-sha-256\n{trusting}")).map_err(unreadable)
 }
 
 /// A port of 127.0.0.1 that nobody listens on.
