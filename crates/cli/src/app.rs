@@ -43,7 +43,8 @@ pub struct App {
 }
 
 impl App {
-    /// With the built-in backends: `sqlite:PATH` and `memory:`.
+    /// With the built-in backends: `sqlite:PATH`, `memory:`, and with the feature `postgres`, which is on by default,
+    /// `postgres://USER@HOST/DATABASE`.
     pub fn new() -> Self {
         Self::default()
     }

@@ -18,6 +18,10 @@ Begin with:
   feedspine collect
   feedspine list --order -published --limit 10";
 
+#[cfg(feature = "postgres")]
+const DB_HELP: &str = "The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory: for one that is gone when the \
+                       command ends [env: FEEDSPINE_DB]";
+#[cfg(not(feature = "postgres"))]
 const DB_HELP: &str =
     "The store: sqlite:PATH, or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]";
 const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";

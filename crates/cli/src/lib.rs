@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod places;
 mod printer;
+mod secrets;
 mod shell;
 mod stores;
 

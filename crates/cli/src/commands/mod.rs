@@ -15,6 +15,7 @@ use crate::arguments::{Arguments, Command};
 use crate::config::Config;
 use crate::demo;
 use crate::printer::Printer;
+use crate::secrets::without_password;
 use crate::shell::quoted;
 use crate::stores::{Backends, Found, Wanted, unopened};
 
@@ -57,9 +58,9 @@ impl Context<'_> {
         Ok(answer)
     }
 
-    /// That command for the store that this one is about.
+    /// That command for the store that this one is about; a password in it is to be put in again.
     fn same_store(self, command: &str) -> String {
-        let db = self.config.db_by_flag().map(|db| format!(" --db {}", quoted(db)));
+        let db = self.config.db_by_flag().map(|db| format!(" --db {}", quoted(&without_password(db))));
         command.to_owned() + &db.unwrap_or_default()
     }
 

@@ -7,7 +7,8 @@ use feedspine::{Ending, OpError};
 use super::Context;
 use super::words::{SHORT, counted, field, minute};
 use crate::printer::{Line, Set, Style, Table, excerpt};
-use crate::stores::{Wanted, without_password};
+use crate::secrets::without_password;
+use crate::stores::Wanted;
 
 pub(super) async fn run(context: Context<'_>) -> Result<Ending, OpError> {
     let status = context.with_engine(Wanted::Existing, async |engine| engine.status().await).await?;

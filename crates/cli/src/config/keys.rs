@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::Config;
 use crate::printer::ColorChoice;
-use crate::stores::without_password;
+use crate::secrets::without_password;
 
 /// One key.
 pub(super) struct Key {
@@ -41,7 +41,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "db",
         env: "FEEDSPINE_DB",
-        meaning: "the store's URL, such as \"sqlite:/path/to/feeds.db\"",
+        meaning: "the store's URL, such as \"sqlite:/path/to/feeds.db\" or \"postgres://USER@HOST/DATABASE\"",
         kind: Kind::Text,
         set: |config, value| match text(value)? {
             "" => Err(expected("a store's URL", value)),

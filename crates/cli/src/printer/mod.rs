@@ -11,6 +11,7 @@ use feedspine::OpError;
 use feedspine::core::Json;
 use feedspine::ops::ToJson;
 
+use crate::secrets::without_passwords;
 use progress::Progress;
 pub(crate) use table::{Set, Table};
 use text::clean_json;
@@ -161,17 +162,18 @@ impl Printer {
         self.note(Line::of(Style::Notable, "warning").plain(": ").plain(message));
     }
 
-    /// Tells why the command, or `subject` of it, was not done.
+    /// Tells why the command, or `subject` of it, was not done. Errors repeat what was given: not the passwords of it.
     pub(crate) fn error(&self, subject: Option<&str>, error: &OpError) {
         if self.manner.format == Format::Json {
             let document = Json::object([("error", error.to_json())]);
-            return self.write_to_stderr(&(clean_json(&document.to_string()) + "\n"));
+            return self.write_to_stderr(&(clean_json(&without_passwords(&document.to_string())) + "\n"));
         }
         let subject = subject.map(|subject| format!("{subject}: ")).unwrap_or_default();
-        let message = error.message().trim_start_matches(subject.as_str());
+        let message = without_passwords(error.message());
+        let message = message.trim_start_matches(subject.as_str());
         self.write_rest(&Line::of(Style::Bad, "error").plain(": ").plain(subject).plain(message));
         if let Some(hint) = error.hint() {
-            self.write_rest(&Line::of(Style::Faint, "hint").plain(": ").plain(hint));
+            self.write_rest(&Line::of(Style::Faint, "hint").plain(": ").plain(without_passwords(hint)));
         }
     }
 

@@ -1,0 +1,61 @@
+//! The real binary on a real PostgreSQL server: `cargo xtask test` starts one.
+
+#![expect(clippy::unwrap_used, reason = "a test without a harness: a panic is its failure")]
+
+mod journey;
+mod refusals;
+#[path = "../../../postgres/tests/support/mod.rs"]
+mod server;
+#[expect(dead_code, reason = "shared with the tests of the cli")]
+#[path = "../cli/site.rs"]
+mod site;
+#[expect(dead_code, reason = "shared with the tests of the cli")]
+#[path = "../cli/support.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use server::{Place, Server};
+use support::User;
+
+fn main() -> ExitCode {
+    server::with_server("postgres", |server| {
+        let trials = vec![
+            trial(&server, "everything_is_kept_on_postgres_alone", journey::everything_is_kept_on_postgres_alone),
+            trial(&server, "a_store_is_named_by_flag_environment_or_file", journey::a_store_is_named_in_every_way),
+            trial(&server, "a_server_that_is_not_there_is_named", refusals::no_server),
+            trial(&server, "a_database_that_is_not_there_is_named", refusals::no_database),
+            trial(&server, "a_wrong_password_is_refused_and_never_shown", refusals::wrong_password),
+            trial(&server, "a_right_password_is_never_shown", refusals::right_password),
+            trial(&server, "what_is_no_address_is_refused", refusals::no_address),
+        ];
+        libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    })
+}
+
+fn trial(server: &Server, name: &str, test: fn(&Place)) -> Trial {
+    let server = server.clone();
+    Trial::test(name, move || {
+        test(&server.place());
+        Ok(())
+    })
+}
+
+/// A user whose configuration names that store.
+fn user_of(url: &str) -> User {
+    let user = User::new();
+    user.file(".config/feedspine/config.toml", format!("db = \"{url}\"\n"));
+    user
+}
+
+/// Runs statements on the server, beside the binary.
+fn execute(place: &Place, statements: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(place.server(), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+        connection.abort();
+    });
+}
