@@ -7,3 +7,12 @@ mod interrupt;
 mod kill;
 mod site;
 mod support;
+mod together;
+
+/// `tests/postgres` has the same for the other store.
+#[test]
+fn two_processes_collect_into_one_file() {
+    let user = support::User::new();
+    let db = format!("sqlite:{}", user.home().join("shared.db").display());
+    together::two_processes_collect_into(&user, &db);
+}

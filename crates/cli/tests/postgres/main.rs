@@ -12,6 +12,8 @@ mod site;
 #[expect(dead_code, reason = "shared with the tests of the cli")]
 #[path = "../cli/support.rs"]
 mod support;
+#[path = "../cli/together.rs"]
+mod together;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,9 @@ fn main() -> ExitCode {
             trial(&server, "a_wrong_password_is_refused_and_never_shown", refusals::wrong_password),
             trial(&server, "a_right_password_is_never_shown", refusals::right_password),
             trial(&server, "what_is_no_address_is_refused", refusals::no_address),
+            trial(&server, "two_processes_collect_into_one_database", |place| {
+                together::two_processes_collect_into(&User::new(), place.url());
+            }),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
     })
