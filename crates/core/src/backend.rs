@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
+use crate::transfer::Transfer;
 use crate::{
     Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef, RecordWrite,
     Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
@@ -149,4 +150,9 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
 
     /// Up to `limit` changes after a position, oldest first. A reader that follows never misses one.
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>>;
+
+    /// How everything is read and written row by row, for copies and backups; `None` where the backend cannot.
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        None
+    }
 }

@@ -188,6 +188,21 @@ impl HashRuleId {
     pub fn from_stored(text: &str) -> Self {
         Self(text.into())
     }
+
+    /// The rule; `None` when the text is not one's.
+    pub fn rule(&self) -> Option<HashRule> {
+        if self.0.is_empty() {
+            return Some(HashRule::whole());
+        }
+        let Ok(Json::Array(paths)) = Json::parse(&self.0) else { return None };
+        let path = |path: &Json| match path {
+            Json::Array(names) => {
+                Some(JsonPath(names.iter().map(|name| Some(name.as_str()?.to_owned())).collect::<Option<_>>()?))
+            }
+            _ => None,
+        };
+        Some(HashRule::without(paths.iter().map(path).collect::<Option<_>>()?))
+    }
 }
 
 impl HashRule {
@@ -242,6 +257,10 @@ mod tests {
         assert_eq!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":2},"t":"x"}"#));
         assert_ne!(hash(r#"{"stats":{"views":1},"t":"x"}"#), hash(r#"{"stats":{"views":1},"t":"y"}"#));
         assert_ne!(rule.id(), HashRule::whole().id());
+        for rule in [rule, HashRule::whole()] {
+            assert_eq!(rule.id().rule(), Some(rule));
+        }
+        assert_eq!(HashRuleId::from_stored("{}").rule(), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! - Words: [`NaturalKey`], [`Content`], [`Record`], [`Version`], [`Sighting`], [`Change`], [`Timestamp`].
 //! - Questions: [`Filter`], [`Query`], [`Page`].
-//! - Contracts: [`StorageBackend`] (with [`StorageExt`] for every backend) and [`StateStore`].
+//! - Contracts: [`StorageBackend`] (with [`StorageExt`] for every backend and the optional [`transfer::Transfer`]) and
+//!   [`StateStore`].
 //! - The decision of an ingest, written once: [`ingest::Prepared::plan`].
 
 mod backend;
@@ -26,6 +27,7 @@ mod serial;
 mod sighting;
 mod state;
 pub mod time;
+pub mod transfer;
 mod write;
 
 pub use backend::{BackendInfo, Capabilities, Quarantined, StorageBackend};

@@ -122,7 +122,7 @@ pub struct Begun {
 }
 
 /// A part that was committed before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Committed {
     /// The digest of the batch that was committed.

@@ -23,7 +23,7 @@ impl StoredVersion {
 }
 
 /// A row of the ledger as it is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LedgerRow {
     /// The observation so far.
@@ -41,7 +41,7 @@ impl LedgerRow {
 }
 
 /// A committed part of a fetch: what its replay answers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PartRow {
     /// What [`super::Header::committed`] wants to know.

@@ -107,16 +107,7 @@ impl Tables {
         for record in &plan.records {
             let item = prepared.item(record.item);
             self.keys.insert(record.key_hash, record.id);
-            let row = RecordRow {
-                key: item.key.clone(),
-                key_hash: record.key_hash,
-                key_rule: item.key_rule,
-                first_seen: batch.observed_at,
-                layers: Default::default(),
-                spans: Vec::new(),
-                points: Vec::new(),
-            };
-            self.records.insert(record.id, row);
+            self.records.insert(record.id, RecordRow::new(item.key.clone(), item.key_rule, batch.observed_at));
         }
         for version in &plan.versions {
             let stored = prepared.stored(version);

@@ -4,6 +4,7 @@ mod ingest;
 mod read;
 mod state;
 mod tables;
+mod transfer;
 mod write;
 
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use crate::transfer::{Transfer, import_unfinished};
 use crate::{
     BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
     RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp,
@@ -33,8 +35,15 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// The tables, once initialised. Each call holds the lock for its whole unit of work, and never across an await.
+    /// The tables, once initialised, and while nothing is imported. Each call holds the lock for its whole unit of work,
+    /// and never across an await.
     fn open(&self) -> Result<MutexGuard<'_, Tables>> {
+        let tables = self.control()?;
+        if tables.importing.is_some() { Err(import_unfinished()) } else { Ok(tables) }
+    }
+
+    /// The same for the control plane and for imports.
+    fn control(&self) -> Result<MutexGuard<'_, Tables>> {
         let tables = self.lock();
         if tables.open {
             Ok(tables)
@@ -99,7 +108,7 @@ impl StorageBackend for MemoryStore {
 
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
         let mut tables = self.open()?;
-        Ok(seen.into_iter().map(|sighting| tables.observe(sighting)).collect())
+        Ok(seen.iter().map(|sighting| tables.observe(sighting)).collect())
     }
 
     async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
@@ -125,5 +134,9 @@ impl StorageBackend for MemoryStore {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         self.open()?.changes(after, limit)
+    }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 
-use super::tables::{FeedTable, RecordRow, Tables};
+use super::tables::{FeedTable, RecordRow, Tables, Told};
 use crate::ingest::Observation;
 use crate::{
     Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, Result,
@@ -43,9 +43,13 @@ impl Tables {
             None => Vec::new(),
         };
         let observed: HashSet<_> = all.iter().map(|sighting| (sighting.feed, sighting.fetch)).collect();
-        let told = self.told.get(&key_hash).into_iter().flatten().map(|(sighting, _)| sighting);
+        let told = self.told.get(&key_hash).into_iter().flatten();
         // What an observation has captured too is one sighting, and that one.
-        all.extend(told.filter(|told| !observed.contains(&(told.feed, told.fetch))).cloned());
+        let told = told.filter(|told| !observed.contains(&(told.feed, told.fetch)));
+        all.extend(told.map(|told| {
+            let Told { feed, fetch, observed_at, .. } = *told;
+            Sighting { key: key.clone(), feed, fetch, observed_at, version: None }
+        }));
         all
     }
 

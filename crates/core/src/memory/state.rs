@@ -17,7 +17,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn add_feed(&self, feed: &Feed) -> Result<()> {
-        let mut tables = self.open()?;
+        let mut tables = self.control()?;
         if tables.control.contains_key(&feed.id) {
             return Err(StorageError::conflict(format!("feed {} is known already", feed.id)));
         }
@@ -27,7 +27,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        let mut tables = self.open()?;
+        let mut tables = self.control()?;
         let Some(held) = tables.control.get(&feed.id) else {
             return Err(StorageError::invalid(format!("there is no feed {}", feed.id)));
         };
@@ -38,24 +38,24 @@ impl StateStore for MemoryStore {
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        let mut tables = self.open()?;
+        let mut tables = self.control()?;
         let held = tables.control.get_mut(&feed);
         let held = held.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))?;
         Ok(*held.key_rule.get_or_insert(rule))
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
-        let mut feeds: Vec<Feed> = self.open()?.control.values().cloned().collect();
+        let mut feeds: Vec<Feed> = self.control()?.control.values().cloned().collect();
         feeds.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         Ok(feeds)
     }
 
     async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
-        Ok(self.open()?.holder_of(name).cloned())
+        Ok(self.control()?.holder_of(name).cloned())
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
-        let mut tables = self.open()?;
+        let mut tables = self.control()?;
         if tables.fetches.iter().any(|fetch| fetch.intent.fetch == intent.fetch) {
             return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)));
         }
@@ -76,7 +76,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        let mut tables = self.open()?;
+        let mut tables = self.control()?;
         let held = tables.fetches.iter_mut().find(|held| held.intent.fetch == fetch);
         let held = held.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))?;
         held.detail = Some(detail.clone());
@@ -84,7 +84,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
-        let tables = self.open()?;
+        let tables = self.control()?;
         let of = format!("fetches {feed}");
         let before = page.after.as_ref().map(|cursor| cursor.position(&of)).transpose()?;
         let newest_first = tables.fetches.iter().enumerate().rev().filter(|(_, fetch)| fetch.intent.feed == feed);

@@ -3,25 +3,37 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ingest::{Absent, Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
+use crate::transfer::Progress;
 use crate::{
     Event, Feed, FeedId, Fetch, FetchId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey, Quarantined, RecordId, Round,
-    Sighting, Timestamp, VersionNo,
+    Timestamp, VersionNo,
 };
 
 /// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) open: bool,
+    /// How far an import came that was not finished.
+    pub(super) importing: Option<Progress>,
     pub(super) feeds: HashMap<FeedId, FeedTable>,
     /// In the order of ids, which is the order of first capture.
     pub(super) records: BTreeMap<RecordId, RecordRow>,
     pub(super) keys: KeyHashMap<RecordId>,
     /// Sightings told by a caller, with the answer given.
-    pub(super) told: KeyHashMap<Vec<(Sighting, bool)>>,
+    pub(super) told: KeyHashMap<Vec<Told>>,
     pub(super) log: Vec<Event>,
     /// The control plane's rows.
     pub(super) control: BTreeMap<FeedId, Feed>,
     pub(super) fetches: Vec<Fetch>,
+}
+
+/// A sighting told by a caller, and what it was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) feed: FeedId,
+    pub(super) fetch: FetchId,
+    pub(super) observed_at: Timestamp,
+    pub(super) first: bool,
 }
 
 /// What is held of one feed.
@@ -79,6 +91,13 @@ pub(super) struct PointRow {
 }
 
 impl RecordRow {
+    /// A record without versions and sightings.
+    pub(super) fn new(key: NaturalKey, key_rule: KeyRule, first_seen: Timestamp) -> Self {
+        let key_hash = key.hash();
+        let (layers, spans, points) = Default::default();
+        Self { key, key_hash, key_rule, first_seen, layers, spans, points }
+    }
+
     pub(super) fn layer(&self, layer: Layer) -> &Vec<StoredVersion> {
         &self.layers[usize::from(layer.rank())]
     }

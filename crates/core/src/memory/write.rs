@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::tables::{FeedTable, RecordRow, Span, Tables};
+use super::tables::{FeedTable, RecordRow, Span, Tables, Told};
 use crate::ingest::{Absent, Present};
 use crate::{
     ChangeKind, Event, KeyHash, KeyRule, Layer, Put, RecordId, RecordName, RecordRef, RecordWrite, Result, Sighting,
@@ -34,15 +34,7 @@ impl Tables {
         let key_hash = write.key.hash();
         let known = self.records.contains_key(&write.id);
         if !known {
-            let row = RecordRow {
-                key: write.key.clone(),
-                key_hash,
-                key_rule: KeyRule::Given,
-                first_seen: write.recorded_at,
-                layers: Default::default(),
-                spans: Vec::new(),
-                points: Vec::new(),
-            };
+            let row = RecordRow::new(write.key.clone(), KeyRule::Given, write.recorded_at);
             self.keys.insert(key_hash, write.id);
             self.records.insert(write.id, row);
         }
@@ -122,19 +114,19 @@ impl Tables {
         }
     }
 
-    pub(super) fn observe(&mut self, sighting: Sighting) -> bool {
+    pub(super) fn observe(&mut self, sighting: &Sighting) -> bool {
         let key_hash = sighting.key.hash();
         let told = self.told.get(&key_hash).map(Vec::as_slice).unwrap_or_default();
-        let same = told.iter().find(|(held, _)| held.feed == sighting.feed && held.fetch == sighting.fetch);
-        if let Some((_, answer)) = same {
-            return *answer;
+        let same = told.iter().find(|held| held.feed == sighting.feed && held.fetch == sighting.fetch);
+        if let Some(Told { first, .. }) = same {
+            return *first;
         }
-        if self.sighted_by(&sighting) {
+        if self.sighted_by(sighting) {
             return false;
         }
         let first = told.is_empty() && !self.was_captured(&key_hash);
-        let sighting = Sighting { version: None, ..sighting };
-        self.told.entry(key_hash).or_default().push((sighting, first));
+        let Sighting { feed, fetch, observed_at, .. } = *sighting;
+        self.told.entry(key_hash).or_default().push(Told { feed, fetch, observed_at, first });
         first
     }
 

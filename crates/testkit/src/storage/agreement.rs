@@ -68,29 +68,29 @@ async fn questions_are_answered_as_by_the_memory_backend(store: Subject) -> Verd
 
 /// Which calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(super) enum Of {
     Captures,
     All,
 }
 
-struct Pair {
+pub(super) struct Pair {
     seed: u64,
     noise: Noise,
-    store: Subject,
-    memory: MemoryStore,
+    pub(super) store: Subject,
+    pub(super) memory: MemoryStore,
     /// All batches that were submitted, taken or not.
     submitted: Vec<IngestBatch>,
     next_fetch: u32,
 }
 
 impl Pair {
-    async fn new(store: Subject, seed: u64) -> Verdict<Self> {
+    pub(super) async fn new(store: Subject, seed: u64) -> Verdict<Self> {
         let memory = MemoryStore::new();
         memory.initialize().await?;
         Ok(Self { seed, noise: Noise::seeded(seed), store, memory, submitted: Vec::new(), next_fetch: 1 })
     }
 
-    async fn run(&mut self, of: Of) -> Verdict {
+    pub(super) async fn run(&mut self, of: Of) -> Verdict {
         for number in 0..CALLS {
             for call in self.calls(of).await? {
                 let (found, right) = (call.make(&*self.store).await, call.make(&self.memory).await);

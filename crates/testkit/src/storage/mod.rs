@@ -23,6 +23,7 @@ mod seed;
 mod sightings;
 mod stories;
 mod subject;
+mod transfer;
 mod unchanged;
 mod values;
 mod versions;
@@ -54,7 +55,7 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
-const GROUPS: [&[Check<Subject>]; 20] = [
+const GROUPS: [&[Check<Subject>]; 21] = [
     lifecycle::CHECKS,
     ingest::CHECKS,
     parts::CHECKS,
@@ -74,6 +75,7 @@ const GROUPS: [&[Check<Subject>]; 20] = [
     errors::CHECKS,
     stories::CHECKS,
     agreement::CHECKS,
+    transfer::CHECKS,
     durability::CHECKS,
 ];
 

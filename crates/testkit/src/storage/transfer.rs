@@ -1,0 +1,232 @@
+//! Everything as rows: what is exported, and what an import of it is worth.
+
+use feedspine_core::transfer::{Progress, Row, Transfer, Verifier};
+use feedspine_core::{ErrorKind, PageRequest, Seq, StorageBackend, StorageExt};
+
+use super::Subject;
+use super::agreement::{Of, Pair};
+use crate::check::{checks, ensure, ensure_eq, refused};
+use crate::script::{PAGE, feed, item, key, snapshot};
+use crate::{Failure, Verdict};
+
+checks! { Subject, "transfer":
+    an_export_is_that_of_the_memory_backend: "P9",
+        "After random calls a store exports the same rows in the same order as the memory backend.";
+    an_export_can_be: "P2, P4",
+        "The rows of an export after random calls contradict neither themselves nor one another.";
+    an_export_shows_one_moment: "Transfer",
+        "What is written while an export is read does not show in it.";
+    a_copy_exports_what_it_was_made_of: "Transfer",
+        "A store that an export was imported into exports the same.";
+    a_copy_goes_on_as_the_original_does: "Transfer",
+        "A copy answers further random calls, replays of old batches among them, as the original does.";
+    an_import_needs_an_empty_store: "Transfer",
+        "An import into a store that holds data is a conflict, and changes nothing.";
+    an_unfinished_import_lets_nobody_in: "Transfer",
+        "While an import is not finished every other call is refused as unavailable, also after the store was reopened.";
+    an_import_goes_on_where_it_stopped: "Transfer",
+        "An import that stopped says how far it came, also after the store was reopened, and ends as if it had not.";
+    rows_that_name_nothing_are_refused: "Transfer",
+        "A batch with a row that names what was never imported is refused, and none of its rows is kept.";
+    without_a_beginning_nothing_is_imported: "Transfer",
+        "Rows, and the end of an import, are refused when no import was begun.";
+}
+
+fn transfer(store: &dyn StorageBackend) -> Verdict<&dyn Transfer> {
+    store.transfer().ok_or_else(|| Failure::does_not_apply("the backend has no transfer"))
+}
+
+/// All rows, in batches as they came.
+async fn batches(store: &dyn StorageBackend) -> Verdict<Vec<Vec<Row>>> {
+    let mut export = transfer(store)?.export().await?;
+    let mut batches = Vec::new();
+    loop {
+        let rows = export.next().await?;
+        if rows.is_empty() {
+            return Ok(batches);
+        }
+        batches.push(rows);
+    }
+}
+
+async fn rows(store: &dyn StorageBackend) -> Verdict<Vec<Row>> {
+    Ok(batches(store).await?.concat())
+}
+
+async fn import(store: &dyn StorageBackend, rows: &[Row]) -> Verdict {
+    let transfer = transfer(store)?;
+    ensure_eq!(transfer.begin_import().await?, None, "how far the import into a new store is");
+    for some in rows.chunks(100) {
+        transfer.import(some.to_vec(), Progress::default()).await?;
+    }
+    Ok(transfer.finish_import().await?)
+}
+
+async fn copy_of(original: &dyn StorageBackend, place: &Subject) -> Verdict<Subject> {
+    let copy = place.another().await?;
+    import(&*copy, &rows(original).await?).await?;
+    Ok(copy)
+}
+
+fn ensure_equal(found: &[Row], right: &[Row], of: &str) -> Verdict {
+    for (found, right) in found.iter().zip(right) {
+        ensure_eq!(found, right, "a row of {of}");
+    }
+    ensure_eq!(found.len(), right.len(), "the number of rows of {of}");
+    Ok(())
+}
+
+/// A store after random calls, with the memory backend that was asked the same.
+async fn random(store: &Subject, seed: u64) -> Verdict<Pair> {
+    transfer(&**store)?;
+    let mut pair = Pair::new(store.another().await?, seed).await?;
+    pair.run(Of::All).await?;
+    Ok(pair)
+}
+
+async fn an_export_is_that_of_the_memory_backend(store: Subject) -> Verdict {
+    for seed in 40..43 {
+        let pair = random(&store, seed).await?;
+        let (found, right) = (rows(&*pair.store).await?, rows(&pair.memory).await?);
+        ensure_equal(&found, &right, &format!("the export after seed {seed}"))?;
+    }
+    Ok(())
+}
+
+async fn an_export_can_be(store: Subject) -> Verdict {
+    for seed in 43..46 {
+        let mut verifier = Verifier::new();
+        for row in rows(&*random(&store, seed).await?.store).await? {
+            verifier.take(&row);
+        }
+        ensure_eq!(verifier.finish(), Vec::<String>::new(), "what cannot be of seed {seed}");
+    }
+    Ok(())
+}
+
+async fn an_export_shows_one_moment(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    store.take(snapshot(1, vec![item("a", "x")])).await?;
+    let right = rows(&*store).await?;
+    let mut export = transfer(&*store)?.export().await?;
+    store.take(snapshot(2, vec![item("a", "y"), item("b", "x")])).await?;
+    let mut found = Vec::new();
+    loop {
+        let some = export.next().await?;
+        if some.is_empty() {
+            break;
+        }
+        found.extend(some);
+    }
+    ensure_equal(&found, &right, "an export that was begun before a write")
+}
+
+async fn a_copy_exports_what_it_was_made_of(store: Subject) -> Verdict {
+    for seed in 46..49 {
+        let original = random(&store, seed).await?.store;
+        let copy = copy_of(&*original, &store).await?;
+        ensure_equal(&rows(&*copy).await?, &rows(&*original).await?, &format!("the copy after seed {seed}"))?;
+    }
+    Ok(())
+}
+
+async fn a_copy_goes_on_as_the_original_does(store: Subject) -> Verdict {
+    for seed in 49..52 {
+        let mut pair = random(&store, seed).await?;
+        pair.store = copy_of(&*pair.store, &store).await?;
+        pair.run(Of::All).await?;
+        let (found, right) = (rows(&*pair.store).await?, rows(&pair.memory).await?);
+        ensure_equal(&found, &right, &format!("the copy that went on, seed {seed}"))?;
+    }
+    Ok(())
+}
+
+async fn an_import_needs_an_empty_store(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    let captured = store.another().await?;
+    captured.take(snapshot(1, vec![item("a", "x")])).await?;
+    let sighted = store.another().await?;
+    sighted.record_sighting(crate::script::told("a", 1, 1, 1)).await?;
+    for held in [captured, sighted] {
+        let before = rows(&*held).await?;
+        refused(transfer(&*held)?.begin_import().await, ErrorKind::Conflict)?;
+        ensure_equal(&rows(&*held).await?, &before, "a store that an import was refused by")?;
+    }
+    Ok(())
+}
+
+async fn an_unfinished_import_lets_nobody_in(store: Subject) -> Verdict {
+    transfer(&*store)?.begin_import().await?;
+    let durable = store.info().capabilities.durable;
+    let store = if durable { store.reopened().await? } else { store };
+    refused(store.take(snapshot(1, vec![item("a", "x")])).await, ErrorKind::Unavailable)?;
+    refused(store.cursor(feed(1)).await, ErrorKind::Unavailable)?;
+    refused(store.get_by_natural_key(&key("a")).await, ErrorKind::Unavailable)?;
+    refused(store.count(&feedspine_core::Selection::everything()).await, ErrorKind::Unavailable)?;
+    refused(store.changes(&Seq::start(), PageRequest::first(PAGE).limit).await, ErrorKind::Unavailable)?;
+    refused(transfer(&*store)?.export().await.map(drop), ErrorKind::Unavailable)?;
+    transfer(&*store)?.finish_import().await?;
+    store.take(snapshot(1, vec![item("a", "x")])).await?;
+    Ok(())
+}
+
+async fn an_import_goes_on_where_it_stopped(store: Subject) -> Verdict {
+    let original = random(&store, 52).await?.store;
+    let all = rows(&*original).await?;
+    let durable = store.info().capabilities.durable;
+    // At the beginning, in the middle of each kind of rows, and before the end.
+    for stop in (0..=all.len()).step_by(all.len() / 7) {
+        let copy = store.another().await?;
+        let (before, after) = all.split_at(stop);
+        transfer(&*copy)?.begin_import().await?;
+        let progress = Progress { rows: stop as u64, digest: [7; 32] };
+        for some in before.chunks(64) {
+            transfer(&*copy)?.import(some.to_vec(), progress).await?;
+        }
+        let copy = if durable { copy.reopened().await? } else { copy };
+        let told = transfer(&*copy)?.begin_import().await?;
+        ensure_eq!(told, Some(if stop == 0 { Progress::default() } else { progress }), "how far an import came");
+        for some in after.chunks(64) {
+            transfer(&*copy)?.import(some.to_vec(), progress).await?;
+        }
+        transfer(&*copy)?.finish_import().await?;
+        ensure_equal(&rows(&*copy).await?, &all, "a copy that went on")?;
+    }
+    Ok(())
+}
+
+async fn rows_that_name_nothing_are_refused(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    let original = store.another().await?;
+    original.take(snapshot(1, vec![item("a", "x")])).await?;
+    original.take(snapshot(2, vec![item("a", "y")])).await?;
+    let all = rows(&*original).await?;
+    transfer(&*store)?.begin_import().await?;
+    let (named, naming): (Vec<Row>, Vec<Row>) = all
+        .iter()
+        .cloned()
+        .partition(|row| matches!(row, Row::Feed(_) | Row::Record(_) | Row::Told(_) | Row::Event(_)));
+    ensure!(naming.len() > 4, "the story has too few rows: {naming:#?}");
+    for row in naming {
+        let mut some = vec![named[0].clone(), row];
+        if matches!(some[1], Row::Observation(_)) {
+            some.remove(0);
+        }
+        refused(transfer(&*store)?.import(some, Progress::default()).await, ErrorKind::Invalid)?;
+    }
+    for some in all.chunks(64) {
+        transfer(&*store)?.import(some.to_vec(), Progress::default()).await?;
+    }
+    transfer(&*store)?.finish_import().await?;
+    ensure_equal(&rows(&*store).await?, &all, "what was imported after refusals")
+}
+
+async fn without_a_beginning_nothing_is_imported(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    let original = store.another().await?;
+    original.take(snapshot(1, vec![item("a", "x")])).await?;
+    let all = rows(&*original).await?;
+    refused(transfer(&*store)?.import(all, Progress::default()).await, ErrorKind::Invalid)?;
+    refused(transfer(&*store)?.finish_import().await, ErrorKind::Invalid)?;
+    ensure_equal(&rows(&*store).await?, &[], "a store without an import")
+}
