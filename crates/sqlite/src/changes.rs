@@ -76,11 +76,39 @@ pub(crate) fn append(
         .query_row([limit(ENTRY)], |row| row.get(0))
         .optional()?;
     let first = next.unwrap_or(1);
+    replace(conn, first, entries, source, recorded_at)?;
+    Ok(Some(first))
+}
+
+/// Writes the events that are numbered on from `first`, in place of those that stood there.
+pub(crate) fn replace(
+    conn: &Connection,
+    first: i64,
+    entries: &[Entry],
+    source: Option<(i64, i64)>,
+    recorded_at: Timestamp,
+) -> Outcome<()> {
     let events: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
     let (feed, fetch) = source.unzip();
-    conn.prepare_cached("INSERT INTO changes (seq, feed, fetch, recorded_at, events) VALUES (?, ?, ?, ?, ?)")?
-        .execute((first, feed, fetch, recorded_at.as_micros(), events))?;
-    Ok(Some(first))
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO changes (seq, feed, fetch, recorded_at, events) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute((first, feed, fetch, recorded_at.as_micros(), events))?;
+    Ok(())
+}
+
+/// What [`last`] reads: the first number, feed and fetch, when it was recorded, the events.
+pub(crate) type LastRow = (i64, Option<(i64, i64)>, Timestamp, Vec<Entry>);
+
+/// The last row of the log.
+pub(crate) fn last(conn: &Connection) -> Outcome<Option<LastRow>> {
+    let mut load =
+        conn.prepare_cached("SELECT seq, feed, fetch, recorded_at, events FROM changes ORDER BY seq DESC LIMIT 1")?;
+    let mut found = load.query([])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let source = row.get::<_, Option<i64>>(1)?.zip(row.get(2)?);
+    let entries = decode_all(row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    Ok(Some((row.get(0)?, source, rows::instant(row.get(3)?)?, entries)))
 }
 
 fn decode_all(events: &[u8]) -> Outcome<Vec<Entry>> {
@@ -134,6 +162,24 @@ pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Out
         }
     }
     Ok(changes)
+}
+
+/// Shows all events in their order.
+pub(crate) fn for_each(conn: &Connection, mut show: impl FnMut(Event) -> Outcome<()>) -> Outcome<()> {
+    let mut load = conn.prepare_cached(
+        "SELECT f.id, t.id, c.recorded_at, c.events FROM changes c
+         LEFT JOIN feeds f ON f.no = c.feed LEFT JOIN fetches t ON t.no = c.fetch ORDER BY c.seq",
+    )?;
+    let mut found = load.query([])?;
+    while let Some(row) = found.next()? {
+        let feed = row.get::<_, Option<[u8; 16]>>(0)?.map(FeedId::from_bytes);
+        let fetch = row.get::<_, Option<[u8; 16]>>(1)?.map(FetchId::from_bytes);
+        let recorded_at = rows::instant(row.get(2)?)?;
+        for entry in decode_all(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)? {
+            show(event_of(conn, &entry, (feed, fetch), recorded_at)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn event_of(

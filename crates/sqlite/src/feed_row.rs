@@ -23,11 +23,7 @@ pub(crate) struct FeedRow {
 
 impl FeedRow {
     pub(crate) fn load(conn: &Connection, feed: FeedId) -> Outcome<Option<Self>> {
-        let mut load = conn.prepare_cached(
-            "SELECT f.no, f.revision, f.cursor, f.round, f.told_by, f.told_in, f.digest, f.size, r.id,
-                    f.observations, f.rejects, f.observed_at, f.last_fetch
-             FROM feeds f LEFT JOIN rules r ON r.no = f.rule WHERE f.id = ?",
-        )?;
+        let mut load = conn.prepare_cached(&format!("{FEEDS} WHERE f.id = ?"))?;
         let mut found = load.query([feed.as_bytes()])?;
         found.next()?.map(Self::read).transpose()
     }
@@ -74,6 +70,21 @@ impl FeedRow {
         ))?;
         Ok(())
     }
+}
+
+const FEEDS: &str = "SELECT f.no, f.revision, f.cursor, f.round, f.told_by, f.told_in, f.digest, f.size, r.id,
+           f.observations, f.rejects, f.observed_at, f.last_fetch, f.id
+    FROM feeds f LEFT JOIN rules r ON r.no = f.rule";
+
+/// All feeds that have a ledger, by id.
+pub(crate) fn load_all(conn: &Connection) -> Outcome<Vec<(FeedId, FeedRow)>> {
+    let mut load = conn.prepare_cached(&format!("{FEEDS} WHERE f.observations > 0 ORDER BY f.id"))?;
+    let mut found = load.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.push((FeedId::from_bytes(row.get(13)?), FeedRow::read(row)?));
+    }
+    Ok(all)
 }
 
 fn read_manifest(row: &Row<'_>) -> Outcome<Option<Manifest>> {

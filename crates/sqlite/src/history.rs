@@ -50,15 +50,7 @@ pub(crate) fn versions_page(
     numbered_page(page, &format!("versions {id} {layer}"), |after, limit| {
         let Some(record) = find_record(conn, id)? else { return Ok(Vec::new()) };
         let before_first = rows::first_row(record, layer);
-        let mut load = conn.prepare_cached(
-            "SELECT x.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
-                    v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id, r.id
-             FROM (SELECT ?1 AS row, ?2 AS content UNION ALL SELECT row, content FROM revisions
-                   WHERE row > ?3 AND row <= ?4) x
-             JOIN contents v ON v.no = x.content JOIN rules r ON r.no = v.rule
-             LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
-             WHERE x.row > ?3 AND x.row <= ?4 ORDER BY x.row LIMIT ?5",
-        )?;
+        let mut load = conn.prepare_cached(&versions_sql("NULL", "ORDER BY x.row LIMIT ?5"))?;
         let after = before_first.saturating_add(after);
         let own = crate::versions::own_row(record);
         let mut found = load.query((own, record, after, rows::last_row(record, layer), limit))?;
@@ -70,7 +62,21 @@ pub(crate) fn versions_page(
     })
 }
 
-fn read_version(row: &Row<'_>, record: RecordId) -> Outcome<Version> {
+/// Selects the versions in a range of rows: a record's own row and number, then before the first and the last row.
+pub(crate) fn versions_sql(further: &str, order: &str) -> String {
+    format!(
+        "SELECT x.row, v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
+                v.from_layer, v.from_version, v.from_hash, v.from_deleted, f.id, t.id, r.id, {further}
+         FROM (SELECT ?1 AS row, ?2 AS content UNION ALL SELECT row, content FROM revisions
+               WHERE row > ?3 AND row <= ?4) x
+         JOIN contents v ON v.no = x.content JOIN rules r ON r.no = v.rule
+         LEFT JOIN feeds f ON f.no = v.feed LEFT JOIN fetches t ON t.no = v.fetch
+         WHERE x.row > ?3 AND x.row <= ?4 {order}"
+    )
+}
+
+/// Reads what [`versions_sql`] selects.
+pub(crate) fn read_version(row: &Row<'_>, record: RecordId) -> Outcome<Version> {
     let (layer, number) = rows::split_row(row.get(0)?)?;
     let origin = match (row.get::<_, Option<[u8; 16]>>(11)?, row.get::<_, Option<[u8; 16]>>(12)?) {
         (Some(feed), Some(fetch)) => Some(Origin { feed: FeedId::from_bytes(feed), fetch: FetchId::from_bytes(fetch) }),
@@ -124,25 +130,31 @@ pub(crate) fn observations_page(conn: &Connection, feed: FeedId, page: &PageRequ
 pub(crate) fn rejects_page(conn: &Connection, feed: FeedId, page: &PageRequest) -> Outcome<Page<Quarantined>> {
     numbered_page(page, &format!("rejects {feed}"), |after, limit| {
         let Some(number) = find_feed(conn, feed)? else { return Ok(Vec::new()) };
-        let mut load = conn.prepare_cached(
-            "SELECT r.place, f.id, r.recorded_at, r.ordinal, r.namespace, r.key, r.code, r.reason, r.excerpt
-             FROM rejects r JOIN fetches f ON f.no = r.fetch
-             WHERE r.feed = ? AND r.place > ? ORDER BY r.place LIMIT ?",
-        )?;
+        let mut load =
+            conn.prepare_cached(&format!("{REJECTS} WHERE r.feed = ? AND r.place > ? ORDER BY r.place LIMIT ?"))?;
         let mut found = load.query((number, after, limit))?;
         let mut rejects = Vec::new();
         while let Some(row) = found.next()? {
-            let has_key = row.get_ref(5)?.as_str_or_null().map_err(rusqlite::Error::from)?.is_some();
-            let reject = Reject {
-                ordinal: row.get(3)?,
-                key: if has_key { Some(rows::key(row, 4)?) } else { None },
-                code: row.get(6)?,
-                reason: row.get(7)?,
-                excerpt: row.get(8)?,
-            };
-            let fetch = FetchId::from_bytes(row.get(1)?);
-            rejects.push((row.get(0)?, Quarantined { fetch, recorded_at: rows::instant(row.get(2)?)?, reject }));
+            rejects.push((row.get(0)?, read_reject(row)?));
         }
         Ok(rejects)
     })
+}
+
+/// Selects entries of the quarantine.
+pub(crate) const REJECTS: &str =
+    "SELECT r.place, f.id, r.recorded_at, r.ordinal, r.namespace, r.key, r.code, r.reason, r.excerpt
+     FROM rejects r JOIN fetches f ON f.no = r.fetch";
+
+/// Reads what [`REJECTS`] selects.
+pub(crate) fn read_reject(row: &Row<'_>) -> Outcome<Quarantined> {
+    let has_key = row.get_ref(5)?.as_str_or_null().map_err(rusqlite::Error::from)?.is_some();
+    let reject = Reject {
+        ordinal: row.get(3)?,
+        key: if has_key { Some(rows::key(row, 4)?) } else { None },
+        code: row.get(6)?,
+        reason: row.get(7)?,
+        excerpt: row.get(8)?,
+    };
+    Ok(Quarantined { fetch: FetchId::from_bytes(row.get(1)?), recorded_at: rows::instant(row.get(2)?)?, reject })
 }

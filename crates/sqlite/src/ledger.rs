@@ -1,7 +1,7 @@
 //! The ledger: one row for each observation, and one for each part of a fetch that came in several.
 
 use feedspine_core::ingest::{BatchDigest, Begun, Committed, IngestBatch, IngestReport, Part, Prepared};
-use feedspine_core::{Coverage, FetchId};
+use feedspine_core::{Counts, Coverage, FetchId};
 use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -123,11 +123,7 @@ impl LedgerRow<'_> {
 
     /// Binds its own values, then the ten counts.
     fn execute(&self, conn: &Connection, sql: &str, own: &[&dyn ToSql]) -> Outcome<()> {
-        let counts = rows::count_values(&self.report.counts);
-        let values: Vec<&dyn ToSql> =
-            own.iter().copied().chain(counts.iter().map(|count| count as &dyn ToSql)).collect();
-        conn.prepare_cached(sql)?.execute(values.as_slice())?;
-        Ok(())
+        execute(conn, sql, own, &self.report.counts)
     }
 
     fn round(&self) -> Option<i64> {
@@ -137,6 +133,14 @@ impl LedgerRow<'_> {
     fn recorded_after(&self) -> i64 {
         self.batch.recorded_at.micros_since(self.batch.observed_at)
     }
+}
+
+/// Binds values, then the ten counts.
+pub(crate) fn execute(conn: &Connection, sql: &str, own: &[&dyn ToSql], counts: &Counts) -> Outcome<()> {
+    let counts = rows::count_values(counts);
+    let values: Vec<&dyn ToSql> = own.iter().copied().chain(counts.iter().map(|count| count as &dyn ToSql)).collect();
+    conn.prepare_cached(sql)?.execute(values.as_slice())?;
+    Ok(())
 }
 
 /// Reads digest, round, revision, first change, retold and counts.
@@ -153,13 +157,31 @@ fn read_committed(row: &Row<'_>) -> Outcome<(Committed, Option<i64>)> {
     Ok((committed, row.get(3)?))
 }
 
+const PARTS: &str = "SELECT digest, round, revision, first_change, retold";
+
 fn load_part(conn: &Connection, feed: i64, place: i64, part: u32) -> Outcome<Option<(Committed, Option<i64>)>> {
-    let mut load = conn.prepare_cached(&format!(
-        "SELECT digest, round, revision, first_change, retold, {} FROM parts WHERE feed = ? AND place = ? AND part = ?",
-        rows::COUNTS
-    ))?;
+    let mut load = conn
+        .prepare_cached(&format!("{PARTS}, {} FROM parts WHERE feed = ? AND place = ? AND part = ?", rows::COUNTS))?;
     let mut found = load.query((feed, place, part))?;
     found.next()?.map(read_committed).transpose()
+}
+
+/// The committed parts of the fetch at that place: index, what was committed, the first change that it logged.
+pub(crate) fn load_parts(conn: &Connection, feed: i64, place: i64) -> Outcome<Vec<(u32, Committed, Option<i64>)>> {
+    let mut load = conn.prepare_cached(&format!(
+        "{PARTS}, {counts}, part FROM parts WHERE feed = ?1 AND place = ?2
+         UNION ALL
+         SELECT digest, round, revision, first_change, x'', {counts}, 0 FROM ledger
+         WHERE feed = ?1 AND place = ?2 AND digest IS NOT NULL",
+        counts = rows::COUNTS
+    ))?;
+    let mut found = load.query((feed, place))?;
+    let mut parts = Vec::new();
+    while let Some(row) = found.next()? {
+        let (committed, first_change) = read_committed(row)?;
+        parts.push((row.get(15)?, committed, first_change));
+    }
+    Ok(parts)
 }
 
 /// The fetch that an Unchanged row `l` of the ledger names.

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
 use feedspine_core::{
     BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
     Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
@@ -16,10 +17,11 @@ use feedspine_core::{
 };
 
 use crate::error::Fault;
+use crate::export::Reading;
 use crate::feed_row::FeedRow;
 use crate::readers::Readers;
 use crate::writer::{Counters, Writer, WriterSettings, closed};
-use crate::{changes, connect, history, ingest, query, schema, sightings, state, write};
+use crate::{changes, connect, history, import, ingest, query, schema, sightings, state, write};
 
 /// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
@@ -82,6 +84,8 @@ pub struct SqliteStore {
 struct Open {
     writer: Writer,
     readers: Readers,
+    /// An import was begun and not finished: only the control plane is open.
+    importing: AtomicBool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -124,8 +128,14 @@ impl SqliteStore {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self) -> Result<Arc<Open>> {
+    /// For the control plane, and for imports.
+    fn control(&self) -> Result<Arc<Open>> {
         self.slot().clone().ok_or_else(closed)
+    }
+
+    fn open(&self) -> Result<Arc<Open>> {
+        let open = self.control()?;
+        if open.importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(open) }
     }
 
     async fn start(&self) -> Result<()> {
@@ -134,8 +144,13 @@ impl SqliteStore {
             return Ok(());
         }
         let (path, busy) = (self.path.clone(), self.settings.busy);
-        let opened = tokio::task::spawn_blocking(move || connect::open_writer(&path, busy)).await;
-        let conn = opened
+        let opened = tokio::task::spawn_blocking(move || {
+            let conn = connect::open_writer(&path, busy)?;
+            let importing = import::is_unfinished(&conn)?;
+            Ok((conn, importing))
+        })
+        .await;
+        let (conn, importing) = opened
             .map_err(|error| StorageError::internal("opening the store panicked").with_source(error))?
             .map_err(|fault| self.named(fault))?;
         let settings = WriterSettings {
@@ -146,7 +161,7 @@ impl SqliteStore {
         };
         let writer = Writer::start(conn, settings, Arc::clone(&self.counters))?;
         let readers = Readers::new(self.path.clone(), busy, self.settings.readers.get());
-        *self.slot() = Some(Arc::new(Open { writer, readers }));
+        *self.slot() = Some(Arc::new(Open { writer, readers, importing: AtomicBool::new(importing) }));
         Ok(())
     }
 
@@ -253,6 +268,36 @@ impl StorageBackend for SqliteStore {
         let after = after.clone();
         self.open()?.readers.run(move |conn| changes::changes(conn, &after, limit)).await
     }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Transfer for SqliteStore {
+    async fn export(&self) -> Result<Box<dyn Export>> {
+        self.open()?;
+        Ok(Box::new(Reading::begin(self.path.clone(), self.settings.busy).await?))
+    }
+
+    async fn begin_import(&self) -> Result<Option<Progress>> {
+        let open = self.control()?;
+        let progress = open.writer.run(|session| import::begin(session)).await?;
+        open.importing.store(true, Ordering::Release);
+        Ok(progress)
+    }
+
+    async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
+        self.control()?.writer.run(move |session| import::import(session, &rows, progress)).await
+    }
+
+    async fn finish_import(&self) -> Result<()> {
+        let open = self.control()?;
+        open.writer.run(|session| import::finish(session)).await?;
+        open.importing.store(false, Ordering::Release);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -263,39 +308,39 @@ impl StateStore for SqliteStore {
 
     async fn add_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
-        self.open()?.writer.run(move |session| state::add_feed(session, &feed)).await
+        self.control()?.writer.run(move |session| state::add_feed(session, &feed)).await
     }
 
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
-        self.open()?.writer.run(move |session| state::update_feed(session, &feed)).await
+        self.control()?.writer.run(move |session| state::update_feed(session, &feed)).await
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        self.open()?.writer.run(move |session| state::settle_key_rule(session, feed, rule)).await
+        self.control()?.writer.run(move |session| state::settle_key_rule(session, feed, rule)).await
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
-        self.open()?.readers.run(state::feeds).await
+        self.control()?.readers.run(state::feeds).await
     }
 
     async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
         let name = name.clone();
-        self.open()?.readers.run(move |conn| state::feed_named(conn, &name)).await
+        self.control()?.readers.run(move |conn| state::feed_named(conn, &name)).await
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
         let intent = intent.clone();
-        self.open()?.writer.run(move |session| state::begin_fetch(session, &intent)).await
+        self.control()?.writer.run(move |session| state::begin_fetch(session, &intent)).await
     }
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
         let detail = detail.clone();
-        self.open()?.writer.run(move |session| state::finish_fetch(session, fetch, &detail)).await
+        self.control()?.writer.run(move |session| state::finish_fetch(session, fetch, &detail)).await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         let page = page.clone();
-        self.open()?.readers.run(move |conn| state::fetches_page(conn, feed, &page)).await
+        self.control()?.readers.run(move |conn| state::fetches_page(conn, feed, &page)).await
     }
 }
