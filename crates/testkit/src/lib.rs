@@ -52,6 +52,7 @@ mod noise;
 mod script;
 pub mod state;
 pub mod storage;
+pub mod upgrade;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@ use libtest_mimic::Trial;
 
 use crate::{Check, Failure, Verdict};
 pub use subject::Subject;
+pub(crate) use subject::{a_feed, detail, intent};
 
 /// How the kit gets state stores to check; see [`crate::storage::StorageProvider`] for what a place is.
 #[async_trait]

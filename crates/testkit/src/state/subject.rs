@@ -101,7 +101,7 @@ pub(super) fn named(text: &str) -> FeedName {
 }
 
 /// An active feed of that number and name.
-pub(super) fn a_feed(number: u128, name: &str) -> Feed {
+pub(crate) fn a_feed(number: u128, name: &str) -> Feed {
     Feed {
         id: feed(number),
         name: named(name),
@@ -115,7 +115,7 @@ pub(super) fn a_feed(number: u128, name: &str) -> Feed {
 }
 
 /// Fetch `number` of a feed, begun that many seconds into 2026.
-pub(super) fn intent(feed_number: u128, number: u128) -> FetchIntent {
+pub(crate) fn intent(feed_number: u128, number: u128) -> FetchIntent {
     FetchIntent {
         fetch: fetch(number),
         feed: feed(feed_number),
@@ -125,7 +125,7 @@ pub(super) fn intent(feed_number: u128, number: u128) -> FetchIntent {
 }
 
 /// What came of a fetch that ended a second after that many.
-pub(super) fn detail(status: FetchStatus, second: i64) -> FetchDetail {
+pub(crate) fn detail(status: FetchStatus, second: i64) -> FetchDetail {
     FetchDetail {
         status,
         finished_at: at(second + 1),

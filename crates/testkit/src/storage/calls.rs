@@ -1,8 +1,8 @@
 //! [`Call`]: a write as a value, so that several stores can be told the same; [`Scope`]: all that they then say they hold.
 
 use feedspine_core::{
-    Applied, ErrorKind, Event, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey, Observation, Page,
-    PageRequest, Quarantined, Record, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend, StorageError,
+    Applied, Change, ErrorKind, Event, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey, Observation,
+    Page, PageRequest, Quarantined, Record, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend, StorageError,
     Timestamp, Version, VersionNo,
 };
 
@@ -70,27 +70,27 @@ pub struct Scope {
 /// Everything that can be read of a store within a [`Scope`], positions in the change log excepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holdings {
-    keys: Vec<OfKey>,
-    feeds: Vec<OfFeed>,
+    pub(crate) keys: Vec<OfKey>,
+    pub(crate) feeds: Vec<OfFeed>,
     log: Vec<Event>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct OfKey {
-    key: NaturalKey,
+pub(crate) struct OfKey {
+    pub(crate) key: NaturalKey,
     /// One for each layer.
-    rows: Vec<Option<Record>>,
-    versions: Vec<Version>,
-    sightings: Vec<Sighting>,
-    seen: Option<Seen>,
+    pub(crate) rows: Vec<Option<Record>>,
+    pub(crate) versions: Vec<Version>,
+    pub(crate) sightings: Vec<Sighting>,
+    pub(crate) seen: Option<Seen>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct OfFeed {
-    feed: FeedId,
-    cursor: Option<FeedCursor>,
-    ledger: Vec<Observation>,
-    quarantine: Vec<Quarantined>,
+pub(crate) struct OfFeed {
+    pub(crate) feed: FeedId,
+    pub(crate) cursor: Option<FeedCursor>,
+    pub(crate) ledger: Vec<Observation>,
+    pub(crate) quarantine: Vec<Quarantined>,
 }
 
 impl Scope {
@@ -123,7 +123,8 @@ impl Scope {
             let quarantine = whole(store.rejects_page(feed, &page).await?)?;
             feeds.push(OfFeed { feed, cursor, ledger, quarantine });
         }
-        Ok(Holdings { keys, feeds, log: log(store).await? })
+        let log = log(store).await?.into_iter().map(|change| change.event).collect();
+        Ok(Holdings { keys, feeds, log })
     }
 }
 
@@ -132,17 +133,18 @@ fn whole<T>(page: Page<T>) -> Verdict<Vec<T>> {
     Ok(page.items)
 }
 
-async fn log(store: &dyn StorageBackend) -> Verdict<Vec<Event>> {
-    let (mut after, mut events) = (Seq::start(), Vec::new());
+/// The whole change log.
+pub(crate) async fn log(store: &dyn StorageBackend) -> Verdict<Vec<Change>> {
+    let (mut after, mut changes) = (Seq::start(), Vec::new());
     loop {
         let found = store.changes(&after, PageRequest::first(PAGE).limit).await?;
         if found.is_empty() {
-            return Ok(events);
+            return Ok(changes);
         }
         for change in found {
             ensure!(change.seq > after, "positions do not ascend: {} follows {after}", change.seq);
-            after = change.seq;
-            events.push(change.event);
+            after = change.seq.clone();
+            changes.push(change);
         }
     }
 }

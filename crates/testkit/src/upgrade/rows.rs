@@ -1,0 +1,284 @@
+//! One line for each kind of row. Every member is named here, so that a new one is not forgotten.
+
+use feedspine_core::{
+    Change, Content, Counts, Coverage, Event, Feed, FeedCursor, FeedId, Fetch, FetchDetail, FetchIntent, Json, Layer,
+    Lineage, NaturalKey, Observation, Quarantined, Record, Reject, Seen, Sighting, Subject, Timestamp, Version,
+    VersionNo,
+};
+
+/// `word {"member":value,…}`, without the members that are null.
+fn line<const N: usize>(word: &str, members: [(&str, Json); N]) -> String {
+    format!("{word} {}", object(members))
+}
+
+fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    Json::object(members.into_iter().filter(|(_, value)| *value != Json::Null))
+}
+
+pub(super) fn count(layer: Layer, rows: u64) -> String {
+    line("count", [("layer", layer.as_str().into()), ("rows", rows.into())])
+}
+
+pub(super) fn record(row: &Record) -> String {
+    let Record {
+        id,
+        key,
+        key_rule,
+        layer,
+        version,
+        content,
+        metadata,
+        published,
+        updated,
+        first_seen,
+        recorded_at,
+        derived_from,
+    } = row;
+    line(
+        "record",
+        [
+            ("id", id.to_string().into()),
+            ("key", natural_key(key)),
+            ("key_rule", key_rule.as_str().into()),
+            ("layer", layer.as_str().into()),
+            ("version", number(*version)),
+            ("content", text(content)),
+            ("hash", content.hash().to_string().into()),
+            ("metadata", text(metadata)),
+            ("published", published.map(instant).into()),
+            ("updated", updated.map(instant).into()),
+            ("first_seen", instant(*first_seen)),
+            ("recorded_at", instant(*recorded_at)),
+            ("derived_from", derived_from.as_ref().map(lineage).into()),
+        ],
+    )
+}
+
+pub(super) fn version(row: &Version) -> String {
+    let Version {
+        record,
+        layer,
+        number: version,
+        content,
+        hash_rule,
+        metadata,
+        published,
+        updated,
+        recorded_at,
+        origin,
+        derived_from,
+    } = row;
+    line(
+        "version",
+        [
+            ("record", record.to_string().into()),
+            ("layer", layer.as_str().into()),
+            ("number", number(*version)),
+            ("content", text(content)),
+            ("hash", content.hash().to_string().into()),
+            ("hash_rule", hash_rule.as_str().into()),
+            ("metadata", text(metadata)),
+            ("published", published.map(instant).into()),
+            ("updated", updated.map(instant).into()),
+            ("recorded_at", instant(*recorded_at)),
+            ("feed", origin.map(|origin| origin.feed.to_string()).into()),
+            ("fetch", origin.map(|origin| origin.fetch.to_string()).into()),
+            ("derived_from", derived_from.as_ref().map(lineage).into()),
+        ],
+    )
+}
+
+pub(super) fn seen(key: &NaturalKey, seen: Seen) -> String {
+    let Seen { count, earliest, latest } = seen;
+    line(
+        "seen",
+        [
+            ("key", natural_key(key)),
+            ("count", count.into()),
+            ("earliest", instant(earliest)),
+            ("latest", instant(latest)),
+        ],
+    )
+}
+
+pub(super) fn sighting(row: &Sighting) -> String {
+    let Sighting { key, feed, fetch, observed_at, version } = row;
+    line(
+        "sighting",
+        [
+            ("key", natural_key(key)),
+            ("feed", feed.to_string().into()),
+            ("fetch", fetch.to_string().into()),
+            ("observed_at", instant(*observed_at)),
+            ("version", version.map(number).into()),
+        ],
+    )
+}
+
+pub(super) fn cursor(feed: FeedId, cursor: &FeedCursor) -> String {
+    let FeedCursor { revision, value, manifest } = cursor;
+    line(
+        "cursor",
+        [
+            ("feed", feed.to_string().into()),
+            ("revision", (*revision).into()),
+            ("value", value.clone()),
+            ("manifest", manifest.map(|fetch| fetch.to_string()).into()),
+        ],
+    )
+}
+
+pub(super) fn observation(row: &Observation) -> String {
+    let Observation { feed, fetch, round, coverage, observed_at, recorded_at, counts } = row;
+    let of = match coverage {
+        Coverage::Unchanged { of } => Some(of.to_string()),
+        Coverage::Snapshot { .. } | Coverage::Delta => None,
+    };
+    line(
+        "observation",
+        [
+            ("feed", feed.to_string().into()),
+            ("fetch", fetch.to_string().into()),
+            ("round", round.map(feedspine_core::Round::get).into()),
+            ("coverage", coverage.as_str().into()),
+            ("of", of.into()),
+            ("observed_at", instant(*observed_at)),
+            ("recorded_at", instant(*recorded_at)),
+            ("counts", counted(*counts)),
+        ],
+    )
+}
+
+fn counted(counts: Counts) -> Json {
+    let Counts { seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps } = counts;
+    let some = |count: u64| Json::from((count > 0).then_some(count));
+    object([
+        ("seen", some(seen)),
+        ("new", some(new)),
+        ("changed", some(changed)),
+        ("unchanged", some(unchanged)),
+        ("rejected", some(rejected)),
+        ("repeated", some(repeated)),
+        ("withdrawn", some(withdrawn)),
+        ("scrolled_off", some(scrolled_off)),
+        ("returned", some(returned)),
+        ("gaps", some(gaps)),
+    ])
+}
+
+pub(super) fn reject(feed: FeedId, row: &Quarantined) -> String {
+    let Quarantined { fetch, recorded_at, reject } = row;
+    let Reject { ordinal, key, code, reason, excerpt } = reject;
+    line(
+        "reject",
+        [
+            ("feed", feed.to_string().into()),
+            ("fetch", fetch.to_string().into()),
+            ("recorded_at", instant(*recorded_at)),
+            ("ordinal", u64::from(*ordinal).into()),
+            ("key", key.as_ref().map(natural_key).into()),
+            ("code", code.as_str().into()),
+            ("reason", reason.as_str().into()),
+            ("excerpt", excerpt.as_str().into()),
+        ],
+    )
+}
+
+pub(super) fn change(change: &Change) -> String {
+    let Change { seq, event: Event { kind, subject, feed, fetch, witness, recorded_at } } = change;
+    line(
+        "change",
+        [
+            ("at", seq.to_string().into()),
+            ("kind", kind.as_str().into()),
+            ("subject", subject.as_ref().map(concerned).into()),
+            ("feed", feed.map(|feed| feed.to_string()).into()),
+            ("fetch", fetch.map(|fetch| fetch.to_string()).into()),
+            ("witness", witness.map(|witness| witness.to_string()).into()),
+            ("recorded_at", instant(*recorded_at)),
+        ],
+    )
+}
+
+fn concerned(subject: &Subject) -> Json {
+    let Subject { record, key, layer, version } = subject;
+    object([
+        ("record", record.to_string().into()),
+        ("key", natural_key(key)),
+        ("layer", layer.map(Layer::as_str).into()),
+        ("version", version.map(number).into()),
+    ])
+}
+
+pub(super) fn feed(row: &Feed) -> String {
+    let Feed { id, name, address, namespace, status, key_rule, allow_private, added_at } = row;
+    line(
+        "feed",
+        [
+            ("id", id.to_string().into()),
+            ("name", name.as_str().into()),
+            ("address", address.as_str().into()),
+            ("namespace", namespace.as_str().into()),
+            ("status", status.as_str().into()),
+            ("key_rule", key_rule.map(feedspine_core::KeyRule::as_str).into()),
+            ("allow_private", (*allow_private).into()),
+            ("added_at", instant(*added_at)),
+        ],
+    )
+}
+
+pub(super) fn fetch(row: &Fetch) -> String {
+    let Fetch { intent: FetchIntent { fetch, feed, started_at, address }, detail } = row;
+    line(
+        "fetch",
+        [
+            ("fetch", fetch.to_string().into()),
+            ("feed", feed.to_string().into()),
+            ("started_at", instant(*started_at)),
+            ("address", address.as_str().into()),
+            ("detail", detail.as_ref().map(detailed).into()),
+        ],
+    )
+}
+
+fn detailed(detail: &FetchDetail) -> Json {
+    let FetchDetail { status, finished_at, http_status, wire_bytes, body_bytes, duration_ms, code, reason } = detail;
+    object([
+        ("status", status.as_str().into()),
+        ("finished_at", instant(*finished_at)),
+        ("http_status", http_status.map(u64::from).into()),
+        ("wire_bytes", (*wire_bytes).into()),
+        ("body_bytes", (*body_bytes).into()),
+        ("duration_ms", (*duration_ms).into()),
+        ("code", code.clone().into()),
+        ("reason", reason.clone().into()),
+    ])
+}
+
+/// `["namespace","key"]`
+fn natural_key(key: &NaturalKey) -> Json {
+    Json::from(vec![key.namespace().as_str(), key.key()])
+}
+
+/// The very text, not its value: a store that gives back other text than it was given is found out.
+fn text(content: &Content) -> Json {
+    content.as_str().into()
+}
+
+fn number(version: VersionNo) -> Json {
+    u64::from(version.get()).into()
+}
+
+fn instant(at: Timestamp) -> Json {
+    at.to_string().into()
+}
+
+fn lineage(lineage: &Lineage) -> Json {
+    let Lineage { layer, version, hash, source_deleted } = lineage;
+    object([
+        ("layer", layer.as_str().into()),
+        ("version", number(*version)),
+        ("hash", hash.to_string().into()),
+        ("source_deleted", (*source_deleted).into()),
+    ])
+}
