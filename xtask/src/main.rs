@@ -1,4 +1,4 @@
-//! The contributor and CI runner: `cargo xtask test|corpora|bench`.
+//! The contributor and CI runner: `cargo xtask test|corpora|bench|fixture`.
 //!
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
@@ -14,6 +14,7 @@ commands:
             --long: then those marked as long too, optimised
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
+  fixture   write a store with the code as it is, for later programs to open: sqlite|postgres [NAME]
 ";
 
 fn main() -> ExitCode {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         "test" => steps::test(&rest),
         "corpora" => steps::measure("corpora", &rest),
         "bench" => steps::measure("bench", &rest),
+        "fixture" => steps::fixture(&rest),
         _ => {
             say(USAGE);
             return ExitCode::from(2);

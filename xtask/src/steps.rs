@@ -52,6 +52,25 @@ pub(crate) fn measure(program: &str, arguments: &[String]) -> Result<(), String>
     cargo(program, &run.into_iter().chain(arguments).collect::<Vec<&str>>())
 }
 
+/// Writes a store of a backend with the code as it is, and its dump; named by the day and commit of HEAD, or as told.
+pub(crate) fn fixture(arguments: &[String]) -> Result<(), String> {
+    let (backend, name) = match arguments {
+        [backend] => (backend, day_and_commit()?),
+        [backend, name] => (backend, name.clone()),
+        _ => return Err("fixture takes a backend, sqlite or postgres, and perhaps a name".to_owned()),
+    };
+    let package = format!("feedspine-{backend}");
+    cargo("fixture", &["run", "--quiet", "--locked", "--package", &package, "--example", "fixture", "--", &name])
+}
+
+/// Such as `2026-11-25-9c24a16`.
+fn day_and_commit() -> Result<String, String> {
+    let asked = Command::new("git").args(["log", "-1", "--format=%cs-%h"]).current_dir(root()).output();
+    let said = asked.map_err(|error| format!("git does not start: {error}; give the fixture a name"))?;
+    let name = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    if name.is_empty() { Err("git tells no commit; give the fixture a name".to_owned()) } else { Ok(name) }
+}
+
 /// Runs one cargo command at the root of the workspace and says how long it took.
 pub(crate) fn cargo(title: &str, arguments: &[&str]) -> Result<(), String> {
     cargo_with(title, arguments, &[])

@@ -6,4 +6,5 @@ mod durable;
 mod file;
 mod growth;
 mod support;
+mod upgrades;
 mod writer;
