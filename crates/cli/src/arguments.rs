@@ -103,6 +103,9 @@ pub(crate) enum Command {
     /// Manage feeds
     #[command(subcommand)]
     Feed(Feed),
+    /// Look after the store as a whole
+    #[command(subcommand)]
+    Db(Db),
     /// Tell what is configured
     #[command(subcommand)]
     Config(Config),
@@ -233,6 +236,26 @@ pub(crate) enum Feed {
         /// The feed
         feed: FeedName,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Db {
+    /// Tell what the store is, how large, and what it holds
+    Info,
+    /// Begin the store, or bring its schema up to date; every other command does that by itself
+    Migrate(Rehearsal),
+    /// Let the backend check the store: pages, rows, indexes
+    Check,
+    /// Give room back that nothing uses any more
+    Compact(Rehearsal),
+}
+
+/// For what writes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Rehearsal {
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

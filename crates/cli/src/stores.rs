@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use feedspine::OpError;
 use feedspine::core::{ContentHash, MemoryStore, StateStore, StorageBackend, StorageError};
+use feedspine::ops::StoreCare;
 use feedspine_sqlite::SqliteStore;
 
 use crate::places;
 use crate::secrets::without_password;
+use crate::shell::quoted;
 
 /// What a backend's factory gives: where records are kept, and feeds and fetches, if it keeps these too.
 #[derive(Debug, Clone)]
@@ -75,12 +77,25 @@ pub(crate) enum Wanted {
 pub(crate) struct Found {
     /// The URL, without its password.
     pub(crate) shown: String,
+    /// What stands there, as people know it: a file, or the URL.
+    pub(crate) place: String,
     pub(crate) storage: Arc<dyn StorageBackend>,
     pub(crate) state: Arc<dyn StateStore>,
-    /// The file that will be begun.
-    pub(crate) new_file: Option<PathBuf>,
     /// What is kept is gone when the process ends.
     pub(crate) fleeting: bool,
+}
+
+impl Found {
+    /// The upkeep of the store.
+    pub(crate) fn care(&self) -> StoreCare {
+        StoreCare::new(Arc::clone(&self.storage), Arc::clone(&self.state))
+    }
+
+    /// The error for a store that had to be there.
+    pub(crate) fn missing(&self) -> OpError {
+        OpError::not_found("db.missing", format!("there is no store at {}", self.place))
+            .with_hint(format!("`feedspine --db {} add URL` begins one", quoted(&self.shown)))
+    }
 }
 
 impl Backends {
@@ -89,25 +104,21 @@ impl Backends {
     }
 
     /// The stores that a URL names.
-    pub(crate) fn find(&self, url: &str, wanted: Wanted) -> Result<Found, OpError> {
+    pub(crate) fn find(&self, url: &str) -> Result<Found, OpError> {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         let shown = without_password(url);
         let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &shown))?;
-        let new_file = match scheme {
-            "sqlite" => sqlite_path(rest).ok().filter(|path| !path.exists()),
-            _ => None,
+        let place = match scheme {
+            "sqlite" => sqlite_path(rest).map(|path| path.display().to_string()).unwrap_or_default(),
+            _ => shown.clone(),
         };
-        if let Some(path) = new_file.as_ref().filter(|_| wanted == Wanted::Existing) {
-            return Err(OpError::not_found("db.missing", format!("there is no database at {}", path.display()))
-                .with_hint(format!("`feedspine --db {shown} add URL` begins one")));
-        }
         let Stores { storage, state } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let fleeting = !storage.info().capabilities.durable;
         let state = match state {
             Some(state) => state,
             None => Arc::new(SqliteStore::new(state_path(url, rest)?)),
         };
-        Ok(Found { shown, storage, state, new_file, fleeting })
+        Ok(Found { shown, place, storage, state, fleeting })
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {
@@ -191,7 +202,7 @@ mod tests {
     #[test]
     fn an_unknown_scheme_names_those_that_are_known_and_a_bare_path_says_how_to_write_it() {
         let hint = |url: &str| {
-            let error = Backends::default().find(url, Wanted::ExistingOrNew).unwrap_err();
+            let error = Backends::default().find(url).unwrap_err();
             assert_eq!(error.kind(), OpErrorKind::Usage);
             error.hint().unwrap().to_owned()
         };

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
 use crate::transfer::Transfer;
 use crate::{
-    Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef, RecordWrite,
-    Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
+    Care, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef,
+    RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
 };
 
 /// What a backend is and can do.
@@ -153,6 +153,11 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
 
     /// How everything is read and written row by row, for copies and backups; `None` where the backend cannot.
     fn transfer(&self) -> Option<&dyn Transfer> {
+        None
+    }
+
+    /// The upkeep of the store as a whole; `None` where the backend offers none.
+    fn care(&self) -> Option<&dyn Care> {
         None
     }
 }

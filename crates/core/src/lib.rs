@@ -9,6 +9,7 @@
 //! - The decision of an ingest, written once: [`ingest::Prepared::plan`].
 
 mod backend;
+mod care;
 mod change;
 mod content;
 mod error;
@@ -31,6 +32,7 @@ pub mod transfer;
 mod write;
 
 pub use backend::{BackendInfo, Capabilities, Quarantined, StorageBackend};
+pub use care::{Care, CheckReport, Compaction, Standing, StoreSize, TableSize};
 pub use change::{Change, ChangeKind, Event, Seq, Subject};
 pub use content::{Content, ContentHash, HashRule, HashRuleId, JsonPath};
 pub use error::{Applied, ErrorKind, Result, StorageError};

@@ -10,6 +10,7 @@
 
 mod apply;
 mod bind;
+mod care;
 mod changes;
 mod dialect;
 mod error;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool as Connections, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool as Connections, RecyclingMethod, Runtime};
 use feedspine_core::StorageError;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -92,6 +92,21 @@ impl Pool {
     pub(crate) async fn migrating(&self) -> Outcome<Session> {
         let prologue = format!("{}SELECT pg_advisory_xact_lock({});", self.writing, self.names.store());
         Ok(Session::new(self.connections.get().await?, prologue))
+    }
+
+    /// A session for the care of the store, which is never committed: what it makes to compare with is gone with it.
+    pub(crate) async fn caring(&self) -> Outcome<Session> {
+        // A check reads everything: only a lock may not be waited for without end.
+        let prologue = format!(
+            "{}SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;",
+            self.writing.replace("SET LOCAL enable_seqscan = off;", "")
+        );
+        Ok(Session::new(self.connections.get().await?, prologue))
+    }
+
+    /// A connection for what may not be part of a transaction.
+    pub(crate) async fn connection(&self) -> Outcome<Object> {
+        Ok(self.connections.get().await?)
     }
 
     /// Lets go of all connections as they become free.

@@ -292,17 +292,9 @@ async fn take_steps(session: &Session, schema: &SchemaName) -> Outcome<()> {
             0
         }
         Found::Ours(version) => version,
-        Found::Foreign => {
-            let message = format!("the schema {} holds tables of another program", schema.as_str());
-            return Err(StorageError::corrupt(message)
-                .with_hint("choose another with ?schema=NAME in the address: feedspine makes its own")
-                .into());
-        }
+        Found::Foreign => return Err(foreign(schema).into()),
     };
-    if taken > SCHEMA_VERSION {
-        let message = format!("the store has schema version {taken}; this program knows up to {SCHEMA_VERSION}");
-        return Err(StorageError::unsupported(message).with_hint("use a newer feedspine").into());
-    }
+    check_version(taken)?;
     for step in MIGRATIONS.iter().skip(taken as usize) {
         session.batch(step).await?;
     }
@@ -310,6 +302,30 @@ async fn take_steps(session: &Session, schema: &SchemaName) -> Outcome<()> {
         session.execute("UPDATE store SET version = $1", &bind![SCHEMA_VERSION.cast_signed()]).await?;
     }
     enter_epoch(session).await
+}
+
+/// The tables of an empty store of that schema version, as temporary ones of this session.
+pub(crate) async fn make_pattern(session: &Session, version: u32) -> Outcome<()> {
+    session.batch("SET LOCAL search_path TO pg_temp").await?;
+    for step in MIGRATIONS.iter().take(version as usize) {
+        session.batch(step).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a schema that this program does not know.
+pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
+    if version <= SCHEMA_VERSION {
+        return Ok(());
+    }
+    let message = format!("the store has schema version {version}; this program knows up to {SCHEMA_VERSION}");
+    Err(StorageError::unsupported(message).with_hint("use a newer feedspine"))
+}
+
+/// The error for a schema of somebody else's.
+pub(crate) fn foreign(schema: &SchemaName) -> StorageError {
+    StorageError::corrupt(format!("the schema {} holds tables of another program", schema.as_str()))
+        .with_hint("choose another with ?schema=NAME in the address: feedspine makes its own")
 }
 
 async fn check_server(session: &Session) -> Outcome<()> {
@@ -328,7 +344,7 @@ async fn check_server(session: &Session) -> Outcome<()> {
 }
 
 /// What a schema is, before it is written to.
-enum Found {
+pub(crate) enum Found {
     /// None, or an empty one.
     Nothing,
     /// A store of ours with that schema version.
@@ -337,7 +353,8 @@ enum Found {
     Foreign,
 }
 
-async fn look(session: &Session, schema: &SchemaName) -> Outcome<Found> {
+/// Looks at a schema, and writes nothing.
+pub(crate) async fn look(session: &Session, schema: &SchemaName) -> Outcome<Found> {
     let asked = "SELECT count(*), count(*) FILTER (WHERE c.relname = 'store' AND EXISTS (
             SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'program'))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

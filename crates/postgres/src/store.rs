@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::{
-    Applied, BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
+    Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
     KeyRule, Layer, Namespace, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef,
     RecordWrite, Result, Seen, Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version,
     VersionNo,
@@ -45,8 +45,10 @@ const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: 
 /// ```
 #[derive(Debug)]
 pub struct PostgresStore {
-    settings: Settings,
+    pub(crate) settings: Settings,
     open: Mutex<Option<Open>>,
+    /// The pool of one that was looked at before it was opened.
+    waiting: Mutex<Option<Arc<Pool>>>,
     /// Held shared by every write under way; closing takes it alone.
     writes: Arc<RwLock<()>>,
 }
@@ -65,7 +67,7 @@ impl PostgresStore {
 
     /// A store with these settings. Nothing is connected to yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, open: Mutex::new(None), writes: Arc::default() }
+        Self { settings, open: Mutex::new(None), waiting: Mutex::new(None), writes: Arc::default() }
     }
 
     fn pool(&self) -> Result<Arc<Pool>> {
@@ -75,6 +77,18 @@ impl PostgresStore {
         })
     }
 
+    /// A pool whether the store is open or not.
+    pub(crate) fn any_pool(&self) -> Result<Arc<Pool>> {
+        if let Ok(pool) = self.pool() {
+            return Ok(pool);
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*waiting {
+            Some(pool) => Ok(Arc::clone(pool)),
+            None => Ok(Arc::clone(waiting.insert(Arc::new(Pool::new(&self.settings)?)))),
+        }
+    }
+
     /// The pool, and a guard that keeps `close` waiting.
     async fn begin_write(&self) -> Result<(Arc<Pool>, OwnedRwLockReadGuard<()>)> {
         let pool = self.pool()?;
@@ -82,13 +96,11 @@ impl PostgresStore {
     }
 
     async fn start(&self) -> Result<()> {
-        let pool = match self.pool() {
-            Ok(pool) => pool,
-            Err(_) => Arc::new(Pool::new(&self.settings)?),
-        };
+        let pool = self.any_pool()?;
         schema::migrate(&pool, &self.settings.schema).await?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.get_or_insert(Open(pool));
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
 }
@@ -117,6 +129,9 @@ impl StorageBackend for PostgresStore {
         let _alone = self.writes.write().await;
         if let Some(open) = open {
             open.0.close();
+        }
+        if let Some(pool) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            pool.close();
         }
         Ok(())
     }
@@ -227,6 +242,10 @@ impl StorageBackend for PostgresStore {
                 return Ok(look.changes);
             }
         }
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
+        Some(self)
     }
 }
 

@@ -293,6 +293,15 @@ pub(crate) fn migrate(conn: &mut Connection) -> Outcome<()> {
     Ok(())
 }
 
+/// An empty store of that schema version, in memory: what a file of that version is compared with.
+pub(crate) fn pattern(version: u32) -> Outcome<Connection> {
+    let conn = Connection::open_in_memory()?;
+    for step in MIGRATIONS.iter().take(version as usize) {
+        conn.execute_batch(step)?;
+    }
+    Ok(conn)
+}
+
 /// Refuses a schema that this program does not know.
 pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
     if version <= SCHEMA_VERSION {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
 use feedspine_core::{
-    BackendInfo, Capabilities, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
+    BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
     Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
     Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
@@ -72,7 +72,7 @@ pub struct Stats {
 /// ```
 pub struct SqliteStore {
     path: PathBuf,
-    settings: Settings,
+    pub(crate) settings: Settings,
     counters: Arc<Counters>,
     open: Mutex<Option<Arc<Open>>>,
     /// Held while the store is opened or closed.
@@ -166,7 +166,7 @@ impl SqliteStore {
     }
 
     /// An error of opening, which must name the file.
-    fn named(&self, fault: Fault) -> StorageError {
+    pub(crate) fn named(&self, fault: Fault) -> StorageError {
         let error = fault.into_error();
         let text = error.to_string();
         let path = self.path.display().to_string();
@@ -270,6 +270,10 @@ impl StorageBackend for SqliteStore {
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
         Some(self)
     }
 }

@@ -3,12 +3,14 @@
 mod add;
 mod collect;
 mod config;
+mod db;
 mod feeds;
 mod history;
 mod records;
 mod status;
 mod words;
 
+use feedspine::core::Standing;
 use feedspine::{Ending, Engine, OpError};
 
 use crate::arguments::{Arguments, Command};
@@ -39,6 +41,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::History(history) => history::run(history, context).await,
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
+        Command::Db(db) => db::run(db, context).await,
         Command::Config(config) => Ok(config::run(config, context)),
     }
 }
@@ -67,15 +70,26 @@ impl Context<'_> {
     async fn open(self, wanted: Wanted) -> Result<Engine, OpError> {
         // The default store needs no beginning by hand.
         let wanted = if self.config.db_is_default() { Wanted::ExistingOrNew } else { wanted };
-        let Found { shown, storage, state, new_file, fleeting } = self.backends.find(&self.config.db, wanted)?;
-        if fleeting {
-            self.printer.warning(format!("{shown} keeps nothing after this command"));
+        let found = self.backends.find(&self.config.db)?;
+        if found.fleeting {
+            self.printer.warning(format!("{} keeps nothing after this command", found.shown));
         }
+        let standing = self.standing(&found).await?;
+        if standing == Some(Standing::Nothing) && wanted == Wanted::Existing {
+            return Err(found.missing());
+        }
+        let Found { shown, place, storage, state, .. } = found;
         let engine = Engine::open(storage, state, self.config.engine.clone()).await;
         let engine = engine.map_err(|error| unopened(&shown, &error))?;
-        if let Some(file) = new_file {
-            self.printer.note(format!("began a store at {}", file.display()));
+        if standing == Some(Standing::Nothing) {
+            self.printer.note(format!("began a store at {place}"));
         }
         Ok(engine)
+    }
+
+    /// What is at the store's place, where the backend can tell.
+    async fn standing(self, found: &Found) -> Result<Option<Standing>, OpError> {
+        let standing = found.care().standing().await;
+        standing.map_err(|error| unopened(&found.shown, &error))
     }
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod db;
 mod demo;
 mod interrupt;
 mod kill;

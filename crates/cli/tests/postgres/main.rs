@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test without a harness: a panic is its failure")]
 
+mod care;
 mod journey;
 mod refusals;
 #[path = "../../../postgres/tests/support/mod.rs"]
@@ -9,7 +10,6 @@ mod server;
 #[expect(dead_code, reason = "shared with the tests of the cli")]
 #[path = "../cli/site.rs"]
 mod site;
-#[expect(dead_code, reason = "shared with the tests of the cli")]
 #[path = "../cli/support.rs"]
 mod support;
 #[path = "../cli/together.rs"]
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         let trials = vec![
             trial(&server, "everything_is_kept_on_postgres_alone", journey::everything_is_kept_on_postgres_alone),
             trial(&server, "a_store_is_named_by_flag_environment_or_file", journey::a_store_is_named_in_every_way),
+            trial(&server, "a_store_is_looked_after", care::a_store_is_looked_after),
             trial(&server, "a_server_that_is_not_there_is_named", refusals::no_server),
             trial(&server, "a_database_that_is_not_there_is_named", refusals::no_database),
             trial(&server, "a_wrong_password_is_refused_and_never_shown", refusals::wrong_password),

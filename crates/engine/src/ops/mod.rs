@@ -11,8 +11,17 @@
 //! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
 //! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
+//!
+//! A store as a whole is looked after by [`StoreCare`], which opens nothing:
+//!
+//! | operation | request | answer |
+//! |---|---|---|
+//! | [`info`](StoreCare::info) | | [`StoreInfo`] |
+//! | [`migrate`](StoreCare::migrate), [`compact`](StoreCare::compact) | [`DryRun`] | [`Migrated`], [`Compacted`] |
+//! | [`check`](StoreCare::check) | | [`StoreCheck`] |
 
 mod add;
+mod care;
 mod collect;
 mod condition;
 mod error;
@@ -23,6 +32,7 @@ mod records;
 mod status;
 
 pub use add::{AddFeed, AddOutcome, Added};
+pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 pub use condition::parse_condition;
 pub use error::{Ending, OpError, OpErrorKind};

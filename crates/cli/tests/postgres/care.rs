@@ -1,0 +1,30 @@
+//! The store as a whole, on a server.
+
+use crate::server::Place;
+use crate::support::{at, list, members, number, text};
+use crate::user_of;
+
+pub(crate) fn a_store_is_looked_after(place: &Place) {
+    let user = user_of(place.url());
+    for words in [&["list"][..], &["db", "check"], &["db", "compact"]] {
+        let ran = user.run(words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+        assert!(ran.stderr.contains("there is no store at postgres://") && ran.stderr.contains("hint: "), "{ran:?}");
+    }
+    let info = user.ask(&["db", "info"]);
+    assert_eq!((text(&info, "standing"), text(&info, "backend")), ("nothing", "postgres"));
+    let dry = user.ask(&["db", "migrate", "--dry-run"]);
+    assert_eq!(text(&dry, "outcome"), "begun");
+    assert_eq!(text(&user.ask(&["db", "info"]), "standing"), "nothing");
+    assert_eq!(text(&user.ask(&["db", "migrate"]), "outcome"), "begun");
+    assert_eq!(text(&user.ask(&["db", "migrate"]), "outcome"), "already");
+    user.ask(&["add", "https://example.org/feed.xml"]);
+    let info = user.ask(&["db", "info"]);
+    assert_eq!(members(at(&info, "size")), "bytes epoch reclaimable_bytes tables");
+    let feeds = list(&info, "size.tables").iter().find(|table| text(table, "name") == "control_feeds").unwrap();
+    assert_eq!(number(feeds, "rows"), 1);
+    assert!(user.run(&["db", "info"]).stdout.contains("epoch"));
+    assert_eq!(at(&user.ask(&["db", "check"]), "sound").to_string(), "true");
+    assert_eq!(user.run(&["db", "compact", "--dry-run"]).code, 0);
+    assert!(user.run(&["db", "compact"]).stdout.starts_with("compacted: "));
+}
