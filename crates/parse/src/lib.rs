@@ -9,6 +9,7 @@ mod base64;
 mod charset;
 mod content;
 mod dates;
+mod discovery;
 mod document;
 mod error;
 mod feed;
@@ -16,11 +17,13 @@ mod identity;
 mod json_feed;
 mod limits;
 mod model;
+mod opml;
 mod warning;
 mod xml;
 
 pub use content::content;
 pub use dates::{DateError, Reading, read_date};
+pub use discovery::{Clue, FeedLink, HtmlPage, known_places, read_page, usual_places};
 pub use document::{Input, parse};
 pub use error::ParseError;
 pub use identity::{Identified, choose_rule, identify};
@@ -28,6 +31,7 @@ pub use limits::Limits;
 pub use model::{
     Dated, Document, Enclosure, FeedMeta, Format, Item, Link, Person, RejectedItem, Source, Tag, Text, TextKind,
 };
+pub use opml::{ListedFeed, ListedPlace, MOST_FEEDS, Opml, OpmlError, OutlineToWrite, parse_opml, write_opml};
 pub use warning::Warning;
 
 /// Grows whenever the same bytes may give another document, key or content than before.

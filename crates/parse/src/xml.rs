@@ -7,11 +7,13 @@ mod attributes;
 mod entity;
 mod html_names;
 mod namespace;
+mod page;
 mod scan;
 
 use std::borrow::Cow;
 
 pub(crate) use namespace::Vocabulary;
+pub(crate) use page::{PageReader, Piece};
 
 use crate::address;
 use crate::error::ParseError;

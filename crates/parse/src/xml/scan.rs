@@ -44,6 +44,12 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// Goes on at that offset, which is not before this one and where a character begins.
+    pub(super) fn jump(&mut self, to: usize) {
+        debug_assert!(to >= self.at && self.text.is_char_boundary(to), "a jump goes on to a character");
+        self.at = to;
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.cut
     }
