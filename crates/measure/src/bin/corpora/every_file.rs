@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use feedspine_core::Namespace;
 use feedspine_parse::{choose_rule, identify};
 
-use crate::read;
 use crate::report::Report;
+use crate::{discovery, opml, read};
 
 /// No file of the corpora is big enough to need more.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,7 +41,16 @@ pub(crate) fn whole_way(bytes: &[u8]) -> Result<(), String> {
     if once().ok() != Some(first) {
         return Err("the second reading differs from the first".to_owned());
     }
-    Ok(())
+    as_list_and_page(bytes)
+}
+
+/// Whatever it is, it may be given as a list of feeds, and a site may answer it as its page.
+fn as_list_and_page(bytes: &[u8]) -> Result<(), String> {
+    let began = Instant::now();
+    let list = opml::listed(bytes).map(drop);
+    let page = discovery::page(bytes, Some("http://feed.example/")).map(drop);
+    list.and(page).map_err(|message| format!("panicked as a list or a page: {message}"))?;
+    if began.elapsed() > PATIENCE { Err("took more than 2 s as a list and a page".to_owned()) } else { Ok(()) }
 }
 
 fn files(dir: &Path) -> Result<Vec<PathBuf>, String> {

@@ -5,12 +5,14 @@
 
 mod checks;
 mod dates;
+mod discovery;
 mod every_file;
 mod feedparser;
 mod feedvalidator;
 mod goldens;
 mod hostile;
 mod judge;
+mod opml;
 mod oracle;
 mod read;
 mod report;
@@ -68,6 +70,8 @@ fn run(dir: &Path, options: &Options) -> Result<bool, String> {
     feedparser::run(dir, &mut report)?;
     feedvalidator::run(dir, &mut report)?;
     goldens::run(dir, &mut report)?;
+    opml::run(dir, &mut report)?;
+    discovery::run(dir, &mut report)?;
     every_file::run(dir, &mut report)?;
     let _ = std::panic::take_hook();
     let floors = report::Floors::load(&root().join("xtask/corpora-floors.json"))?;
