@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 
-use crate::{FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, Timestamp};
+use crate::{Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, Timestamp};
 
 /// Whether a feed is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub struct Feed {
     pub key_rule: Option<KeyRule>,
     /// The operator allows it to be at a private address.
     pub allow_private: bool,
+    /// What the operator chose for it: an object that only the engine reads.
+    pub settings: Content,
     /// When it was added.
     pub added_at: Timestamp,
 }

@@ -12,10 +12,10 @@ use crate::session::Session;
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -255,6 +255,9 @@ CREATE TABLE fetches (
 );
 CREATE UNIQUE INDEX fetches_begun ON fetches (feed, begun);
 "#;
+
+/// What the operator chose for a feed.
+const VERSION_2: &str = "ALTER TABLE control_feeds ADD COLUMN settings text NOT NULL DEFAULT '{}'";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -1,8 +1,8 @@
 //! The control plane in the same schema: feeds, and what became of each fetch.
 
 use feedspine_core::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
-    Namespace, Page, PageRequest, StorageError,
+    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json,
+    KeyRule, Namespace, Page, PageRequest, StorageError,
 };
 
 use crate::bind::bind;
@@ -11,7 +11,7 @@ use crate::history::{limit, number_of, read_all};
 use crate::rows::{self, Columns, corrupt};
 use crate::session::Session;
 
-const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, added_at";
+const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, settings, added_at";
 
 /// Adds a feed. The session holds the lock of the directory.
 pub(crate) async fn add_feed(session: &Session, feed: &Feed) -> Outcome<()> {
@@ -19,7 +19,7 @@ pub(crate) async fn add_feed(session: &Session, feed: &Feed) -> Outcome<()> {
         return Err(StorageError::conflict(format!("feed {} is known already", feed.id)).into());
     }
     check_name(session, feed).await?;
-    let statement = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    let statement = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     let values = &bind![
         rows::feed_uuid(feed.id),
         feed.name.as_str(),
@@ -28,6 +28,7 @@ pub(crate) async fn add_feed(session: &Session, feed: &Feed) -> Outcome<()> {
         feed.status.as_str(),
         feed.key_rule.map(KeyRule::as_str),
         feed.allow_private,
+        feed.settings.as_str(),
         feed.added_at.as_micros(),
     ];
     session.execute(&statement, values).await
@@ -39,13 +40,15 @@ pub(crate) async fn update_feed(session: &Session, feed: &Feed) -> Outcome<()> {
         return Err(StorageError::invalid(format!("there is no feed {}", feed.id)).into());
     }
     check_name(session, feed).await?;
-    let statement = "UPDATE control_feeds SET name = $2, address = $3, status = $4, allow_private = $5 WHERE id = $1";
+    let statement = "UPDATE control_feeds SET name = $2, address = $3, status = $4, allow_private = $5, settings = $6
+        WHERE id = $1";
     let values = &bind![
         rows::feed_uuid(feed.id),
         feed.name.as_str(),
         rows::quoted(&feed.address),
         feed.status.as_str(),
         feed.allow_private,
+        feed.settings.as_str(),
     ];
     session.execute(statement, values).await
 }
@@ -97,6 +100,7 @@ fn read_feed(columns: &mut Columns<'_>) -> Outcome<Feed> {
         status: columns.word()?,
         key_rule: columns.optional_word()?,
         allow_private: columns.take()?,
+        settings: Content::from_canonical(columns.take::<&str>()?),
         added_at: columns.instant()?,
     })
 }

@@ -318,6 +318,7 @@ fn added_feed(number: u32) -> Feed {
         status: FeedStatus::Active,
         key_rule: None,
         allow_private: false,
+        settings: Content::empty(),
         added_at: snapshot(1, vec![]).observed_at,
     }
 }

@@ -13,10 +13,10 @@ use crate::error::Outcome;
 pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 -- Namespaces and hash rules, each stored once.
@@ -249,6 +249,9 @@ CREATE TABLE control_feeds (
 CREATE UNIQUE INDEX control_feed_names ON control_feeds (name) WHERE status <> 'removed';
 CREATE TABLE addresses (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 ";
+
+/// What the operator chose for a feed.
+const VERSION_2: &str = "ALTER TABLE control_feeds ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';";
 
 /// What a file is, before it is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

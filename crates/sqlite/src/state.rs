@@ -1,8 +1,8 @@
 //! The control plane in the same file: feeds, and what became of each fetch.
 
 use feedspine_core::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
-    Namespace, Page, PageRequest, StorageError,
+    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json,
+    KeyRule, Namespace, Page, PageRequest, StorageError,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -12,7 +12,7 @@ use crate::history::{limit, number_of};
 use crate::rows::{self, corrupt};
 use crate::session::{Session, find_feed};
 
-const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, added_at";
+const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, settings, added_at";
 
 pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
     let known =
@@ -21,7 +21,7 @@ pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
         return Err(StorageError::conflict(format!("feed {} is known already", feed.id)).into());
     }
     check_name(session.conn, feed)?;
-    let values: [&dyn ToSql; 8] = [
+    let values: [&dyn ToSql; 9] = [
         feed.id.as_bytes(),
         &feed.name.as_str(),
         &feed.address,
@@ -29,9 +29,10 @@ pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
         &feed.status.as_str(),
         &feed.key_rule.map(KeyRule::as_str),
         &feed.allow_private,
+        &feed.settings.as_str(),
         &feed.added_at.as_micros(),
     ];
-    let sql = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    let sql = format!("INSERT INTO control_feeds ({FEED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     session.conn.prepare_cached(&sql)?.execute(values.as_slice())?;
     Ok(())
 }
@@ -42,9 +43,17 @@ pub(crate) fn update_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()>
     session
         .conn
         .prepare_cached(
-            "UPDATE control_feeds SET name = ?2, address = ?3, status = ?4, allow_private = ?5 WHERE id = ?1",
+            "UPDATE control_feeds SET name = ?2, address = ?3, status = ?4, allow_private = ?5, settings = ?6
+             WHERE id = ?1",
         )?
-        .execute((feed.id.as_bytes(), feed.name.as_str(), &feed.address, feed.status.as_str(), feed.allow_private))?;
+        .execute((
+            feed.id.as_bytes(),
+            feed.name.as_str(),
+            &feed.address,
+            feed.status.as_str(),
+            feed.allow_private,
+            feed.settings.as_str(),
+        ))?;
     Ok(())
 }
 
@@ -104,7 +113,8 @@ fn read_feed(row: &Row<'_>) -> Outcome<Feed> {
         status: rows::word(text(4)?)?,
         key_rule: key_rule.map(rows::word).transpose()?,
         allow_private: row.get(6)?,
-        added_at: rows::instant(row.get(7)?)?,
+        settings: Content::from_canonical(text(7)?),
+        added_at: rows::instant(row.get(8)?)?,
     })
 }
 

@@ -112,7 +112,7 @@ fn policy(key_rule: Option<KeyRule>) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{FeedId, FeedStatus, Timestamp};
+    use feedspine_core::{Content, FeedId, FeedStatus, Timestamp};
 
     use super::*;
 
@@ -125,6 +125,7 @@ mod tests {
             status: FeedStatus::Active,
             key_rule: Some(KeyRule::Id),
             allow_private: false,
+            settings: Content::empty(),
             added_at: Timestamp::UNIX_EPOCH,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
+use feedspine_core::{Content, Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
 use super::{OpError, ToJson};
 use crate::engine::new_uuid;
@@ -91,6 +91,7 @@ impl Engine {
             status: FeedStatus::Active,
             key_rule: None,
             allow_private: request.allow_private,
+            settings: Content::empty(),
             added_at,
         };
         self.state().add_feed(&feed).await.map_err(name_taken)?;

@@ -114,6 +114,7 @@ impl ToJson for Feed {
             ("status", self.status.as_str().into()),
             ("key_rule", self.key_rule.map(KeyRule::as_str).into()),
             ("allow_private", self.allow_private.into()),
+            ("settings", self.settings.to_json()),
             ("added_at", instant(self.added_at)),
         ])
     }

@@ -5,7 +5,7 @@ use feedspine_core::{ErrorKind, Feed, FeedStatus, KeyRule, Namespace};
 use super::Subject;
 use super::subject::{a_feed, named};
 use crate::check::{checks, ensure_eq, refused};
-use crate::script::{at, feed};
+use crate::script::{at, content, feed};
 use crate::{Failure, Verdict};
 
 checks! { Subject, "feeds":
@@ -15,7 +15,7 @@ checks! { Subject, "feeds":
     a_known_id_is_a_conflict: "Control plane", "Adding a known id is Conflict, whatever its name and status.";
     a_taken_name_is_a_conflict: "Control plane", "Adding a name that a feed has that was not removed is Conflict.";
     names_are_not_folded: "Keys", "Names that differ in case or form are different names.";
-    an_update_replaces_what_may_change: "Control plane", "Name, address, status and permission are replaced.";
+    an_update_replaces_what_may_change: "Control plane", "Name, address, status, permission and settings are replaced.";
     namespace_key_rule_and_time_of_adding_stay: "Control plane", "No update changes the namespace, the key rule and the time a feed was added.";
     a_key_rule_is_settled_once: "Keys", "The first key rule that is settled stays, and later callers are told it.";
     one_of_many_key_rules_is_settled: "P3", "Of many key rules settled at once, one stays and all callers are told it.";
@@ -44,6 +44,7 @@ fn every_field() -> Feed {
         status: FeedStatus::Paused,
         key_rule: Some(KeyRule::LinkDate),
         allow_private: true,
+        settings: content(r#"{"n":12345678901234567890.5,"nul":"\u0000","tags":["a"]}"#),
         added_at: at(0).saturating_add_micros(123_456),
         ..a_feed(1, "\u{e9}t\u{e9}-2026:%_")
     }

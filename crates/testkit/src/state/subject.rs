@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, Namespace, PageRequest, Result,
+    Content, Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, Namespace, PageRequest, Result,
     StateStore,
 };
 
@@ -110,6 +110,7 @@ pub(crate) fn a_feed(number: u128, name: &str) -> Feed {
         status: FeedStatus::Active,
         key_rule: None,
         allow_private: false,
+        settings: Content::empty(),
         added_at: at(i64::try_from(number).expect("a small number")),
     }
 }

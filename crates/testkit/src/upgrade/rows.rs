@@ -211,7 +211,9 @@ fn concerned(subject: &Subject) -> Json {
 }
 
 pub(super) fn feed(row: &Feed) -> String {
-    let Feed { id, name, address, namespace, status, key_rule, allow_private, added_at } = row;
+    let Feed { id, name, address, namespace, status, key_rule, allow_private, settings, added_at } = row;
+    // Stores of schema 1 know no settings: what they hold reads as none.
+    let settings = if *settings == Content::empty() { Json::Null } else { settings.to_json() };
     line(
         "feed",
         [
@@ -222,6 +224,7 @@ pub(super) fn feed(row: &Feed) -> String {
             ("status", status.as_str().into()),
             ("key_rule", key_rule.map(feedspine_core::KeyRule::as_str).into()),
             ("allow_private", (*allow_private).into()),
+            ("settings", settings),
             ("added_at", instant(*added_at)),
         ],
     )

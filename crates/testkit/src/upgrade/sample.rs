@@ -40,6 +40,7 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
         Feed { address: path, allow_private: true, ..a_feed(3, "\u{e9}t\u{e9}-2026:%_") },
         Feed { status: FeedStatus::Removed, ..a_feed(4, "old") },
         a_feed(5, "old"),
+        Feed { settings: content(r#"{"tags":["wires"]}"#), ..a_feed(6, "tagged") },
     ];
     for feed in &feeds {
         store.add_feed(feed).await?;
