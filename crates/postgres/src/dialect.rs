@@ -1,13 +1,10 @@
 //! Filters and orders in PostgreSQL's SQL, and how much of a filter it can say.
 
 use feedspine_core::{Field, Filter, Json, JsonPath, Layer, Order, StorageError, Test};
-use feedspine_sql::{Column, Dialect, PathRoot, Statement, Value};
+use feedspine_sql::{Column, Dialect, PathRoot, Statement, Value, is_path, push_needles, widened};
 use uuid::Uuid;
 
 use crate::rows;
-
-/// Tests with more operands than this are not helped by SQL.
-const MOST_NEEDLES: usize = 32;
 
 /// The rows of one selection: records at their highest layer, or at a given one.
 #[derive(Debug, Clone, Copy)]
@@ -67,33 +64,17 @@ fn reads_narrow(filter: &Filter) -> bool {
     }
 }
 
-pub(crate) fn is_path(field: &Field) -> bool {
-    matches!(field, Field::Content(_) | Field::Metadata(_))
-}
-
-/// Whether SQL cannot decide a filter alone.
-pub(crate) fn names_a_path(filter: &Filter) -> bool {
-    match filter {
-        Filter::All(filters) | Filter::Any(filters) => filters.iter().any(names_a_path),
-        Filter::Not(filter) => names_a_path(filter),
-        Filter::Field(field, _) => is_path(field),
-    }
-}
-
 /// What SQL says of a filter: the same, where no path is named; else something that passes whatever the filter passes.
 pub(crate) fn in_sql(filter: &Filter) -> Filter {
-    widened(filter, true)
+    without_nuls(&widened(filter))
 }
 
-/// Passes at least what the filter passes; under a `Not`, at most that.
-fn widened(filter: &Filter, wider: bool) -> Filter {
+fn without_nuls(filter: &Filter) -> Filter {
     match filter {
-        Filter::All(filters) => Filter::All(filters.iter().map(|filter| widened(filter, wider)).collect()),
-        Filter::Any(filters) => Filter::Any(filters.iter().map(|filter| widened(filter, wider)).collect()),
-        Filter::Not(filter) => Filter::Not(Box::new(widened(filter, !wider))),
-        // In SQL a test of a path passes more than it should.
-        Filter::Field(field, _) if is_path(field) && !wider => Filter::Any(Vec::new()),
-        Filter::Field(field, test) if is_path(field) => Filter::Field(field.clone(), test.clone()),
+        Filter::All(filters) => Filter::All(filters.iter().map(without_nuls).collect()),
+        Filter::Any(filters) => Filter::Any(filters.iter().map(without_nuls).collect()),
+        Filter::Not(filter) => Filter::Not(Box::new(without_nuls(filter))),
+        Filter::Field(field, _) if is_path(field) => filter.clone(),
         Filter::Field(field, test) => without_nul(field, test),
     }
 }
@@ -171,69 +152,17 @@ impl Dialect for Rows {
         statement.push(")");
     }
 
-    /// What the canonical text must hold for the test to pass. Canonical text spells one value in one way, and a value's
-    /// text stands in that of whatever holds it.
     fn path_test(&self, statement: &mut Statement, root: PathRoot, path: &JsonPath, test: &Test) {
         let document = match root {
             PathRoot::Content => "v.content",
             PathRoot::Metadata => "coalesce(v.metadata, '{}')",
         };
-        let needles = Needles::of(path, test);
-        let holds = |statement: &mut Statement, needle: String| {
-            self.position(statement, document, Value::Text(needle));
-            statement.push(" > 0");
-        };
-        statement.push("(TRUE");
-        for needle in needles.all {
-            statement.push(" AND ");
-            holds(statement, needle);
-        }
-        if let Some(any) = needles.any {
-            statement.push(" AND (FALSE");
-            for needle in any {
-                statement.push(" OR ");
-                holds(statement, needle);
-            }
-            statement.push(")");
-        }
-        statement.push(")");
+        push_needles(self, statement, document, path, test);
     }
 
     fn path_sort_key(&self, _: &mut Statement, _: PathRoot, _: &JsonPath) {
         unreachable!("rows ordered by a path are sorted by core, not by SQL");
     }
-}
-
-/// Texts that a document must hold: all of the first, and at least one of the second.
-#[derive(Debug, PartialEq, Eq)]
-struct Needles {
-    all: Vec<String>,
-    any: Option<Vec<String>>,
-}
-
-impl Needles {
-    fn of(path: &JsonPath, test: &Test) -> Self {
-        // A name of digits may be a place in an array, which has no name in the text.
-        let name = path.names().last().filter(|name| name.parse::<usize>().is_err());
-        let name = name.map(|name| format!("{}:", Json::from(name.as_str()))).unwrap_or_default();
-        let only = |needle: String| Self { all: vec![needle], any: None };
-        match test {
-            Test::Equal(operand) => only(format!("{name}{operand}")),
-            Test::In(operands) if operands.len() <= MOST_NEEDLES => {
-                let any = operands.iter().map(|operand| format!("{name}{operand}")).collect();
-                Self { all: Vec::new(), any: Some(any) }
-            }
-            Test::Prefix(prefix) => only(format!("{name}\"{}", escaped(prefix))),
-            Test::Contains(part) => Self { all: vec![format!("{name}\""), escaped(part)], any: None },
-            _ => only(name),
-        }
-    }
-}
-
-/// A text as it stands between the quotes of a JSON string; each character is escaped by itself.
-fn escaped(text: &str) -> String {
-    let quoted = Json::from(text).to_canonical();
-    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// PostgreSQL's text form of an array (its manual, section 8.15.6).
@@ -277,29 +206,6 @@ mod tests {
             let test = |test: Test| test.passes(Some(&Json::from(held)));
             assert_eq!((test(Test::Less(nul())), test(Test::AtMost(Json::from("a")))), (below, below), "{held:?}");
         }
-    }
-
-    #[test]
-    fn a_test_of_a_path_under_a_not_is_left_to_core() {
-        let path = Field::Content(JsonPath::parse("a").unwrap());
-        let test = Filter::Field(path, Test::Present);
-        let not = |filter: &Filter| Filter::Not(Box::new(filter.clone()));
-        assert_eq!(in_sql(&test), test);
-        assert_eq!(in_sql(&not(&test)), not(&Filter::Any(vec![])));
-        assert_eq!(in_sql(&not(&not(&test))), not(&not(&test)));
-    }
-
-    #[test]
-    fn what_passes_holds_the_needles() {
-        let needles = |path: &[&str], test: Test| Needles::of(&JsonPath::of(path.iter().copied()), &test);
-        let all = |needles: &[&str]| Needles { all: needles.iter().map(|n| (*n).to_owned()).collect(), any: None };
-        assert_eq!(needles(&["a", "b"], Test::Equal(Json::from("x\0"))), all(&[r#""b":"x\u0000""#]));
-        assert_eq!(needles(&["a", "0"], Test::Equal(Json::from(5_i64))), all(&["5"]));
-        assert_eq!(needles(&["a\"b"], Test::Present), all(&[r#""a\"b":"#]));
-        assert_eq!(needles(&["a"], Test::Prefix("x\"".into())), all(&[r#""a":"x\""#]));
-        assert_eq!(needles(&["a"], Test::Contains("\n".into())), all(&[r#""a":""#, r"\n"]));
-        let none = Needles { all: vec![], any: Some(vec![]) };
-        assert_eq!(needles(&["a"], Test::In(vec![])), none);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use std::time::Duration;
 use feedspine_core::{
     Direction, Filter, Json, Order, Page, Query, Record, RecordName, RecordRef, Selection, sort_value,
 };
-use feedspine_sql::{Statement, Value, compile_after, compile_filter, compile_order};
+use feedspine_sql::{Statement, Value, compile_after, compile_filter, compile_order, is_path, names_a_path};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::bind::{self, Param, bind};
-use crate::dialect::{Rows, check_position, in_sql, is_path, names_a_path};
+use crate::dialect::{Rows, check_position, in_sql};
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
 use crate::session::{Session, both};

@@ -2,16 +2,19 @@
 //!
 //! The text holds column names of a [`Dialect`] and placeholders, never a value: every value is bound. Each condition
 //! has exactly two values, so that `NOT` means what [`Filter::matches`] means by it. Tests of JSON paths are the
-//! dialect's: no store's own JSON function decides anything, see [`wire`] for handing them to core's own functions.
+//! dialect's: no store's own JSON function decides anything. [`wire`] hands them to core's own functions, [`push_needles`]
+//! says what a document must hold before core is asked.
 
 mod dialect;
 mod filter;
 mod order;
+mod paths;
 pub mod wire;
 
 pub use dialect::{Column, Dialect, PathRoot};
 pub use filter::compile_filter;
 pub use order::{compile_after, compile_order};
+pub use paths::{is_path, names_a_path, push_needles, widened};
 
 #[cfg(doc)]
 use feedspine_core::{Filter, Order};
