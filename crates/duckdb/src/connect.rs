@@ -1,0 +1,116 @@
+//! Opening a DuckDB file, once at a time.
+
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use duckdb::{Config, Connection};
+use feedspine_core::StorageError;
+
+use crate::error::Outcome;
+use crate::schema;
+
+/// The files that this process has open. DuckDB locks a file against other processes; a second open in the same one would
+/// succeed, and each would overwrite what the other wrote (seen with DuckDB 1.5.6).
+static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A file that is open, until this is dropped.
+#[derive(Debug)]
+struct Claim(PathBuf);
+
+impl Claim {
+    fn of(path: &Path) -> Outcome<Self> {
+        let place = place_of(path);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.insert(place.clone()) {
+            return Ok(Self(place));
+        }
+        let error = StorageError::unavailable(format!("{} is open in this process already", path.display()));
+        Err(error.with_hint("use the store that has it open, or close that first").into())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// One name for each file, also before it is made.
+fn place_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default();
+        parent.canonicalize().map_or_else(|_| path.to_owned(), |parent| parent.join(name))
+    })
+}
+
+/// A connection to a file that is claimed for as long as there is one.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    // Let go of before the claim: fields are dropped in this order.
+    conn: Connection,
+    claim: Arc<Claim>,
+}
+
+impl Claimed {
+    /// Opens the file, or makes it, and creates what is missing in it.
+    pub(crate) fn open(path: &Path) -> Outcome<Self> {
+        let claim = Arc::new(Claim::of(path)?);
+        // No code is loaded from elsewhere. A question that needs more memory writes to files beside the store.
+        let config = Config::default().enable_autoload_extension(false)?.max_memory("1GB")?;
+        let mut conn = Connection::open_with_flags(path, config)?;
+        // The log is moved into the file when it is that long, and when the store is closed.
+        conn.execute_batch("SET checkpoint_threshold = '64MB'; SET lock_configuration = true")?;
+        let tx = conn.transaction()?;
+        schema::create_or_check(&tx)?;
+        tx.commit()?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { conn, claim })
+    }
+
+    /// One more connection to the same file, which takes some microseconds.
+    pub(crate) fn another(&self) -> Outcome<Self> {
+        let conn = self.conn.try_clone()?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { conn, claim: Arc::clone(&self.claim) })
+    }
+
+    /// Closes the connection. The last one moves the log into the file.
+    pub(crate) fn close(self) -> Outcome<()> {
+        self.conn.close().map_err(|(_, error)| error.into())
+    }
+}
+
+impl Deref for Claimed {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Claimed {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+}
+
+/// How many prepared statements a connection keeps: all that this crate spells out.
+const STATEMENTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_name_before_and_after_it_is_made() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (plain, crooked) = (directory.path().join("a"), directory.path().join(".").join("a"));
+        let before = place_of(&plain);
+        assert_eq!(place_of(&crooked), before);
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!((place_of(&plain), place_of(&crooked)), (before.clone(), before));
+    }
+}

@@ -1,0 +1,100 @@
+//! The tables, and the views over them.
+
+use duckdb::Connection;
+use feedspine_core::{ErrorKind, StorageError};
+
+use crate::error::{Outcome, corrupt};
+use crate::rows::{self, no_values};
+use crate::sightings;
+
+/// Grows with each change of the tables; a store of a later one is refused.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// Each `CREATE TABLE` lists its columns in the order in which rows are appended. No table has a key or an index: see the
+/// crate's documentation.
+///
+/// `versions` holds the key of its record too, so that no question about records needs a join: columns of equal values
+/// cost next to nothing. `is_current` is the last version of its layer, `is_top` the one of the highest layer, which
+/// stands for the record.
+const TABLES: &str = "
+CREATE TABLE _meta (schema_version UINTEGER NOT NULL);
+CREATE TABLE _versions (
+    record UUID NOT NULL, key_hash BLOB NOT NULL, namespace VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    key_rule VARCHAR NOT NULL, first_seen TIMESTAMP NOT NULL,
+    layer UTINYINT NOT NULL, number UINTEGER NOT NULL, is_current BOOLEAN NOT NULL, is_top BOOLEAN NOT NULL,
+    hash BLOB NOT NULL, hash_rule VARCHAR NOT NULL, content VARCHAR NOT NULL, metadata VARCHAR NOT NULL,
+    published TIMESTAMP, updated TIMESTAMP, recorded_at TIMESTAMP NOT NULL, feed UUID, fetch_id UUID,
+    from_layer UTINYINT, from_version UINTEGER, from_hash BLOB, from_deleted BOOLEAN);
+CREATE TABLE _feeds (feed UUID NOT NULL, state VARCHAR NOT NULL);
+CREATE TABLE _ledger (
+    feed UUID NOT NULL, number UBIGINT NOT NULL, fetch_id UUID NOT NULL, ended BOOLEAN NOT NULL, round UBIGINT,
+    coverage VARCHAR NOT NULL, repeats UUID, observed_at TIMESTAMP NOT NULL, recorded_at TIMESTAMP NOT NULL,
+    seen UBIGINT NOT NULL, new UBIGINT NOT NULL, changed UBIGINT NOT NULL, unchanged UBIGINT NOT NULL,
+    rejected UBIGINT NOT NULL, repeated UBIGINT NOT NULL, withdrawn UBIGINT NOT NULL, scrolled_off UBIGINT NOT NULL,
+    returned UBIGINT NOT NULL, gaps UBIGINT NOT NULL);
+CREATE TABLE _parts (feed UUID NOT NULL, fetch_id UUID NOT NULL, part UINTEGER NOT NULL, told VARCHAR NOT NULL);
+CREATE TABLE _rejects (
+    feed UUID NOT NULL, number UBIGINT NOT NULL, fetch_id UUID NOT NULL, recorded_at TIMESTAMP NOT NULL,
+    ordinal UINTEGER NOT NULL, namespace VARCHAR, key VARCHAR, code VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+    excerpt VARCHAR NOT NULL);
+CREATE TABLE _standings (
+    key_hash BLOB NOT NULL, feed UUID NOT NULL, record UUID NOT NULL, is_open BOOLEAN NOT NULL, version UINTEGER,
+    since UBIGINT, shown UINTEGER, shown_hash BLOB, age TIMESTAMP, left_as VARCHAR);
+CREATE TABLE _spans (
+    key_hash BLOB NOT NULL, feed UUID NOT NULL, record UUID NOT NULL, since UBIGINT NOT NULL, until UBIGINT NOT NULL,
+    version UINTEGER NOT NULL);
+CREATE TABLE _points (
+    key_hash BLOB NOT NULL, feed UUID NOT NULL, fetch_id UUID NOT NULL, record UUID NOT NULL, version UINTEGER NOT NULL,
+    hash BLOB NOT NULL, age TIMESTAMP NOT NULL, ordinal UINTEGER NOT NULL, observed_at TIMESTAMP NOT NULL);
+CREATE TABLE _told (
+    key_hash BLOB NOT NULL, namespace VARCHAR, key VARCHAR, feed UUID NOT NULL, fetch_id UUID NOT NULL,
+    observed_at TIMESTAMP NOT NULL, first BOOLEAN NOT NULL);
+CREATE TABLE _changes (
+    seq UBIGINT NOT NULL, kind VARCHAR NOT NULL, record UUID, namespace VARCHAR, key VARCHAR, layer UTINYINT,
+    version UINTEGER, feed UUID, fetch_id UUID, witness UUID, recorded_at TIMESTAMP NOT NULL);
+";
+
+const VIEWS: &str = "
+CREATE MACRO _layer_word(rank) AS CASE rank WHEN 0 THEN 'bronze' WHEN 1 THEN 'silver' WHEN 2 THEN 'gold' END;
+CREATE VIEW records AS
+    SELECT record AS id, namespace, key, key_rule, _layer_word(layer) AS layer, number AS version,
+           content::JSON AS content, metadata::JSON AS metadata, published, updated, first_seen, recorded_at
+    FROM _versions WHERE is_top;
+CREATE VIEW versions AS
+    SELECT record, namespace, key, _layer_word(layer) AS layer, number AS version, is_current,
+           content::JSON AS content, metadata::JSON AS metadata, published, updated, recorded_at, feed, fetch_id
+    FROM _versions;
+CREATE VIEW sightings AS
+    SELECT coalesce(v.namespace, t.namespace) AS namespace, coalesce(v.key, t.key) AS key, v.record, s.feed, s.fetch_id,
+           s.observed_at, s.version
+    FROM ({seen}) s LEFT JOIN _versions v ON v.key_hash = s.key_hash AND v.is_top
+    LEFT JOIN _told t ON t.key_hash = s.key_hash AND t.feed = s.feed AND t.fetch_id = s.fetch_id;
+CREATE VIEW observations AS SELECT * EXCLUDE (number, ended, repeats) FROM _ledger;
+CREATE VIEW changes AS SELECT * REPLACE (_layer_word(layer) AS layer) FROM _changes;
+CREATE VIEW rejects AS SELECT * EXCLUDE (number) FROM _rejects;
+";
+
+/// Creates what is missing, or checks that what is there is ours.
+pub(crate) fn create_or_check(conn: &Connection) -> Outcome<()> {
+    let found = rows::first(conn, "SELECT count(*) FROM duckdb_tables()", no_values(), rows::value::<u64>)?;
+    if found == Some(0) {
+        conn.execute_batch(TABLES)?;
+        conn.execute_batch(&VIEWS.replace("{seen}", &sightings::seen("IS NOT NULL")))?;
+        conn.execute("INSERT INTO _meta VALUES (?)", [SCHEMA_VERSION])?;
+        return Ok(());
+    }
+    let has_meta = "SELECT count(*) FROM duckdb_tables() WHERE table_name = '_meta'";
+    if rows::first(conn, has_meta, no_values(), rows::value::<u64>)? != Some(1) {
+        let error = StorageError::corrupt("the DuckDB file is not a FeedSpine store");
+        return Err(error.with_hint("name another file").into());
+    }
+    let version = "SELECT schema_version FROM _meta";
+    match rows::first(conn, version, no_values(), rows::value::<u32>)? {
+        Some(SCHEMA_VERSION) => Ok(()),
+        Some(found) => {
+            let message = format!("the store has schema version {found}; this program knows {SCHEMA_VERSION}");
+            Err(StorageError::new(ErrorKind::Unsupported, message).with_hint("use a newer feedspine").into())
+        }
+        None => Err(corrupt("no schema version")),
+    }
+}

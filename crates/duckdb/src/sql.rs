@@ -1,0 +1,79 @@
+//! Questions in DuckDB's SQL.
+
+use std::num::NonZeroUsize;
+
+use duckdb::Connection;
+use feedspine_core::{ErrorKind, Json, StorageError};
+
+use crate::error::{Fault, Outcome};
+use crate::rows;
+
+/// What a question in SQL is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The names of the columns, in order.
+    pub columns: Vec<String>,
+    /// The rows, a value for each column: instants and other types that JSON does not have as text.
+    pub rows: Vec<Vec<Json>>,
+    /// There are more rows than were asked for.
+    pub more: bool,
+}
+
+/// Runs one `SELECT`. The text is parsed by `json_serialize_sql`, which takes no other statement, and what runs is the
+/// tree that it gives, not the text.
+pub(crate) fn ask(conn: &Connection, text: &str, most: NonZeroUsize) -> Outcome<Answer> {
+    let tree = parse(conn, text)?;
+    let limit = i64::try_from(most.get()).unwrap_or(i64::MAX).saturating_add(1);
+    let answered = run(conn, &tree, limit).map_err(|fault| match fault {
+        // What DuckDB has against a question is the asker's to mend, if nothing is wrong with the store.
+        Fault::Duck(error) => {
+            let judged = Fault::Duck(error).into_error();
+            if judged.kind() == ErrorKind::Internal { invalid(&judged.to_string()) } else { judged }
+        }
+        Fault::Storage(error) => error,
+    });
+    let mut answer: Answer = answered?;
+    answer.more = answer.rows.len() > most.get();
+    answer.rows.truncate(most.get());
+    Ok(answer)
+}
+
+fn invalid(message: &str) -> StorageError {
+    StorageError::invalid(message).with_hint("ask one SELECT, over the views or over files: SELECT * FROM records")
+}
+
+/// The tree of the one question that the text is.
+fn parse(conn: &Connection, text: &str) -> Outcome<String> {
+    let tree = rows::first(conn, "SELECT json_serialize_sql(?)", &[&text], rows::value::<String>)?.unwrap_or_default();
+    let parsed = Json::parse(&tree).map_err(|error| invalid(&format!("the question is nested too deep: {error}")))?;
+    let Json::Object(members) = parsed else { return Err(invalid("not a question").into()) };
+    let member = |name: &str| members.get(name);
+    match (member("error"), member("statements")) {
+        (Some(Json::Bool(false)), Some(Json::Array(statements))) if statements.len() == 1 => Ok(tree),
+        (Some(Json::Bool(true)), _) => {
+            let message = member("error_message").and_then(Json::as_str).unwrap_or("not a SELECT");
+            Err(invalid(message).into())
+        }
+        _ => Err(invalid("one question at a time").into()),
+    }
+}
+
+fn run(conn: &Connection, tree: &str, limit: i64) -> Outcome<Answer> {
+    let mut statement =
+        conn.prepare("SELECT to_json(COLUMNS(*)) FROM (FROM json_execute_serialized_sql(?)) LIMIT ?")?;
+    let mut found = statement.query(duckdb::params![tree, limit])?;
+    let columns: Vec<String> = found
+        .as_ref()
+        .map(|statement| statement.schema().fields().iter().map(|field| field.name().clone()).collect())
+        .unwrap_or_default();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        let values = (0..columns.len()).map(|column| {
+            let text: Option<String> = row.get(column)?;
+            // JSON that core does not read, such as a number beyond all bounds, is answered as its text.
+            Ok(text.map_or(Json::Null, |text| Json::parse(&text).unwrap_or(Json::from(text))))
+        });
+        rows.push(values.collect::<Outcome<Vec<Json>>>()?);
+    }
+    Ok(Answer { columns, rows, more: false })
+}

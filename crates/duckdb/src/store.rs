@@ -1,0 +1,196 @@
+//! [`DuckDbStore`]: the storage contract over one file.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use feedspine_core::{
+    BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
+    RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp,
+    Version, VersionNo,
+};
+
+use crate::connect::Claimed;
+use crate::error::Fault;
+use crate::session::{Session, closed};
+use crate::sql::{self, Answer};
+use crate::{history, ingest, ledger, query, schema, sightings, write};
+
+const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: false, max_batch: 100_000 };
+
+/// A store in one DuckDB file, with its log `.wal` beside it while it is open.
+///
+/// ```no_run
+/// # async fn example() -> feedspine_core::Result<()> {
+/// use feedspine_core::StorageBackend;
+/// use feedspine_duckdb::DuckDbStore;
+///
+/// let store = DuckDbStore::new("feeds.duckdb");
+/// store.initialize().await?;
+/// # Ok(()) }
+/// ```
+pub struct DuckDbStore {
+    path: PathBuf,
+    open: Mutex<Option<Arc<Session>>>,
+    /// Held while the store is opened or closed.
+    turning: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for DuckDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DuckDbStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl DuckDbStore {
+    /// The store in that file, not yet opened; `initialize` makes it when there is none.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), open: Mutex::default(), turning: tokio::sync::Mutex::default() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Asks one question in DuckDB's SQL, over the views that the crate's documentation lists and over files:
+    /// `SELECT * FROM 'x.parquet'`. At most `most` rows are answered.
+    ///
+    /// Nothing can be written. DuckDB's own parser must say that the text is one `SELECT`, so `COPY … TO`, `ATTACH` and
+    /// `INSTALL` are refused, and it runs in a read-only transaction. It can read every file that this process can: hand
+    /// this to people who may do that, not to strangers.
+    ///
+    /// # Errors
+    /// `Invalid` for what is not one question, or cannot be answered as it stands: DuckDB's message says why.
+    pub async fn sql(&self, text: &str, most: NonZeroUsize) -> Result<Answer> {
+        let text = text.to_owned();
+        self.session()?.read(move |conn| sql::ask(conn, &text, most)).await
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn session(&self) -> Result<Arc<Session>> {
+        self.slot().clone().ok_or_else(closed)
+    }
+
+    /// An error of opening, which must name the file.
+    fn named(&self, fault: Fault) -> StorageError {
+        let error = fault.into_error();
+        let (text, path) = (error.to_string(), self.path.display().to_string());
+        if text.contains(&path) {
+            return error;
+        }
+        let named = StorageError::new(error.kind(), format!("{path}: {text}"));
+        let named = match error.hint() {
+            Some(hint) => named.with_hint(hint),
+            None => named,
+        };
+        named.with_source(error)
+    }
+}
+
+#[async_trait]
+impl StorageBackend for DuckDbStore {
+    fn info(&self) -> BackendInfo {
+        BackendInfo { name: "duckdb".into(), schema_version: schema::SCHEMA_VERSION, capabilities: CAPABILITIES }
+    }
+
+    async fn initialize(&self) -> Result<()> {
+        let _turn = self.turning.lock().await;
+        if self.slot().is_some() {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let opened = tokio::task::spawn_blocking(move || Claimed::open(&path).and_then(Session::new)).await;
+        let session = opened
+            .map_err(|error| StorageError::internal("opening the store panicked").with_source(error))?
+            .map_err(|fault| self.named(fault))?;
+        *self.slot() = Some(Arc::new(session));
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<()> {
+        let _turn = self.turning.lock().await;
+        let open = self.slot().take();
+        match open {
+            Some(session) => session.close().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&batch)?;
+        let session = self.session()?;
+        let prepared = Prepared::new(batch)?;
+        session.write(move |conn| ingest::ingest(conn, &prepared)).await
+    }
+
+    async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
+        let question = move |conn: &_| Ok(ledger::feed(conn, feed)?.and_then(|state| state.to_cursor()));
+        self.session()?.read(question).await
+    }
+
+    async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
+        self.session()?.write(move |conn| write::put_many(conn, writes)).await
+    }
+
+    async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
+        let wanted = wanted.to_vec();
+        self.session()?.read(move |conn| query::get_many(conn, &wanted)).await
+    }
+
+    async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {
+        let doomed = doomed.to_vec();
+        let delete = move |conn: &_| doomed.iter().map(|doomed| write::delete(conn, doomed, at)).collect();
+        self.session()?.write(delete).await
+    }
+
+    async fn query_page(&self, query: &Query) -> Result<Page<Record>> {
+        let query = query.clone();
+        self.session()?.read(move |conn| query::query_page(conn, &query)).await
+    }
+
+    async fn count(&self, selection: &Selection) -> Result<u64> {
+        let selection = selection.clone();
+        self.session()?.read(move |conn| query::count(conn, &selection)).await
+    }
+
+    async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
+        self.session()?.write(move |conn| write::observe_many(conn, &seen)).await
+    }
+
+    async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
+        let (key, page) = (key.clone(), page.clone());
+        self.session()?.read(move |conn| sightings::sightings_page(conn, &key, &page)).await
+    }
+
+    async fn seen_many(&self, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>> {
+        let keys = keys.to_vec();
+        self.session()?.read(move |conn| sightings::seen_many(conn, &keys)).await
+    }
+
+    async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
+        let page = page.clone();
+        self.session()?.read(move |conn| history::versions_page(conn, record, layer, &page)).await
+    }
+
+    async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
+        let page = page.clone();
+        self.session()?.read(move |conn| history::observations_page(conn, feed, &page)).await
+    }
+
+    async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
+        let page = page.clone();
+        self.session()?.read(move |conn| history::rejects_page(conn, feed, &page)).await
+    }
+
+    async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
+        let after = after.clone();
+        self.session()?.read(move |conn| history::changes(conn, &after, limit)).await
+    }
+}
