@@ -29,6 +29,7 @@ mod feeds;
 mod json;
 mod lookup;
 mod records;
+mod sql;
 mod status;
 
 pub use add::{AddFeed, AddOutcome, Added};
@@ -40,4 +41,5 @@ pub use feeds::{FeedView, LedgerFigures};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
+pub use sql::AskInSql;
 pub use status::{FeedState, Status};
