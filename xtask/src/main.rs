@@ -3,7 +3,6 @@
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
 mod install;
-mod libduckdb;
 mod steps;
 
 use std::process::ExitCode;
@@ -12,8 +11,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
   test      install what is missing, then format check, lints, all tests and documentation tests;
-            --long: then those marked as long too, optimised;
-            --duckdb [--long]: the DuckDB backend instead, with its library from the npm registry
+            --long: then those marked as long too, optimised
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres [NAME]

@@ -18,33 +18,12 @@ Begin with:
   feedspine collect
   feedspine list --order -published --limit 10";
 
-/// What is said of a backend, when this program was built with it.
-macro_rules! when_built_with {
-    ($name:ident, $feature:literal, $words:literal) => {
-        #[cfg(feature = $feature)]
-        macro_rules! $name {
-            () => {
-                $words
-            };
-        }
-        #[cfg(not(feature = $feature))]
-        macro_rules! $name {
-            () => {
-                ""
-            };
-        }
-    };
-}
-
-when_built_with!(postgres_help, "postgres", "postgres://USER@HOST/DATABASE, ");
-when_built_with!(duckdb_help, "duckdb", "duckdb:PATH, ");
-
-const DB_HELP: &str = concat!(
-    "The store: sqlite:PATH, ",
-    postgres_help!(),
-    duckdb_help!(),
-    "or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]"
-);
+#[cfg(feature = "postgres")]
+const DB_HELP: &str = "The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory: for one that is gone when the \
+                       command ends [env: FEEDSPINE_DB]";
+#[cfg(not(feature = "postgres"))]
+const DB_HELP: &str =
+    "The store: sqlite:PATH, or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]";
 const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";
 const CONFIG_HELP: &str = "Read this configuration instead of the user's [env: FEEDSPINE_CONFIG]";
 
@@ -58,14 +37,6 @@ Examples:
   feedspine list --where content.title~rust --order -published
   feedspine list --where 'published>=2026-01-01T00:00:00Z' --where namespace=news
   feedspine list --where 'version>1' --json";
-
-const AFTER_SQL_HELP: &str = "\
-Views: records, versions, sightings, observations, changes, rejects; `SELECT * FROM records LIMIT 1`
-shows what each has. Files can be asked too, and joined: SELECT * FROM 'x.parquet'
-
-Examples:
-  feedspine sql \"SELECT kind, count(*) FROM changes GROUP BY kind\"
-  feedspine sql \"SELECT content->>'$.title' FROM records ORDER BY published DESC LIMIT 10\"";
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
 #[derive(Debug, Parser)]
@@ -129,12 +100,13 @@ pub(crate) enum Command {
     History(History),
     /// List when and where a record was seen
     Sightings(Sightings),
-    /// Ask a question in SQL, where the store has one: duckdb:
-    #[command(after_help = AFTER_SQL_HELP)]
-    Sql(Sql),
     /// Manage feeds
     #[command(subcommand)]
     Feed(Feed),
+    /// Write all that the store holds as JSON lines
+    Export(Export),
+    /// Fill the store, which must be empty, with what an export holds
+    Import(Import),
     /// Look after the store as a whole
     #[command(subcommand)]
     Db(Db),
@@ -236,16 +208,6 @@ pub(crate) struct Sightings {
     pub(crate) page: Page,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Sql {
-    /// One SELECT; nothing else is run
-    #[arg(value_name = "SELECT")]
-    pub(crate) question: String,
-    /// At most so many rows
-    #[arg(long, short = 'n', value_name = "N", default_value = "1000", value_parser = at_least_one)]
-    pub(crate) limit: NonZeroUsize,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
     /// List all feeds
@@ -288,8 +250,41 @@ pub(crate) enum Db {
     Migrate(Rehearsal),
     /// Let the backend check the store: pages, rows, indexes
     Check,
+    /// Read all that the store holds and check it: contents by their hashes, versions, sightings, counts
+    Verify,
     /// Give room back that nothing uses any more
     Compact(Rehearsal),
+    /// Write all that the store holds into a new compressed file, with a checksum
+    Backup {
+        /// The file
+        file: PathBuf,
+    },
+    /// Fill the store, which must be empty, with what a backup holds, once that is checked
+    Restore {
+        /// The file
+        file: PathBuf,
+    },
+    /// Copy all that a store holds into an empty one of whatever backend, and compare both
+    ///
+    /// A copy that was interrupted goes on when it is run again.
+    Copy {
+        /// The URL of the store to read
+        from: String,
+        /// The URL of the store to fill
+        to: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// A new file; else stdout
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file; else stdin
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// For what writes.

@@ -9,8 +9,8 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::ingest::{BatchDigest, ManifestDigest};
 use crate::{
-    ChangeKind, Content, ContentHash, FeedId, FetchId, HashRuleId, Json, KeyHash, KeyRule, Layer, Namespace,
-    NaturalKey, RecordId, SpanEnd, Timestamp, hexadecimal,
+    ChangeKind, Content, ContentHash, FeedId, FeedName, FeedStatus, FetchId, FetchStatus, HashRuleId, Json, KeyHash,
+    KeyRule, Layer, Namespace, NaturalKey, RecordId, SpanEnd, Timestamp, hexadecimal,
 };
 
 /// `Type: text of it, it of text;` where the latter gives `None` for text that is not one.
@@ -40,6 +40,9 @@ as_text! {
     Timestamp: |at| at.to_string().into(), |text| text.parse().ok();
     Namespace: |namespace| namespace.as_str().into(), |text| text.parse().ok();
     KeyRule: |rule| rule.as_str().into(), |text| text.parse().ok();
+    FeedName: |name| name.as_str().into(), |text| Self::new(text).ok();
+    FeedStatus: |status| status.as_str().into(), |text| text.parse().ok();
+    FetchStatus: |status| status.as_str().into(), |text| text.parse().ok();
     Layer: |layer| layer.as_str().into(), |text| text.parse().ok();
     ChangeKind: |kind| kind.as_str().into(), Self::from_word;
     SpanEnd: |end| end.as_str().into(), Self::from_word;

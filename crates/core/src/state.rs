@@ -42,6 +42,7 @@ impl FromStr for FeedStatus {
 
 /// A source we poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Feed {
     /// What storage knows of it.
     pub id: FeedId,
@@ -65,6 +66,7 @@ pub struct Feed {
 
 /// A fetch that is about to begin: written down before the request goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FetchIntent {
     /// The fetch.
     pub fetch: FetchId,
@@ -118,6 +120,7 @@ impl FromStr for FetchStatus {
 
 /// What came of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FetchDetail {
     /// How it ended.
     pub status: FetchStatus,
@@ -139,6 +142,7 @@ pub struct FetchDetail {
 
 /// A fetch: its intent, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fetch {
     /// What was begun.
     pub intent: FetchIntent,

@@ -4,19 +4,19 @@ use feedspine::core::{Json, Standing};
 use feedspine::ops::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo, ToJson};
 use feedspine::{Ending, OpError};
 
-use super::Context;
 use super::words::{bytes, counted, field};
+use super::{Context, whole};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table};
 use crate::stores::unopened;
 
 pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<Ending, OpError> {
     use arguments::Db as Command;
-    let printer = context.printer;
+    let (printer, url) = (context.printer, context.config.db.as_str());
     match command {
         Command::Info => {
-            let place = context.backends.find(&context.config.db)?.shown;
-            let info = with_care(context, Missing::Told, async |care| care.info().await).await?;
+            let place = context.backends.find(url)?.shown;
+            let info = with_care(context, url, Missing::Told, async |care| care.info().await).await?;
             let info = Placed { place, info };
             printer.answer(&info, || told(&info, printer.width()));
             if info.info.standing == Some(Standing::Nothing) {
@@ -26,17 +26,21 @@ pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<
         }
         Command::Migrate(arguments) => {
             let dry_run = DryRun::when(arguments.dry_run);
-            let migrated = with_care(context, Missing::Told, async |care| care.migrate(dry_run).await).await?;
+            let migrated = with_care(context, url, Missing::Told, async |care| care.migrate(dry_run).await).await?;
             printer.answer(&migrated, || vec![migration(&migrated)]);
         }
         Command::Check => {
-            let check = with_care(context, Missing::Refused, async |care| care.check().await).await?;
+            let check = with_care(context, url, Missing::Refused, async |care| care.check().await).await?;
             printer.answer(&check, || findings(&check));
             return Ok(check.ending());
         }
+        Command::Verify => return whole::verify(context).await,
+        Command::Backup { file } => whole::backup(&file, context).await?,
+        Command::Restore { file } => whole::restore(&file, context).await?,
+        Command::Copy { from, to } => whole::copy(&from, &to, context).await?,
         Command::Compact(arguments) => {
             let dry_run = DryRun::when(arguments.dry_run);
-            let compacted = with_care(context, Missing::Refused, async |care| care.compact(dry_run).await).await?;
+            let compacted = with_care(context, url, Missing::Refused, async |care| care.compact(dry_run).await).await?;
             printer.answer(&compacted, || vec![compaction(&compacted)]);
         }
     }
@@ -45,20 +49,21 @@ pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<
 
 /// What is done where there is no store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     /// That is an answer.
     Told,
     /// There has to be one.
     Refused,
 }
 
-/// Looks after the store, and lets go of it whatever the answer is.
-async fn with_care<T>(
+/// Looks after the store at that URL, and lets go of it whatever the answer is.
+pub(super) async fn with_care<T>(
     context: Context<'_>,
+    url: &str,
     missing: Missing,
     ask: impl AsyncFnOnce(&StoreCare) -> Result<T, OpError>,
 ) -> Result<T, OpError> {
-    let found = context.backends.find(&context.config.db)?;
+    let found = context.backends.find(url)?;
     let care = found.care();
     if missing == Missing::Refused && context.standing(&found).await? == Some(Standing::Nothing) {
         return Err(found.missing());

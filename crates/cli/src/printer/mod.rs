@@ -87,9 +87,13 @@ impl Stream {
     }
 
     fn write(&self, to: &mut dyn Write, text: &str) {
+        self.write_bytes(to, text.as_bytes());
+    }
+
+    fn write_bytes(&self, to: &mut dyn Write, bytes: &[u8]) {
         let mut ended = lock(&self.ended);
         if ended.is_none() {
-            *ended = to.write_all(text.as_bytes()).and_then(|()| to.flush()).err();
+            *ended = to.write_all(bytes).and_then(|()| to.flush()).err();
         }
     }
 }
@@ -141,6 +145,11 @@ impl Printer {
     /// Writes one line of data.
     pub(crate) fn line(&self, line: &Line) {
         self.write_data(&(line.render(self.data.coloured) + "\n"));
+    }
+
+    /// Writes data that is in its own form already, and that no terminal is meant to read.
+    pub(crate) fn raw(&self) -> Raw<'_> {
+        Raw(self)
     }
 
     /// Notes something that is no data, for people: whoever asked for JSON gets nothing on stderr but errors.
@@ -228,6 +237,22 @@ impl Printer {
             Some(progress) => progress.aside(write),
             None => write(),
         }
+    }
+}
+
+/// Data as it is. What stands in the way is told by [`Printer::finish`].
+pub(crate) struct Raw<'a>(&'a Printer);
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Printer { data, .. } = self.0;
+        self.0.aside(|| data.write_bytes(&mut io::stdout().lock(), bytes));
+        // Whoever makes much of it need not go on once nobody reads it.
+        if lock(&data.ended).is_some() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

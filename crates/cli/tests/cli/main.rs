@@ -9,6 +9,7 @@ mod kill;
 mod site;
 mod support;
 mod together;
+mod whole;
 
 /// `tests/postgres` has the same for the other store.
 #[test]

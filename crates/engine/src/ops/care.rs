@@ -89,6 +89,16 @@ impl StoreCare {
         Self { storage, state }
     }
 
+    /// The store of what is captured.
+    pub fn storage(&self) -> &dyn StorageBackend {
+        &*self.storage
+    }
+
+    /// The control plane.
+    pub fn state(&self) -> &dyn StateStore {
+        &*self.state
+    }
+
     /// What is at the store's place; `None` where the backend cannot tell.
     ///
     /// # Errors

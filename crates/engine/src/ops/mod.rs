@@ -19,6 +19,9 @@
 //! | [`info`](StoreCare::info) | | [`StoreInfo`] |
 //! | [`migrate`](StoreCare::migrate), [`compact`](StoreCare::compact) | [`DryRun`] | [`Migrated`], [`Compacted`] |
 //! | [`check`](StoreCare::check) | | [`StoreCheck`] |
+//! | [`verify`](StoreCare::verify) | | [`Verified`] |
+//! | [`export`](StoreCare::export), [`export_file`](StoreCare::export_file) | where to, [`Packing`] | [`Contents`] |
+//! | [`import_file`](StoreCare::import_file), [`copy_to`](StoreCare::copy_to) | a file, a store | [`Written`] |
 
 mod add;
 mod care;
@@ -29,8 +32,8 @@ mod feeds;
 mod json;
 mod lookup;
 mod records;
-mod sql;
 mod status;
+mod whole;
 
 pub use add::{AddFeed, AddOutcome, Added};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
@@ -41,5 +44,5 @@ pub use feeds::{FeedView, LedgerFigures};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
-pub use sql::AskInSql;
 pub use status::{FeedState, Status};
+pub use whole::{Contents, Packing, Verified, WriteOutcome, Written};

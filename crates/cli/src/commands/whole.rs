@@ -1,0 +1,130 @@
+//! `feedspine export`, `import`, `db backup`, `restore`, `copy` and `verify`: all that a store holds.
+
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use feedspine::core::Json;
+use feedspine::ops::{Contents, Packing, ToJson, Verified, WriteOutcome, Written};
+use feedspine::{Ending, OpError};
+use tempfile::NamedTempFile;
+
+use super::Context;
+use super::db::{Missing, with_care};
+use super::words::counted;
+use crate::arguments;
+use crate::printer::{Line, Style};
+use crate::secrets::without_password;
+
+pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -> Result<Ending, OpError> {
+    if let Some(file) = arguments.file {
+        write_file(&file, Packing::Plain, context).await?;
+        return Ok(Ending::Done);
+    }
+    let printer = context.printer;
+    let mut out = BufWriter::with_capacity(1 << 16, printer.raw());
+    let ask = with_care(context, &context.config.db, Missing::Refused, async |care| care.export(&mut out).await);
+    match ask.await {
+        Ok(contents) => printer.note(format!("exported: {}", held(contents))),
+        // A reader that went away has had what it wanted.
+        Err(error) if error.code() == "export.unwritable" => printer.finish()?,
+        Err(error) => return Err(error),
+    }
+    Ok(Ending::Done)
+}
+
+pub(super) async fn import(arguments: arguments::Import, context: Context<'_>) -> Result<Ending, OpError> {
+    match arguments.file {
+        Some(file) => restore(&file, context).await?,
+        None => restore(spooled()?.path(), context).await?,
+    }
+    Ok(Ending::Done)
+}
+
+/// What stands on stdin as a file: it is read twice, the first time to check it.
+fn spooled() -> Result<NamedTempFile, OpError> {
+    let spool = NamedTempFile::with_prefix("feedspine-import-").and_then(|mut spool| {
+        io::copy(&mut io::stdin().lock(), &mut spool)?;
+        Ok(spool)
+    });
+    spool.map_err(|error| {
+        OpError::failed("import.unreadable", format!("cannot keep what stands on stdin: {error}"))
+            .with_hint("name a file instead")
+    })
+}
+
+pub(super) async fn backup(file: &Path, context: Context<'_>) -> Result<(), OpError> {
+    write_file(file, Packing::Zstd, context).await
+}
+
+async fn write_file(file: &Path, packing: Packing, context: Context<'_>) -> Result<(), OpError> {
+    let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing).await;
+    let contents = with_care(context, &context.config.db, Missing::Refused, ask).await?;
+    let exported = Exported { file: file.display().to_string(), contents };
+    context.printer.answer(&exported, || {
+        let line = Line::of(Style::Good, "written").plain(": ").then(Style::Strong, &exported.file);
+        vec![line.plain(format!("  {}", held(contents)))]
+    });
+    Ok(())
+}
+
+pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpError> {
+    let ask = async |care: &feedspine::ops::StoreCare| care.import_file(file).await;
+    let written = with_care(context, &context.config.db, Missing::Told, ask).await?;
+    told(&written, &without_password(&context.config.db), context);
+    Ok(())
+}
+
+pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(), OpError> {
+    let written = with_care(context, from, Missing::Refused, async |from| {
+        with_care(context, to, Missing::Told, async |to| from.copy_to(to).await).await
+    });
+    told(&written.await?, &without_password(to), context);
+    Ok(())
+}
+
+pub(super) async fn verify(context: Context<'_>) -> Result<Ending, OpError> {
+    let verified = with_care(context, &context.config.db, Missing::Refused, async |care| care.verify().await).await?;
+    context.printer.answer(&verified, || findings(&verified));
+    Ok(verified.ending())
+}
+
+fn findings(verified: &Verified) -> Vec<Line> {
+    let fault = |fault: &String| Line::of(Style::Bad, "fault").plain(format!(": {fault}"));
+    let mut lines: Vec<Line> = verified.faults.iter().map(fault).collect();
+    let rows = counted(verified.rows, "row");
+    lines.push(match verified.faults.len() as u64 + verified.more {
+        0 => Line::of(Style::Good, "sound").plain(format!(": {rows}")),
+        faults => Line::of(Style::Bad, format!("{} found", counted(faults, "fault"))).plain(format!(" in {rows}")),
+    });
+    lines
+}
+
+fn told(written: &Written, place: &str, context: Context<'_>) {
+    let verb = match written.outcome {
+        WriteOutcome::Written => "written and compared",
+        WriteOutcome::Resumed => "gone on with, and compared",
+        WriteOutcome::Already => "the same was there already",
+    };
+    context.printer.answer(written, || {
+        let line = Line::of(Style::Good, verb).plain(": ").then(Style::Strong, place);
+        vec![line.plain(format!("  {}", held(written.contents)))]
+    });
+}
+
+fn held(contents: Contents) -> String {
+    let Contents { feeds, fetches, rows } = contents;
+    let fetches = if fetches == 1 { "1 fetch".to_owned() } else { format!("{fetches} fetches") };
+    format!("{}, {fetches}, {}", counted(feeds, "feed"), counted(rows, "row"))
+}
+
+/// What was written into a file.
+struct Exported {
+    file: String,
+    contents: Contents,
+}
+
+impl ToJson for Exported {
+    fn to_json(&self) -> Json {
+        Json::object([("file", self.file.as_str().into()), ("contents", self.contents.to_json())])
+    }
+}

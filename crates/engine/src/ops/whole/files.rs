@@ -1,0 +1,301 @@
+//! Files of lines: written so that one is there whole or not at all, read with suspicion.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use feedspine_core::transfer::Batches;
+use feedspine_core::{FeedId, Fetch};
+use sha2::{Digest, Sha256};
+
+use super::lines::{End, FORMAT, Line, Own, hexadecimal, read};
+use super::{Contents, Piece, Source};
+use crate::ops::OpError;
+
+/// A line that is longer is none of ours: content is at most some 20 MiB.
+const LONGEST_LINE: u64 = 256 << 20;
+
+/// How every zstd frame begins (RFC 8878 section 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// As it is.
+    Plain,
+    /// Compressed by zstd.
+    Zstd,
+}
+
+enum Packer {
+    Plain(BufWriter<File>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<File>>),
+}
+
+/// A file under way: it has another name until it is whole and on the disk, and is gone if it never is.
+pub(super) struct Part {
+    file: PathBuf,
+    temporary: PathBuf,
+    /// `None` once it is done.
+    packer: Option<Packer>,
+}
+
+impl Part {
+    pub(super) fn begin(file: &Path, packing: Packing) -> Result<Self, OpError> {
+        if file.exists() {
+            return Err(OpError::usage("export.exists", format!("there is a file {} already", file.display()))
+                .with_hint("choose another name, or remove it first"));
+        }
+        let name = file
+            .file_name()
+            .ok_or_else(|| OpError::usage("export.unwritable", format!("{} names no file", file.display())))?;
+        let mut temporary = name.to_owned();
+        temporary.push(format!(".{}.part", std::process::id()));
+        let temporary = file.with_file_name(temporary);
+        // What people read is theirs alone.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let made = made.and_then(|made| {
+            let made = BufWriter::new(made);
+            Ok(match packing {
+                Packing::Plain => Packer::Plain(made),
+                Packing::Zstd => Packer::Zstd(zstd::stream::write::Encoder::new(made, 0)?),
+            })
+        });
+        let packer = made.map_err(|error| unwritable(file, &error))?;
+        Ok(Self { file: file.to_owned(), temporary, packer: Some(packer) })
+    }
+
+    /// Gives the file its name once it is on the disk.
+    pub(super) fn finish(mut self) -> Result<(), OpError> {
+        let packer = self.packer.take().expect("a part is finished once");
+        let named = finish(packer, &self.temporary, &self.file);
+        if named.is_err() {
+            let _gone = std::fs::remove_file(&self.temporary);
+        }
+        named.map_err(|error| unwritable(&self.file, &error))
+    }
+}
+
+fn finish(packer: Packer, temporary: &Path, file: &Path) -> io::Result<()> {
+    let buffer = match packer {
+        Packer::Plain(buffer) => buffer,
+        Packer::Zstd(encoder) => encoder.finish()?,
+    };
+    buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(temporary, file)?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.packer.as_mut() {
+            Some(Packer::Plain(buffer)) => buffer.write(bytes),
+            Some(Packer::Zstd(encoder)) => encoder.write(bytes),
+            None => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.packer.as_mut() {
+            Some(Packer::Plain(buffer)) => buffer.flush(),
+            Some(Packer::Zstd(encoder)) => encoder.flush(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.packer.take().is_some() {
+            let _gone = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// A file being read: it must begin with our header, hold lines of ours, and end with counts and a digest that are right.
+pub(super) struct Reading {
+    file: PathBuf,
+    lines: Box<dyn BufRead + Send>,
+    number: u64,
+    digest: Sha256,
+    contents: Contents,
+    /// Read ahead: it belongs to the next piece.
+    ahead: Option<Line>,
+    ended: bool,
+}
+
+impl Reading {
+    pub(super) fn open(file: &Path) -> Result<Self, OpError> {
+        let unreadable = |error: io::Error| {
+            let message = format!("cannot read {}: {error}", file.display());
+            match error.kind() {
+                io::ErrorKind::NotFound => OpError::not_found("import.missing", message),
+                _ => OpError::failed("import.unreadable", message),
+            }
+            .with_hint("name a file that `feedspine export` or `feedspine db backup` wrote")
+        };
+        let mut buffer = BufReader::new(File::open(file).map_err(unreadable)?);
+        let is_packed = buffer.fill_buf().map_err(unreadable)?.starts_with(&ZSTD);
+        let lines: Box<dyn BufRead + Send> = if is_packed {
+            let unpacked = zstd::stream::read::Decoder::with_buffer(buffer).map_err(unreadable)?;
+            Box::new(BufReader::new(unpacked))
+        } else {
+            Box::new(buffer)
+        };
+        let mut reading = Self {
+            file: file.to_owned(),
+            lines,
+            number: 0,
+            digest: Sha256::new(),
+            contents: Contents::default(),
+            ahead: None,
+            ended: false,
+        };
+        reading.header()?;
+        Ok(reading)
+    }
+
+    fn header(&mut self) -> Result<(), OpError> {
+        let line = self.text()?;
+        let header = match read(&line) {
+            Ok(Line::Own(Own::Header(header))) if header.feedspine == "export" => Some(header.format),
+            // A newer header may have another form, but says its format.
+            _ => serde_json::from_slice::<serde_json::Value>(&line).ok().and_then(|line| {
+                let ours = line.get("feedspine")?.as_str()? == "export";
+                let format = line.get("format")?.as_u64().filter(|_| ours)?;
+                u32::try_from(format).ok()
+            }),
+        };
+        match header {
+            Some(format) if format <= FORMAT => {
+                self.digest.update(&line);
+                Ok(())
+            }
+            Some(format) => {
+                let message = format!("{} has format {format}; this program reads up to {FORMAT}", self.file.display());
+                Err(OpError::usage("import.newer", message).with_hint("use a newer feedspine"))
+            }
+            None => {
+                let message = format!("{} was not written by `feedspine export` or `db backup`", self.file.display());
+                Err(OpError::usage("import.not_ours", message).with_hint("nothing was written; name another file"))
+            }
+        }
+    }
+
+    /// The next line with its end; empty at the end of the file.
+    fn text(&mut self) -> Result<Vec<u8>, OpError> {
+        self.number += 1;
+        let mut line = Vec::new();
+        let read = (&mut self.lines).take(LONGEST_LINE).read_until(b'\n', &mut line);
+        read.map_err(|error| self.damaged(&format!("line {}: {error}", self.number)))?;
+        Ok(line)
+    }
+
+    /// The next line that is no end.
+    fn line(&mut self) -> Result<Option<Line>, OpError> {
+        if let Some(line) = self.ahead.take() {
+            return Ok(Some(line));
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        let text = self.text()?;
+        if !text.ends_with(b"\n") {
+            return Err(self.damaged(&format!("it breaks off at line {}", self.number)));
+        }
+        match read(&text) {
+            Ok(Line::Own(Own::End(end))) => {
+                self.check_end(&end)?;
+                Ok(None)
+            }
+            Ok(Line::Own(Own::Header(_))) => Err(self.damaged(&format!("line {} is another header", self.number))),
+            Ok(line) => {
+                self.digest.update(&text);
+                match &line {
+                    Line::Row(_) => self.contents.rows += 1,
+                    Line::Own(Own::ControlFeed(_)) => self.contents.feeds += 1,
+                    Line::Own(_) => self.contents.fetches += 1,
+                }
+                Ok(Some(line))
+            }
+            Err(error) => Err(self.damaged(&format!("line {}: {error}", self.number))),
+        }
+    }
+
+    fn check_end(&mut self, end: &End) -> Result<(), OpError> {
+        self.ended = true;
+        if end.sha256 != hexadecimal(&self.digest.clone().finalize()) {
+            return Err(self.damaged("it is not as it was written: its SHA-256 is another"));
+        }
+        let Contents { feeds, fetches, rows } = self.contents;
+        if (end.feeds, end.fetches, end.rows) != (feeds, fetches, rows) {
+            return Err(self.damaged("it holds not as many lines as it says"));
+        }
+        if !self.text()?.is_empty() {
+            return Err(self.damaged("it goes on after its end"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, why: &str) -> OpError {
+        OpError::failed("import.damaged", format!("{} is damaged: {why}", self.file.display()))
+            .with_hint("nothing was written; take another copy of the file")
+    }
+
+    /// Fetches that follow one of the same feed.
+    fn fetches(&mut self, first: Fetch) -> Result<Piece, OpError> {
+        let feed: FeedId = first.intent.feed;
+        let mut fetches = vec![first];
+        loop {
+            match self.line()? {
+                Some(Line::Own(Own::Fetch(fetch))) if fetch.intent.feed == feed => fetches.push(fetch),
+                other => {
+                    self.ahead = other;
+                    return Ok(Piece::Fetches(fetches));
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Reading {
+    async fn next(&mut self) -> Result<Option<Piece>, OpError> {
+        let mut batches = Batches::default();
+        loop {
+            let rows = match self.line()? {
+                Some(Line::Row(row)) => match batches.push(row) {
+                    Some(rows) => rows,
+                    None => continue,
+                },
+                other => {
+                    let rows = batches.take();
+                    if rows.is_empty() {
+                        return self.other(other);
+                    }
+                    self.ahead = other;
+                    rows
+                }
+            };
+            return Ok(Some(Piece::Rows(rows)));
+        }
+    }
+}
+
+impl Reading {
+    fn other(&mut self, line: Option<Line>) -> Result<Option<Piece>, OpError> {
+        match line {
+            Some(Line::Own(Own::ControlFeed(feed))) => Ok(Some(Piece::Feed(feed))),
+            Some(Line::Own(Own::Fetch(fetch))) => self.fetches(fetch).map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+}
+
+fn unwritable(file: &Path, error: &io::Error) -> OpError {
+    OpError::failed("export.unwritable", format!("cannot write {}: {error}", file.display()))
+        .with_hint("choose a file in a directory that may be written and has room")
+}

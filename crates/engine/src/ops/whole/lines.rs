@@ -1,0 +1,138 @@
+//! The file format: JSON lines, each an object whose first member `row` says what it is.
+//!
+//! A header names the format; then come the feeds of the control plane (`control_feed`), their fetches (`fetch`), the rows
+//! of the storage, and a line that ends it: counts, and the SHA-256 of every byte before that line.
+
+use std::io::{self, Write};
+
+use feedspine_core::transfer::Row;
+use feedspine_core::{Feed, Fetch};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Contents, Piece};
+use crate::ops::OpError;
+
+/// The format that this program writes, and the newest that it reads.
+pub(super) const FORMAT: u32 = 1;
+
+/// Lines that are no rows of the storage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "snake_case")]
+pub(super) enum Own {
+    /// The first.
+    Header(Header),
+    /// A feed of the control plane.
+    ControlFeed(Feed),
+    /// A fetch of the control plane.
+    Fetch(Fetch),
+    /// The last.
+    End(End),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// `export`
+    pub(super) feedspine: String,
+    pub(super) format: u32,
+    /// The version of the program that wrote it, and the backend that it was read from: for people.
+    program: String,
+    backend: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct End {
+    pub(super) feeds: u64,
+    pub(super) fetches: u64,
+    pub(super) rows: u64,
+    /// In hexadecimal digits.
+    pub(super) sha256: String,
+}
+
+/// The words that [`Own`] lines begin with.
+const OWN: [&str; 4] = ["header", "control_feed", "fetch", "end"];
+
+/// A line as it is read.
+#[derive(Debug)]
+pub(super) enum Line {
+    Own(Own),
+    Row(Row),
+}
+
+/// Reads a line; an error says why it is none.
+pub(super) fn read(line: &[u8]) -> Result<Line, serde_json::Error> {
+    let word = line.strip_prefix(b"{\"row\":\"").and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    if word.is_some_and(|word| OWN.iter().any(|own| own.as_bytes() == word)) {
+        serde_json::from_slice(line).map(Line::Own)
+    } else {
+        serde_json::from_slice(line).map(Line::Row)
+    }
+}
+
+/// Writes lines.
+pub(super) struct LineWriter<'a> {
+    to: &'a mut (dyn Write + Send),
+    contents: Contents,
+    digest: Sha256,
+}
+
+impl<'a> LineWriter<'a> {
+    /// Writes the header.
+    pub(super) fn begin(to: &'a mut (dyn Write + Send), backend: &str) -> Result<Self, OpError> {
+        let mut lines = Self { to, contents: Contents::default(), digest: Sha256::new() };
+        let header = Header {
+            feedspine: "export".to_owned(),
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            backend: backend.to_owned(),
+        };
+        lines.line(&Own::Header(header))?;
+        Ok(lines)
+    }
+
+    pub(super) fn piece(&mut self, piece: &Piece) -> Result<(), OpError> {
+        match piece {
+            Piece::Feed(feed) => {
+                self.contents.feeds += 1;
+                self.line(&Own::ControlFeed(feed.clone()))
+            }
+            Piece::Fetches(fetches) => {
+                self.contents.fetches += fetches.len() as u64;
+                fetches.iter().try_for_each(|fetch| self.line(&Own::Fetch(fetch.clone())))
+            }
+            Piece::Rows(rows) => {
+                self.contents.rows += rows.len() as u64;
+                rows.iter().try_for_each(|row| self.line(row))
+            }
+        }
+    }
+
+    /// Writes the line that ends it.
+    pub(super) fn end(mut self) -> Result<Contents, OpError> {
+        let contents = self.contents;
+        let sha256 = hexadecimal(&self.digest.clone().finalize());
+        let Contents { feeds, fetches, rows } = contents;
+        self.line(&Own::End(End { feeds, fetches, rows, sha256 }))?;
+        self.to.flush().map_err(|error| unwritable(&error))?;
+        Ok(contents)
+    }
+
+    fn line(&mut self, entry: &impl Serialize) -> Result<(), OpError> {
+        let mut line = serde_json::to_vec(entry).expect("words and rows have a JSON form");
+        line.push(b'\n');
+        self.digest.update(&line);
+        self.to.write_all(&line).map_err(|error| unwritable(&error))
+    }
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
+}
+
+fn unwritable(error: &io::Error) -> OpError {
+    OpError::failed("export.unwritable", format!("cannot write the export: {error}"))
+}
