@@ -3,6 +3,7 @@
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
 mod install;
+mod libduckdb;
 mod steps;
 
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
   test      install what is missing, then format check, lints, all tests and documentation tests;
-            --long: then those marked as long too, optimised
+            --long: then those marked as long too, optimised;
+            --duckdb [--long]: the DuckDB backend instead, with its library from the npm registry
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres [NAME]

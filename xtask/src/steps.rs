@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use feedspine_cluster::{Cluster, URL_VARIABLE};
 
-use crate::{install, say};
+use crate::{install, libduckdb, say};
 
 /// How much is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +22,18 @@ impl Extent {
         match arguments {
             [] => Ok(Self::Ordinary),
             [flag] if flag == "--long" => Ok(Self::Long),
-            _ => Err(format!("test takes --long or nothing, and got {}", arguments.join(" "))),
+            _ => Err(format!("test takes [--duckdb] [--long], and got {}", arguments.join(" "))),
         }
     }
 }
 
-/// Installs what is missing, then checks and tests the whole workspace.
+/// Installs what is missing, then checks and tests the whole workspace; with `--duckdb`, that backend instead.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "--duckdb"
+    {
+        return test_duckdb(Extent::of(rest)?);
+    }
     let extent = Extent::of(arguments)?;
     install::everything()?;
     cargo("format", &["fmt", "--all", "--check"])?;
@@ -41,6 +46,34 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
         // Optimised: some of these measure, and all of them do the same thing many times.
         let long = ["test", "--workspace", "--all-targets", "--locked", "--release", "--", "--ignored"];
         cargo_with("long tests", &long, &with_server)?;
+    }
+    Ok(())
+}
+
+/// Checks and tests the backend that the ordinary steps leave out, and the command line with it: they need DuckDB's
+/// library, and a minute to compile what reads its rows.
+fn test_duckdb(extent: Extent) -> Result<(), String> {
+    let directory = libduckdb::directory()?;
+    let mut found_at: Vec<PathBuf> = vec![directory.clone()];
+    found_at.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
+    let found_at = std::env::join_paths(found_at).map_err(|error| format!("LD_LIBRARY_PATH: {error}"))?;
+    let environment = [
+        ("DUCKDB_LIB_DIR", directory.display().to_string()),
+        // Nothing but the package registries is asked.
+        ("DUCKDB_DOWNLOAD_LIB", "0".to_owned()),
+        ("LD_LIBRARY_PATH", found_at.to_string_lossy().into_owned()),
+    ];
+    let backend = ["--package", "feedspine-duckdb", "--features", "linked", "--locked"];
+    let both = ["--package", "feedspine-duckdb", "--package", "feedspine-cli", "--locked"];
+    let both = [&both[..], &["--features", "feedspine-duckdb/linked,feedspine-cli/duckdb"]].concat();
+    let step = |title: &str, command: &[&str]| cargo_with(title, command, &environment);
+    step("lints with DuckDB", &[&["clippy", "--all-targets"], &both[..], &["--", "--deny", "warnings"]].concat())?;
+    step("tests of DuckDB", &[&["test", "--all-targets"], &backend[..]].concat())?;
+    step("documentation tests of DuckDB", &[&["test", "--doc"], &backend[..]].concat())?;
+    let command_line = ["test", "--package", "feedspine-cli", "--features", "duckdb", "--locked", "--test", "duckdb"];
+    step("the command line with DuckDB", &command_line)?;
+    if extent == Extent::Long {
+        step("long tests of DuckDB", &[&["test", "--release"], &backend[..], &["--", "--ignored"]].concat())?;
     }
     Ok(())
 }

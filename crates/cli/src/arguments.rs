@@ -18,12 +18,33 @@ Begin with:
   feedspine collect
   feedspine list --order -published --limit 10";
 
-#[cfg(feature = "postgres")]
-const DB_HELP: &str = "The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory: for one that is gone when the \
-                       command ends [env: FEEDSPINE_DB]";
-#[cfg(not(feature = "postgres"))]
-const DB_HELP: &str =
-    "The store: sqlite:PATH, or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]";
+/// What is said of a backend, when this program was built with it.
+macro_rules! when_built_with {
+    ($name:ident, $feature:literal, $words:literal) => {
+        #[cfg(feature = $feature)]
+        macro_rules! $name {
+            () => {
+                $words
+            };
+        }
+        #[cfg(not(feature = $feature))]
+        macro_rules! $name {
+            () => {
+                ""
+            };
+        }
+    };
+}
+
+when_built_with!(postgres_help, "postgres", "postgres://USER@HOST/DATABASE, ");
+when_built_with!(duckdb_help, "duckdb", "duckdb:PATH, ");
+
+const DB_HELP: &str = concat!(
+    "The store: sqlite:PATH, ",
+    postgres_help!(),
+    duckdb_help!(),
+    "or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]"
+);
 const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";
 const CONFIG_HELP: &str = "Read this configuration instead of the user's [env: FEEDSPINE_CONFIG]";
 
@@ -37,6 +58,14 @@ Examples:
   feedspine list --where content.title~rust --order -published
   feedspine list --where 'published>=2026-01-01T00:00:00Z' --where namespace=news
   feedspine list --where 'version>1' --json";
+
+const AFTER_SQL_HELP: &str = "\
+Views: records, versions, sightings, observations, changes, rejects; `SELECT * FROM records LIMIT 1`
+shows what each has. Files can be asked too, and joined: SELECT * FROM 'x.parquet'
+
+Examples:
+  feedspine sql \"SELECT kind, count(*) FROM changes GROUP BY kind\"
+  feedspine sql \"SELECT content->>'$.title' FROM records ORDER BY published DESC LIMIT 10\"";
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
 #[derive(Debug, Parser)]
@@ -100,6 +129,9 @@ pub(crate) enum Command {
     History(History),
     /// List when and where a record was seen
     Sightings(Sightings),
+    /// Ask a question in SQL, where the store has one: duckdb:
+    #[command(after_help = AFTER_SQL_HELP)]
+    Sql(Sql),
     /// Manage feeds
     #[command(subcommand)]
     Feed(Feed),
@@ -206,6 +238,16 @@ pub(crate) struct Sightings {
     pub(crate) record: String,
     #[command(flatten)]
     pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// One SELECT; nothing else is run
+    #[arg(value_name = "SELECT")]
+    pub(crate) question: String,
+    /// At most so many rows
+    #[arg(long, short = 'n', value_name = "N", default_value = "1000", value_parser = at_least_one)]
+    pub(crate) limit: NonZeroUsize,
 }
 
 #[derive(Debug, Subcommand)]

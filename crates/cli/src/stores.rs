@@ -37,6 +37,9 @@ impl Stores {
 /// Makes the stores that a URL names; it is given what stands after `scheme:`. Nothing is opened yet.
 pub(crate) type Factory = Box<dyn Fn(&str) -> Result<Stores, StorageError> + Send + Sync>;
 
+/// The scheme of DuckDB files, where feedspine was built with them.
+const DUCKDB: &str = "duckdb";
+
 /// PostgreSQL's own names for its URLs.
 const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
@@ -53,7 +56,13 @@ impl Default for Backends {
     fn default() -> Self {
         let mut backends = Self(BTreeMap::new());
         backends.insert("memory", Box::new(|_| Ok(Stores::everything(MemoryStore::new()))));
-        backends.insert("sqlite", Box::new(|rest| Ok(Stores::everything(SqliteStore::new(sqlite_path(rest)?)))));
+        backends
+            .insert("sqlite", Box::new(|rest| Ok(Stores::everything(SqliteStore::new(file_path("sqlite", rest)?)))));
+        #[cfg(feature = "duckdb")]
+        backends.insert(
+            DUCKDB,
+            Box::new(|rest| Ok(Stores::records(feedspine_duckdb::DuckDbStore::new(file_path(DUCKDB, rest)?)))),
+        );
         #[cfg(feature = "postgres")]
         for scheme in POSTGRES {
             let open = move |rest: &str| feedspine_postgres::PostgresStore::from_url(&format!("{scheme}:{rest}"));
@@ -109,7 +118,7 @@ impl Backends {
         let shown = without_password(url);
         let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &shown))?;
         let place = match scheme {
-            "sqlite" => sqlite_path(rest).map(|path| path.display().to_string()).unwrap_or_default(),
+            "sqlite" | DUCKDB => file_path(scheme, rest).map(|path| path.display().to_string()).unwrap_or_default(),
             _ => shown.clone(),
         };
         let Stores { storage, state } = factory(rest).map_err(|error| misnamed(&shown, error))?;
@@ -130,6 +139,9 @@ impl Backends {
         };
         let hint = if POSTGRES.contains(&scheme) {
             "this feedspine was built without PostgreSQL: build it with `--features postgres`".to_owned()
+        } else if scheme == DUCKDB {
+            "this feedspine was built without DuckDB: build it with `--features duckdb`, see `cargo xtask test --duckdb`"
+                .to_owned()
         } else if url.contains("://") || !url.contains(['/', '.']) {
             format!("a store's URL begins with one of {}", known.join(", "))
         } else {
@@ -159,10 +171,10 @@ pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
 }
 
 /// `PATH`, `//PATH` as other programs write it, `~/PATH`.
-fn sqlite_path(rest: &str) -> Result<PathBuf, StorageError> {
+fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     if rest.is_empty() {
-        return Err(StorageError::invalid("it names no file").with_hint("say sqlite:PATH"));
+        return Err(StorageError::invalid("it names no file").with_hint(format!("say {scheme}:PATH")));
     }
     match rest.strip_prefix("~/") {
         Some(below) => {
@@ -189,15 +201,10 @@ mod tests {
     #[test]
     fn an_sqlite_url_is_a_path_however_it_is_written() {
         for (rest, path) in [("a.db", "a.db"), ("/x/a.db", "/x/a.db"), ("///x/a.db", "/x/a.db"), ("//a.db", "a.db")] {
-            assert_eq!(sqlite_path(rest).unwrap(), Path::new(path), "{rest}");
+            assert_eq!(file_path("sqlite", rest).unwrap(), Path::new(path), "{rest}");
         }
-        assert!(sqlite_path("//").is_err());
+        assert!(file_path("sqlite", "//").is_err());
     }
-
-    #[cfg(feature = "postgres")]
-    const KNOWN: &str = "a store's URL begins with one of memory:, postgres:, postgresql:, sqlite:";
-    #[cfg(not(feature = "postgres"))]
-    const KNOWN: &str = "a store's URL begins with one of memory:, sqlite:";
 
     #[test]
     fn an_unknown_scheme_names_those_that_are_known_and_a_bare_path_says_how_to_write_it() {
@@ -206,9 +213,15 @@ mod tests {
             assert_eq!(error.kind(), OpErrorKind::Usage);
             error.hint().unwrap().to_owned()
         };
-        assert_eq!(hint("mysql://db"), KNOWN);
+        let known = hint("mysql://db");
+        let known = known.strip_prefix("a store's URL begins with one of ").unwrap();
+        for (scheme, built) in [("memory:", true), ("sqlite:", true), ("postgres:", cfg!(feature = "postgres"))] {
+            assert_eq!(known.split(", ").any(|named| named == scheme), built, "{scheme} in {known}");
+        }
         assert_eq!(hint("./feeds.db"), "for a file, say sqlite:./feeds.db");
         #[cfg(not(feature = "postgres"))]
         assert!(hint("postgres://h/x").contains("--features postgres"));
+        #[cfg(not(feature = "duckdb"))]
+        assert!(hint("duckdb:x").contains("--features duckdb"));
     }
 }

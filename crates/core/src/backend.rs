@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
 use crate::transfer::Transfer;
 use crate::{
-    Care, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef,
+    AskSql, Care, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef,
     RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
 };
 
@@ -153,6 +153,11 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
 
     /// How everything is read and written row by row, for copies and backups; `None` where the backend cannot.
     fn transfer(&self) -> Option<&dyn Transfer> {
+        None
+    }
+
+    /// Questions in the backend's own SQL; `None` where it offers none.
+    fn sql(&self) -> Option<&dyn AskSql> {
         None
     }
 

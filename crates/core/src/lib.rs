@@ -26,6 +26,7 @@ mod record;
 #[cfg(feature = "serde")]
 mod serial;
 mod sighting;
+mod sql;
 mod state;
 pub mod time;
 pub mod transfer;
@@ -50,6 +51,7 @@ pub use memory::MemoryStore;
 pub use query::{Cursor, Direction, MAX_PAGE, Order, Page, PageRequest, Query, Selection, sort_value};
 pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWrite, Version, VersionNo};
 pub use sighting::{Round, Seen, Sighting, SpanEnd};
+pub use sql::{AskSql, SqlAnswer};
 pub use state::{Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, StateStore};
 pub use time::{Timestamp, TimestampError};
 pub use write::Put;

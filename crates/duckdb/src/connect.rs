@@ -66,14 +66,12 @@ impl Claimed {
         let tx = conn.transaction()?;
         schema::create_or_check(&tx)?;
         tx.commit()?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { conn, claim })
     }
 
     /// One more connection to the same file, which takes some microseconds.
     pub(crate) fn another(&self) -> Outcome<Self> {
         let conn = self.conn.try_clone()?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { conn, claim: Arc::clone(&self.claim) })
     }
 
@@ -96,9 +94,6 @@ impl DerefMut for Claimed {
         &mut self.conn
     }
 }
-
-/// How many prepared statements a connection keeps: all that this crate spells out.
-const STATEMENTS: usize = 64;
 
 #[cfg(test)]
 mod tests {

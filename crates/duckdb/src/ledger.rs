@@ -16,7 +16,7 @@ pub(crate) fn feed(conn: &Connection, feed: FeedId) -> Outcome<Option<FeedState>
 /// Keeps what is held of a feed.
 pub(crate) fn put_feed(conn: &Connection, feed: FeedId, state: &FeedState) -> Outcome<()> {
     let (feed, state) = (feed.to_string(), document(state)?);
-    let updated = conn.prepare_cached("UPDATE _feeds SET state = ? WHERE feed = ?")?.execute([&state, &feed])?;
+    let updated = conn.execute("UPDATE _feeds SET state = ? WHERE feed = ?", [&state, &feed])?;
     match updated {
         0 => rows::append(conn, "feeds", [(feed, state)], |to, (feed, state)| to.append_row(params![feed, state])),
         _ => Ok(()),

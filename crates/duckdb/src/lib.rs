@@ -22,7 +22,7 @@
 //! | `rejects` | quarantined item: `feed, fetch_id, ordinal, namespace, key, code, reason, excerpt, recorded_at` |
 //!
 //! `fetch_id` is a fetch (`fetch` is a word of SQL). Instants are `TIMESTAMP`s in UTC; `content` and `metadata` are `JSON`:
-//! `SELECT content->>'$.title' FROM records`. `DuckDbStore::sql` asks them, joined with Parquet and CSV files if need be.
+//! `SELECT content->>'$.title' FROM records`. `ask_sql` asks them, joined with Parquet and CSV files if need be.
 
 #![cfg(feature = "linked")]
 
@@ -42,5 +42,4 @@ mod sql;
 mod store;
 mod write;
 
-pub use sql::Answer;
 pub use store::DuckDbStore;

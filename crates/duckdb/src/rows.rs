@@ -13,6 +13,10 @@ use feedspine_core::{
 
 use crate::error::{Outcome, corrupt};
 
+// Statements are prepared anew each time. DuckDB 1.5.6 folds what a table's statistics say into a plan, and a prepared
+// statement that is run again keeps to it: `SELECT max(seq)` goes on to answer what it answered first, and `WHERE x = 'b'`
+// finds nothing for ever when no `b` was there at first.
+
 /// The values of a statement, in the order of its placeholders.
 pub(crate) type Values<'a> = &'a [&'a dyn ToSql];
 
@@ -73,7 +77,7 @@ pub(crate) fn all<T>(
     values: Values<'_>,
     mut read: impl FnMut(&mut Columns<'_>) -> Outcome<T>,
 ) -> Outcome<Vec<T>> {
-    let mut statement = conn.prepare_cached(sql)?;
+    let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query(values)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -89,7 +93,7 @@ pub(crate) fn first<T>(
     values: Values<'_>,
     read: impl FnOnce(&mut Columns<'_>) -> Outcome<T>,
 ) -> Outcome<Option<T>> {
-    let mut statement = conn.prepare_cached(sql)?;
+    let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query(values)?;
     rows.next()?.map(|row| read(&mut Columns { row, next: 0 })).transpose()
 }
@@ -101,7 +105,7 @@ pub(crate) fn any(conn: &Connection, sql: &str, values: Values<'_>) -> Outcome<b
 
 /// Runs a statement that answers no rows.
 pub(crate) fn execute(conn: &Connection, sql: &str, values: Values<'_>) -> Outcome<()> {
-    conn.prepare_cached(sql)?.execute(values)?;
+    conn.prepare(sql)?.execute(values)?;
     Ok(())
 }
 

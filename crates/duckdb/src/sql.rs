@@ -3,25 +3,14 @@
 use std::num::NonZeroUsize;
 
 use duckdb::Connection;
-use feedspine_core::{ErrorKind, Json, StorageError};
+use feedspine_core::{ErrorKind, Json, SqlAnswer, StorageError};
 
 use crate::error::{Fault, Outcome};
 use crate::rows;
 
-/// What a question in SQL is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The names of the columns, in order.
-    pub columns: Vec<String>,
-    /// The rows, a value for each column: instants and other types that JSON does not have as text.
-    pub rows: Vec<Vec<Json>>,
-    /// There are more rows than were asked for.
-    pub more: bool,
-}
-
 /// Runs one `SELECT`. The text is parsed by `json_serialize_sql`, which takes no other statement, and what runs is the
 /// tree that it gives, not the text.
-pub(crate) fn ask(conn: &Connection, text: &str, most: NonZeroUsize) -> Outcome<Answer> {
+pub(crate) fn ask(conn: &Connection, text: &str, most: NonZeroUsize) -> Outcome<SqlAnswer> {
     let tree = parse(conn, text)?;
     let limit = i64::try_from(most.get()).unwrap_or(i64::MAX).saturating_add(1);
     let answered = run(conn, &tree, limit).map_err(|fault| match fault {
@@ -32,7 +21,7 @@ pub(crate) fn ask(conn: &Connection, text: &str, most: NonZeroUsize) -> Outcome<
         }
         Fault::Storage(error) => error,
     });
-    let mut answer: Answer = answered?;
+    let mut answer: SqlAnswer = answered?;
     answer.more = answer.rows.len() > most.get();
     answer.rows.truncate(most.get());
     Ok(answer)
@@ -44,7 +33,8 @@ fn invalid(message: &str) -> StorageError {
 
 /// The tree of the one question that the text is.
 fn parse(conn: &Connection, text: &str) -> Outcome<String> {
-    let tree = rows::first(conn, "SELECT json_serialize_sql(?)", &[&text], rows::value::<String>)?.unwrap_or_default();
+    let tree = rows::first(conn, "SELECT json_serialize_sql(CAST(? AS VARCHAR))", &[&text], rows::value::<String>)?
+        .unwrap_or_default();
     let parsed = Json::parse(&tree).map_err(|error| invalid(&format!("the question is nested too deep: {error}")))?;
     let Json::Object(members) = parsed else { return Err(invalid("not a question").into()) };
     let member = |name: &str| members.get(name);
@@ -58,7 +48,7 @@ fn parse(conn: &Connection, text: &str) -> Outcome<String> {
     }
 }
 
-fn run(conn: &Connection, tree: &str, limit: i64) -> Outcome<Answer> {
+fn run(conn: &Connection, tree: &str, limit: i64) -> Outcome<SqlAnswer> {
     let mut statement =
         conn.prepare("SELECT to_json(COLUMNS(*)) FROM (FROM json_execute_serialized_sql(?)) LIMIT ?")?;
     let mut found = statement.query(duckdb::params![tree, limit])?;
@@ -75,5 +65,5 @@ fn run(conn: &Connection, tree: &str, limit: i64) -> Outcome<Answer> {
         });
         rows.push(values.collect::<Outcome<Vec<Json>>>()?);
     }
-    Ok(Answer { columns, rows, more: false })
+    Ok(SqlAnswer { columns, rows, more: false })
 }

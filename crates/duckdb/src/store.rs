@@ -8,16 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::{
-    BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
-    RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp,
-    Version, VersionNo,
+    AskSql, BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
+    Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, SqlAnswer, StorageBackend,
+    StorageError, Timestamp, Version, VersionNo,
 };
 
 use crate::connect::Claimed;
 use crate::error::Fault;
 use crate::session::{Session, closed};
-use crate::sql::{self, Answer};
-use crate::{history, ingest, ledger, query, schema, sightings, write};
+use crate::{history, ingest, ledger, query, schema, sightings, sql, write};
 
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: false, max_batch: 100_000 };
 
@@ -54,20 +53,6 @@ impl DuckDbStore {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Asks one question in DuckDB's SQL, over the views that the crate's documentation lists and over files:
-    /// `SELECT * FROM 'x.parquet'`. At most `most` rows are answered.
-    ///
-    /// Nothing can be written. DuckDB's own parser must say that the text is one `SELECT`, so `COPY … TO`, `ATTACH` and
-    /// `INSTALL` are refused, and it runs in a read-only transaction. It can read every file that this process can: hand
-    /// this to people who may do that, not to strangers.
-    ///
-    /// # Errors
-    /// `Invalid` for what is not one question, or cannot be answered as it stands: DuckDB's message says why.
-    pub async fn sql(&self, text: &str, most: NonZeroUsize) -> Result<Answer> {
-        let text = text.to_owned();
-        self.session()?.read(move |conn| sql::ask(conn, &text, most)).await
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
@@ -192,5 +177,22 @@ impl StorageBackend for DuckDbStore {
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let after = after.clone();
         self.session()?.read(move |conn| history::changes(conn, &after, limit)).await
+    }
+
+    fn sql(&self) -> Option<&dyn AskSql> {
+        Some(self)
+    }
+}
+
+/// DuckDB's SQL, over the views that the crate's documentation lists and over files: `SELECT * FROM 'x.parquet'`.
+///
+/// Nothing can be written: DuckDB's own parser must say that the text is one `SELECT`, so `COPY … TO`, `ATTACH`, `SET` and
+/// `INSTALL` are refused, and what runs is the tree that it gives, in a read-only transaction. Every file can be read that
+/// this process can read.
+#[async_trait]
+impl AskSql for DuckDbStore {
+    async fn ask_sql(&self, text: &str, most: NonZeroUsize) -> Result<SqlAnswer> {
+        let text = text.to_owned();
+        self.session()?.read(move |conn| sql::ask(conn, &text, most)).await
     }
 }

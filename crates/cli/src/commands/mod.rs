@@ -7,6 +7,7 @@ mod db;
 mod feeds;
 mod history;
 mod records;
+mod sql;
 mod status;
 mod whole;
 mod words;
@@ -41,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Show(show) => records::show(show, context).await,
         Command::History(history) => history::run(history, context).await,
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
+        Command::Sql(sql) => sql::run(sql, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
         Command::Export(export) => whole::export(export, context).await,
         Command::Import(import) => whole::import(import, context).await,

@@ -1,5 +1,7 @@
 //! [`Table`]: aligned columns, no lines between them; cut to a terminal's width, never when piped.
 
+use std::borrow::Cow;
+
 use super::text::{Line, Style};
 
 /// Columns between two columns.
@@ -20,14 +22,15 @@ pub(crate) enum Set {
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     gap: usize,
-    columns: Vec<(&'static str, Set)>,
+    columns: Vec<(Cow<'static, str>, Set)>,
     rows: Vec<Vec<Line>>,
 }
 
 impl Table {
     /// A table of these columns, without rows.
-    pub(crate) fn new(columns: &[(&'static str, Set)]) -> Self {
-        Self { gap: GAP, columns: columns.to_vec(), rows: Vec::new() }
+    pub(crate) fn new<N: Into<Cow<'static, str>> + Clone>(columns: &[(N, Set)]) -> Self {
+        let columns = columns.iter().map(|(name, set)| (name.clone().into(), *set)).collect();
+        Self { gap: GAP, columns, rows: Vec::new() }
     }
 
     /// Adds a row: one cell for each column.

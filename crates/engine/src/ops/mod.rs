@@ -32,6 +32,7 @@ mod feeds;
 mod json;
 mod lookup;
 mod records;
+mod sql;
 mod status;
 mod whole;
 
@@ -44,5 +45,6 @@ pub use feeds::{FeedView, LedgerFigures};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
+pub use sql::AskInSql;
 pub use status::{FeedState, Status};
 pub use whole::{Contents, Packing, Verified, WriteOutcome, Written};

@@ -1,0 +1,118 @@
+//! The file: one process at a time, one handle in a process, and files that are not ours.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use duckdb::Connection;
+use feedspine_core::{ErrorKind, Selection, Seq, StorageBackend};
+use tempfile::TempDir;
+
+use crate::support::{item, open, snapshot};
+
+/// Names the store that the other process is to open: this test program again, with one test.
+const OTHER: &str = "FEEDSPINE_OTHER_STORE";
+
+#[tokio::test]
+async fn the_other_process() {
+    let Some(path) = std::env::var_os(OTHER) else { return };
+    let error = open(Path::new(&path)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("store.duckdb"), "{error}");
+    assert!(error.hint().unwrap().contains("one process at a time"), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_that_the_file_is_in_use() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let store = open(&path).await.unwrap();
+    let other = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "file::the_other_process", "--nocapture"])
+        .env(OTHER, &path)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stdout));
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_handle_in_this_process_is_refused_until_the_first_is_closed() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let store = open(&path).await.unwrap();
+    let error = open(&place.path().join("./store.duckdb")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    store.close().await.unwrap();
+    let again = open(&path).await.unwrap();
+    drop(again);
+    open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let store = open(&path).await.unwrap();
+    store.ingest(snapshot(1, vec![item(0, "a", "x")])).await.unwrap();
+    store.close().await.unwrap();
+    let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["store.duckdb"]);
+    assert_eq!(open(&path).await.unwrap().count(&Selection::everything()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_was_opened_again_sees_what_it_writes() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let store = open(&path).await.unwrap();
+    store.ingest(snapshot(1, vec![item(0, "a", "x")])).await.unwrap();
+    store.close().await.unwrap();
+    let store = open(&path).await.unwrap();
+    for number in 2..=5 {
+        store.ingest(snapshot(number, vec![item(0, "a", &number.to_string())])).await.unwrap();
+        let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
+        let seqs: Vec<_> = changes.iter().filter_map(|change| change.seq.as_number()).collect();
+        assert_eq!(seqs, (1..=u64::from(number)).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_duckdb_file_is_corrupt_and_stays_as_it_is() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("notes.txt");
+    let notes = "not a database ".repeat(1_000);
+    std::fs::write(&path, &notes).unwrap();
+    let error = open(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), notes);
+}
+
+#[tokio::test]
+async fn a_duckdb_file_of_another_program_is_corrupt() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("other.duckdb");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE numbers (number INTEGER)").unwrap();
+    let error = open(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.hint().is_some(), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_program_is_unsupported() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    open(&path).await.unwrap().close().await.unwrap();
+    Connection::open(&path).unwrap().execute_batch("UPDATE _meta SET schema_version = 99").unwrap();
+    let error = open(&path).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_is_denied() {
+    let place = TempDir::new().unwrap();
+    let error = open(&place.path().join("missing/store.duckdb")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+}

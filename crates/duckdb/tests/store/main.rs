@@ -1,0 +1,6 @@
+//! What the kit cannot know of: files, processes, processes that are killed, questions in SQL.
+
+mod file;
+mod kill;
+mod sql;
+mod support;
