@@ -7,6 +7,7 @@ mod demo;
 mod interrupt;
 mod kill;
 mod site;
+mod storage;
 mod support;
 mod together;
 mod whole;
