@@ -140,6 +140,11 @@ pub(crate) fn mark_current(conn: &Connection, records: &[RecordId]) -> Outcome<(
     rows::execute(conn, &sql, &[&list_ids(records)])
 }
 
+/// The same for all records.
+pub(crate) fn mark_all_current(conn: &Connection) -> Outcome<()> {
+    rows::execute(conn, &format!("{MARK} {MARK_ALL}"), rows::no_values())
+}
+
 const MARK: &str = "UPDATE _versions AS v
     SET is_current = v.number = last.number, is_top = v.number = last.number AND v.layer = last.top
     FROM (SELECT record, layer, max(number) AS number, max(layer) OVER (PARTITION BY record) AS top

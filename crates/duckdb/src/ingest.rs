@@ -43,7 +43,8 @@ pub(crate) fn ingest(conn: &Connection, prepared: &Prepared) -> Outcome<IngestRe
     apply::apply(conn, prepared, &loaded, &fixed, &plan)?;
     let row = prepared.ledger_row(told.as_ref().map(|(_, row)| row), &plan);
     ledger::put(conn, told.map(|(number, _)| number), &row)?;
-    ledger::append_part(conn, batch.feed, batch.fetch, batch.part.index, &prepared.part_row(&plan))?;
+    let part = prepared.part_row(&plan);
+    ledger::append_parts(conn, [(batch.feed, batch.fetch, batch.part.index, &part)])?;
     ledger::put_feed(conn, batch.feed, &plan.feed)?;
     Ok(plan.report)
 }

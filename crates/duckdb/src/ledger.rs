@@ -102,7 +102,7 @@ pub(crate) fn append<'a>(conn: &Connection, rows: impl IntoIterator<Item = (u64,
 }
 
 /// The number after the last of a feed's rows in a table that numbers them.
-fn next_number(conn: &Connection, table: &str, feed: FeedId) -> Outcome<u64> {
+pub(crate) fn next_number(conn: &Connection, table: &str, feed: FeedId) -> Outcome<u64> {
     let sql = format!("SELECT coalesce(max(number), 0) FROM _{table} WHERE feed = ?");
     let last: Option<u64> = rows::first(conn, &sql, &[&feed.to_string()], rows::value)?;
     Ok(last.unwrap_or_default() + 1)
@@ -120,11 +120,14 @@ pub(crate) fn parts(conn: &Connection, feed: FeedId, fetch: FetchId) -> Outcome<
     rows::all(conn, sql, &[&feed.to_string(), &fetch.to_string()], rows::document)
 }
 
-/// Appends a part of a fetch.
-pub(crate) fn append_part(conn: &Connection, feed: FeedId, fetch: FetchId, part: u32, row: &PartRow) -> Outcome<()> {
-    let told = document(row)?;
-    rows::append(conn, "parts", [told], |to, told| {
-        to.append_row(params![feed.to_string(), fetch.to_string(), part, told])
+/// Appends parts of fetches, each with its feed, fetch and index.
+pub(crate) fn append_parts<'a>(
+    conn: &Connection,
+    parts: impl IntoIterator<Item = (FeedId, FetchId, u32, &'a PartRow)>,
+) -> Outcome<()> {
+    let told = parts.into_iter().map(|(feed, fetch, index, part)| Ok((feed, fetch, index, document(part)?)));
+    rows::append(conn, "parts", told.collect::<Outcome<Vec<_>>>()?, |to, (feed, fetch, index, told)| {
+        to.append_row(params![feed.to_string(), fetch.to_string(), index, told])
     })
 }
 

@@ -267,6 +267,11 @@ pub(crate) fn value<T: FromSql>(columns: &mut Columns<'_>) -> Outcome<T> {
     columns.take()
 }
 
+/// Reads a word or an id.
+pub(crate) fn word<T: FromStr>(columns: &mut Columns<'_>) -> Outcome<T> {
+    columns.word()
+}
+
 /// Reads a key's hash.
 pub(crate) fn key_hash(columns: &mut Columns<'_>) -> Outcome<KeyHash> {
     columns.key_hash()

@@ -1,13 +1,16 @@
 //! The one connection that writes and the few that read beside it, each call on a thread that may block.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use duckdb::Connection;
+use feedspine_core::transfer::import_unfinished;
 use feedspine_core::{Applied, Result, StorageError};
 use tokio::sync::{Mutex as Turn, Semaphore};
 
 use crate::connect::Claimed;
 use crate::error::{Fault, Outcome};
+use crate::import;
 
 /// How many questions may be asked at once; each may use all processors.
 const READERS: u32 = 4;
@@ -19,6 +22,8 @@ pub(crate) struct Session {
     writer: Arc<Turn<Option<Claimed>>>,
     turns: Arc<Semaphore>,
     readers: Arc<Mutex<Readers>>,
+    /// An import was begun and not finished: only that may go on.
+    importing: AtomicBool,
 }
 
 /// Connections for reading; made when first needed, then kept.
@@ -31,17 +36,37 @@ struct Readers {
 
 impl Session {
     pub(crate) fn new(conn: Claimed) -> Outcome<Self> {
+        let importing = AtomicBool::new(import::is_unfinished(&conn)?);
         let readers = Readers { first: Some(conn.another()?), idle: Vec::new() };
         Ok(Self {
             writer: Arc::new(Turn::new(Some(conn))),
             turns: Arc::new(Semaphore::new(READERS as usize)),
             readers: Arc::new(Mutex::new(readers)),
+            importing,
         })
+    }
+
+    /// Says whether an import is under way from now on.
+    pub(crate) fn set_importing(&self, importing: bool) {
+        self.importing.store(importing, Ordering::Release);
+    }
+
+    fn refuse_while_importing(&self) -> Result<()> {
+        if self.importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(()) }
     }
 
     /// Runs `work` in a transaction of its own, when it is its turn. A caller that drops the future before that has asked
     /// for nothing; after it, the work goes on to its end.
     pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.refuse_while_importing()?;
+        self.write_always(work).await
+    }
+
+    /// The same, for an import too.
+    pub(crate) async fn write_always<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
@@ -64,6 +89,7 @@ impl Session {
         &self,
         question: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
+        self.refuse_while_importing()?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| closed())?;
         let conn = lock(&self.readers).take().map_err(Fault::into_error)?;
         let readers = Arc::clone(&self.readers);
@@ -77,6 +103,12 @@ impl Session {
             answer.map_err(Fault::into_error)
         });
         asked.await.unwrap_or_else(|error| Err(StorageError::internal("a question panicked").with_source(error)))
+    }
+
+    /// A connection of the caller's own.
+    pub(crate) fn another(&self) -> Result<Claimed> {
+        self.refuse_while_importing()?;
+        lock(&self.readers).take().map_err(Fault::into_error)
     }
 
     /// Waits for the calls under way, moves the log into the file and lets go of it.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     AskSql, BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
     Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, SqlAnswer, StorageBackend,
@@ -15,8 +16,9 @@ use feedspine_core::{
 
 use crate::connect::Claimed;
 use crate::error::Fault;
+use crate::export::Reading;
 use crate::session::{Session, closed};
-use crate::{history, ingest, ledger, query, schema, sightings, sql, write};
+use crate::{history, import, ingest, ledger, query, schema, sightings, sql, write};
 
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: false, max_batch: 100_000 };
 
@@ -179,8 +181,37 @@ impl StorageBackend for DuckDbStore {
         self.session()?.read(move |conn| history::changes(conn, &after, limit)).await
     }
 
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+
     fn sql(&self) -> Option<&dyn AskSql> {
         Some(self)
+    }
+}
+
+#[async_trait]
+impl Transfer for DuckDbStore {
+    async fn export(&self) -> Result<Box<dyn Export>> {
+        Ok(Box::new(Reading::begin(self.session()?.another()?).await?))
+    }
+
+    async fn begin_import(&self) -> Result<Option<Progress>> {
+        let session = self.session()?;
+        let progress = session.write_always(import::begin).await?;
+        session.set_importing(true);
+        Ok(progress)
+    }
+
+    async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
+        self.session()?.write_always(move |conn| import::import(conn, rows, progress)).await
+    }
+
+    async fn finish_import(&self) -> Result<()> {
+        let session = self.session()?;
+        session.write_always(import::finish).await?;
+        session.set_importing(false);
+        Ok(())
     }
 }
 
