@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use duckdb::{Config, Connection};
+use duckdb::{AccessMode, Config, Connection};
 use feedspine_core::StorageError;
 
 use crate::error::Outcome;
@@ -67,6 +67,13 @@ impl Claimed {
         schema::create_or_check(&tx)?;
         tx.commit()?;
         Ok(Self { conn, claim })
+    }
+
+    /// Opens a file that is there for reading alone.
+    pub(crate) fn open_for_care(path: &Path) -> Outcome<Self> {
+        let claim = Arc::new(Claim::of(path)?);
+        let config = Config::default().enable_autoload_extension(false)?.access_mode(AccessMode::ReadOnly)?;
+        Ok(Self { conn: Connection::open_with_flags(path, config)?, claim })
     }
 
     /// One more connection to the same file, which takes some microseconds.

@@ -27,6 +27,7 @@
 #![cfg(feature = "linked")]
 
 mod apply;
+mod care;
 mod connect;
 mod dialect;
 mod error;

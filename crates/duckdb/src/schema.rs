@@ -1,7 +1,7 @@
 //! The tables, and the views over them.
 
 use duckdb::Connection;
-use feedspine_core::{ErrorKind, StorageError};
+use feedspine_core::StorageError;
 
 use crate::error::{Outcome, corrupt};
 use crate::rows::{self, no_values};
@@ -74,27 +74,49 @@ CREATE VIEW changes AS SELECT * REPLACE (_layer_word(layer) AS layer) FROM _chan
 CREATE VIEW rejects AS SELECT * EXCLUDE (number) FROM _rejects;
 ";
 
+/// What a DuckDB file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No table at all.
+    Nothing,
+    /// A store of that schema version.
+    Ours(u32),
+    /// Tables of another program.
+    Foreign,
+}
+
+/// Looks what a file holds.
+pub(crate) fn look(conn: &Connection) -> Outcome<Found> {
+    let tables = rows::all(conn, "SELECT table_name FROM duckdb_tables()", no_values(), rows::value::<String>)?;
+    if tables.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    if !tables.iter().any(|name| name == "_meta") {
+        return Ok(Found::Foreign);
+    }
+    let version = rows::first(conn, "SELECT schema_version FROM _meta", no_values(), rows::value::<u32>)?;
+    version.map(Found::Ours).ok_or_else(|| corrupt("no schema version"))
+}
+
+/// The error for a file of another program.
+pub(crate) fn foreign() -> StorageError {
+    StorageError::corrupt("the DuckDB file is not a FeedSpine store").with_hint("name another file")
+}
+
 /// Creates what is missing, or checks that what is there is ours.
 pub(crate) fn create_or_check(conn: &Connection) -> Outcome<()> {
-    let found = rows::first(conn, "SELECT count(*) FROM duckdb_tables()", no_values(), rows::value::<u64>)?;
-    if found == Some(0) {
-        conn.execute_batch(TABLES)?;
-        conn.execute_batch(&VIEWS.replace("{seen}", &sightings::seen("IS NOT NULL")))?;
-        conn.execute("INSERT INTO _meta VALUES (?)", [SCHEMA_VERSION])?;
-        return Ok(());
-    }
-    let has_meta = "SELECT count(*) FROM duckdb_tables() WHERE table_name = '_meta'";
-    if rows::first(conn, has_meta, no_values(), rows::value::<u64>)? != Some(1) {
-        let error = StorageError::corrupt("the DuckDB file is not a FeedSpine store");
-        return Err(error.with_hint("name another file").into());
-    }
-    let version = "SELECT schema_version FROM _meta";
-    match rows::first(conn, version, no_values(), rows::value::<u32>)? {
-        Some(SCHEMA_VERSION) => Ok(()),
-        Some(found) => {
+    match look(conn)? {
+        Found::Ours(SCHEMA_VERSION) => Ok(()),
+        Found::Ours(found) => {
             let message = format!("the store has schema version {found}; this program knows {SCHEMA_VERSION}");
-            Err(StorageError::new(ErrorKind::Unsupported, message).with_hint("use a newer feedspine").into())
+            Err(StorageError::unsupported(message).with_hint("use a newer feedspine").into())
         }
-        None => Err(corrupt("no schema version")),
+        Found::Foreign => Err(foreign().into()),
+        Found::Nothing => {
+            conn.execute_batch(TABLES)?;
+            conn.execute_batch(&VIEWS.replace("{seen}", &sightings::seen("IS NOT NULL")))?;
+            conn.execute("INSERT INTO _meta VALUES (?)", [SCHEMA_VERSION])?;
+            Ok(())
+        }
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    AskSql, BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
+    AskSql, BackendInfo, Capabilities, Care, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
     Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, SqlAnswer, StorageBackend,
     StorageError, Timestamp, Version, VersionNo,
 };
@@ -61,12 +61,12 @@ impl DuckDbStore {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn session(&self) -> Result<Arc<Session>> {
+    pub(crate) fn session(&self) -> Result<Arc<Session>> {
         self.slot().clone().ok_or_else(closed)
     }
 
     /// An error of opening, which must name the file.
-    fn named(&self, fault: Fault) -> StorageError {
+    pub(crate) fn named(&self, fault: Fault) -> StorageError {
         let error = fault.into_error();
         let (text, path) = (error.to_string(), self.path.display().to_string());
         if text.contains(&path) {
@@ -182,6 +182,10 @@ impl StorageBackend for DuckDbStore {
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
         Some(self)
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use duckdb::Connection;
-use feedspine_core::{ErrorKind, Selection, Seq, StorageBackend};
+use feedspine_core::{ErrorKind, Selection, Seq, Standing, StorageBackend};
+use feedspine_duckdb::DuckDbStore;
 use tempfile::TempDir;
 
 use crate::support::{item, open, snapshot};
@@ -115,4 +116,24 @@ async fn a_directory_that_is_missing_is_denied() {
     let place = TempDir::new().unwrap();
     let error = open(&place.path().join("missing/store.duckdb")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+}
+
+#[tokio::test]
+async fn what_stands_at_a_place_is_told_without_beginning_anything() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let closed = DuckDbStore::new(&path);
+    let care = closed.care().unwrap();
+    assert_eq!(care.standing().await.unwrap(), Standing::Nothing);
+    assert!(!path.exists());
+    let store = open(&path).await.unwrap();
+    store.ingest(snapshot(1, vec![item(0, "a", "x")])).await.unwrap();
+    let (open_size, ours) = (store.care().unwrap().size().await.unwrap(), Standing::Store { schema_version: 1 });
+    assert_eq!(store.care().unwrap().standing().await.unwrap(), ours);
+    store.close().await.unwrap();
+    assert_eq!(care.standing().await.unwrap(), ours);
+    let size = care.size().await.unwrap();
+    let versions = size.tables.iter().find(|table| table.name == "_versions").unwrap();
+    assert_eq!((versions.rows, size.tables == open_size.tables), (1, true), "{size:?}");
+    assert_eq!(size.bytes, std::fs::metadata(&path).unwrap().len());
 }

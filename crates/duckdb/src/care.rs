@@ -1,0 +1,83 @@
+//! The care of a file: what stands there, and how large it is.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use duckdb::Connection;
+use feedspine_core::{Care, Result, Standing, StorageError, StoreSize, TableSize};
+
+use crate::connect::Claimed;
+use crate::error::Outcome;
+use crate::rows::{self, no_values};
+use crate::schema::{self, Found};
+use crate::store::DuckDbStore;
+
+#[async_trait]
+impl Care for DuckDbStore {
+    async fn standing(&self) -> Result<Standing> {
+        if !self.path().exists() {
+            return Ok(Standing::Nothing);
+        }
+        self.cared_for(|conn, _| match schema::look(conn)? {
+            Found::Nothing => Ok(Standing::Nothing),
+            Found::Ours(schema_version) => Ok(Standing::Store { schema_version }),
+            Found::Foreign => Err(schema::foreign().into()),
+        })
+        .await
+    }
+
+    async fn size(&self) -> Result<StoreSize> {
+        self.cared_for(size).await
+    }
+}
+
+impl DuckDbStore {
+    /// Asks something of the file: on a connection of the open store, or else by opening it for reading, which fails while
+    /// another process has it open.
+    async fn cared_for<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection, &Path) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let (path, open) = (self.path().to_owned(), self.session().and_then(|session| session.another()).ok());
+        if !path.exists() {
+            return Err(StorageError::invalid(format!("there is no store at {}", path.display())));
+        }
+        let asked = tokio::task::spawn_blocking(move || {
+            let conn = match open {
+                Some(conn) => conn,
+                None => Claimed::open_for_care(&path)?,
+            };
+            question(&conn, &path)
+        });
+        let asked =
+            asked.await.map_err(|error| StorageError::internal("the store's care panicked").with_source(error))?;
+        asked.map_err(|fault| self.named(fault))
+    }
+}
+
+fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
+    let log = {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".wal");
+        name
+    };
+    let length = |file: &Path| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+    let free = "SELECT CAST(free_blocks * block_size AS UBIGINT) FROM pragma_database_size()";
+    let names = rows::all(
+        conn,
+        "SELECT table_name FROM duckdb_tables() ORDER BY table_name",
+        no_values(),
+        rows::value::<String>,
+    )?;
+    let mut tables = Vec::with_capacity(names.len());
+    for name in names {
+        let rows = rows::first(conn, &format!("SELECT count(*) FROM \"{name}\""), no_values(), rows::value::<u64>)?;
+        tables.push(TableSize { name, rows: rows.unwrap_or_default(), bytes: None });
+    }
+    Ok(StoreSize {
+        bytes: length(path) + length(Path::new(&log)),
+        reclaimable_bytes: rows::first(conn, free, no_values(), rows::value::<u64>)?,
+        epoch: None,
+        tables,
+    })
+}
