@@ -142,13 +142,14 @@ fn writer(path: &Path) -> Child {
         .expect("this test starts again")
 }
 
-/// How many steps the writer told as acknowledged before its end.
-fn acknowledged(child: &mut Child) -> usize {
+/// What the writer tells as acknowledged, until it ends.
+fn acknowledged(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    lines.map_while(Result::ok).filter(|line| line.contains("acknowledged ")).count()
+    lines.map_while(Result::ok).filter(|line| line.contains("acknowledged "))
 }
 
-/// Kills a writer at so many points spread evenly over its life, its beginning and end included.
+/// Kills a writer at so many points spread evenly over its steps, however fast the machine is: some way into the step that
+/// follows so many acknowledged ones.
 #[expect(clippy::print_stdout, reason = "how much was swept is to be known")]
 async fn sweep(points: u32) {
     let dumps = undisturbed().await;
@@ -156,7 +157,7 @@ async fn sweep(points: u32) {
     let life = {
         let began = Instant::now();
         let mut child = writer(&place.path().join("calm.duckdb"));
-        let all = acknowledged(&mut child);
+        let all = acknowledged(&mut child).count();
         assert!(child.wait().expect("the writer ends").success() && all == STEPS as usize, "{all} steps");
         began.elapsed()
     };
@@ -164,10 +165,13 @@ async fn sweep(points: u32) {
     for point in 0..points {
         let path = place.path().join(format!("{point}.duckdb"));
         let mut child = writer(&path);
-        std::thread::sleep(life.mul_f64(f64::from(point) / f64::from(points)));
+        let mut told_now = acknowledged(&mut child);
+        let (steps, part) = (point * (STEPS + 1) / points, point * (STEPS + 1) % points);
+        let mut told = told_now.by_ref().take(steps as usize).count();
+        std::thread::sleep(life.mul_f64(f64::from(part) / f64::from(points) / f64::from(STEPS)));
         child.kill().expect("the writer is killed or has ended");
         child.wait().expect("the writer ends");
-        let told = acknowledged(&mut child);
+        told += told_now.count();
         reached[told] += 1;
         let store = open(&path).await.expect("the store opens after a kill");
         let held = dump(&store).await;
