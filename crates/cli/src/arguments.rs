@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use feedspine::Tag;
 use feedspine::core::{FeedName, Layer, Namespace};
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
@@ -47,6 +48,14 @@ const DB_HELP: &str = concat!(
 );
 const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";
 const CONFIG_HELP: &str = "Read this configuration instead of the user's [env: FEEDSPINE_CONFIG]";
+
+const AFTER_ADD_HELP: &str = "\
+An address that looks like a feed's (/feed.xml, ?format=rss) is taken as it stands. Any other is asked: what is
+there may be a feed, or a page that names some. When there are several, they are listed and nothing is added.
+
+Examples:
+  feedspine add https://example.org/feed.xml
+  feedspine add https://example.org --first --tag news/world";
 
 const AFTER_LIST_HELP: &str = "\
 Conditions are FIELD SIGN VALUE, or FIELD alone: it is there. All must hold.
@@ -114,8 +123,11 @@ impl Global {
 pub(crate) enum Command {
     /// Show what FeedSpine does: serves sample feeds on loopback and collects them over some simulated days
     Demo(Demo),
-    /// Add a feed: a URL or a file
+    /// Add a feed by its address or by that of its site; or a file
+    #[command(after_help = AFTER_ADD_HELP)]
     Add(Add),
+    /// Tell what would come of an address: fetched, decoded, parsed, keyed; nothing is stored
+    Diagnose(Diagnose),
     /// Fetch feeds and store what they hold
     Collect(Collect),
     /// Tell how things stand: the store, and each feed's last fetch
@@ -135,6 +147,9 @@ pub(crate) enum Command {
     /// Manage feeds
     #[command(subcommand)]
     Feed(Feed),
+    /// Take in the feeds of another reader, or give it ours
+    #[command(subcommand)]
+    Opml(Opml),
     /// Write all that the store holds as JSON lines
     Export(Export),
     /// Fill the store, which must be empty, with what an export holds
@@ -142,10 +157,6 @@ pub(crate) enum Command {
     /// Look after the store as a whole
     #[command(subcommand)]
     Db(Db),
-    /// Try a backend
-    #[cfg(feature = "kit")]
-    #[command(subcommand)]
-    Storage(Storage),
     /// Tell what is configured
     #[command(subcommand)]
     Config(Config),
@@ -160,7 +171,7 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The feed's URL, or the path of a file
+    /// The feed's URL, that of its site, or the path of a file
     #[arg(value_name = "URL|FILE")]
     pub(crate) address: String,
     /// What to call it; else it is called after its host or file
@@ -172,6 +183,58 @@ pub(crate) struct Add {
     /// Allow it to be at a private address
     #[arg(long)]
     pub(crate) allow_private: bool,
+    /// File it under this tag; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<Tag>,
+    /// Of several feeds the likeliest
+    #[arg(long, conflicts_with = "pick")]
+    pub(crate) first: bool,
+    /// Of several feeds the one of this number in the list
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) pick: Option<NonZeroUsize>,
+    /// Take the address as it stands: nobody is asked whether there is a feed
+    #[arg(long, conflicts_with_all = ["first", "pick"])]
+    pub(crate) as_is: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// A URL, or the path of a file
+    #[arg(value_name = "URL|FILE")]
+    pub(crate) address: String,
+    /// Allow it to be at a private address
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Opml {
+    /// Add the feeds of a list; folders become tags, and feeds that are there get them too
+    Import(OpmlImport),
+    /// Write a list of our feeds, tags as folders
+    Export(OpmlExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpmlImport {
+    /// The list; - is stdin
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+    /// File all its feeds under this tag too; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<Tag>,
+    /// Allow them to be at private addresses
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpmlExport {
+    /// A new file; else stdout
+    pub(crate) file: Option<PathBuf>,
+    /// Only feeds under this tag or one below it
+    #[arg(long)]
+    pub(crate) tag: Option<Tag>,
 }
 
 #[derive(Debug, Args)]
@@ -257,7 +320,11 @@ pub(crate) struct Sql {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
     /// List all feeds
-    List,
+    List {
+        /// Only those under this tag or one below it
+        #[arg(long)]
+        tag: Option<Tag>,
+    },
     /// Show a feed, its ledger and its last fetches
     Show {
         /// The feed
@@ -269,6 +336,22 @@ pub(crate) enum Feed {
         feed: FeedName,
         /// Its new name
         to: FeedName,
+    },
+    /// File a feed under tags: names, or paths such as news/world
+    Tag {
+        /// The feed
+        feed: FeedName,
+        /// The tags
+        #[arg(value_name = "TAG", required = true)]
+        tags: Vec<Tag>,
+    },
+    /// Take a feed from tags
+    Untag {
+        /// The feed
+        feed: FeedName,
+        /// The tags
+        #[arg(value_name = "TAG", required = true)]
+        tags: Vec<Tag>,
     },
     /// Stop polling a feed for good and free its name; what it captured stays
     #[command(visible_alias = "remove")]
@@ -318,25 +401,6 @@ pub(crate) enum Db {
         from: String,
         /// The URL of the store to fill
         to: String,
-    },
-}
-
-#[cfg(feature = "kit")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum Storage {
-    /// Run the conformance kit on a backend, in fresh stores beside the one that a URL names
-    ///
-    /// Each check gets a store of its own: a file beside the file of sqlite: and duckdb:, a schema beside that of
-    /// postgres:, which are removed when it is over. The store that the URL names is not touched.
-    Check {
-        /// The store's URL
-        url: String,
-        /// What is written there may be destroyed
-        #[arg(long)]
-        destroy_data: bool,
-        /// Only checks with this in their name
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        only: String,
     },
 }
 

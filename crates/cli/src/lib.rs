@@ -5,8 +5,6 @@ mod arguments;
 mod commands;
 mod config;
 mod demo;
-#[cfg(feature = "kit")]
-mod kit;
 mod places;
 mod printer;
 mod secrets;

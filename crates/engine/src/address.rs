@@ -100,11 +100,17 @@ impl Address {
             }
             Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         };
-        let clean: String = name.chars().map(|c| if c.is_whitespace() || c.is_control() { '-' } else { c }).collect();
-        let clean = clean.trim_matches('-');
-        let end = clean.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 100).last();
-        clean.get(..end.unwrap_or(0)).filter(|name| !name.is_empty()).unwrap_or("feed").to_owned()
+        clean_name(&name).unwrap_or_else(|| "feed".to_owned())
     }
+}
+
+/// A text as a feed's name: without white space and control characters, at most 100 bytes of it; `None` when nothing is
+/// left.
+pub(crate) fn clean_name(text: &str) -> Option<String> {
+    let clean: String = text.chars().map(|c| if c.is_whitespace() || c.is_control() { '-' } else { c }).collect();
+    let clean = clean.trim_matches('-');
+    let clean = clean[..clean.floor_char_boundary(100)].trim_end_matches('-');
+    (!clean.is_empty()).then(|| clean.to_owned())
 }
 
 /// What was typed, without a user name and a password: it is going to be shown.

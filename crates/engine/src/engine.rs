@@ -6,7 +6,7 @@ use feedspine_core::{FetchId, StateStore, StorageBackend, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Reach};
 use crate::{OpError, Settings};
 
 /// How many KiB of documents are read and stored at once, all feeds together; a larger one is read alone. While a
@@ -71,6 +71,11 @@ impl Engine {
     /// The only way out.
     pub(crate) fn fetcher(&self) -> &Fetcher {
         &self.inner.fetcher
+    }
+
+    /// How far a fetch may reach, given whether its feed, or whoever asks, allows private addresses.
+    pub(crate) fn reach(&self, allow_private: bool) -> Reach {
+        if allow_private || self.inner.settings.allow_private { Reach::Anywhere } else { Reach::Public }
     }
 
     /// Waits until there is room to read and store a document of at most so many bytes; it is taken until this is dropped.

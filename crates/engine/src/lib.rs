@@ -22,7 +22,9 @@ mod address;
 mod clock;
 mod collect;
 mod engine;
+mod feed_settings;
 mod fetch;
+mod look;
 pub mod ops;
 mod settings;
 
@@ -31,6 +33,7 @@ pub use feedspine_core as core;
 pub use address::{Address, AddressError};
 pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use engine::Engine;
+pub use feed_settings::{FeedSettings, Tag, TagError};
 pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use settings::{HostRate, Limits, Settings};

@@ -5,6 +5,5 @@ pub mod candidates;
 pub mod corpus;
 pub mod ingest;
 pub mod parsing;
-pub mod peer;
 pub mod random;
 pub mod table;

@@ -23,7 +23,7 @@ mod xml;
 
 pub use content::content;
 pub use dates::{DateError, Reading, read_date};
-pub use discovery::{Clue, FeedLink, HtmlPage, known_places, read_page, usual_places};
+pub use discovery::{Clue, FeedLink, HtmlPage, known_places, looks_like_feed, read_page, usual_places};
 pub use document::{Input, parse};
 pub use error::ParseError;
 pub use identity::{Identified, choose_rule, identify};

@@ -1,11 +1,13 @@
 //! `feedspine add`
 
-use feedspine::ops::{AddFeed, AddOutcome, Added};
-use feedspine::{Address, Ending, OpError};
+use feedspine::ops::{AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
+use feedspine::{Address, Ending, OpError, Tag};
 
 use super::Context;
+use super::words::{SHORT, counted};
 use crate::arguments;
-use crate::printer::{Line, Style};
+use crate::printer::{Line, Set, Style, Table, excerpt};
+use crate::shell::quoted;
 use crate::stores::Wanted;
 
 pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Result<Ending, OpError> {
@@ -17,19 +19,52 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
             .with_hint("a URL begins with https:// or http://"));
     }
-    let request = AddFeed {
-        address: arguments.address,
-        name: arguments.name,
-        namespace: arguments.namespace,
+    let feed = AddFeed {
+        address: arguments.address.clone(),
+        name: arguments.name.clone(),
+        namespace: arguments.namespace.clone(),
         allow_private: arguments.allow_private,
+        tags: arguments.tags.clone(),
     };
-    let added = context.with_engine(Wanted::ExistingOrNew, async |engine| engine.add(request).await).await?;
-    context.printer.answer(&added, || vec![told(&added)]);
-    if added.outcome == AddOutcome::Added {
-        let next = context.same_store(&format!("feedspine collect {}", added.feed.name));
-        context.printer.note(Line::of(Style::Faint, format!("next: {next}")));
+    let ask = context.with_engine(Wanted::ExistingOrNew, async |engine| {
+        if arguments.as_is {
+            return Ok(SiteAdded::Added { added: engine.add(feed).await?, found: None });
+        }
+        engine.add_site(AddSite { feed, pick: pick(&arguments) }).await
+    });
+    let outcome = ask.await?;
+    let printer = context.printer;
+    printer.answer(&outcome, || match &outcome {
+        SiteAdded::Added { added, .. } => vec![told(added)],
+        SiteAdded::Several(found) => several(found, &arguments, context),
+    });
+    match outcome {
+        SiteAdded::Added { added, found } => {
+            if let Some(chosen) = found.iter().flat_map(|found| &found.feeds).find(|f| f.address == added.feed.address)
+            {
+                printer.note(Line::of(Style::Faint, how_found(chosen)));
+            }
+            if added.outcome == AddOutcome::Added {
+                let next = context.same_store(&format!("feedspine collect {}", added.feed.name));
+                printer.note(Line::of(Style::Faint, format!("next: {next}")));
+            }
+            Ok(Ending::Done)
+        }
+        SiteAdded::Several(found) => {
+            let count = counted(found.feeds.len() as u64, "feed");
+            let again = context.same_store(&command(&arguments, &arguments.address, " --pick N"));
+            Err(OpError::usage("feed.several_found", format!("{} has {count}; nothing was added", found.address))
+                .with_hint(format!("choose one: `{again}`, or --first for the likeliest")))
+        }
     }
-    Ok(Ending::Done)
+}
+
+fn pick(arguments: &arguments::Add) -> Pick {
+    match arguments.pick {
+        Some(number) => Pick::Number(number),
+        None if arguments.first => Pick::First,
+        None => Pick::TheOnly,
+    }
 }
 
 fn told(added: &Added) -> Line {
@@ -45,4 +80,53 @@ fn told(added: &Added) -> Line {
     } else {
         line.then(Style::Faint, format!("  namespace {}", added.feed.namespace))
     }
+}
+
+fn how_found(feed: &FoundFeed) -> String {
+    let title = feed.title.as_deref().map(|title| format!(": {}", excerpt(title, SHORT))).unwrap_or_default();
+    format!("{}{title}", clue(feed))
+}
+
+fn clue(feed: &FoundFeed) -> String {
+    let clue = match feed.clue {
+        "itself" => "a feed itself",
+        "link" => "named by the page",
+        "anchor" => "where the page leads",
+        "known_site" => "known of the site",
+        _ => "where feeds usually are",
+    };
+    match feed.items {
+        Some(items) => format!("{clue}, {}", counted(items, "item")),
+        None => clue.to_owned(),
+    }
+}
+
+/// A numbered list, each with the command that adds it.
+fn several(found: &Discovery, arguments: &arguments::Add, context: Context<'_>) -> Vec<Line> {
+    let columns = [("", Set::Right), ("title", Set::Flexible), ("found", Set::Left), ("to add it", Set::Left)];
+    let mut table = Table::new(&columns);
+    for (number, feed) in (1..).zip(&found.feeds) {
+        table.row([
+            Line::of(Style::Strong, number.to_string()),
+            excerpt(feed.title.as_deref().unwrap_or_default(), SHORT).into(),
+            Line::of(Style::Faint, clue(feed)),
+            context.same_store(&command(arguments, &feed.address, "")).into(),
+        ]);
+    }
+    table.lines(context.printer.width())
+}
+
+/// The same command for another address.
+fn command(arguments: &arguments::Add, address: &str, more: &str) -> String {
+    let mut command = format!("feedspine add {}", quoted(address));
+    let name = arguments.name.as_ref().map(|name| ("--name", name.as_str()));
+    let namespace = arguments.namespace.as_ref().map(|namespace| ("--namespace", namespace.as_str()));
+    let tags = arguments.tags.iter().map(|tag: &Tag| ("--tag", tag.as_str()));
+    for (flag, value) in name.into_iter().chain(namespace).chain(tags) {
+        command.extend([" ", flag, " ", &quoted(value)]);
+    }
+    if arguments.allow_private {
+        command.push_str(" --allow-private");
+    }
+    command + more
 }

@@ -2,7 +2,7 @@
 
 use feedspine::core::{Feed, KeyRule, NaturalKey, Page, Quarantined};
 use feedspine::ops::FeedView;
-use feedspine::{Ending, OpError};
+use feedspine::{Ending, Engine, FeedSettings, OpError};
 
 use super::Context;
 use super::status::outcome;
@@ -15,10 +15,16 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
     use arguments::Feed as Command;
     let printer = context.printer;
     match command {
-        Command::List => {
-            let feeds = context.with_engine(Wanted::Existing, async |engine| engine.feeds().await).await?;
+        Command::List { tag } => {
+            let ask = async |engine: &Engine| match &tag {
+                Some(tag) => engine.feeds_tagged(tag).await,
+                None => engine.feeds().await,
+            };
+            let feeds = context.with_engine(Wanted::Existing, ask).await?;
             printer.answer(&feeds, || list(&feeds, printer.width()));
-            if feeds.items.is_empty() {
+            if let Some(tag) = tag.as_ref().filter(|_| feeds.items.is_empty()) {
+                printer.note(format!("no feed is filed under {tag}"));
+            } else if feeds.items.is_empty() {
                 printer.note("there are no feeds");
                 printer.note(Line::of(Style::Faint, "hint").plain(": `feedspine add URL` adds one"));
             }
@@ -30,6 +36,14 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
         Command::Rename { feed, to } => {
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.rename(&feed, to.clone()).await);
             done(context, &ask.await?, &format!("renamed {feed} to"));
+        }
+        Command::Tag { feed, tags } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.retag(&feed, &tags, &[]).await);
+            filed(context, &ask.await?);
+        }
+        Command::Untag { feed, tags } => {
+            let ask = context.with_engine(Wanted::Existing, async |engine| engine.retag(&feed, &[], &tags).await);
+            filed(context, &ask.await?);
         }
         Command::Rm { feed } => {
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.remove(&feed).await);
@@ -52,16 +66,39 @@ fn done(context: Context<'_>, feed: &Feed, what: &str) {
     context.printer.answer(feed, || vec![Line::from(what).plain(" ").then(Style::Strong, feed.name.as_str())]);
 }
 
+fn filed(context: Context<'_>, feed: &Feed) {
+    let tags = tags(feed);
+    let line = Line::of(Style::Strong, feed.name.as_str());
+    let told = if tags.is_empty() {
+        line.plain(" is filed under nothing")
+    } else {
+        line.plain(format!(" is filed under {tags}"))
+    };
+    context.printer.answer(feed, || vec![told]);
+}
+
+/// A feed's tags with commas between.
+fn tags(feed: &Feed) -> String {
+    let tags: Vec<String> = FeedSettings::of(feed).tags().iter().map(ToString::to_string).collect();
+    tags.join(", ")
+}
+
 fn list(feeds: &Page<Feed>, width: Option<usize>) -> Vec<Line> {
-    let columns =
-        [("feed", Set::Flexible), ("status", Set::Left), ("namespace", Set::Flexible), ("address", Set::Flexible)];
+    let columns = [
+        ("feed", Set::Flexible),
+        ("status", Set::Left),
+        ("namespace", Set::Flexible),
+        ("tags", Set::Flexible),
+        ("address", Set::Flexible),
+    ];
     let mut table = Table::new(&columns);
     for feed in &feeds.items {
         let status = feed.status.as_str();
         let style = if status == "active" { Style::Plain } else { Style::Notable };
         let shares = feed.namespace.as_str() != feed.name.as_str();
         let namespace = Line::of(if shares { Style::Plain } else { Style::Faint }, feed.namespace.as_str());
-        table.row([feed.name.as_str().into(), Line::of(style, status), namespace, feed.address.as_str().into()]);
+        let name = feed.name.as_str().into();
+        table.row([name, Line::of(style, status), namespace, tags(feed).into(), feed.address.as_str().into()]);
     }
     if feeds.items.is_empty() { Vec::new() } else { table.lines(width) }
 }
@@ -76,6 +113,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         field("status", feed.status.as_str()),
         field("namespace", feed.namespace.as_str()),
         field("key rule", feed.key_rule.map_or("chosen at its first items", KeyRule::as_str)),
+        field("tags", tags(feed)),
         field("id", feed.id.to_string()),
         field("added", second(feed.added_at)),
     ];

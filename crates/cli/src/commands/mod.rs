@@ -4,13 +4,13 @@ mod add;
 mod collect;
 mod config;
 mod db;
+mod diagnose;
 mod feeds;
 mod history;
+mod opml;
 mod records;
 mod sql;
 mod status;
-#[cfg(feature = "kit")]
-mod storage;
 mod whole;
 mod words;
 
@@ -38,6 +38,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
     match arguments.command {
         Command::Demo(demo) => demo::run(&demo, context.printer).await,
         Command::Add(add) => add::run(add, context).await,
+        Command::Diagnose(diagnose) => diagnose::run(diagnose, context).await,
         Command::Collect(collect) => collect::run(collect, context).await,
         Command::Status => status::run(context).await,
         Command::List(list) => records::list(list, context).await,
@@ -46,11 +47,10 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
         Command::Sql(sql) => sql::run(sql, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
+        Command::Opml(opml) => opml::run(opml, context).await,
         Command::Export(export) => whole::export(export, context).await,
         Command::Import(import) => whole::import(import, context).await,
         Command::Db(db) => db::run(db, context).await,
-        #[cfg(feature = "kit")]
-        Command::Storage(storage) => storage::run(storage, context).await,
         Command::Config(config) => Ok(config::run(config, context)),
     }
 }

@@ -32,8 +32,11 @@ fn keys(page: &Json) -> Vec<&str> {
 fn add_says_what_was_added_and_again_says_so() {
     let user = User::new();
     let added = user.ask(&["add", "https://example.org/feed.xml", "--namespace", "shared"]);
-    assert_eq!(members(&added), "feed outcome");
-    assert_eq!(members(at(&added, "feed")), "added_at address allow_private id key_rule name namespace status");
+    assert_eq!(members(&added), "discovery feed outcome");
+    assert_eq!(
+        members(at(&added, "feed")),
+        "added_at address allow_private id key_rule name namespace settings status"
+    );
     assert_eq!(text(&added, "outcome"), "added");
     assert_eq!(text(&added, "feed.name"), "example.org");
     assert_eq!(text(&added, "feed.namespace"), "shared");

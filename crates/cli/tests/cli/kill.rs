@@ -59,8 +59,8 @@ fn kill_9_at_fifty_random_moments_of_a_collect_loses_nothing() {
     let template = user.home().join("template.db");
     for feed in 0..FEEDS {
         let url = site.url(&format!("/{feed}"));
-        let ran =
-            user.run(&["add", &url, "--name", &format!("feed-{feed:02}"), "--allow-private", "--db", &db(&template)]);
+        let (name, db) = (format!("feed-{feed:02}"), db(&template));
+        let ran = user.run(&["add", &url, "--as-is", "--name", &name, "--allow-private", "--db", &db]);
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     collect(&user, &template);

@@ -88,7 +88,7 @@ impl User {
 
     /// Adds a feed on loopback.
     pub(crate) fn add(&self, name: &str, url: &str) {
-        let ran = self.run(&["add", url, "--name", name, "--allow-private"]);
+        let ran = self.run(&["add", url, "--name", name, "--allow-private", "--as-is"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
 }

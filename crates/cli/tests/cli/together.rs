@@ -49,8 +49,9 @@ pub(crate) fn two_processes_collect_into(user: &User, db: &str) {
     });
     for feed in 0..FEEDS {
         let (url, name) = (site.url(&format!("/{feed}")), format!("feed-{feed:02}"));
-        let added =
-            user.run(&["add", &url, "--name", &name, "--namespace", "wire", "--allow-private", "--db", db, "-q"]);
+        let words =
+            ["add", &url, "--as-is", "--name", &name, "--namespace", "wire", "--allow-private", "--db", db, "-q"];
+        let added = user.run(&words);
         assert_eq!((added.code, added.stderr.as_str()), (0, ""));
     }
     for (round, title) in [(1, "first"), (2, "second")] {

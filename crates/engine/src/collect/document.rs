@@ -1,11 +1,13 @@
 //! From bytes as received to candidates: decoded, hashed, read and keyed on a blocking thread, bounded in time.
 
+use std::time::Duration;
+
 use feedspine_core::{Candidate, ContentHash, FetchId, KeyRule, Namespace, Reject};
-use feedspine_parse::{Document, Format, Input, Warning, choose_rule, identify, parse};
+use feedspine_parse::{Document, Format, Input, ParseError, Warning, choose_rule, identify, parse};
 use tokio::time::timeout;
 
 use super::cursor::Source;
-use crate::fetch::{Received, undecodable};
+use crate::fetch::Received;
 use crate::{Limits, OpError};
 
 /// What is to be read, and how.
@@ -48,37 +50,45 @@ pub(super) struct Items {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads a document. A panic of the parser is a failure of this feed only.
+/// Reads a document.
 pub(super) async fn read(task: Task) -> Result<ReadDocument, OpError> {
     let (address, patience) = (task.address.clone(), task.limits.parse);
+    reading(&address, patience, move || task.read()).await
+}
+
+/// Reads something on a blocking thread, bounded in time. A panic of the parser is a failure of this document only.
+pub(crate) async fn reading<T: Send + 'static>(
+    address: &str,
+    patience: Duration,
+    read: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+) -> Result<T, OpError> {
     let failed = |code, message| {
         OpError::failed(code, message).with_hint("this is a fault of FeedSpine: please report it, with the document")
     };
-    match timeout(patience, tokio::task::spawn_blocking(move || task.read())).await {
+    match timeout(patience, tokio::task::spawn_blocking(read)).await {
         Ok(Ok(read)) => read,
         Ok(Err(panicked)) => Err(failed("parse.panic", format!("reading {address} broke off: {panicked}"))),
         Err(_) => Err(failed("parse.timeout", format!("{address} was not read within {patience:?}"))),
     }
 }
 
+/// Why a body is no document, told of its address.
+pub(crate) fn unreadable(address: &str, error: &ParseError) -> OpError {
+    let failed = OpError::failed(error.code(), format!("{address}: {error}"));
+    failed.with_hint(error.hint().unwrap_or("the publisher is at fault; nothing was stored of it"))
+}
+
 impl Task {
     fn read(self) -> Result<ReadDocument, OpError> {
-        let Received { wire, coding } = self.received;
-        let decoded = if wire.is_empty() { Ok(wire) } else { coding.decode(wire, &self.limits) };
-        let body = decoded.map_err(|error| undecodable(&self.address, error, &self.limits))?;
+        let body = self.received.decoded(&self.address, &self.limits)?;
         let (body_bytes, hash) = (body.len() as u64, ContentHash::of(&body));
         if let Some((_, manifest)) = self.known.filter(|(known, _)| *known == hash) {
             return Ok(ReadDocument { body_bytes, hash, told: Told::Known(manifest) });
         }
         let input =
             Input { bytes: &body, content_type: self.source.content_type.as_deref(), base: self.source.url.as_deref() };
-        let document = parse(&input, &feedspine_parse::Limits::default()).map_err(|error| {
-            let failed = OpError::failed(error.code(), format!("{}: {error}", self.address));
-            match error.hint() {
-                Some(hint) => failed.with_hint(hint),
-                None => failed.with_hint("the publisher is at fault; nothing was stored of it"),
-            }
-        })?;
+        let document = parse(&input, &feedspine_parse::Limits::default());
+        let document = document.map_err(|error| unreadable(&self.address, &error))?;
         if document.truncated {
             return Err(cut(&self.address, document.format));
         }
@@ -102,13 +112,13 @@ fn keyed(document: Document, namespace: &Namespace, rule: Option<KeyRule>, warni
 }
 
 /// A document that was cut tells nothing of what was cut off: nothing of it is taken.
-fn cut(address: &str, format: Format) -> OpError {
+pub(crate) fn cut(address: &str, format: Format) -> OpError {
     let code = if format == Format::JsonFeed { "json.truncated" } else { "xml.truncated" };
     OpError::failed(code, format!("{address}: the document ends in the middle"))
         .with_hint("nothing was stored of it; collect again")
 }
 
-fn told_warning(warning: &Warning) -> String {
+pub(crate) fn told_warning(warning: &Warning) -> String {
     match warning.count {
         1 => format!("{}: {}", warning.code, warning.first),
         count => format!("{} ({count} times): {}", warning.code, warning.first),

@@ -2,7 +2,7 @@
 
 mod agenda;
 mod cursor;
-mod document;
+pub(crate) mod document;
 mod one;
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,6 @@ use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::fetch::Reach;
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::{Address, Engine, OpError};
 use agenda::{Agenda, Next};
@@ -117,8 +116,7 @@ impl<'a> Run<'a> {
     fn start(&mut self, place: usize, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) {
         let feed = &self.feeds[place];
         tell(CollectEvent::Started { feed: &feed.name });
-        let allowed = self.allow_private || feed.allow_private || self.engine.settings().allow_private;
-        let reach = if allowed { Reach::Anywhere } else { Reach::Public };
+        let reach = self.engine.reach(self.allow_private || feed.allow_private);
         let task = self.tasks.spawn(one::collect(self.engine.clone(), feed.clone(), reach));
         self.under_way.insert(task.id(), place);
     }

@@ -62,7 +62,7 @@ pub(super) fn status(url: &Url, status: StatusCode) -> FetchFailure {
 }
 
 /// A body that cannot be decoded.
-pub(crate) fn undecodable(address: &str, error: DecodeError, limits: &Limits) -> OpError {
+pub(super) fn undecodable(address: &str, error: DecodeError, limits: &Limits) -> OpError {
     match error {
         DecodeError::Corrupt => {
             OpError::failed("http.encoding", format!("the body of {address} is not in the coding it names"))

@@ -52,6 +52,17 @@ impl Coding {
         }
     }
 
+    /// The word for people and JSON.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+
     /// The most bytes that so many can be once decoded.
     pub(crate) fn most_decoded(self, wire_bytes: u64, limits: &Limits) -> u64 {
         let most = match self {

@@ -79,6 +79,11 @@ impl Gate {
         Ok(Turn { _place: place })
     }
 
+    /// Whether a host has asked to be left alone, and still is.
+    pub(crate) fn rests(&self, host: &str) -> bool {
+        lock(&self.host(host).pace).check(Instant::now()).is_err()
+    }
+
     /// Leaves a host alone for as long as it asked, within bounds; how long that is.
     pub(crate) fn rest(&self, host: &str, asked: Duration) -> Duration {
         let granted = asked.clamp(REST.0, REST.1);

@@ -15,7 +15,6 @@ use std::sync::{Arc, OnceLock};
 
 use reqwest::header::HeaderValue;
 
-pub(crate) use classify::undecodable;
 pub(crate) use decode::Coding;
 pub(crate) use guard::Reach;
 
@@ -74,6 +73,15 @@ pub(crate) struct Received {
     pub(crate) coding: Coding,
 }
 
+impl Received {
+    /// The body without its content coding; `address` is for messages. To be called on a thread that may be busy.
+    pub(crate) fn decoded(self, address: &str, limits: &Limits) -> Result<Vec<u8>, OpError> {
+        let Self { wire, coding } = self;
+        let decoded = if wire.is_empty() { Ok(wire) } else { coding.decode(wire, limits) };
+        decoded.map_err(|error| classify::undecodable(address, error, limits))
+    }
+}
+
 /// Why a fetch got nothing, and what it cost.
 #[derive(Debug)]
 pub(crate) struct FetchFailure {
@@ -105,6 +113,19 @@ impl Fetcher {
             public: OnceLock::new(),
             anywhere: OnceLock::new(),
         })
+    }
+
+    /// Judges what can be seen in an address, before anything is asked.
+    pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
+        match address {
+            Address::Http(url) => self.guard.check_url(reach, url).map_err(|refusal| classify::refused(url, &refusal)),
+            Address::File(_) => Ok(()),
+        }
+    }
+
+    /// Whether an address's host has asked to be left alone for a while.
+    pub(crate) fn rests(&self, address: &Address) -> bool {
+        matches!(address, Address::Http(url) if url.host_str().is_some_and(|host| self.gate.rests(host)))
     }
 
     /// Fetches once.

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use feedspine_core::{Content, Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
+use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
 use super::{OpError, ToJson};
 use crate::engine::new_uuid;
+use crate::feed_settings::{FeedSettings, Tag};
 use crate::{Address, Engine};
 
 /// A feed to be added.
@@ -19,12 +20,14 @@ pub struct AddFeed {
     pub namespace: Option<Namespace>,
     /// It may be at a private address.
     pub allow_private: bool,
+    /// What it is filed under.
+    pub tags: Vec<Tag>,
 }
 
 impl AddFeed {
     /// A feed at that address, named after it.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), name: None, namespace: None, allow_private: false }
+        Self { address: address.into(), name: None, namespace: None, allow_private: false, tags: Vec::new() }
     }
 }
 
@@ -39,6 +42,17 @@ pub enum AddOutcome {
     NowAllowed,
 }
 
+impl AddOutcome {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Already => "already",
+            Self::NowAllowed => "now_allowed",
+        }
+    }
+}
+
 /// The feed that has the address now.
 #[derive(Debug, Clone)]
 pub struct Added {
@@ -50,12 +64,7 @@ pub struct Added {
 
 impl ToJson for Added {
     fn to_json(&self) -> Json {
-        let outcome = match self.outcome {
-            AddOutcome::Added => "added",
-            AddOutcome::Already => "already",
-            AddOutcome::NowAllowed => "now_allowed",
-        };
-        Json::object([("outcome", outcome.into()), ("feed", self.feed.to_json())])
+        Json::object([("outcome", self.outcome.as_str().into()), ("feed", self.feed.to_json())])
     }
 }
 
@@ -76,13 +85,15 @@ impl Engine {
         }
         let name = match request.name {
             Some(name) => name,
-            None => free_name(&address.suggested_name(), &feeds)?,
+            None => FreeNames::new(&feeds).take(&address.suggested_name())?,
         };
         let namespace = match request.namespace {
             Some(namespace) => namespace,
             None => default_namespace(&name, &feeds)?,
         };
         let added_at = self.now();
+        let mut settings = FeedSettings::default();
+        settings.set_tags(request.tags);
         let feed = Feed {
             id: FeedId::new(new_uuid(added_at)),
             name,
@@ -91,7 +102,7 @@ impl Engine {
             status: FeedStatus::Active,
             key_rule: None,
             allow_private: request.allow_private,
-            settings: Content::empty(),
+            settings: settings.to_content(),
             added_at,
         };
         self.state().add_feed(&feed).await.map_err(name_taken)?;
@@ -130,7 +141,7 @@ pub(super) fn name_taken(error: feedspine_core::StorageError) -> OpError {
     error.into()
 }
 
-async fn read_address(text: &str) -> Result<Address, OpError> {
+pub(super) async fn read_address(text: &str) -> Result<Address, OpError> {
     let base = std::env::current_dir()
         .map_err(|error| OpError::failed("file.unreadable", format!("no working directory: {error}")))?;
     let address = Address::parse(text, &base)?;
@@ -150,13 +161,25 @@ async fn read_address(text: &str) -> Result<Address, OpError> {
     Ok(address)
 }
 
-/// That name, or the first of `name-2`, `name-3` … that no feed has and no feed's keys are under.
-fn free_name(wanted: &str, feeds: &[Feed]) -> Result<FeedName, OpError> {
-    let names = feeds.iter().filter(|feed| feed.status != FeedStatus::Removed).map(|feed| feed.name.as_str());
-    let taken: HashSet<&str> = names.chain(feeds.iter().map(|feed| feed.namespace.as_str())).collect();
-    let numbered = (2_u64..).map(|number| format!("{wanted}-{number}"));
-    let free = std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken.contains(name.as_str()));
-    Ok(FeedName::new(&free.expect("the numbers do not run out"))?)
+/// The names that no feed has and no feed's keys are under.
+pub(super) struct FreeNames(HashSet<String>);
+
+impl FreeNames {
+    pub(super) fn new(feeds: &[Feed]) -> Self {
+        let names = feeds.iter().filter(|feed| feed.status != FeedStatus::Removed).map(|feed| feed.name.as_str());
+        let namespaces = feeds.iter().map(|feed| feed.namespace.as_str());
+        Self(names.chain(namespaces).map(str::to_owned).collect())
+    }
+
+    /// That name, or the first of `name-2`, `name-3` … that is free; it is no longer.
+    pub(super) fn take(&mut self, wanted: &str) -> Result<FeedName, OpError> {
+        let numbered = (2_u64..).map(|number| format!("{wanted}-{number}"));
+        let free = std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !self.0.contains(name));
+        let free = free.expect("the numbers do not run out");
+        let name = FeedName::new(&free)?;
+        self.0.insert(free);
+        Ok(name)
+    }
 }
 
 /// Keys that meet by accident would merge records for ever: sharing a namespace has to be said.

@@ -3,9 +3,14 @@
 //! | operation | request | answer |
 //! |---|---|---|
 //! | [`add`](crate::Engine::add) | [`AddFeed`] | [`Added`] |
+//! | [`add_site`](crate::Engine::add_site) | [`AddSite`] | [`SiteAdded`] |
+//! | [`discover`](crate::Engine::discover) | [`Discover`] | [`Discovery`] |
+//! | [`diagnose`](crate::Engine::diagnose) | [`Diagnose`] | [`Diagnosis`] |
 //! | [`collect`](crate::Engine::collect) | [`Collect`] | [`CollectReport`] |
 //! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
 //! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
+//! | [`retag`](crate::Engine::retag), [`feeds_tagged`](crate::Engine::feeds_tagged) | tags | the feed, a page of feeds |
+//! | [`import_opml`](crate::Engine::import_opml), [`export_opml`](crate::Engine::export_opml) | [`ImportOpml`], a tag | [`OpmlImport`], [`OpmlExport`] |
 //! | [`list`](crate::Engine::list) | [`ListRecords`] | a page of records |
 //! | [`show`](crate::Engine::show) | an id or a key | [`RecordView`] |
 //! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
@@ -27,23 +32,30 @@ mod add;
 mod care;
 mod collect;
 mod condition;
+mod diagnose;
+mod discover;
 mod error;
 mod feeds;
 mod json;
 mod lookup;
+mod opml;
 mod records;
 mod sql;
 mod status;
+mod tags;
 mod whole;
 
 pub use add::{AddFeed, AddOutcome, Added};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 pub use condition::parse_condition;
+pub use diagnose::{Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, ReadBody, ReceivedBody, RuleEvidence};
+pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, SiteAdded};
 pub use error::{Ending, OpError, OpErrorKind};
 pub use feeds::{FeedView, LedgerFigures};
 pub use json::ToJson;
 pub use lookup::FoundBy;
+pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
 pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};

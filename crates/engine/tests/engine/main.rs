@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod collecting;
+mod diagnosing;
+mod discovery;
 mod feeds;
 mod fetching;
+mod lists;
 mod origin;
 mod polls;
 mod proxy;

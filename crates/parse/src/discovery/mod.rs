@@ -6,6 +6,7 @@ mod words;
 
 pub use page::{HtmlPage, read_page};
 pub use places::{known_places, usual_places};
+pub use words::looks_like_feed;
 
 /// An address at which a feed may be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,6 +29,11 @@ pub(super) fn is_feed_type(media_type: &str, address: &str) -> bool {
     FEED_TYPES.contains(&media_type) && (media_type != "application/json" || !address.contains("/wp-json"))
 }
 
+/// Whether an address looks like a feed's and not like a page's: `/feed.xml`, `/blog/feed/`, `?format=rss`.
+pub fn looks_like_feed(address: &str) -> bool {
+    likeness(address) > 0
+}
+
 /// How much an address looks like a feed's; 0 is not at all.
 pub(super) fn likeness(address: &str) -> u32 {
     let address = address.split('#').next().unwrap_or_default().to_ascii_lowercase();
@@ -94,7 +99,7 @@ mod tests {
             ("/", false),
             ("", false),
         ] {
-            assert_eq!(likeness(address) > 0, likely, "{address}");
+            assert_eq!(looks_like_feed(address), likely, "{address}");
         }
     }
 
