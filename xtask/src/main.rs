@@ -15,7 +15,8 @@ commands:
             --long: then those marked as long too, optimised;
             --duckdb [--long]: the DuckDB backend instead, with its library from the npm registry
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
-  bench     measure parsing and storing against peers and limits, in one table (docs/performance.md)
+  bench     measure parsing and storing against peers and limits, in one table (docs/performance.md);
+            --peer: side by side with the Python original instead
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres [NAME]
 ";
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => steps::test(&rest),
         "corpora" => steps::measure("corpora", &rest),
-        "bench" => steps::measure("bench", &rest),
+        "bench" => steps::bench(&rest),
         "fixture" => steps::fixture(&rest),
         _ => {
             say(USAGE);

@@ -85,6 +85,17 @@ pub(crate) fn measure(program: &str, arguments: &[String]) -> Result<(), String>
     cargo(program, &run.into_iter().chain(arguments).collect::<Vec<&str>>())
 }
 
+/// Measures against limits, or, with `--peer`, side by side with the Python original.
+pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
+    match arguments.split_first() {
+        Some((flag, rest)) if flag == "--peer" => {
+            install::everything()?;
+            measure("peer", rest)
+        }
+        _ => measure("bench", arguments),
+    }
+}
+
 /// Writes a store of a backend with the code as it is, and its dump; named by the day and commit of HEAD, or as told.
 pub(crate) fn fixture(arguments: &[String]) -> Result<(), String> {
     let (backend, name) = match arguments {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -58,7 +59,7 @@ impl App {
         scheme: &str,
         factory: impl Fn(&str) -> Result<Stores, StorageError> + Send + Sync + 'static,
     ) -> Self {
-        self.backends.insert(scheme, Box::new(factory));
+        self.backends.insert(scheme, Arc::new(factory));
         self
     }
 

@@ -157,6 +157,10 @@ pub(crate) enum Command {
     /// Look after the store as a whole
     #[command(subcommand)]
     Db(Db),
+    /// Try a backend
+    #[cfg(feature = "kit")]
+    #[command(subcommand)]
+    Storage(Storage),
     /// Tell what is configured
     #[command(subcommand)]
     Config(Config),
@@ -401,6 +405,25 @@ pub(crate) enum Db {
         from: String,
         /// The URL of the store to fill
         to: String,
+    },
+}
+
+#[cfg(feature = "kit")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum Storage {
+    /// Run the conformance kit on a backend, in fresh stores beside the one that a URL names
+    ///
+    /// Each check gets a store of its own: a file beside the file of sqlite: and duckdb:, a schema beside that of
+    /// postgres:, which are removed when it is over. The store that the URL names is not touched.
+    Check {
+        /// The store's URL
+        url: String,
+        /// What is written there may be destroyed
+        #[arg(long)]
+        destroy_data: bool,
+        /// Only checks with this in their name
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        only: String,
     },
 }
 

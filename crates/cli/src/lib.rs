@@ -5,6 +5,8 @@ mod arguments;
 mod commands;
 mod config;
 mod demo;
+#[cfg(feature = "kit")]
+mod kit;
 mod places;
 mod printer;
 mod secrets;

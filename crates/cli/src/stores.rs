@@ -35,13 +35,13 @@ impl Stores {
 }
 
 /// Makes the stores that a URL names; it is given what stands after `scheme:`. Nothing is opened yet.
-pub(crate) type Factory = Box<dyn Fn(&str) -> Result<Stores, StorageError> + Send + Sync>;
+pub(crate) type Factory = Arc<dyn Fn(&str) -> Result<Stores, StorageError> + Send + Sync>;
 
 /// The scheme of DuckDB files, where feedspine was built with them.
-const DUCKDB: &str = "duckdb";
+pub(crate) const DUCKDB: &str = "duckdb";
 
 /// PostgreSQL's own names for its URLs.
-const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
+pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
 /// The backends that are known, by scheme.
 pub(crate) struct Backends(BTreeMap<String, Factory>);
@@ -55,18 +55,18 @@ impl fmt::Debug for Backends {
 impl Default for Backends {
     fn default() -> Self {
         let mut backends = Self(BTreeMap::new());
-        backends.insert("memory", Box::new(|_| Ok(Stores::everything(MemoryStore::new()))));
+        backends.insert("memory", Arc::new(|_| Ok(Stores::everything(MemoryStore::new()))));
         backends
-            .insert("sqlite", Box::new(|rest| Ok(Stores::everything(SqliteStore::new(file_path("sqlite", rest)?)))));
+            .insert("sqlite", Arc::new(|rest| Ok(Stores::everything(SqliteStore::new(file_path("sqlite", rest)?)))));
         #[cfg(feature = "duckdb")]
         backends.insert(
             DUCKDB,
-            Box::new(|rest| Ok(Stores::records(feedspine_duckdb::DuckDbStore::new(file_path(DUCKDB, rest)?)))),
+            Arc::new(|rest| Ok(Stores::records(feedspine_duckdb::DuckDbStore::new(file_path(DUCKDB, rest)?)))),
         );
         #[cfg(feature = "postgres")]
         for scheme in POSTGRES {
             let open = move |rest: &str| feedspine_postgres::PostgresStore::from_url(&format!("{scheme}:{rest}"));
-            backends.insert(scheme, Box::new(move |rest| Ok(Stores::everything(open(rest)?))));
+            backends.insert(scheme, Arc::new(move |rest| Ok(Stores::everything(open(rest)?))));
         }
         backends
     }
@@ -112,11 +112,17 @@ impl Backends {
         self.0.insert(scheme.to_owned(), factory);
     }
 
+    /// The backend of a URL, and what the URL says behind the scheme.
+    pub(crate) fn factory<'a>(&self, url: &'a str) -> Result<(&Factory, &'a str, &'a str), OpError> {
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &without_password(url)))?;
+        Ok((factory, scheme, rest))
+    }
+
     /// The stores that a URL names.
     pub(crate) fn find(&self, url: &str) -> Result<Found, OpError> {
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let (factory, scheme, rest) = self.factory(url)?;
         let shown = without_password(url);
-        let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &shown))?;
         let place = match scheme {
             "sqlite" | DUCKDB => file_path(scheme, rest).map(|path| path.display().to_string()).unwrap_or_default(),
             _ => shown.clone(),
@@ -152,7 +158,7 @@ impl Backends {
 }
 
 /// An error of making a store of its URL: there is something wrong with the URL.
-fn misnamed(shown: &str, error: StorageError) -> OpError {
+pub(crate) fn misnamed(shown: &str, error: StorageError) -> OpError {
     let hint = error.hint().unwrap_or("--db URL chooses another store").to_owned();
     OpError::usage("db.url", format!("not a store: {shown}: {error}")).with_hint(hint).with_source(error)
 }
@@ -171,7 +177,7 @@ pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
 }
 
 /// `PATH`, `//PATH` as other programs write it, `~/PATH`.
-fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageError> {
+pub(crate) fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     if rest.is_empty() {
         return Err(StorageError::invalid("it names no file").with_hint(format!("say {scheme}:PATH")));

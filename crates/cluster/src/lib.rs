@@ -108,6 +108,18 @@ impl Cluster {
         Pooler::start(&self.owner, self.place.path(), self.port, ROLE)
     }
 
+    /// A schema with its rows as SQL statements, which any connection may run: none of them is for `psql` alone.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn dump(&self, schema: &str) -> Result<String, String> {
+        let mut dump = self.client("pg_dump");
+        dump.args(["--no-owner", "--no-privileges", "--rows-per-insert=50", "--schema", schema, ROLE]);
+        let written = process::said_by(&mut dump)?;
+        // Newer servers' programs begin and end with a command of psql's.
+        Ok(written.lines().filter(|line| !line.starts_with('\\')).flat_map(|line| [line, "\n"]).collect())
+    }
+
     fn begin(&mut self) -> Result<(), String> {
         let data = self.place.path().join("data");
         let mut server = self.owner.command(&self.programs.join("postgres"));

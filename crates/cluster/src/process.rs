@@ -59,10 +59,15 @@ impl Drop for Process {
 
 /// Runs a program to its end.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    said_by(command).map(drop)
+}
+
+/// Runs a program to its end, and gives what it printed.
+pub(crate) fn said_by(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{} does not start: {error}", shown(command)))?;
     if output.status.success() {
-        return Ok(());
+        return String::from_utf8(output.stdout).map_err(|_| format!("{} printed no text", shown(command)));
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!("{} failed ({}): {}", shown(command), output.status, said.trim()))

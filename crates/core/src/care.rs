@@ -66,7 +66,8 @@ pub struct Compaction {
 ///
 /// A backend offers it by [`StorageBackend::care`](crate::StorageBackend::care); one that has only some of it leaves
 /// the rest to the answers given here. The calls concern the place, not an open store: they need no `initialize`, and
-/// none of them creates or migrates anything. All but [`compact`](Care::compact) write nothing.
+/// none of them creates or migrates anything. All but [`compact`](Care::compact) and [`destroy`](Care::destroy) write
+/// nothing.
 #[async_trait]
 pub trait Care: Debug + Send + Sync {
     /// What is at the store's place.
@@ -99,5 +100,13 @@ pub trait Care: Debug + Send + Sync {
     /// `Unsupported` where the backend has nothing to give back, `Unavailable` while others hold the store.
     async fn compact(&self) -> Result<Compaction> {
         Err(StorageError::unsupported("this backend has nothing to compact"))
+    }
+
+    /// Removes the store from its place, with all that it holds, for ever.
+    ///
+    /// # Errors
+    /// `Unsupported` where that is not the backend's to do, `Corrupt` when what is there is not ours: it is left alone.
+    async fn destroy(&self) -> Result<()> {
+        Err(StorageError::unsupported("this backend does not remove its stores"))
     }
 }

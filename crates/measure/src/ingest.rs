@@ -172,7 +172,7 @@ async fn ingest_dyn(store: &Arc<SqliteStore>, snapshots: &[Snapshot], round: u64
 
 /// Hands all snapshots over, [`IN_FLIGHT`] at once, and waits for every acknowledgement. The batches are built before
 /// the clock starts.
-async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapshot], round: u64) -> Duration {
+pub(crate) async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapshot], round: u64) -> Duration {
     let batches: Vec<IngestBatch> = snapshots.iter().map(|snapshot| batch(snapshot, round)).collect();
     let began = std::time::Instant::now();
     let mut acknowledged = stream::iter(batches)
@@ -241,7 +241,8 @@ fn size_of(path: &Path) -> f64 {
     std::fs::metadata(path).expect("the file is there").len() as f64
 }
 
+/// How many a second.
 #[expect(clippy::cast_precision_loss, reason = "counts of this size fit 52 bits")]
-fn rate_of(count: usize, took: Duration) -> f64 {
+pub(crate) fn rate_of(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }

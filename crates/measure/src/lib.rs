@@ -5,5 +5,6 @@ pub mod candidates;
 pub mod corpus;
 pub mod ingest;
 pub mod parsing;
+pub mod peer;
 pub mod random;
 pub mod table;

@@ -1,6 +1,7 @@
 //! The care of a schema: what stands there, how large it is, whether it is sound, tidying it up.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use feedspine_core::{Care, CheckReport, Compaction, Result, Standing, StorageError, StoreSize, TableSize};
@@ -78,7 +79,28 @@ impl Care for PostgresStore {
         let bytes_after = self.cared_for(async |session| bytes(session, schema).await).await?;
         Ok(Compaction { bytes_before, bytes_after })
     }
+
+    async fn destroy(&self) -> Result<()> {
+        if self.standing().await? == Standing::Nothing {
+            return Ok(());
+        }
+        let pool = self.any_pool()?;
+        let removal = async {
+            let session = pool.migrating().await?;
+            match session.batch(&format!("DROP SCHEMA {} CASCADE", self.settings.schema.as_str())).await {
+                Ok(()) => session.commit(PATIENCE).await,
+                Err(fault) => {
+                    session.end();
+                    Err(fault)
+                }
+            }
+        };
+        removal.await.map_err(Fault::into_error)
+    }
 }
+
+/// How long the answer to a COMMIT is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl PostgresStore {
     /// Does something in a transaction that leaves no trace.

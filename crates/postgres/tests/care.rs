@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             trial(&server, "what_is_not_as_it_was_made_is_told_apart_from_what_was_added", shape),
             trial(&server, "a_role_that_may_only_read_is_told_what_was_not_checked", little_rights),
             trial(&server, "compacting_loses_nothing", compacting),
+            trial(&server, "a_store_is_removed_and_nothing_else", destroying),
             trial(&server, "a_newer_schema_is_named_and_not_touched", newer),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -137,4 +138,18 @@ async fn newer(place: Place) {
     assert_eq!(store.standing().await.unwrap(), Standing::Store { schema_version: 99 });
     assert_eq!(store.check().await.unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(store.compact().await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+async fn destroying(place: Place) {
+    filled(&place).await.close().await.unwrap();
+    let neighbour = format!("{}_neighbour", place.schema());
+    let client = stranger(&place).await;
+    client.batch_execute(&format!("CREATE SCHEMA {neighbour}; CREATE TABLE {neighbour}.a ()")).await.unwrap();
+    store(&place).destroy().await.unwrap();
+    assert_eq!(store(&place).standing().await.unwrap(), Standing::Nothing);
+    store(&place).destroy().await.unwrap();
+    let url = place.url().replacen(place.schema(), &neighbour, 1);
+    let error = PostgresStore::from_url(&url).unwrap().destroy().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    client.batch_execute(&format!("DROP TABLE {neighbour}.a; DROP SCHEMA {neighbour}")).await.unwrap();
 }

@@ -11,6 +11,8 @@ mod opml;
 mod records;
 mod sql;
 mod status;
+#[cfg(feature = "kit")]
+mod storage;
 mod whole;
 mod words;
 
@@ -51,6 +53,8 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Export(export) => whole::export(export, context).await,
         Command::Import(import) => whole::import(import, context).await,
         Command::Db(db) => db::run(db, context).await,
+        #[cfg(feature = "kit")]
+        Command::Storage(storage) => storage::run(storage, context).await,
         Command::Config(config) => Ok(config::run(config, context)),
     }
 }

@@ -8,6 +8,7 @@ mod finding;
 mod interrupt;
 mod kill;
 mod site;
+mod storage;
 mod support;
 mod together;
 mod whole;

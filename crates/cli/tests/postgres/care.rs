@@ -1,5 +1,6 @@
 //! The store as a whole, on a server.
 
+use crate::execute;
 use crate::server::Place;
 use crate::support::{at, list, members, number, text};
 use crate::user_of;
@@ -27,4 +28,20 @@ pub(crate) fn a_store_is_looked_after(place: &Place) {
     assert_eq!(at(&user.ask(&["db", "check"]), "sound").to_string(), "true");
     assert_eq!(user.run(&["db", "compact", "--dry-run"]).code, 0);
     assert!(user.run(&["db", "compact"]).stdout.starts_with("compacted: "));
+}
+
+pub(crate) fn the_kit_runs(place: &Place) {
+    let user = user_of("memory:");
+    let report = user.ask(&["storage", "check", place.url(), "--destroy-data", "--only", "lifecycle::"]);
+    assert_eq!((number(&report, "failed"), number(&report, "passed") > 3), (0, true), "{report}");
+    let report = user.ask(&["storage", "check", place.url(), "--destroy-data", "--only", "state::feeds"]);
+    assert_eq!((number(&report, "failed"), number(&report, "passed") > 3), (0, true), "{report}");
+    // The server of tests is shared: what is looked for are schemas that begin with this one's name.
+    let beside = format!("{}_check_", &place.schema()[..place.schema().len().min(36)]);
+    let none = format!(
+        "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_namespace WHERE starts_with(nspname, '{beside}')
+                                            OR nspname = '{}'), 'a schema is left'; END $$",
+        place.schema()
+    );
+    execute(place, &none);
 }
