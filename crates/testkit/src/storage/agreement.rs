@@ -10,7 +10,7 @@ use feedspine_core::{
 };
 
 use super::Subject;
-use super::calls::{Call, Scope};
+use super::calls::{Call, Scope, events, first_difference, log};
 use super::query::{random_order, random_selection};
 use crate::check::{checks, ensure_eq};
 use crate::noise::Noise;
@@ -106,7 +106,8 @@ impl Pair {
 
     async fn compare(&self, number: u32) -> Verdict {
         let (found, right) = (scope().read(&*self.store).await?, scope().read(&self.memory).await?);
-        match found.difference(&right) {
+        let logs = (events(log(&*self.store).await?), events(log(&self.memory).await?));
+        match found.difference(&right).or_else(|| first_difference("changes", &logs.0, &logs.1)) {
             None => Ok(()),
             Some(difference) => {
                 Err(Failure::broken(format!("after call {number} of seed {}: {difference}", self.seed)))

@@ -1,5 +1,8 @@
 //! [`Call`]: a write as a value, so that several stores can be told the same; [`Scope`]: all that they then say they hold.
 
+use std::fmt::Debug;
+
+use feedspine_core::transfer::Row;
 use feedspine_core::{
     Applied, Change, ErrorKind, Event, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey, Observation,
     Page, PageRequest, Quarantined, Record, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend, StorageError,
@@ -67,12 +70,11 @@ pub struct Scope {
     pub feeds: Vec<FeedId>,
 }
 
-/// Everything that can be read of a store within a [`Scope`], positions in the change log excepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything that can be read of a store within a [`Scope`]; the change log is read with [`follow`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
     pub(crate) keys: Vec<OfKey>,
     pub(crate) feeds: Vec<OfFeed>,
-    log: Vec<Event>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,11 +109,8 @@ impl Scope {
         let mut keys = Vec::new();
         for ((key, rows), seen) in self.keys.iter().zip(rows.chunks(Layer::ALL.len())).zip(seen) {
             let mut versions = Vec::new();
-            if let Some(id) = rows.iter().flatten().map(|row| row.id).next() {
-                // Also where there is no row: what was deleted must be gone.
-                for layer in Layer::ALL {
-                    versions.extend(whole(store.versions_page(id, layer, &page).await?)?);
-                }
+            for row in rows.iter().flatten() {
+                versions.extend(whole(store.versions_page(row.id, row.layer, &page).await?)?);
             }
             let sightings = whole(store.sightings_page(key, &page).await?)?;
             keys.push(OfKey { key: key.clone(), rows: rows.to_vec(), versions, sightings, seen });
@@ -123,8 +122,7 @@ impl Scope {
             let quarantine = whole(store.rejects_page(feed, &page).await?)?;
             feeds.push(OfFeed { feed, cursor, ledger, quarantine });
         }
-        let log = log(store).await?.into_iter().map(|change| change.event).collect();
-        Ok(Holdings { keys, feeds, log })
+        Ok(Holdings { keys, feeds })
     }
 }
 
@@ -135,31 +133,94 @@ fn whole<T>(page: Page<T>) -> Verdict<Vec<T>> {
 
 /// The whole change log.
 pub(crate) async fn log(store: &dyn StorageBackend) -> Verdict<Vec<Change>> {
-    let (mut after, mut changes) = (Seq::start(), Vec::new());
+    follow(store, &Seq::start()).await
+}
+
+/// The changes after a position.
+///
+/// # Errors
+/// A question that failed, positions that do not ascend.
+pub async fn follow(store: &dyn StorageBackend, after: &Seq) -> Verdict<Vec<Change>> {
+    let mut changes: Vec<Change> = Vec::new();
     loop {
+        let after = changes.last().map_or(after, |last| &last.seq).clone();
         let found = store.changes(&after, PageRequest::first(PAGE).limit).await?;
-        if found.is_empty() {
-            return Ok(changes);
-        }
+        let ended = found.len() < PAGE;
         for change in found {
-            ensure!(change.seq > after, "positions do not ascend: {} follows {after}", change.seq);
-            after = change.seq.clone();
+            let last = changes.last().map_or(&after, |last| &last.seq);
+            ensure!(change.seq > *last, "positions do not ascend: {} follows {last}", change.seq);
             changes.push(change);
+        }
+        if ended {
+            return Ok(changes);
         }
     }
 }
 
+/// The first entry that is not as in `right`, and how: `None` when nothing differs.
+pub fn first_difference<T: PartialEq + Debug>(what: &str, found: &[T], right: &[T]) -> Option<String> {
+    let place = found.iter().zip(right).position(|(found, right)| found != right);
+    let place = place.or_else(|| (found.len() != right.len()).then(|| found.len().min(right.len())))?;
+    let (found, right) = (format!("{:#?}", found.get(place)), format!("{:#?}", right.get(place)));
+    Some(format!("{what} differ at {place}\n{}", differing_lines(&found, &right)))
+}
+
+/// The lines between those that both texts begin and end with, and a few of the former.
+fn differing_lines(found: &str, right: &str) -> String {
+    const CONTEXT: usize = 6;
+    let (found, right): (Vec<&str>, Vec<&str>) = (found.lines().collect(), right.lines().collect());
+    let first = found.iter().zip(&right).take_while(|(found, right)| found == right).count();
+    let left = found.len().min(right.len()) - first;
+    let last =
+        found.iter().rev().zip(right.iter().rev()).take(left).take_while(|(found, right)| found == right).count();
+    let mut lines: Vec<String> =
+        found[first.saturating_sub(CONTEXT)..first].iter().map(|line| format!("          {line}")).collect();
+    lines.extend(found[first..found.len() - last].iter().map(|line| format!("  found:  {line}")));
+    lines.extend(right[first..right.len() - last].iter().map(|line| format!("  right:  {line}")));
+    lines.join("\n")
+}
+
 impl Holdings {
-    /// The first thing that is not as in `right`: what is held, and what should be; `None` when nothing differs.
+    /// The first thing that is not as in `right`.
     pub fn difference(&self, right: &Self) -> Option<String> {
-        fn first<T: PartialEq + std::fmt::Debug>(what: &str, found: &[T], right: &[T]) -> Option<String> {
-            let place = found.iter().zip(right).position(|(found, right)| found != right);
-            let place = place.or_else(|| (found.len() != right.len()).then(|| found.len().min(right.len())))?;
-            let (found, right) = (found.get(place), right.get(place));
-            Some(format!("{what} differ at {place}\n  found: {found:#?}\n  right: {right:#?}"))
+        first_difference("keys", &self.keys, &right.keys)
+            .or_else(|| first_difference("feeds", &self.feeds, &right.feeds))
+    }
+
+    /// The keys and feeds that are not as they were.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> Scope {
+        let keys = self.keys.iter().filter(|now| !before.keys.contains(now)).map(|now| now.key.clone());
+        let feeds = self.feeds.iter().filter(|now| !before.feeds.contains(now)).map(|now| now.feed);
+        Scope { keys: keys.collect(), feeds: feeds.collect() }
+    }
+
+    /// What lies within a narrower scope.
+    #[must_use]
+    pub fn within(&self, scope: &Scope) -> Self {
+        let keys = self.keys.iter().filter(|held| scope.keys.contains(&held.key));
+        let feeds = self.feeds.iter().filter(|held| scope.feeds.contains(&held.feed));
+        Self { keys: keys.cloned().collect(), feeds: feeds.cloned().collect() }
+    }
+}
+
+/// The changes as events: positions are each store's own.
+pub fn events(changes: Vec<Change>) -> Vec<Event> {
+    changes.into_iter().map(|change| change.event).collect()
+}
+
+/// Everything that a store exports; `None` when it cannot.
+///
+/// # Errors
+/// The export failed.
+pub async fn exported(store: &dyn StorageBackend) -> Verdict<Option<Vec<Row>>> {
+    let Some(transfer) = store.transfer() else { return Ok(None) };
+    let (mut export, mut rows) = (transfer.export().await?, Vec::new());
+    loop {
+        let some = export.next().await?;
+        if some.is_empty() {
+            return Ok(Some(rows));
         }
-        first("keys", &self.keys, &right.keys)
-            .or_else(|| first("feeds", &self.feeds, &right.feeds))
-            .or_else(|| first("changes", &self.log, &right.log))
+        rows.extend(some);
     }
 }
