@@ -1,4 +1,4 @@
-//! The contributor and CI runner: `cargo xtask test|corpora|bench|fixture`.
+//! The contributor and CI runner: `cargo xtask test|corpora|bench|fixture|docs`.
 //!
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
@@ -18,6 +18,7 @@ commands:
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md);
             --peer: side by side with the Python original instead
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres [NAME]
+  docs      write the pages of docs/reference that are made from the code
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         "corpora" => steps::measure("corpora", &rest),
         "bench" => steps::bench(&rest),
         "fixture" => steps::fixture(&rest),
+        "docs" => steps::docs(&rest),
         _ => {
             say(USAGE);
             return ExitCode::from(2);

@@ -107,6 +107,14 @@ pub(crate) fn fixture(arguments: &[String]) -> Result<(), String> {
     cargo("fixture", &["run", "--quiet", "--locked", "--package", &package, "--example", "fixture", "--", &name])
 }
 
+/// Writes the pages of docs/reference that are made from the code.
+pub(crate) fn docs(arguments: &[String]) -> Result<(), String> {
+    if let Some(unknown) = arguments.first() {
+        return Err(format!("docs takes no argument, and got {unknown:?}"));
+    }
+    cargo("docs", &["run", "--quiet", "--locked", "--package", "feedspine-testkit", "--example", "reference"])
+}
+
 /// Such as `2026-11-25-9c24a16`.
 fn day_and_commit() -> Result<String, String> {
     let asked = Command::new("git").args(["log", "-1", "--format=%cs-%h"]).current_dir(root()).output();

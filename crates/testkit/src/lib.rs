@@ -49,6 +49,7 @@
 
 mod check;
 mod noise;
+pub mod reference;
 mod script;
 pub mod state;
 pub mod storage;
