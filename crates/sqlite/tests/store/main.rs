@@ -3,9 +3,11 @@
 
 mod answers;
 mod care;
+mod disk;
 mod durable;
 mod file;
 mod growth;
+mod kill;
 mod support;
 mod upgrades;
 mod writer;
