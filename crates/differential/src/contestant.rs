@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Applied, ErrorKind, MemoryStore, NaturalKey, PageRequest, Query, Record, Result, Selection, Seq, StorageBackend,
-    StorageError,
+    Applied, Change, ErrorKind, MemoryStore, NaturalKey, PageRequest, Query, Record, Result, Selection, Seq,
+    StorageBackend, StorageError,
 };
 use feedspine_testkit::storage::StorageProvider;
 use feedspine_testkit::storage::calls::{Holdings, Scope};
@@ -134,11 +134,21 @@ pub(crate) struct Contestant<'a> {
     pub(crate) named: Vec<NaturalKey>,
 }
 
-/// How far a change log was read.
+/// How far a store's change log was read, and the reference's to compare with it.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     pub(crate) after: Seq,
-    pub(crate) count: usize,
+    pub(crate) reference: Seq,
+}
+
+impl Followed {
+    pub(crate) fn advance(&mut self, found: &[Change], right: &[Change]) {
+        for (position, changes) in [(&mut self.after, found), (&mut self.reference, right)] {
+            if let Some(last) = changes.last() {
+                *position = last.seq.clone();
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Contestant<'_> {

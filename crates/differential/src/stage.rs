@@ -1,6 +1,6 @@
 //! [`Stage`]: all stores of one sequence, and how they are compared.
 
-use feedspine_core::{NaturalKey, RecordName, Result, Seq, StorageBackend, StorageError};
+use feedspine_core::{NaturalKey, RecordName, Result, StorageBackend, StorageError};
 use feedspine_testkit::Failure;
 use feedspine_testkit::storage::calls::{Call, Holdings, Scope, events, exported, first_difference, follow};
 
@@ -156,12 +156,9 @@ impl Reference {
     ) -> Result<Option<String>, String> {
         let name = contestant.name();
         let found = follow(store, &contestant.log.after).await.map_err(unread(name))?;
-        let right = events(follow(&self.store, &Seq::start()).await.map_err(unread(REFERENCE))?);
-        let right = right.get(contestant.log.count..).unwrap_or_default();
-        if let Some(last) = found.last() {
-            contestant.log = Followed { after: last.seq.clone(), count: contestant.log.count + found.len() };
-        }
-        if let Some(difference) = first_difference("changes", &events(found), right) {
+        let right = follow(&self.store, &contestant.log.reference).await.map_err(unread(REFERENCE))?;
+        contestant.log.advance(&found, &right);
+        if let Some(difference) = first_difference("changes", &events(found), &events(right)) {
             return Ok(Some(difference));
         }
         let Some(rows) = exported(store).await.map_err(unread(name))? else { return Ok(None) };
