@@ -63,6 +63,30 @@ impl App {
         self
     }
 
+    /// Says where `storage check` may make fresh stores of a backend of yours, one for each check.
+    ///
+    /// `beside` is given what stands after the colon in the URL, and a suffix that no other store has; it answers what
+    /// stands after the colon for the fresh one. `remove` is given that when the check is over, and removes what is there.
+    ///
+    /// ```no_run
+    /// # use feedspine::core::MemoryStore;
+    /// # use feedspine_cli::{App, Stores};
+    /// let app = App::new()
+    ///     .with_backend("mine", |_path| Ok(Stores::records(MemoryStore::new())))
+    ///     .with_places("mine", |path, suffix| format!("{path}{suffix}"), |path| drop(std::fs::remove_file(path)));
+    /// ```
+    #[cfg(feature = "kit")]
+    #[must_use]
+    pub fn with_places(
+        mut self,
+        scheme: &str,
+        beside: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+        remove: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        self.backends.place(scheme, crate::stores::Places { beside: Arc::new(beside), remove: Arc::new(remove) });
+        self
+    }
+
     /// Runs the command that this process was started with.
     pub fn run(self) -> ExitCode {
         self.run_with(&std::env::args_os().collect::<Vec<_>>())

@@ -11,7 +11,7 @@ use feedspine_testkit::state::{self, StateProvider};
 use feedspine_testkit::storage::{self, StorageProvider};
 use feedspine_testkit::{Failure, Verdict};
 
-use crate::stores::{Backends, DUCKDB, Factory, POSTGRES, Stores, file_path, misnamed};
+use crate::stores::{self, Backends, DUCKDB, Factory, POSTGRES, Stores, file_path, misnamed};
 
 /// What names a schema in the URLs of PostgreSQL, and the schema of those that name none.
 const SCHEMA: (&str, &str) = ("schema", "feedspine");
@@ -19,7 +19,7 @@ const SCHEMA: (&str, &str) = ("schema", "feedspine");
 const SCHEMA_BYTES: usize = 36;
 
 /// Where fresh stores are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Beside {
     /// In this process.
     Memory,
@@ -27,6 +27,8 @@ enum Beside {
     File(PathBuf),
     /// Schemas beside this one: the URL before and after its name.
     Schema { before: String, name: String, after: String },
+    /// Where the binary's own backend says, for that place.
+    Own { places: stores::Places, rest: String },
 }
 
 /// Makes fresh stores of one backend.
@@ -73,14 +75,16 @@ impl Bench {
         let (factory, scheme, rest) = backends.factory(url)?;
         let Stores { storage, state } = factory(rest).map_err(|error| misnamed(shown, error))?;
         let is_durable = storage.info().capabilities.durable;
-        let beside = match scheme {
-            "sqlite" | DUCKDB => Beside::File(file_path(scheme, rest).map_err(|error| misnamed(shown, error))?),
-            _ if POSTGRES.contains(&scheme) => beside_schema(rest),
-            _ if !is_durable => Beside::Memory,
-            _ => {
+        let own = backends.places(scheme).map(|places| Beside::Own { places: places.clone(), rest: rest.to_owned() });
+        let beside = match (own, scheme) {
+            (Some(own), _) => own,
+            (None, "sqlite" | DUCKDB) => Beside::File(file_path(scheme, rest).map_err(|error| misnamed(shown, error))?),
+            (None, scheme) if POSTGRES.contains(&scheme) => beside_schema(rest),
+            (None, _) if !is_durable => Beside::Memory,
+            (None, scheme) => {
                 let message = format!("it is not known where fresh stores of {scheme}: could be made and removed");
                 return Err(OpError::usage("storage.no_places", message)
-                    .with_hint("run the kit in the backend's own tests: docs/guides/custom-storage.md says how"));
+                    .with_hint("say it with App::with_places, or run the kit in the backend's own tests"));
             }
         };
         Ok(Self { factory: Arc::clone(factory), beside, is_durable, keeps_state: state.is_some() })
@@ -113,6 +117,7 @@ impl Bench {
             Beside::Memory => String::new(),
             Beside::File(path) => format!("{}.check_{number}", path.display()),
             Beside::Schema { before, name, after } => format!("{before}{name}_check_{number}{after}"),
+            Beside::Own { places, rest } => (places.beside)(rest, &format!("_check_{number}")),
         }
     }
 }
@@ -139,6 +144,12 @@ impl Places {
             Beside::File(_) => {
                 for place in made {
                     remove_file(&place);
+                }
+                Ok(())
+            }
+            Beside::Own { places, .. } => {
+                for place in made {
+                    (places.remove)(&place);
                 }
                 Ok(())
             }
@@ -212,6 +223,22 @@ fn beside_schema(rest: &str) -> Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backend_of_ones_own_is_checked_where_it_says_and_only_then() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut backends = Backends::default();
+        backends.insert("mine", Arc::new(|rest| Ok(Stores::everything(feedspine_sqlite::SqliteStore::new(rest)))));
+        let url = format!("mine:{}", directory.path().join("store").display());
+        let error = Bench::new(&backends, &url, &url).err().unwrap();
+        assert_eq!(error.code(), "storage.no_places");
+        let beside = |rest: &str, suffix: &str| format!("{rest}{suffix}");
+        backends.place("mine", stores::Places { beside: Arc::new(beside), remove: Arc::new(remove_file) });
+        let bench = Bench::new(&backends, &url, &url).unwrap();
+        let check = bench.checks().into_iter().find(|check| check.full_name().contains("durability::")).unwrap();
+        bench.judge(&check).unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn a_fresh_schema_lies_beside_the_one_that_is_named() {

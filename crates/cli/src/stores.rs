@@ -43,18 +43,38 @@ pub(crate) const DUCKDB: &str = "duckdb";
 /// PostgreSQL's own names for its URLs.
 pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
+/// Makes, of what stands behind the scheme and a suffix that no other store has, what stands there for a fresh store.
+#[cfg(feature = "kit")]
+type Beside = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// How fresh stores of a backend are made beside one of its stores, and removed; see [`crate::App::with_places`].
+#[cfg(feature = "kit")]
+#[derive(Clone)]
+pub(crate) struct Places {
+    pub(crate) beside: Beside,
+    pub(crate) remove: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
 /// The backends that are known, by scheme.
-pub(crate) struct Backends(BTreeMap<String, Factory>);
+pub(crate) struct Backends {
+    factories: BTreeMap<String, Factory>,
+    #[cfg(feature = "kit")]
+    places: BTreeMap<String, Places>,
+}
 
 impl fmt::Debug for Backends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.factories.keys()).finish()
     }
 }
 
 impl Default for Backends {
     fn default() -> Self {
-        let mut backends = Self(BTreeMap::new());
+        let mut backends = Self {
+            factories: BTreeMap::new(),
+            #[cfg(feature = "kit")]
+            places: BTreeMap::new(),
+        };
         backends.insert("memory", Arc::new(|_| Ok(Stores::everything(MemoryStore::new()))));
         backends
             .insert("sqlite", Arc::new(|rest| Ok(Stores::everything(SqliteStore::new(file_path("sqlite", rest)?)))));
@@ -109,13 +129,25 @@ impl Found {
 
 impl Backends {
     pub(crate) fn insert(&mut self, scheme: &str, factory: Factory) {
-        self.0.insert(scheme.to_owned(), factory);
+        self.factories.insert(scheme.to_owned(), factory);
+    }
+
+    /// Says where fresh stores of a backend may be.
+    #[cfg(feature = "kit")]
+    pub(crate) fn place(&mut self, scheme: &str, places: Places) {
+        self.places.insert(scheme.to_owned(), places);
+    }
+
+    /// Where fresh stores of a backend may be, if that was said.
+    #[cfg(feature = "kit")]
+    pub(crate) fn places(&self, scheme: &str) -> Option<&Places> {
+        self.places.get(scheme)
     }
 
     /// The backend of a URL, and what the URL says behind the scheme.
     pub(crate) fn factory<'a>(&self, url: &'a str) -> Result<(&Factory, &'a str, &'a str), OpError> {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-        let factory = self.0.get(scheme).ok_or_else(|| self.unknown(url, scheme, &without_password(url)))?;
+        let factory = self.factories.get(scheme).ok_or_else(|| self.unknown(url, scheme, &without_password(url)))?;
         Ok((factory, scheme, rest))
     }
 
@@ -137,7 +169,7 @@ impl Backends {
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {
-        let known: Vec<String> = self.0.keys().map(|scheme| format!("{scheme}:")).collect();
+        let known: Vec<String> = self.factories.keys().map(|scheme| format!("{scheme}:")).collect();
         let message = if url.contains(':') {
             format!("cannot open {shown}: no backend is called {scheme:?}")
         } else {
