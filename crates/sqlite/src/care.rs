@@ -8,7 +8,7 @@ use feedspine_core::{Care, CheckReport, Compaction, ErrorKind, Result, Standing,
 use rusqlite::Connection;
 
 use crate::connect;
-use crate::error::{Failure, Fault, Outcome};
+use crate::error::{Fault, Outcome};
 use crate::schema::{self, Found};
 use crate::store::SqliteStore;
 
@@ -53,6 +53,7 @@ impl Care for SqliteStore {
         self.cared_for(|conn, path| {
             schema::check_version(version(conn)?)?;
             let bytes_before = bytes_on_disk(path);
+            conn.pragma_update(None, "synchronous", "full")?;
             conn.execute_batch("VACUUM")?;
             conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             Ok(Compaction { bytes_before, bytes_after: bytes_on_disk(path) })
@@ -120,10 +121,11 @@ fn log_bytes(path: &Path) -> u64 {
 fn check(conn: &Connection, version: u32) -> Outcome<CheckReport> {
     let mut report = CheckReport::default();
     report.examined.push("every page of the file, every row and every index (PRAGMA integrity_check)".to_owned());
-    report.faults.extend(integrity(conn)?);
+    let Some(faults) = unless_corrupt(integrity(conn), &mut report)? else { return Ok(report) };
+    report.faults.extend(faults);
+    let Some(mut found) = unless_corrupt(shape(conn), &mut report)? else { return Ok(report) };
     report.examined.push(format!("the tables, indexes and views of schema version {version}"));
-    let (expected, mut found) = (shape(&schema::pattern(version)?)?, shape(conn)?);
-    for (name, definition) in expected {
+    for (name, definition) in shape(&schema::pattern(version)?)? {
         match found.remove(&name) {
             None => report.faults.push(format!("the {name} is missing")),
             Some(other) if other != definition => report.faults.push(format!("the {name} is not as feedspine made it")),
@@ -134,25 +136,23 @@ fn check(conn: &Connection, version: u32) -> Outcome<CheckReport> {
     Ok(report)
 }
 
-/// What SQLite finds wrong. A file so damaged that it cannot go on looking is a finding as well.
-fn integrity(conn: &Connection) -> Outcome<Vec<String>> {
-    let mut faults = Vec::new();
-    let mut found = conn.prepare(&format!("PRAGMA integrity_check({MOST_FAULTS})"))?;
-    let mut rows = found.query([])?;
-    loop {
-        match rows.next() {
-            Ok(Some(row)) => faults.extend(Some(row.get::<_, String>(0)?).filter(|fault| fault != "ok")),
-            Ok(None) => return Ok(faults),
-            Err(error) => {
-                let failure = Failure::of(error);
-                if failure.kind() != ErrorKind::Corrupt {
-                    return Err(Fault::Storage(failure.to_error(feedspine_core::Applied::No)));
-                }
-                faults.push(failure.to_error(feedspine_core::Applied::No).to_string());
-                return Ok(faults);
-            }
+/// The answer; damage so great that there is none is a fault.
+fn unless_corrupt<T>(answer: Outcome<T>, report: &mut CheckReport) -> Outcome<Option<T>> {
+    match answer.map_err(Fault::into_error) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            report.faults.push(error.to_string());
+            Ok(None)
         }
+        Err(error) => Err(error.into()),
     }
+}
+
+/// What SQLite finds wrong, as far as it can go on looking.
+fn integrity(conn: &Connection) -> Outcome<Vec<String>> {
+    let mut look = conn.prepare(&format!("PRAGMA integrity_check({MOST_FAULTS})"))?;
+    let found: Vec<String> = look.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|fault| fault != "ok").collect())
 }
 
 /// Every table, index and view with its definition. Indexes that SQLite makes by itself have none.

@@ -90,10 +90,10 @@ pub(crate) fn open_reader(path: &Path, busy: Duration) -> Outcome<Connection> {
     Ok(conn)
 }
 
-/// A connection to a file that is there, for the care of it: nothing is created or migrated.
+/// A connection to a file that is there, for the care of it: nothing is created or migrated, and no table is needed.
 pub(crate) fn open_for_care(path: &Path, busy: Duration) -> Outcome<Connection> {
     check_library(rusqlite::version_number())?;
-    open_checkpointer(path, busy)
+    open(path, busy)
 }
 
 /// A further connection that moves the log into the file.

@@ -268,12 +268,12 @@ pub(crate) enum Found {
 pub(crate) fn look(conn: &Transaction<'_>) -> Outcome<Found> {
     let application_id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    // The header says it: a store whose tables cannot be read is still one of ours.
+    if application_id == APPLICATION_ID {
+        return Ok(Found::Ours(version));
+    }
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (application_id, version, tables) {
-        (APPLICATION_ID, version, _) => Found::Ours(version),
-        (0, 0, 0) => Found::Nothing,
-        _ => Found::Foreign,
-    })
+    Ok(if (application_id, version, tables) == (0, 0, 0) { Found::Nothing } else { Found::Foreign })
 }
 
 /// Takes the steps that are missing, all in one transaction; of two processes at once, the second finds nothing to do.

@@ -64,6 +64,19 @@ async fn a_damaged_page_is_a_fault() {
 }
 
 #[tokio::test]
+async fn any_damaged_page_behind_the_first_is_a_fault_and_not_an_error() {
+    let directory = TempDir::new().unwrap();
+    let path = filled(directory.path(), 20).await;
+    let whole = fs::read(&path).unwrap();
+    for page in (8_192..whole.len()).step_by(8_192) {
+        let mut file = whole.clone();
+        file[page..page + 64].fill(0xA5);
+        fs::write(&path, &file).unwrap();
+        assert!(!checked(&path).await.faults.is_empty(), "page {}", page / 8_192 + 1);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_as_it_was_made_is_told_apart_from_what_was_added() {
     let directory = TempDir::new().unwrap();
     let path = filled(directory.path(), 1).await;
