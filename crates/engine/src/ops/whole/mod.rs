@@ -178,6 +178,7 @@ impl StoreCare {
         self.storage().transfer().ok_or_else(|| {
             let name = self.storage().info().name;
             OpError::usage("storage.no_transfer", format!("the backend {name} does not export and import its rows"))
+                .with_hint("its own tools may back it up; a backend offers this by the contract Transfer")
         })
     }
 }
