@@ -1,7 +1,11 @@
 //! Lists of feeds: listparser's own suite in its names, other projects' files, and the hostile cases.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use feedspine::core::MemoryStore;
+use feedspine::ops::{EntryOutcome, ImportOpml, ImportedEntry, OpmlImport};
+use feedspine::{Engine, OpError, Settings};
 use feedspine_parse::{Dated, Input, Limits, ListedPlace, Opml, OpmlError, parse_opml};
 use serde_json::{Value, json};
 
@@ -17,10 +21,14 @@ pub(crate) fn run(dir: &Path, report: &mut Report) -> Result<(), String> {
             measure.unmapped += 1;
             continue;
         }
-        let answer = listed(&read::body(dir, &row)?);
+        let body = read::body(dir, &row)?;
+        let answer = listed(&body);
         let checks: &[Value] = row["checks"].as_array().map_or(&[], Vec::as_slice);
         let outcome = match answer {
-            Ok(answer) => checks.iter().try_for_each(|check| checks::holds(&value(&answer), check)),
+            Ok(answer) => {
+                let holds = checks.iter().try_for_each(|check| checks::holds(&value(&answer), check));
+                holds.and_then(|()| refused(&row, &body))
+            }
             Err(message) => Err(format!("panicked: {message}")),
         };
         measure.row(path, outcome);
@@ -91,10 +99,46 @@ fn hostile_cases(dir: &Path, report: &mut Report) -> Result<(), String> {
 }
 
 fn case(expect: &Value, body: &[u8]) -> Result<(), String> {
-    let outcome = match listed(body).map_err(|message| format!("panicked: {message}"))? {
-        Ok(list) => json!({ "run": "ok", "records": list.feeds.len() }),
-        Err(error) => json!({ "run": "reject", "class": error.code() }),
+    let (outcome, repeated) = match imported(body)? {
+        Ok(import) => {
+            let (records, rejected) = (import.count(EntryOutcome::Added), import.count(EntryOutcome::Refused));
+            let repeated = import.count(EntryOutcome::Repeated);
+            let partial = json!({ "run": "partial", "records": records, "rejected": rejected });
+            (if rejected == 0 { json!({ "run": "ok", "records": records }) } else { partial }, repeated)
+        }
+        Err(error) => (json!({ "run": "reject", "class": error.code() }), 0),
     };
     let wanted = expect["any"].as_array().map_or(&[][..], Vec::as_slice);
-    if wanted.contains(&outcome) { Ok(()) } else { Err(format!("ended as {outcome}")) }
+    if !wanted.contains(&outcome) {
+        return Err(format!("ended as {outcome}"));
+    }
+    match expect["duplicates"].as_u64() {
+        Some(duplicates) if duplicates != repeated as u64 => Err(format!("{repeated} repeated, not {duplicates}")),
+        _ => Ok(()),
+    }
+}
+
+/// Takes a list in as a user would, into an engine of its own; `Err` is a panic.
+fn imported(bytes: &[u8]) -> Result<Result<OpmlImport, OpError>, String> {
+    let request = ImportOpml { bytes: bytes.to_vec(), name: "list".into(), tags: Vec::new(), allow_private: false };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    read::guarded(|| {
+        runtime.block_on(async {
+            let store = Arc::new(MemoryStore::new());
+            Engine::open(store.clone(), store, Settings::default()).await?.import_opml(request).await
+        })
+    })
+}
+
+/// Addresses that are commands of other programs must not become feeds.
+fn refused(row: &Value, body: &[u8]) -> Result<(), String> {
+    let must: Vec<&str> =
+        row["must_refuse"].as_array().map_or(&[][..], Vec::as_slice).iter().filter_map(Value::as_str).collect();
+    if must.is_empty() {
+        return Ok(());
+    }
+    let import = imported(body)?.map_err(|error| error.to_string())?;
+    let taken = |entry: &&ImportedEntry| must.contains(&entry.address.as_str()) && entry.feed.is_some();
+    import.entries.iter().find(taken).map_or(Ok(()), |entry| Err(format!("{} became a feed", entry.address)))
 }
