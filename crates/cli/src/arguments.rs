@@ -141,6 +141,8 @@ pub(crate) enum Command {
     History(History),
     /// List when and where a record was seen
     Sightings(Sightings),
+    /// List items that could not be taken, each with its reason, newest first
+    Rejects(Rejects),
     /// Ask a question in SQL, where the store has one: duckdb:
     #[command(after_help = AFTER_SQL_HELP)]
     Sql(Sql),
@@ -309,6 +311,18 @@ pub(crate) struct Sightings {
     pub(crate) record: String,
     #[command(flatten)]
     pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rejects {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+    /// Only those of this code, or of the codes that begin with it and a dot
+    #[arg(long)]
+    pub(crate) code: Option<String>,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = at_least_one)]
+    pub(crate) limit: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]

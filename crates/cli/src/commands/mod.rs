@@ -9,6 +9,7 @@ mod feeds;
 mod history;
 mod opml;
 mod records;
+mod rejects;
 mod sql;
 mod status;
 #[cfg(feature = "kit")]
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Show(show) => records::show(show, context).await,
         Command::History(history) => history::run(history, context).await,
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
+        Command::Rejects(rejects) => rejects::run(rejects, context).await,
         Command::Sql(sql) => sql::run(sql, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
         Command::Opml(opml) => opml::run(opml, context).await,

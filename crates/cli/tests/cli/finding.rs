@@ -135,6 +135,23 @@ fn what_is_no_list_is_refused() {
 }
 
 #[test]
+fn rejects_are_listed_with_their_reason_and_filtered() {
+    let user = User::new();
+    user.file("odd.xml", rss(&[("a", "One"), (&"k".repeat(3_000), "Two"), ("c", &"t".repeat(70_000))]));
+    user.ask(&["add", "odd.xml"]);
+    user.ask(&["collect"]);
+    let told = user.ask(&["rejects"]);
+    assert_eq!((number(&told, "total"), text(&told, "items.0.code")), (2, "field.too_long"));
+    assert_eq!(members(at(&told, "items.0")), "code excerpt feed fetch key namespace ordinal reason recorded_at");
+    let ran = user.run(&["rejects", "odd", "--code", "key"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{ran:?}");
+    assert!(ran.stdout.contains("key.too_long") && ran.stdout.contains("3000 bytes"), "{ran:?}");
+    assert!(user.run(&["rejects", "-n", "1"]).stderr.contains("1 reject before these"));
+    assert_eq!(user.run(&["rejects", "--code", "none"]).stderr, "nothing was rejected\n");
+    assert_eq!(user.run(&["rejects", "nobody"]).code, 5);
+}
+
+#[test]
 fn diagnose_tells_every_step_and_begins_no_store() {
     let user = User::new();
     user.file("odd.xml", "<rss version='2.0'><channel><title>A & B</title><item><guid>1</guid></item></channel></rss>");

@@ -1,7 +1,5 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
-use std::collections::VecDeque;
-
 use feedspine_core::{
     Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json, Page,
     PageRequest, Part, Quarantined, StorageError, Timestamp,
@@ -97,7 +95,7 @@ impl Engine {
         let cursor = self.storage().cursor(feed.id).await?;
         let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_SHOWN)).await?.items;
         let ledger = self.ledger_figures(&feed).await?;
-        let rejects = self.last_rejects(&feed).await?;
+        let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
         Ok(FeedView { feed, cursor, fetches, ledger, rejects })
     }
 
@@ -186,23 +184,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// The quarantine is read from its beginning: it is short, or it is the trouble.
-    async fn last_rejects(&self, feed: &Feed) -> Result<Vec<Quarantined>, OpError> {
-        let mut last = VecDeque::with_capacity(REJECTS_SHOWN + 1);
-        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
-        loop {
-            let found = self.storage().rejects_page(feed.id, &page).await?;
-            for reject in found.items {
-                last.push_front(reject);
-                last.truncate(REJECTS_SHOWN);
-            }
-            match found.next {
-                Some(next) => page.after = Some(next),
-                None => return Ok(last.into()),
-            }
-        }
     }
 
     async fn ledger_figures(&self, feed: &Feed) -> Result<LedgerFigures, OpError> {

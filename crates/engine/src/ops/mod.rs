@@ -15,6 +15,7 @@
 //! | [`show`](crate::Engine::show) | an id or a key | [`RecordView`] |
 //! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
 //! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
+//! | [`rejects`](crate::Engine::rejects) | [`ListRejects`] | [`RejectList`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
 //!
 //! A store as a whole is looked after by [`StoreCare`], which opens nothing:
@@ -40,6 +41,7 @@ mod json;
 mod lookup;
 mod opml;
 mod records;
+mod rejects;
 mod sql;
 mod status;
 mod tags;
@@ -57,6 +59,7 @@ pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
 pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
+pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
 pub use whole::{Contents, Packing, Verified, WriteOutcome, Written};

@@ -10,4 +10,5 @@ mod lists;
 mod origin;
 mod polls;
 mod proxy;
+mod rejects;
 mod support;
