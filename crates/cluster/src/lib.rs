@@ -1,7 +1,7 @@
 //! A private PostgreSQL cluster, and a PgBouncer before it, for tests and measurements.
 //!
 //! Everything lies in a temporary directory, listens on loopback only, runs as a user that is not root, and ends with
-//! the value that started it. Nothing is durable beyond the process: the server does not wait for the disk.
+//! the value that started it. Tests do not wait for the disk; measurements do.
 
 mod owner;
 mod pooler;
@@ -30,9 +30,8 @@ pub const GUARDED: &str = "guarded";
 /// How long a server may take to answer after its start, a recovery included.
 const START: Duration = Duration::from_mins(1);
 
-/// What the server is told: room for many test stores at once, and no waiting for the disk.
-const SETTINGS: [&str; 6] = [
-    "fsync=off",
+/// What the server is told: room for many test stores at once.
+const SETTINGS: [&str; 5] = [
     "max_connections=200",
     "max_locks_per_transaction=256",
     "shared_buffers=256MB",
@@ -40,10 +39,20 @@ const SETTINGS: [&str; 6] = [
     "autovacuum_naptime=10s",
 ];
 
+/// Whether a server waits for the disk before it acknowledges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// It does, as a server in earnest must: for measurements.
+    Awaited,
+    /// It does not: nothing outlives the machine, and tests are faster.
+    Trusted,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Cluster {
     programs: PathBuf,
+    disk: Disk,
     owner: Owner,
     port: u16,
     process: Option<Process>,
@@ -52,11 +61,19 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a cluster in a temporary directory and starts it.
+    /// Makes a cluster for tests in a temporary directory and starts it.
     ///
     /// # Errors
     /// What is missing or what failed, in words for a person.
     pub fn start() -> Result<Self, String> {
+        Self::start_on(Disk::Trusted)
+    }
+
+    /// Makes a cluster in a temporary directory and starts it.
+    ///
+    /// # Errors
+    /// What is missing or what failed, in words for a person.
+    pub fn start_on(disk: Disk) -> Result<Self, String> {
         let programs = programs()?;
         let owner = Owner::of_servers()?;
         let place =
@@ -67,7 +84,7 @@ impl Cluster {
         initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username", ROLE, "--pgdata"]);
         process::run(initdb.arg(&data))?;
         guard(&data.join("pg_hba.conf"))?;
-        let mut cluster = Self { programs, owner, port: free_port()?, process: None, place };
+        let mut cluster = Self { programs, disk, owner, port: free_port()?, process: None, place };
         cluster.begin()?;
         let mut create = cluster.client("createdb");
         process::run(create.arg(ROLE))?;
@@ -125,7 +142,8 @@ impl Cluster {
         let mut server = self.owner.command(&self.programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(self.place.path());
         server.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        for setting in SETTINGS {
+        let fsync = if self.disk == Disk::Awaited { "fsync=on" } else { "fsync=off" };
+        for setting in SETTINGS.into_iter().chain([fsync]) {
             server.args(["-c", setting]);
         }
         let mut process = Process::start(server, &self.place.path().join("server.log"))?;
