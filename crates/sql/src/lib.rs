@@ -7,6 +7,7 @@
 
 mod dialect;
 mod filter;
+pub mod manifest;
 mod order;
 mod paths;
 pub mod wire;
