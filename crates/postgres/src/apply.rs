@@ -3,9 +3,9 @@
 //! UNNEST of arrays was as fast as COPY into a temporary
 //! table (38 000 rows/s against 40 000), which would need a table in every session.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
-use feedspine_core::ingest::{ClosedSpan, Loaded, OpenSpan, Part, Point, Prepared, Shown, WritePlan};
+use feedspine_core::ingest::{ClosedSpan, OpenSpan, Part, Point, Prepared, Present, WritePlan};
 use feedspine_core::{KeyRule, Layer, NaturalKey, RecordId, SpanEnd, Timestamp, VersionNo};
 use uuid::Uuid;
 
@@ -14,56 +14,90 @@ use crate::changes;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::LedgerRow;
-use crate::rows;
+use crate::manifest::{self, OpenSpans};
+use crate::rows::{self, corrupt};
 use crate::session::{Session, both};
 
 /// The most bytes of content that one statement carries: far below the server's 1 GB for a message.
 const STATEMENT_BYTES: usize = 16 << 20;
 
-/// Writes everything that a plan says. `begun` when the fetch has a row in the ledger already.
-pub(crate) async fn apply(
-    session: &Session,
-    prepared: &Prepared,
-    mut feed: FeedRow,
-    begun: bool,
-    loaded: &Loaded,
-    plan: &WritePlan,
-) -> Outcome<()> {
-    let batch = prepared.batch();
-    let target = Target { session, feed: rows::feed_uuid(batch.feed), fetch: rows::fetch_uuid(batch.fetch) };
-    let setback = plan.report.round.is_some() && feed.observed_at.is_some_and(|last| batch.observed_at < last);
-    let reject_place = feed.rejects;
-    feed.state = plan.feed.clone();
-    feed.rejects += i64::try_from(plan.rejects.len()).unwrap_or(i64::MAX);
-    feed.observations += i64::from(!begun);
-    if plan.report.round.is_some() {
-        feed.observed_at = Some(batch.observed_at);
+/// Where a plan is applied.
+pub(crate) struct Target {
+    pub(crate) feed: FeedRow,
+    /// The fetch has a row in the ledger already.
+    pub(crate) begun: bool,
+    /// The feed's open spans, when they were looked at.
+    pub(crate) open: OpenSpans,
+}
+
+impl Target {
+    /// Writes everything that a plan says.
+    pub(crate) async fn apply(mut self, session: &Session, prepared: &Prepared, plan: &WritePlan) -> Outcome<()> {
+        let batch = prepared.batch();
+        let round = plan.report.round;
+        let setback = round.is_some() && self.feed.observed_at.is_some_and(|last| batch.observed_at < last);
+        let reject_place = self.feed.rejects;
+        self.feed.state = plan.feed.clone();
+        self.feed.rejects += i64::try_from(plan.rejects.len()).unwrap_or(i64::MAX);
+        self.feed.observations += i64::from(!self.begun);
+        if round.is_some() {
+            self.feed.observed_at = Some(batch.observed_at);
+        }
+        note_spans(&mut self.open, plan)?;
+        let ledger = LedgerRow { batch, digest: prepared.digest(), report: &plan.report, setback };
+        let note = async {
+            if self.begun {
+                ledger.add(session).await?;
+            } else {
+                ledger.insert(session, self.feed.observations).await?;
+            }
+            if batch.part == Part::ONLY && !self.begun { Ok(()) } else { ledger.insert_part(session).await }
+        };
+        let writer = Writer { session, feed: rows::feed_uuid(batch.feed), fetch: rows::fetch_uuid(batch.fetch) };
+        let rule = batch.hash_rule.id();
+        let (records_made, versions_made) = (new_records(prepared, plan), new_versions(prepared, plan, rule.as_str()));
+        let spans = async {
+            raise_tops(session, &raised(prepared, plan)).await?;
+            if plan.absorb_points {
+                writer.absorb_points().await?;
+            }
+            writer.close(&plan.closed).await?;
+            writer.open(&opened_again(plan)).await?;
+            manifest::store(session, writer.feed, &self.open).await?;
+            writer.points(&plan.points, batch.observed_at).await
+        };
+        let items = both(both(records(session, &records_made), versions(session, &versions_made)), spans);
+        let log = both(writer.rejects(reject_place, prepared, plan), changes::append(session, &plan.events));
+        both(both(items, log), both(note, self.feed.store(session, batch.feed))).await?;
+        Ok(())
     }
-    let ledger = LedgerRow { batch, digest: prepared.digest(), report: &plan.report, setback };
-    let note = async {
-        if begun {
-            ledger.add(session).await?;
-        } else {
-            ledger.insert(session, feed.observations).await?;
+}
+
+/// Makes the open spans those that a plan leaves.
+fn note_spans(open: &mut OpenSpans, plan: &WritePlan) -> Outcome<()> {
+    for closed in &plan.closed {
+        open.remove(&closed.key_hash);
+    }
+    let mut opened: Vec<&OpenSpan> = plan.opened.iter().collect();
+    opened.sort_unstable_by_key(|opened| opened.key_hash);
+    for opened in opened {
+        let OpenSpan { key_hash, record, since, shown, age, .. } = *opened;
+        open.set(&key_hash, &Present { record, version: shown.version, since, shown, age });
+    }
+    // A point of this batch comes after a hash that is made again.
+    let points = plan.points.iter().filter(|point| point.present).map(|point| (point.key_hash, point.shown));
+    for (key_hash, shown) in plan.rehashed.iter().copied().chain(points) {
+        if !open.show(&key_hash, shown) {
+            return Err(corrupt("a span that is not open"));
         }
-        if batch.part == Part::ONLY && !begun { Ok(()) } else { ledger.insert_part(session).await }
-    };
-    let rule = batch.hash_rule.id();
-    let (records_made, versions_made) = (new_records(prepared, plan), new_versions(prepared, plan, rule.as_str()));
-    let spans = async {
-        raise_tops(session, &raised(prepared, plan)).await?;
-        if plan.absorb_points {
-            target.absorb_points().await?;
-        }
-        target.close(&plan.closed).await?;
-        target.open(&plan.opened, plan.records.len() == plan.opened.len()).await?;
-        target.note_shown(&shown_again(loaded, plan)).await?;
-        target.points(&plan.points, batch.observed_at).await
-    };
-    let items = both(both(records(session, &records_made), versions(session, &versions_made)), spans);
-    let log = both(target.rejects(reject_place, prepared, plan), changes::append(session, &plan.events));
-    both(both(items, log), both(note, feed.store(session, batch.feed))).await?;
+    }
     Ok(())
+}
+
+/// The spans that a plan opens of records that were there before: the others' rows say where their first span begins.
+fn opened_again(plan: &WritePlan) -> Vec<&OpenSpan> {
+    let made: HashSet<RecordId> = plan.records.iter().map(|record| record.id).collect();
+    plan.opened.iter().filter(|opened| !made.contains(&opened.record)).collect()
 }
 
 /// A record to be made.
@@ -75,6 +109,8 @@ pub(crate) struct RecordRow<'a> {
     pub(crate) first_seen: Timestamp,
     pub(crate) published: Option<Timestamp>,
     pub(crate) layer: Layer,
+    /// The feed and the round in which its first span begins.
+    pub(crate) first_span: Option<(Uuid, i64)>,
 }
 
 /// A version to be appended.
@@ -103,6 +139,8 @@ pub(crate) struct Top {
 }
 
 fn new_records<'a>(prepared: &'a Prepared, plan: &WritePlan) -> Vec<RecordRow<'a>> {
+    // A document that takes a round opens a span of every record that it makes.
+    let first_span = plan.report.round.map(|round| (rows::feed_uuid(prepared.batch().feed), rows::round_number(round)));
     let row = |record: &feedspine_core::ingest::NewRecord| {
         let item = prepared.item(record.item);
         RecordRow {
@@ -113,6 +151,7 @@ fn new_records<'a>(prepared: &'a Prepared, plan: &WritePlan) -> Vec<RecordRow<'a
             first_seen: prepared.batch().observed_at,
             published: item.published,
             layer: Layer::Bronze,
+            first_span,
         }
     };
     let mut rows: Vec<RecordRow<'a>> = plan.records.iter().map(row).collect();
@@ -161,26 +200,14 @@ fn raised(prepared: &Prepared, plan: &WritePlan) -> Vec<Top> {
     old.map(top).collect()
 }
 
-/// What the feed showed last of records whose spans go on: one for each record, as an UPDATE from several would take any
-/// of them. A point of this batch comes after a hash that is made again.
-fn shown_again(loaded: &Loaded, plan: &WritePlan) -> Vec<(RecordId, Shown)> {
-    let rehashed = plan.rehashed.iter().filter_map(|(key_hash, shown)| {
-        let present = loaded.present.get(key_hash)?;
-        Some((present.record, *shown))
-    });
-    let points = plan.points.iter().filter(|point| point.present).map(|point| (point.record, point.shown));
-    let last: BTreeMap<RecordId, Shown> = rehashed.chain(points).collect();
-    last.into_iter().collect()
-}
-
 /// Makes records.
 pub(crate) async fn records(session: &Session, new: &[RecordRow<'_>]) -> Outcome<()> {
     if new.is_empty() {
         return Ok(());
     }
     let statement = "INSERT INTO records (id, namespace, key, key_hash, key_rule, first_seen, published,
-                                          top_layer, top_version)
-         SELECT *, 1 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)";
+                                          top_layer, feed, since, top_version)
+         SELECT *, 1 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let values = &bind![
         new.iter().map(|row| rows::record_uuid(row.id)).collect::<Vec<_>>(),
         new.iter().map(|row| row.key.namespace().as_str()).collect::<Vec<_>>(),
@@ -190,6 +217,8 @@ pub(crate) async fn records(session: &Session, new: &[RecordRow<'_>]) -> Outcome
         new.iter().map(|row| row.first_seen.as_micros()).collect::<Vec<_>>(),
         new.iter().map(|row| rows::micros(row.published)).collect::<Vec<_>>(),
         new.iter().map(|row| rows::layer_rank(row.layer)).collect::<Vec<_>>(),
+        new.iter().map(|row| row.first_span.map(|(feed, _)| feed)).collect::<Vec<_>>(),
+        new.iter().map(|row| row.first_span.map(|(_, round)| round)).collect::<Vec<_>>(),
     ];
     session.execute(statement, values).await
 }
@@ -255,14 +284,14 @@ pub(crate) async fn raise_tops(session: &Session, tops: &[Top]) -> Outcome<()> {
     session.execute(statement, values).await
 }
 
-/// The feed and the fetch that are written of.
-struct Target<'a> {
+/// Writes of one feed and one fetch.
+struct Writer<'a> {
     session: &'a Session,
     feed: Uuid,
     fetch: Uuid,
 }
 
-impl Target<'_> {
+impl Writer<'_> {
     async fn absorb_points(&self) -> Outcome<()> {
         self.session
             .execute("DELETE FROM points WHERE fetch_id = $1 AND feed = $2", &bind![self.fetch, self.feed])
@@ -277,14 +306,14 @@ impl Target<'_> {
             |spans: &[&ClosedSpan]| spans.iter().map(|span| rows::record_uuid(span.record)).collect::<Vec<_>>();
         let all: Vec<&ClosedSpan> = closed.iter().collect();
         let left: Vec<&ClosedSpan> = closed.iter().filter(|span| span.end != SpanEnd::Changed).collect();
-        let forget = "DELETE FROM present p USING unnest($1) AS t (record) WHERE p.record = t.record AND p.feed = $2";
+        // A record's first span is put there now.
         let keep = "INSERT INTO spans (record, feed, since, until, version)
-             SELECT record, $2, since, until, version FROM unnest($1, $3, $4, $5) AS t (record, since, until, version)";
+             SELECT record, $2, since, until, version FROM unnest($1, $3, $4, $5) AS t (record, since, until, version)
+             ON CONFLICT (record, feed, since) DO UPDATE SET until = excluded.until";
         let note = "INSERT INTO absent (record, feed, shown_version, shown_hash, ended)
              SELECT record, $2, number, hash, ended FROM unnest($1, $3, $4, $5) AS t (record, number, hash, ended)
              ON CONFLICT (record, feed) DO UPDATE
              SET shown_version = excluded.shown_version, shown_hash = excluded.shown_hash, ended = excluded.ended";
-        let closing = bind![records(&all), self.feed];
         let ended = bind![
             records(&all),
             self.feed,
@@ -299,53 +328,30 @@ impl Target<'_> {
             left.iter().map(|span| span.shown.hash.as_bytes().as_slice()).collect::<Vec<_>>(),
             left.iter().map(|span| span.end.as_str()).collect::<Vec<_>>(),
         ];
-        let spans = both(self.session.execute(forget, &closing), self.session.execute(keep, &ended));
-        both(spans, self.session.execute(note, &shown)).await?;
+        both(self.session.execute(keep, &ended), self.session.execute(note, &shown)).await?;
         Ok(())
     }
 
-    /// Opens spans. A record that this plan makes was never absent.
-    async fn open(&self, opened: &[OpenSpan], all_are_new: bool) -> Outcome<()> {
+    /// Opens spans of records that were there before.
+    async fn open(&self, opened: &[&OpenSpan]) -> Outcome<()> {
         if opened.is_empty() {
             return Ok(());
         }
-        let mut spans: Vec<&OpenSpan> = opened.iter().collect();
-        spans.sort_unstable_by_key(|span| span.record);
-        let records: Vec<Uuid> = spans.iter().map(|span| rows::record_uuid(span.record)).collect();
-        if !all_are_new {
-            let forget =
-                "DELETE FROM absent a USING unnest($1) AS t (record) WHERE a.record = t.record AND a.feed = $2";
-            self.session.execute(forget, &bind![records.as_slice(), self.feed]).await?;
-        }
-        let statement = "INSERT INTO present (record, feed, key_hash, version, since, shown_version, shown_hash, age)
-             SELECT record, $2, key_hash, version, since, version, hash, age
-             FROM unnest($1, $3, $4, $5, $6, $7) AS t (record, key_hash, version, since, hash, age)";
-        let values = &bind![
-            records,
-            self.feed,
-            spans.iter().map(|span| span.key_hash.as_bytes().as_slice()).collect::<Vec<_>>(),
-            spans.iter().map(|span| rows::version_number(span.shown.version)).collect::<Vec<_>>(),
-            spans.iter().map(|span| rows::round_number(span.since)).collect::<Vec<_>>(),
-            spans.iter().map(|span| span.shown.hash.as_bytes().as_slice()).collect::<Vec<_>>(),
-            spans.iter().map(|span| span.age.as_micros()).collect::<Vec<_>>(),
-        ];
-        self.session.execute(statement, values).await
-    }
-
-    /// Keeps what the feed showed last of records that it holds.
-    async fn note_shown(&self, shown: &[(RecordId, Shown)]) -> Outcome<()> {
-        if shown.is_empty() {
-            return Ok(());
-        }
-        let statement = "UPDATE present p SET shown_version = t.number, shown_hash = t.hash
-             FROM unnest($1, $3, $4) AS t (record, number, hash) WHERE p.record = t.record AND p.feed = $2";
-        let values = &bind![
-            shown.iter().map(|(record, _)| rows::record_uuid(*record)).collect::<Vec<_>>(),
-            self.feed,
-            shown.iter().map(|(_, shown)| rows::version_number(shown.version)).collect::<Vec<_>>(),
-            shown.iter().map(|(_, shown)| shown.hash.as_bytes().as_slice()).collect::<Vec<_>>(),
-        ];
-        self.session.execute(statement, values).await
+        let records: Vec<Uuid> = opened.iter().map(|span| rows::record_uuid(span.record)).collect();
+        let forget = "DELETE FROM absent a USING unnest($1) AS t (record) WHERE a.record = t.record AND a.feed = $2";
+        let keep = "INSERT INTO spans (record, feed, since, version)
+             SELECT record, $2, since, version FROM unnest($1, $3, $4) AS t (record, since, version)";
+        let (absent, spans) = (
+            bind![records.as_slice(), self.feed],
+            bind![
+                records.as_slice(),
+                self.feed,
+                opened.iter().map(|span| rows::round_number(span.since)).collect::<Vec<_>>(),
+                opened.iter().map(|span| rows::version_number(span.shown.version)).collect::<Vec<_>>(),
+            ],
+        );
+        both(self.session.execute(forget, &absent), self.session.execute(keep, &spans)).await?;
+        Ok(())
     }
 
     async fn points(&self, points: &[Point], observed_at: Timestamp) -> Outcome<()> {

@@ -8,11 +8,12 @@ use feedspine_core::{
 };
 use uuid::Uuid;
 
-use crate::apply;
+use crate::apply::Target;
 use crate::bind::bind;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
 use crate::ledger::{self, Entry};
+use crate::manifest::{self, OpenSpans};
 use crate::rows::{self, Columns, corrupt};
 use crate::session::{Session, both};
 
@@ -43,14 +44,17 @@ pub(crate) async fn ingest(session: &Session, prepared: &Prepared) -> Outcome<In
             let outcomes = told.map(|(_, outcomes)| outcomes.as_slice()).unwrap_or_default();
             return ledger::replay(&committed, outcomes, batch.items.len());
         }
-        Begin::Settled(plan) => (*plan, Loaded::default()),
+        Begin::Settled(plan) => (*plan, OpenSpans::default()),
         Begin::Judge => {
-            let loaded = Loader::new(session, prepared).load(&feed, entry.is_some()).await?;
-            (prepared.plan(&header, &loaded), loaded)
+            let loading = Loader::new(session, prepared);
+            let open = loading.open(&feed).await?;
+            let loaded = loading.load(&feed, &open, entry.is_some()).await?;
+            (prepared.plan(&header, &loaded), open)
         }
     };
-    let (plan, loaded) = plan;
-    apply::apply(session, prepared, feed, entry.is_some(), &loaded, &plan).await?;
+    let (plan, open) = plan;
+    let target = Target { feed, begun: entry.is_some(), open };
+    target.apply(session, prepared, &plan).await?;
     Ok(plan.report)
 }
 
@@ -76,8 +80,16 @@ impl<'a> Loader<'a> {
         rows::fetch_uuid(self.prepared.batch().fetch)
     }
 
-    async fn load(&self, feed: &FeedRow, has_earlier_parts: bool) -> Outcome<Loaded> {
-        let mut loaded = Loaded { present: self.present(feed).await?, ..Loaded::default() };
+    /// The feed's open spans; one without a manifest has none.
+    async fn open(&self, feed: &FeedRow) -> Outcome<OpenSpans> {
+        match &feed.state.manifest {
+            Some(_) => manifest::load(self.session, self.feed()).await,
+            None => Ok(OpenSpans::default()),
+        }
+    }
+
+    async fn load(&self, feed: &FeedRow, open: &OpenSpans, has_earlier_parts: bool) -> Outcome<Loaded> {
+        let mut loaded = Loaded { present: self.present(feed, open).await?, ..Loaded::default() };
         if has_earlier_parts {
             self.earlier(&mut loaded).await?;
         }
@@ -94,26 +106,10 @@ impl<'a> Loader<'a> {
         Ok(loaded)
     }
 
-    async fn present(&self, feed: &FeedRow) -> Outcome<KeyHashMap<Present>> {
-        let Some(manifest) = &feed.state.manifest else { return Ok(KeyHashMap::default()) };
-        let statement = "SELECT key_hash, record, version, since, age, shown_version, shown_hash
-                         FROM present WHERE feed = $1";
-        let found = self.session.query(statement, &bind![self.feed()]).await?;
-        let mut present = KeyHashMap::default();
-        present.reserve(found.len());
-        for row in &found {
-            let mut columns = Columns::of(row);
-            let key_hash = KeyHash::from_bytes(columns.digest()?);
-            let open = Present {
-                record: columns.record()?,
-                version: columns.version()?,
-                since: columns.round()?,
-                age: columns.instant()?,
-                shown: columns.shown()?,
-            };
-            present.insert(key_hash, open);
-        }
-        if manifest.hash_rule != self.rule_id {
+    /// The open spans, their hashes under the batch's rule.
+    async fn present(&self, feed: &FeedRow, open: &OpenSpans) -> Outcome<KeyHashMap<Present>> {
+        let mut present = open.to_map().ok_or_else(|| corrupt("a manifest's numbers"))?;
+        if feed.state.manifest.as_ref().is_some_and(|manifest| manifest.hash_rule != self.rule_id) {
             self.rehash(present.values_mut().map(|present| (present.record, &mut present.shown)).collect()).await?;
         }
         Ok(present)

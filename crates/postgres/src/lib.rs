@@ -19,6 +19,7 @@ mod history;
 mod ingest;
 mod ledger;
 mod locks;
+mod manifest;
 mod outcomes;
 mod pool;
 mod query;

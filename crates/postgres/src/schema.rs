@@ -12,10 +12,10 @@ use crate::session::Session;
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -258,6 +258,31 @@ CREATE UNIQUE INDEX fetches_begun ON fetches (feed, begun);
 
 /// What the operator chose for a feed.
 const VERSION_2: &str = "ALTER TABLE control_feeds ADD COLUMN settings text NOT NULL DEFAULT '{}'";
+
+/// A row and two index entries for each open span were a quarter of what a new item cost.
+const VERSION_3: &str = r"
+-- Open spans packed by feed (see manifest.rs): what a document is compared with.
+CREATE TABLE manifests (feed uuid NOT NULL, chunk int NOT NULL, entries bytea NOT NULL, PRIMARY KEY (feed, chunk));
+INSERT INTO manifests (feed, chunk, entries)
+    SELECT feed, (place - 1) / 19, string_agg(
+        key_hash || uuid_send(record) || int4send(version) || int8send(since) || int4send(shown_version) || shown_hash
+            || int8send(age), ''::bytea ORDER BY key_hash)
+    FROM (SELECT *, row_number() OVER (PARTITION BY feed ORDER BY key_hash) AS place FROM present) t
+    GROUP BY feed, (place - 1) / 19;
+-- Spans by record, the first ones only once they ended; `until` is null while one is open.
+ALTER TABLE spans ALTER COLUMN until DROP NOT NULL;
+INSERT INTO spans (record, feed, since, version) SELECT record, feed, since, version FROM present;
+DROP TABLE present;
+-- The feed whose document captured a record, and the round: its first span, which shows version 1 and is open as long as
+-- `spans` holds none that begins so. Null for records that were first captured or written otherwise.
+ALTER TABLE records ADD COLUMN feed uuid, ADD COLUMN since bigint;
+CREATE VIEW all_spans AS
+    SELECT record, feed, since, until, version FROM spans
+    UNION ALL
+    SELECT r.id, r.feed, r.since, NULL, 1 FROM records r
+    WHERE r.feed IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.record = r.id AND s.feed = r.feed AND s.since = r.since);
+";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -18,9 +18,8 @@ const CAPTURED: &str = "EXISTS (
     SELECT 1 FROM records r LEFT JOIN ledger l ON l.feed = t.feed AND l.fetch_id = t.fetch_id
     WHERE r.key_hash = t.key_hash AND (
         EXISTS (SELECT 1 FROM points p WHERE p.record = r.id AND p.feed = t.feed AND p.fetch_id = t.fetch_id)
-        OR EXISTS (SELECT 1 FROM spans s WHERE s.record = r.id AND s.feed = t.feed
-                   AND l.round BETWEEN s.since AND s.until)
-        OR EXISTS (SELECT 1 FROM present p WHERE p.record = r.id AND p.feed = t.feed AND l.round >= p.since)))";
+        OR EXISTS (SELECT 1 FROM all_spans s WHERE s.record = r.id AND s.feed = t.feed
+                   AND l.round >= s.since AND (s.until IS NULL OR l.round <= s.until))))";
 
 /// A page of all sightings of a key. What was told and is captured too is one sighting, the captured one.
 pub(crate) async fn sightings_page(session: &Session, key: &NaturalKey, page: &PageRequest) -> Outcome<Page<Sighting>> {
@@ -36,13 +35,9 @@ pub(crate) async fn sightings_page(session: &Session, key: &NaturalKey, page: &P
             WHERE r.key_hash = $1 AND p.observed_at >= $2
             UNION ALL
             SELECT l.observed_at, l.feed, l.fetch_id, s.version
-            FROM records r JOIN spans s ON s.record = r.id
-            JOIN ledger l ON l.feed = s.feed AND l.round BETWEEN s.since AND s.until AND l.observed_at >= $2
-            WHERE r.key_hash = $1
-            UNION ALL
-            SELECT l.observed_at, l.feed, l.fetch_id, p.version
-            FROM records r JOIN present p ON p.record = r.id
-            JOIN ledger l ON l.feed = p.feed AND l.round >= p.since AND l.observed_at >= $2
+            FROM records r JOIN all_spans s ON s.record = r.id JOIN feeds f ON f.id = s.feed
+            JOIN ledger l ON l.feed = s.feed AND l.round BETWEEN s.since AND coalesce(s.until, f.round)
+                AND l.observed_at >= $2
             WHERE r.key_hash = $1
         ) t
         WHERE NOT $5 OR (t.observed_at, t.feed, t.fetch_id) > ($2, $3, $4)
@@ -93,10 +88,8 @@ pub(crate) async fn seen_many(session: &Session, keys: &[NaturalKey]) -> Outcome
         "WITH wanted AS (SELECT DISTINCT key_hash FROM unnest($1) AS t (key_hash)),
         held AS (SELECT w.key_hash, r.id FROM wanted w JOIN records r ON r.key_hash = w.key_hash),
         span AS (
-            SELECT h.key_hash, s.feed, s.since, s.until FROM held h JOIN spans s ON s.record = h.id
-            UNION ALL
-            SELECT h.key_hash, p.feed, p.since, f.round
-            FROM held h JOIN present p ON p.record = h.id JOIN feeds f ON f.id = p.feed
+            SELECT h.key_hash, s.feed, s.since, coalesce(s.until, f.round) AS until
+            FROM held h JOIN all_spans s ON s.record = h.id JOIN feeds f ON f.id = s.feed
         ),
         edge AS (
             SELECT key_hash, feed, since AS round FROM span
@@ -144,7 +137,7 @@ pub(crate) async fn observe_many(session: &Session, seen: &[Sighting]) -> Outcom
     let fetches: Vec<Uuid> = seen.iter().map(|sighting| rows::fetch_uuid(sighting.fetch)).collect();
     let told = "SELECT key_hash, feed, fetch_id, first FROM told WHERE key_hash = ANY($1)";
     let captured = "SELECT r.key_hash FROM records r WHERE r.key_hash = ANY($1) AND (
-        EXISTS (SELECT 1 FROM present p WHERE p.record = r.id)
+        EXISTS (SELECT 1 FROM all_spans s WHERE s.record = r.id)
         OR EXISTS (SELECT 1 FROM absent a WHERE a.record = r.id))";
     let shown = format!(
         "SELECT t.key_hash, t.feed, t.fetch_id FROM unnest($1, $2, $3) AS t (key_hash, feed, fetch_id) WHERE {CAPTURED}"

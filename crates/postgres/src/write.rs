@@ -13,6 +13,7 @@ use crate::bind::bind;
 use crate::changes;
 use crate::error::{Fault, Outcome};
 use crate::locks::{LockNames, Locks};
+use crate::manifest;
 use crate::rows::{self, Columns};
 use crate::session::{Session, both};
 
@@ -160,6 +161,7 @@ fn new_record(write: &RecordWrite) -> RecordRow<'_> {
         first_seen: write.recorded_at,
         published: write.published,
         layer: write.layer,
+        first_span: None,
     }
 }
 
@@ -248,7 +250,7 @@ impl Cover<'_> {
         // Under the locks of their namespaces no other feed can begin to show them.
         let ids: Vec<Uuid> = found.iter().flatten().map(|doomed| rows::record_uuid(doomed.id)).collect();
         let statement =
-            "SELECT feed FROM present WHERE record = ANY($1) UNION SELECT feed FROM absent WHERE record = ANY($1)";
+            "SELECT feed FROM all_spans WHERE record = ANY($1) UNION SELECT feed FROM absent WHERE record = ANY($1)";
         let feeds = session.query(statement, &bind![ids]).await?;
         let feeds = feeds.iter().map(|row| Ok(self.names.feed(Columns::of(row).feed()?)));
         let mut locks = feeds.collect::<Outcome<Vec<i64>>>()?;
@@ -305,7 +307,7 @@ async fn delete(
         let others: i64 = columns.take()?;
         forgotten = others == 0;
         if !forgotten {
-            delete_layer(session, id, layer).await?;
+            delete_layer(session, id, &record.key, layer).await?;
         }
     }
     if forgotten {
@@ -317,7 +319,7 @@ async fn delete(
 }
 
 /// Removes the versions of one layer, which is not the last, and marks what was derived from them.
-async fn delete_layer(session: &Session, record: Uuid, layer: Layer) -> Outcome<()> {
+async fn delete_layer(session: &Session, record: Uuid, key: &NaturalKey, layer: Layer) -> Outcome<()> {
     let rank = rows::layer_rank(layer);
     let remove = "DELETE FROM versions WHERE record = $1 AND layer = $2";
     let orphan = "UPDATE versions SET from_deleted = true WHERE record = $1 AND from_layer = $2";
@@ -328,35 +330,46 @@ async fn delete_layer(session: &Session, record: Uuid, layer: Layer) -> Outcome<
     session.execute(orphan, &bind![record, rank]).await?;
     session.execute(lower, &bind![record]).await?;
     if layer == Layer::Bronze {
-        forget_shown(session, record).await?;
+        forget_shown(session, record, key).await?;
     }
     Ok(())
 }
 
-/// The next full document of each feed that holds the record has to be looked at item by item.
-const LOOK_AGAIN: &str = "UPDATE feeds SET digest = NULL, size = size - 1
-                          WHERE id IN (SELECT feed FROM present WHERE record = $1)";
-
 /// The versions that feeds have shown are gone: their spans end as unknown, and the next document that lists the item
 /// captures it anew. Sightings stay.
-async fn forget_shown(session: &Session, record: Uuid) -> Outcome<()> {
-    session.execute(LOOK_AGAIN, &bind![record]).await?;
-    let keep = "INSERT INTO spans (record, feed, since, until, version)
-         SELECT p.record, p.feed, p.since, f.round, p.version FROM present p JOIN feeds f ON f.id = p.feed
-         WHERE p.record = $1";
-    session.execute(keep, &bind![record]).await?;
+async fn forget_shown(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
     let forget = "UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = $1";
     session.execute(forget, &bind![record]).await?;
-    let note = "INSERT INTO absent (record, feed, ended) SELECT record, feed, 'unknown' FROM present WHERE record = $1
+    let note = "INSERT INTO absent (record, feed, ended)
+                SELECT record, feed, 'unknown' FROM all_spans WHERE record = $1 AND until IS NULL
                 ON CONFLICT (record, feed) DO UPDATE SET ended = 'unknown'";
     session.execute(note, &bind![record]).await?;
-    session.execute("DELETE FROM present WHERE record = $1", &bind![record]).await
+    take_present(session, record, key).await?;
+    let end = "INSERT INTO spans (record, feed, since, until, version)
+         SELECT s.record, s.feed, s.since, f.round, s.version FROM all_spans s JOIN feeds f ON f.id = s.feed
+         WHERE s.record = $1 AND s.until IS NULL
+         ON CONFLICT (record, feed, since) DO UPDATE SET until = excluded.until";
+    session.execute(end, &bind![record]).await
+}
+
+/// Takes a record out of the manifests that hold it, whose feeds' next full documents have to be looked at item by item.
+async fn take_present(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
+    let holders = "SELECT DISTINCT feed FROM all_spans WHERE record = $1 AND until IS NULL";
+    for row in &session.query(holders, &bind![record]).await? {
+        let feed: Uuid = Columns::of(row).take()?;
+        let mut open = manifest::load(session, feed).await?;
+        open.remove(&key.hash());
+        manifest::store(session, feed, &open).await?;
+        let look_again = "UPDATE feeds SET digest = NULL, size = size - 1 WHERE id = $1";
+        session.execute(look_again, &bind![feed]).await?;
+    }
+    Ok(())
 }
 
 /// Removes a record and every trace but the change log.
 async fn forget(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
-    session.execute(LOOK_AGAIN, &bind![record]).await?;
-    for table in ["versions", "present", "absent", "spans", "points"] {
+    take_present(session, record, key).await?;
+    for table in ["versions", "absent", "spans", "points"] {
         session.execute(&format!("DELETE FROM {table} WHERE record = $1"), &bind![record]).await?;
     }
     session.execute("DELETE FROM told WHERE key_hash = $1", &bind![key.hash().as_bytes().as_slice()]).await?;
