@@ -1,4 +1,4 @@
-//! Hashed candidates of about one kilobyte, in snapshots of one hundred.
+//! Hashed candidates of about one kilobyte, in snapshots.
 
 use feedspine_core::{
     Candidate, Content, Coverage, CursorStep, FeedId, FetchId, HashRule, IngestBatch, Json, KeyRule, Namespace,
@@ -7,7 +7,7 @@ use feedspine_core::{
 
 use crate::random::Random;
 
-/// Items in a snapshot.
+/// Items in a common feed document.
 pub const SNAPSHOT: usize = 100;
 /// About the bytes of one candidate's canonical content.
 pub const CONTENT_BYTES: usize = 1_000;
@@ -21,12 +21,12 @@ pub struct Snapshot {
     pub items: Vec<Candidate>,
 }
 
-/// `count` candidates in snapshots of [`SNAPSHOT`], one for each feed.
-pub fn all_new(count: usize) -> Vec<Snapshot> {
+/// `count` candidates in snapshots of `size`, one for each feed.
+pub fn all_new(count: usize, size: usize) -> Vec<Snapshot> {
     let mut random = Random::new(7);
-    (0..count / SNAPSHOT)
+    (0..count / size)
         .map(|feed| {
-            let items = (0..SNAPSHOT).map(|item| candidate(feed, item, &mut random)).collect();
+            let items = (0..size).map(|item| candidate(feed, item, &mut random)).collect();
             Snapshot { feed, items }
         })
         .collect()
@@ -38,7 +38,7 @@ pub fn shuffled(snapshots: &[Snapshot], edited: usize, seed: u64) -> Vec<Snapsho
     let one = |snapshot: &Snapshot| {
         let mut items = snapshot.items.clone();
         for item in 0..edited {
-            let at = item * SNAPSHOT / edited;
+            let at = item * items.len() / edited;
             items[at].content = content(&format!("edited {seed}"), &mut random);
         }
         random.shuffle(&mut items);

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::bare::{Bare, Keeps};
 use crate::candidates::{SNAPSHOT, Snapshot, all_new, batch, shuffled};
-use crate::table::{Goal, Row, median, timed};
+use crate::table::{Goal, Row, median, median_ratio, timed};
 
 /// Batches on their way at once, as when many feeds are collected.
 const IN_FLIGHT: usize = 64;
@@ -29,7 +29,7 @@ struct Work {
 
 impl Work {
     fn of(count: usize) -> Self {
-        let new = all_new(count);
+        let new = all_new(count, SNAPSHOT);
         let one_edited = shuffled(&new, 1, 11);
         let tenth_changed = shuffled(&one_edited, SNAPSHOT / 10, 13);
         let two_edited = shuffled(&one_edited, 1, 12);
@@ -78,9 +78,6 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
     }
     let size = runtime.block_on(growth());
     let figure = |of: fn(&Rates) -> f64, rates: &[Rates]| rates.iter().map(of).collect::<Vec<f64>>();
-    let against = |ours: &[f64], theirs: &[f64]| {
-        median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<f64>>())
-    };
     let row = |what: &str, ours: Vec<f64>, ratios, goal| Row {
         what: what.to_owned(),
         rate: median(&ours),
@@ -97,7 +94,7 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
         row("memory, shuffled, 1 of 100 edited", figure(|rates| rates.one_edited, &memory), Vec::new(), None),
         row("memory, 10 of 100 changed", figure(|rates| rates.tenth_changed, &memory), Vec::new(), None),
         row(&format!("bare insert loop, {averaged} rows per COMMIT"), bare.clone(), Vec::new(), None),
-        row("SQLite, new", new.clone(), vec![(against(&new, &bare), "bare loop")], Some(Goal::Ratio(0.5))),
+        row("SQLite, new", new.clone(), vec![(median_ratio(&new, &bare), "bare loop")], Some(Goal::Ratio(0.5))),
         row(
             "SQLite, identical manifest",
             figure(|rates| rates.identical, &sqlite),
@@ -110,12 +107,12 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
             "SQLite, shuffled, 1 of 100 edited",
             edited.clone(),
             vec![
-                (against(&edited, &sighted), "check-then-write with sightings"),
-                (against(&edited, &checked), "without any"),
+                (median_ratio(&edited, &sighted), "check-then-write with sightings"),
+                (median_ratio(&edited, &checked), "without any"),
             ],
             Some(Goal::Ratio(2.0)),
         ),
-        row("SQLite, 10 of 100 changed", changed.clone(), vec![(against(&changed, &bare), "bare loop")], None),
+        row("SQLite, 10 of 100 changed", changed.clone(), vec![(median_ratio(&changed, &bare), "bare loop")], None),
         Row {
             what: format!("SQLite, growth by {POLLS} unchanged polls of {SNAPSHOT} items"),
             rate: size,
@@ -170,9 +167,19 @@ async fn ingest_dyn(store: &Arc<SqliteStore>, snapshots: &[Snapshot], round: u64
     ingest(&store, snapshots, round).await
 }
 
-/// Hands all snapshots over, [`IN_FLIGHT`] at once, and waits for every acknowledgement. The batches are built before
-/// the clock starts.
+/// Hands all snapshots over, [`IN_FLIGHT`] at once.
 pub(crate) async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapshot], round: u64) -> Duration {
+    hand_over(store, snapshots, round, IN_FLIGHT).await
+}
+
+/// Hands all snapshots over, so many at once, and waits for every acknowledgement. The batches are built before the
+/// clock starts.
+pub(crate) async fn hand_over(
+    store: &Arc<dyn StorageBackend>,
+    snapshots: &[Snapshot],
+    round: u64,
+    at_once: usize,
+) -> Duration {
     let batches: Vec<IngestBatch> = snapshots.iter().map(|snapshot| batch(snapshot, round)).collect();
     let began = std::time::Instant::now();
     let mut acknowledged = stream::iter(batches)
@@ -180,12 +187,15 @@ pub(crate) async fn ingest(store: &Arc<dyn StorageBackend>, snapshots: &[Snapsho
             let store = Arc::clone(store);
             tokio::spawn(async move { store.ingest(batch).await })
         })
-        .buffer_unordered(IN_FLIGHT);
+        .buffer_unordered(at_once);
+    let mut seen = 0;
     while let Some(report) = acknowledged.next().await {
         let report = report.expect("no panic").expect("the store takes it");
-        assert_eq!(report.counts.seen, SNAPSHOT as u64);
+        seen += report.counts.seen;
     }
-    began.elapsed()
+    let took = began.elapsed();
+    assert_eq!(seen, snapshots.iter().map(|snapshot| snapshot.items.len() as u64).sum::<u64>());
+    took
 }
 
 /// Rates of the bare loops, in items per second.
@@ -210,7 +220,7 @@ fn bare_pass(path: &Path, work: &Work, rows_per_commit: usize) -> Limits {
 async fn growth() -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("polls.db");
-    let snapshot = all_new(SNAPSHOT).remove(0);
+    let snapshot = all_new(SNAPSHOT, SNAPSHOT).remove(0);
     let open = || async {
         let store = SqliteStore::new(&path);
         store.initialize().await.expect("the file opens");

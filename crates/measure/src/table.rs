@@ -20,6 +20,14 @@ pub fn median(figures: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
+/// The middle one of the ratios between figures of the same repetitions.
+///
+/// # Panics
+/// When there is none.
+pub fn median_ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<f64>>())
+}
+
 /// One figure of the table.
 #[derive(Debug, Clone)]
 pub struct Row {

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use feedspine_measure::{ingest, parsing, table};
+use feedspine_measure::{ingest, parsing, postgres, table};
 
-const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest]";
+const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest|postgres]";
 
 fn main() -> ExitCode {
     let Some(wanted) = Wanted::read(std::env::args().skip(1)) else {
@@ -17,6 +17,9 @@ fn main() -> ExitCode {
     }
     if wanted.covers("ingest") {
         rows.extend(ingest::rows(wanted.candidates, wanted.repetitions, &tell));
+    }
+    if wanted.covers("postgres") {
+        rows.extend(postgres::rows(wanted.candidates, wanted.repetitions, &tell));
     }
     print(table::HEAD);
     for row in &rows {
@@ -44,7 +47,7 @@ impl Wanted {
             match argument.as_str() {
                 "--repetitions" => wanted.repetitions = positive(&arguments.next()?)?,
                 "--candidates" => wanted.candidates = positive(&arguments.next()?)?,
-                "parse" | "ingest" => wanted.part = Some(argument),
+                "parse" | "ingest" | "postgres" => wanted.part = Some(argument),
                 _ => return None,
             }
         }

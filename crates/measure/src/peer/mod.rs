@@ -77,7 +77,7 @@ struct Work {
 
 impl Work {
     fn of(candidates: usize) -> Self {
-        let new = all_new(candidates);
+        let new = all_new(candidates, SNAPSHOT);
         let changed = shuffled(&new, SNAPSHOT / 10, 13);
         Self { new, changed }
     }
