@@ -43,7 +43,7 @@ pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<Inges
 }
 
 /// What the ledger holds of a fetch, with its number.
-fn ledger_row(tx: &WriteTransaction, feed: Id, fetch: Id) -> Result<Option<(u64, LedgerRow)>> {
+pub(crate) fn ledger_row(tx: &WriteTransaction, feed: Id, fetch: Id) -> Result<Option<(u64, LedgerRow)>> {
     let Some(number) = FETCHES.get(tx, (feed, fetch))? else { return Ok(None) };
     Ok(LEDGER.get(tx, (feed, number))?.map(|row| (number, row)))
 }

@@ -12,6 +12,7 @@ mod ingest;
 mod query;
 mod schema;
 mod table;
+mod transfer;
 mod write;
 
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use feedspine_core::ingest::Prepared;
+use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey,
     Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
@@ -27,8 +29,10 @@ use feedspine_core::{
 };
 use redb::{ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
+use tokio::sync::{mpsc, oneshot};
+
 use crate::error::fault;
-use crate::schema::{FEEDS, LEDGER, REJECTS, VERSIONS};
+use crate::schema::{FEEDS, IMPORTING, LEDGER, REJECTS, VERSIONS};
 
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 10_000 };
 
@@ -46,16 +50,28 @@ impl RedbStore {
         Self { path: path.into(), database: Arc::default() }
     }
 
-    /// Runs `ask` on a snapshot.
+    /// Runs `ask` on a snapshot; not while an import is unfinished.
     async fn read<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&ReadTransaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.with_database(|database| ask(&database.begin_read().map_err(fault)?)).await
+        self.with_database(|database| {
+            let tx = database.begin_read().map_err(fault)?;
+            if IMPORTING.get(&tx, ())?.is_some() { Err(import_unfinished()) } else { ask(&tx) }
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction of its own; not while an import is unfinished.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.transact(|tx| if IMPORTING.get(tx, ())?.is_some() { Err(import_unfinished()) } else { work(tx) }).await
     }
 
     /// Runs `work` in a transaction of its own: committed when it works, undone when it fails.
-    async fn write<T: Send + 'static>(
+    async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -161,7 +177,7 @@ impl StorageBackend for RedbStore {
     }
 
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
-        self.write(|tx| seen.into_iter().map(|sighting| write::observe(tx, sighting)).collect()).await
+        self.write(move |tx| seen.iter().map(|sighting| write::observe(tx, sighting)).collect()).await
     }
 
     async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
@@ -194,5 +210,61 @@ impl StorageBackend for RedbStore {
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let after = after.clone();
         self.read(move |tx| query::changes(tx, &after, limit)).await
+    }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Transfer for RedbStore {
+    async fn export(&self) -> Result<Box<dyn Export>> {
+        // The snapshot is taken here and now; what is read of it goes out as fast as it is taken.
+        let (sender, batches) = mpsc::channel(2);
+        let (begun, is_begun) = oneshot::channel();
+        let store = self.clone();
+        tokio::spawn(async move {
+            let sent = sender.clone();
+            let read = store.read(move |tx| {
+                let _gone = begun.send(());
+                let gone = |_| StorageError::closed("nobody reads the export any more");
+                transfer::export(tx, &mut |rows| sent.blocking_send(Ok(rows)).map_err(gone))
+            });
+            if let Err(error) = read.await {
+                let _gone = sender.send(Err(error)).await;
+            }
+        });
+        let mut exported = Exported { batches };
+        if is_begun.await.is_err() {
+            // It could not begin, and this is why.
+            exported.next().await?;
+        }
+        Ok(Box::new(exported))
+    }
+
+    async fn begin_import(&self) -> Result<Option<Progress>> {
+        self.transact(transfer::begin).await
+    }
+
+    async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
+        self.transact(move |tx| transfer::import(tx, rows, progress)).await
+    }
+
+    async fn finish_import(&self) -> Result<()> {
+        self.transact(transfer::finish).await
+    }
+}
+
+/// An export under way.
+#[derive(Debug)]
+struct Exported {
+    batches: mpsc::Receiver<Result<Vec<Row>>>,
+}
+
+#[async_trait]
+impl Export for Exported {
+    async fn next(&mut self) -> Result<Vec<Row>> {
+        self.batches.recv().await.unwrap_or_else(|| Ok(Vec::new()))
     }
 }

@@ -90,8 +90,12 @@ pub(crate) fn sightings(tx: &impl Reads, key: &NaturalKey) -> Result<Vec<Sightin
         all.extend(rounds.into_iter().map(|(_, (fetch, at))| seen(feed, fetch, at, version)));
     }
     let captured: HashSet<_> = all.iter().map(|sighting| (sighting.feed, sighting.fetch)).collect();
-    let told = TOLD.range(tx, of_feeds_and_fetches(hash))?.into_iter().map(|(_, (sighting, _))| sighting);
-    all.extend(told.filter(|sighting| !captured.contains(&(sighting.feed, sighting.fetch))));
+    for ((_, feed, fetch), (observed_at, _)) in TOLD.range(tx, of_feeds_and_fetches(hash))? {
+        let (feed, fetch) = (FeedId::from_bytes(feed), FetchId::from_bytes(fetch));
+        if !captured.contains(&(feed, fetch)) {
+            all.push(Sighting { key: key.clone(), feed, fetch, observed_at, version: None });
+        }
+    }
     Ok(all)
 }
 

@@ -1,9 +1,9 @@
 //! The tables: what the key of each is, and what a row holds. Rows are JSON; keys are bytes whose order is ours.
 
 use feedspine_core::ingest::{FeedState, LedgerRow, PartRow, Point, Present, Standing, StoredVersion};
+use feedspine_core::transfer::Progress;
 use feedspine_core::{
-    Event, FetchId, KeyRule, NaturalKey, Quarantined, RecordId, Result, Round, Sighting, StorageError, Timestamp,
-    VersionNo,
+    Event, FetchId, KeyRule, NaturalKey, Quarantined, RecordId, Result, Round, StorageError, Timestamp, VersionNo,
 };
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
@@ -64,8 +64,10 @@ tables! {
     POINTS: (Hash, Id, Id) => (Point, Timestamp);
     /// The keys that a fetch has point sightings of, by feed, fetch and key.
     POINTS_OF: (Id, Id, Hash) => ();
-    /// Sightings told by a call, by key, feed and fetch, each with the answer given.
-    TOLD: (Hash, Id, Id) => (Sighting, bool);
+    /// When sightings were told by a call, by key, feed and fetch, and the answer given.
+    TOLD: (Hash, Id, Id) => (Timestamp, bool);
+    /// How far an import came that was begun and not finished: one row, or none.
+    IMPORTING: () => Progress;
 }
 
 /// What never changes of a record.

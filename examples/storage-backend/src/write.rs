@@ -111,7 +111,7 @@ fn lose_span(tx: &WriteTransaction, feed: Id) -> Result<Option<Round>> {
 }
 
 /// A sighting told by a call; true when no feed had ever sighted that key.
-pub(crate) fn observe(tx: &WriteTransaction, sighting: Sighting) -> Result<bool> {
+pub(crate) fn observe(tx: &WriteTransaction, sighting: &Sighting) -> Result<bool> {
     let hash = *sighting.key.hash().as_bytes();
     let (feed, fetch) = (*sighting.feed.as_bytes(), *sighting.fetch.as_bytes());
     if let Some((_, answer)) = TOLD.get(tx, (hash, feed, fetch))? {
@@ -123,6 +123,6 @@ pub(crate) fn observe(tx: &WriteTransaction, sighting: Sighting) -> Result<bool>
     }
     let was_told = TOLD.last(tx, of_feeds_and_fetches(hash))?.is_some();
     let first = !was_told && STANDINGS.last(tx, of_feeds(hash))?.is_none();
-    TOLD.put(tx, (hash, feed, fetch), &(Sighting { version: None, ..sighting }, first))?;
+    TOLD.put(tx, (hash, feed, fetch), &(sighting.observed_at, first))?;
     Ok(first)
 }
