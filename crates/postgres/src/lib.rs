@@ -5,8 +5,8 @@
 //! writers of ours cannot deadlock; namespaces run in parallel. Followers read the change log by
 //! `(transaction id, ordinal)` up to the oldest transaction that still runs, so none is ever skipped.
 //!
-//! Statements have no names and every setting ends with its transaction: a PgBouncer that pools transactions may stand
-//! between.
+//! Statements have no names, unless the address says `prepared=on`, and every setting ends with its transaction: a
+//! PgBouncer that pools transactions may stand between.
 
 mod apply;
 mod bind;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::Outcome;
 use crate::locks::{LockNames, Locks};
 use crate::session::Session;
-use crate::settings::{Settings, Transport};
+use crate::settings::{Settings, Statements, Transport};
 use crate::tls::Verified;
 
 /// How long one statement may wait for a lock; the call goes on trying until its own time is up.
@@ -26,6 +26,7 @@ const SWEEP: &str = "DELETE FROM receipts WHERE token IN (SELECT token FROM rece
 /// The connections of one store.
 pub(crate) struct Pool {
     connections: Connections,
+    statements: Statements,
     pub(crate) names: LockNames,
     reading: String,
     writing: String,
@@ -72,12 +73,18 @@ impl Pool {
              SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';",
             LOCK_TIMEOUT.as_millis(),
         );
-        Ok(Self { connections, names: LockNames::new(settings.schema.clone()), reading, writing })
+        Ok(Self {
+            connections,
+            statements: settings.statements,
+            names: LockNames::new(settings.schema.clone()),
+            reading,
+            writing,
+        })
     }
 
     /// A session that only reads, in one snapshot.
     pub(crate) async fn reading(&self) -> Outcome<Session> {
-        Ok(Session::new(self.connections.get().await?, self.reading.clone()))
+        Ok(Session::new(self.connections.get().await?, self.reading.clone(), self.statements))
     }
 
     /// A session that writes once it holds these locks, leaving a receipt of that number if one is given.
@@ -85,13 +92,13 @@ impl Pool {
         // 32 hexadecimal digits made here. Whoever leaves one takes two away that nobody will ask for any more.
         let leave = |receipt: Uuid| format!("INSERT INTO receipts (token) VALUES ('{receipt}');{SWEEP}");
         let prologue = [self.writing.clone(), locks.statements(), receipt.map(leave).unwrap_or_default()].concat();
-        Ok(Session::new(self.connections.get().await?, prologue))
+        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
     }
 
     /// A session that may change the schema, alone in the store.
     pub(crate) async fn migrating(&self) -> Outcome<Session> {
         let prologue = format!("{}SELECT pg_advisory_xact_lock({});", self.writing, self.names.store());
-        Ok(Session::new(self.connections.get().await?, prologue))
+        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
     }
 
     /// A session for the care of the store, which is never committed: what it makes to compare with is gone with it.
@@ -101,7 +108,7 @@ impl Pool {
             "{}SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;",
             self.writing.replace("SET LOCAL enable_seqscan = off;", "")
         );
-        Ok(Session::new(self.connections.get().await?, prologue))
+        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
     }
 
     /// A connection for what may not be part of a transaction.

@@ -7,9 +7,14 @@ use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future;
 use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::bind::Param;
 use crate::error::{Fault, Outcome};
+use crate::settings::Statements;
+
+/// Statements that a connection keeps at most: what writes and looks up needs some 60, each filter of a list is another.
+const MOST_KEPT: usize = 500;
 
 /// Two pieces of work of one session, their statements under way at once; if both fail, the failure that is the cause.
 pub(crate) fn both<'a, A: Send + 'a, B: Send + 'a>(
@@ -35,26 +40,27 @@ pub(crate) struct Session {
     /// `None` once it has gone.
     connection: Option<Object>,
     prologue: String,
+    statements: Statements,
     begun: AtomicBool,
     /// Statements whose answer nobody has waited for to the end.
     unheard: AtomicUsize,
 }
 
 impl Session {
-    pub(crate) fn new(connection: Object, prologue: String) -> Self {
-        Self { connection: Some(connection), prologue, begun: AtomicBool::new(false), unheard: AtomicUsize::new(0) }
+    pub(crate) fn new(connection: Object, prologue: String, statements: Statements) -> Self {
+        let (begun, unheard) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { connection: Some(connection), prologue, statements, begun, unheard }
     }
 
     fn connection(&self) -> &Object {
         self.connection.as_ref().expect("a session has its connection until it ends")
     }
 
-    /// Runs a statement. Several may be under way at once: they are run in the order in which they were first polled.
+    /// Runs a statement. Several may be under way at once, if it does not matter which of them runs first.
     pub(crate) async fn query(&self, statement: &str, values: &[Param<'_>]) -> Outcome<Vec<Row>> {
         let connection = self.connection();
         self.unheard.fetch_add(1, Ordering::Relaxed);
-        let values: Vec<_> = values.iter().map(|(value, kind)| (&**value as _, kind.clone())).collect();
-        let ask = connection.query_typed(statement, &values).boxed();
+        let ask = self.ask(statement, values).boxed();
         let (begun, rows) = if self.begun.swap(true, Ordering::Relaxed) {
             (Ok(()), ask.await)
         } else {
@@ -63,6 +69,18 @@ impl Session {
         self.unheard.fetch_sub(1, Ordering::Relaxed);
         begun?;
         Ok(rows?)
+    }
+
+    async fn ask(&self, statement: &str, values: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let connection = self.connection();
+        if self.statements == Statements::Kept && connection.statement_cache.size() < MOST_KEPT {
+            let kinds: Vec<Type> = values.iter().map(|(_, kind)| kind.clone()).collect();
+            let kept = connection.prepare_typed_cached(statement, &kinds).await?;
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|(value, _)| &**value as _).collect();
+            return connection.query(&kept, &values).await;
+        }
+        let values: Vec<_> = values.iter().map(|(value, kind)| (&**value as _, kind.clone())).collect();
+        connection.query_typed(statement, &values).await
     }
 
     /// Runs a statement that gives one row at most.

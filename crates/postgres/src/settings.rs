@@ -52,6 +52,16 @@ pub(crate) enum Transport {
     Verified { roots: Option<PathBuf> },
 }
 
+/// Whether statements outlive their transaction on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Statements {
+    /// None has a name: a pooler of transactions may stand between.
+    #[default]
+    Unnamed,
+    /// Each connection keeps what it has prepared: the server parses and plans once.
+    Kept,
+}
+
 /// Where the store is and how it is reached.
 #[derive(Clone)]
 pub struct Settings {
@@ -61,6 +71,7 @@ pub struct Settings {
     pub(crate) pool_size: usize,
     pub(crate) acquire: Duration,
     pub(crate) statement: Duration,
+    pub(crate) statements: Statements,
 }
 
 /// Nothing secret is shown.
@@ -82,6 +93,7 @@ struct Own {
     pool_size: Option<usize>,
     acquire: Option<Duration>,
     statement: Option<Duration>,
+    statements: Statements,
     ssl_mode: Option<String>,
     ssl_root_cert: Option<PathBuf>,
 }
@@ -90,7 +102,8 @@ impl Settings {
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?name=value&…`.
     ///
     /// Beside what libpq knows (`host`, `connect_timeout`, `application_name`, …): `schema` (`feedspine`), `pool_size`
-    /// (8), `acquire_timeout` (10, seconds to wait for a free connection), `statement_timeout` (30, seconds), `sslmode`
+    /// (8), `acquire_timeout` (10, seconds to wait for a free connection), `statement_timeout` (30, seconds), `prepared`
+    /// (`off`; `on` is faster, and for connections that no pooler of transactions stands between), `sslmode`
     /// (`disable` or `verify-full`; the default is `verify-full` for every host but this machine) and `sslrootcert`
     /// (a PEM file; the default are the machine's own roots).
     ///
@@ -133,6 +146,7 @@ impl Settings {
             pool_size: own.pool_size.unwrap_or(DEFAULT_POOL_SIZE),
             acquire: own.acquire.unwrap_or(DEFAULT_ACQUIRE),
             statement: own.statement.unwrap_or(DEFAULT_STATEMENT),
+            statements: own.statements,
         })
     }
 }
@@ -150,6 +164,13 @@ impl Own {
             }
             "acquire_timeout" => self.acquire = Some(seconds()?),
             "statement_timeout" => self.statement = Some(seconds()?),
+            "prepared" => {
+                self.statements = match value {
+                    "on" => Statements::Kept,
+                    "off" => Statements::Unnamed,
+                    _ => return Err(wrong()),
+                }
+            }
             "sslmode" => self.ssl_mode = Some(value.to_owned()),
             "sslrootcert" => self.ssl_root_cert = Some(value.replace("%2F", "/").into()),
             _ => return Ok(false),
@@ -192,6 +213,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.schema.as_str(), "mine");
         assert_eq!((settings.pool_size, settings.acquire), (3, Duration::from_secs(2)));
+        assert_eq!(settings.statements, Statements::Unnamed);
         assert_eq!(settings.config.get_ports(), [5433]);
         assert_eq!(settings.config.get_application_name(), Some("x"));
         assert!(!format!("{settings:?}").contains("secret"));
@@ -216,6 +238,7 @@ mod tests {
             "postgres://u:secret@h/x?schema=a%22b",
             "postgres://u:secret@h/x?pool_size=0",
             "postgres://u:secret@h/x?acquire_timeout=soon",
+            "postgres://u:secret@h/x?prepared=maybe",
             "postgres://u:secret@h/x?sslmode=prefer",
             "postgres://u:secret@h:port/x",
         ] {

@@ -11,12 +11,19 @@ use libtest_mimic::{Arguments, Completion, Trial};
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     url: String,
+    /// Whether stores keep prepared statements.
+    prepared: &'static str,
 }
 
 impl Server {
     /// The server at that address, which has no settings of its own.
     pub(crate) fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into() }
+        Self { url: url.into(), prepared: "off" }
+    }
+
+    /// The same, without a pooler between.
+    fn directly(self) -> Self {
+        Self { prepared: "on", ..self }
     }
 
     /// Room for a store that no other test sees.
@@ -25,7 +32,7 @@ impl Server {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos();
         let schema = format!("t{now:x}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         // Small pools: many stores are open at once.
-        let url = format!("{}?schema={schema}&pool_size=4", self.url);
+        let url = format!("{}?schema={schema}&pool_size=4&prepared={}", self.url, self.prepared);
         Place { server: self.url.clone(), schema, url }
     }
 }
@@ -77,7 +84,7 @@ impl Drop for Place {
 /// and fails where CI demands it.
 pub(crate) fn with_server(name: &str, test: impl FnOnce(Server) -> ExitCode) -> ExitCode {
     if let Ok(url) = std::env::var(URL_VARIABLE) {
-        return test(Server::at(url));
+        return test(Server::at(url).directly());
     }
     let reason = format!("SKIPPED: no server in {URL_VARIABLE}; `cargo xtask test` starts one");
     let demanded = std::env::var("CI").is_ok_and(|value| value == "true");
