@@ -4,6 +4,7 @@
 
 mod atom;
 mod extension;
+mod fallback;
 mod item;
 mod meta;
 mod rss;
@@ -44,6 +45,7 @@ pub(crate) fn read(
     }
     walk.reader.report(walk.warnings);
     let mut parts = walk.parts;
+    fallback::of_feed(&mut parts.feed);
     parts.recovered |= walk.reader.is_recovered();
     parts.truncated |= walk.reader.is_cut();
     Ok(parts)
@@ -58,7 +60,7 @@ struct Walk<'a, 'w> {
     parts: Parts,
     /// The place of the next item.
     ordinal: u32,
-    /// Elements of others that the present item holds.
+    /// Elements of others that the present item holds, or between items the feed.
     extension_elements: usize,
     resolved: ResolvedBytes,
     /// A text in the making; kept, so that it grows only once.
@@ -159,7 +161,6 @@ impl<'a> Walk<'a, '_> {
                 self.feed_attributes();
                 self.container()
             }
-            "image" | "textinput" | "cloud" | "skiphours" | "skipdays" if core => self.skip(),
             _ => self.feed_field(tag, name),
         }
     }

@@ -15,7 +15,7 @@ use crate::dates;
 use crate::document::{Input, Parts};
 use crate::error::ParseError;
 use crate::limits::Limits;
-use crate::model::{Dated, Enclosure, FeedMeta, Format, Item, Link, Person, RejectedItem, Tag, Text, TextKind};
+use crate::model::{Dated, Enclosure, FeedMeta, Format, Image, Item, Link, Person, RejectedItem, Tag, Text, TextKind};
 use crate::warning::Warnings;
 
 /// Reads a JSON Feed from decoded text that begins with `{`.
@@ -94,7 +94,7 @@ impl Reader<'_, '_> {
             Err(error) => return Ok(Err(reject(None, "json.syntax", error.to_string()))),
         };
         let item = self.read_item(ordinal, members);
-        let others = item.extensions.values().map(BTreeMap::len).sum();
+        let others = item.members.values().map(values).sum();
         if let Some((code, reason)) = self.limits.fault(&item, others) {
             let link = item.link().map(str::to_owned);
             return Ok(Err(RejectedItem { link, ..reject(item.id, code, reason) }));
@@ -125,12 +125,12 @@ impl Reader<'_, '_> {
         for attachment in list(&mut members, "attachments") {
             item.enclosures.extend(self.attachment(attachment));
         }
-        self.keep_the_rest(members, &mut item);
+        item.members = self.rest(members);
         item
     }
 
     /// Members that are nobody's we know. In the content they stand two levels deeper than in the document.
-    fn keep_the_rest(&mut self, mut members: Members, item: &mut Item) {
+    fn rest(&mut self, mut members: Members) -> Members {
         members.retain(|name, value| {
             let fits = levels(value) + 3 <= MAX_DEPTH;
             if !fits {
@@ -139,9 +139,7 @@ impl Reader<'_, '_> {
             }
             fits
         });
-        if !members.is_empty() {
-            item.extensions.insert(String::new(), members);
-        }
+        members
     }
 
     /// An id that is a number is that number's text: both kinds are published, at times by one feed in turn.
@@ -175,7 +173,8 @@ impl Reader<'_, '_> {
         let mut authors: Vec<Person> = Vec::new();
         for person in people {
             let Json::Object(mut person) = person else { continue };
-            let author = Person { name: string(&mut person, "name"), uri: string(&mut person, "url"), email: None };
+            let [name, uri, avatar] = ["name", "url", "avatar"].map(|name| string(&mut person, name));
+            let author = Person { name, uri, avatar, email: None };
             if author != Person::default() && !authors.contains(&author) {
                 authors.push(author);
             }
@@ -186,36 +185,75 @@ impl Reader<'_, '_> {
     fn attachment(&mut self, attachment: Json) -> Option<Enclosure> {
         let Json::Object(mut members) = attachment else { return None };
         let link = self.link(&mut members, "url", None)?;
-        let length = match members.remove("size_in_bytes") {
+        let [length, duration] = ["size_in_bytes", "duration_in_seconds"].map(|name| match members.remove(name) {
             Some(Json::Number(number)) => Some(number.to_string()),
             Some(Json::String(text)) => Some(text),
             _ => None,
-        };
+        });
         Some(Enclosure {
             href: link.href.or(link.raw)?,
             media_type: string(&mut members, "mime_type"),
             length,
             title: string(&mut members, "title"),
+            duration,
         })
     }
 
     fn feed(&mut self, mut members: Members) -> FeedMeta {
+        let mut links: Vec<Link> = [
+            self.link(&mut members, "home_page_url", None),
+            self.link(&mut members, "feed_url", Some("self")),
+            self.link(&mut members, "next_url", Some("next")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        links.extend(self.hubs(&mut members));
+        let [icon, favicon] = ["icon", "favicon"].map(|name| self.link(&mut members, name, None));
+        let address = |link: Option<Link>| link.and_then(|link| link.href.or(link.raw));
         FeedMeta {
             version: string(&mut members, "version"),
             title: text(&mut members, "title", TextKind::Plain),
             subtitle: text(&mut members, "description", TextKind::Plain),
-            links: [
-                self.link(&mut members, "home_page_url", None),
-                self.link(&mut members, "feed_url", Some("self")),
-                self.link(&mut members, "next_url", Some("next")),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
+            links,
             language: string(&mut members, "language"),
             authors: Self::authors(&mut members),
+            image: address(icon).map(|href| Image { href: Some(href), ..Image::default() }),
+            icon: address(favicon),
+            members: self.feed_rest(members),
             ..FeedMeta::default()
         }
+    }
+
+    /// `hubs`: each says by which protocol it is asked, and where it is.
+    fn hubs(&mut self, members: &mut Members) -> Vec<Link> {
+        let mut hubs = Vec::new();
+        for hub in list(members, "hubs").into_iter().take(self.limits.members) {
+            let Json::Object(mut hub) = hub else { continue };
+            let link = self.link(&mut hub, "url", Some("hub"));
+            hubs.extend(link.map(|link| Link { title: string(&mut hub, "type"), ..link }));
+        }
+        hubs
+    }
+
+    /// As [`Self::rest`]; a feed is not refused for having too many.
+    fn feed_rest(&mut self, members: Members) -> Members {
+        let members = self.rest(members);
+        if members.values().map(values).sum::<usize>() <= self.limits.members {
+            return members;
+        }
+        self.warnings
+            .add("feed.too_many", || "the feed has too many members of its own: they were left out".to_owned());
+        Members::new()
+    }
+}
+
+/// How many values there are in one, itself included.
+fn values(value: &Json) -> usize {
+    match value {
+        Json::Array(elements) => 1 + elements.iter().map(values).sum::<usize>(),
+        Json::Object(members) => 1 + members.values().map(values).sum::<usize>(),
+        _ => 1,
     }
 }
 

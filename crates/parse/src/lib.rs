@@ -12,12 +12,16 @@ mod dates;
 mod discovery;
 mod document;
 mod error;
+mod extension;
 mod feed;
+mod html;
 mod identity;
 mod json_feed;
 mod limits;
 mod model;
 mod opml;
+mod schedule;
+mod view;
 mod warning;
 mod xml;
 
@@ -26,13 +30,18 @@ pub use dates::{DateError, Reading, read_date};
 pub use discovery::{Clue, FeedLink, HtmlPage, known_places, looks_like_feed, read_page, usual_places};
 pub use document::{Input, parse};
 pub use error::ParseError;
+pub use extension::Element;
+pub use html::plain_text;
 pub use identity::{Identified, choose_rule, identify};
 pub use limits::Limits;
 pub use model::{
-    Dated, Document, Enclosure, FeedMeta, Format, Item, Link, Person, RejectedItem, Source, Tag, Text, TextKind,
+    Dated, Document, Enclosure, FeedMeta, Format, Generator, Image, Item, Link, Person, RejectedItem, Tag, Text,
+    TextKind,
 };
 pub use opml::{ListedFeed, ListedPlace, MOST_FEEDS, Opml, OpmlError, OutlineToWrite, parse_opml, write_opml};
+pub use schedule::{Period, Schedule, Weekday};
+pub use view::{Chapter, Place};
 pub use warning::Warning;
 
 /// Grows whenever the same bytes may give another document, key or content than before.
-pub const PARSER_VERSION: u32 = 1;
+pub const PARSER_VERSION: u32 = 2;

@@ -22,7 +22,8 @@ pub struct Limits {
     pub resolved_bytes: usize,
     /// Bytes of any other text of an item; more refuse the item.
     pub text_bytes: usize,
-    /// Links, authors, tags and extension elements of one item, each; more refuse the item.
+    /// Links, authors, tags and extension elements of one item, each; more refuse the item. A feed keeps the first of its
+    /// own.
     pub members: usize,
     /// Bytes of the beginning of an item that are kept when it is refused.
     pub excerpt_bytes: usize,
@@ -58,17 +59,20 @@ impl Limits {
                 return Some(("field.too_long", format!("the {what} is {bytes} bytes long; the limit is {limit}")));
             }
         }
-        for (what, count) in [
+        let (what, count) = self.too_many(item, others)?;
+        Some(("field.too_many", format!("the item has {count} {what}; the limit is {}", self.members)))
+    }
+
+    /// Of what an item has more than it may, and how many.
+    pub(crate) fn too_many(&self, item: &Item, others: usize) -> Option<(&'static str, usize)> {
+        let counts = [
             ("links", item.links.len()),
             ("people", item.authors.len() + item.contributors.len()),
             ("tags", item.tags.len()),
             ("enclosures", item.enclosures.len()),
+            ("contents", item.contents.len()),
             ("extensions", others),
-        ] {
-            if count > self.members {
-                return Some(("field.too_many", format!("the item has {count} {what}; the limit is {}", self.members)));
-            }
-        }
-        None
+        ];
+        counts.into_iter().find(|(_, count)| *count > self.members)
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use feedspine_core::{Json, Timestamp};
 
+use crate::extension::Element;
+use crate::schedule::Schedule;
 use crate::warning::Warning;
 
 /// One body, read.
@@ -58,7 +60,7 @@ impl Format {
     }
 }
 
-/// What a document says of its feed.
+/// What a document says of its feed; also what an item says of the feed that it was taken over from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FeedMeta {
     /// The version that the document names, as it stands.
@@ -69,22 +71,36 @@ pub struct FeedMeta {
     pub title: Option<Text>,
     /// Its subtitle or description.
     pub subtitle: Option<Text>,
-    /// Its links; see [`FeedMeta::link`] for the site.
+    /// Its links, in the order of the document; see [`FeedMeta::link`] for the site.
     pub links: Vec<Link>,
     /// Its language.
     pub language: Option<String>,
     /// Who writes it.
     pub authors: Vec<Person>,
+    /// Who else works on it.
+    pub contributors: Vec<Person>,
+    /// Who answers for it: `webMaster` of RSS, `publisher` of Dublin Core, `owner` of iTunes.
+    pub publisher: Option<Person>,
+    /// What it is about.
+    pub tags: Vec<Tag>,
     /// The program that made it.
-    pub generator: Option<String>,
+    pub generator: Option<Generator>,
     /// Its rights.
     pub rights: Option<Text>,
     /// When it was published.
     pub published: Option<Dated>,
     /// When it was last updated or built.
     pub updated: Option<Dated>,
-    /// Minutes that it may be kept without asking again (RSS `ttl`).
-    pub ttl: Option<String>,
+    /// Its picture: `image` of RSS or iTunes, `logo` of Atom, `icon` of JSON Feed.
+    pub image: Option<Image>,
+    /// The address of its small picture: `icon` of Atom, `favicon` of JSON Feed.
+    pub icon: Option<String>,
+    /// How often it asks to be read.
+    pub schedule: Schedule,
+    /// Elements that have no place above.
+    pub extensions: Vec<Element>,
+    /// Members of JSON that have no place above.
+    pub members: BTreeMap<String, Json>,
 }
 
 impl FeedMeta {
@@ -92,6 +108,54 @@ impl FeedMeta {
     pub fn link(&self) -> Option<&str> {
         primary(&self.links)
     }
+
+    /// The address that the feed gives as its own (`rel="self"`).
+    pub fn self_link(&self) -> Option<&str> {
+        self.related("self").next()
+    }
+
+    /// The addresses of its `WebSub` hubs (W3C `WebSub`, section 4).
+    pub fn hubs(&self) -> impl Iterator<Item = &str> {
+        self.related("hub")
+    }
+
+    /// The document with the older items of a paged feed (RFC 5005, section 3), or of an archived one (section 4).
+    pub fn next_page(&self) -> Option<&str> {
+        self.related("next").next().or_else(|| self.related("prev-archive").next())
+    }
+
+    fn related(&self, relation: &str) -> impl Iterator<Item = &str> {
+        let is = move |link: &&Link| link.rel.as_deref().is_some_and(|rel| rel.eq_ignore_ascii_case(relation));
+        self.links.iter().filter(is).filter_map(|link| link.href.as_deref())
+    }
+}
+
+/// The program that made a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Generator {
+    /// Its name; for RSS the text as it stands.
+    pub name: Option<String>,
+    /// Where it is described.
+    pub uri: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+/// A picture of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Image {
+    /// The address of the picture, resolved.
+    pub href: Option<String>,
+    /// What it shows.
+    pub title: Option<String>,
+    /// Where it leads.
+    pub link: Option<String>,
+    /// What there is to say of it.
+    pub description: Option<String>,
+    /// Pixels, as they stood.
+    pub width: Option<String>,
+    /// Pixels, as they stood.
+    pub height: Option<String>,
 }
 
 /// One item, as it was published.
@@ -128,11 +192,13 @@ pub struct Item {
     /// Its rights.
     pub rights: Option<Text>,
     /// The feed that it was taken over from.
-    pub source: Option<Source>,
+    pub source: Option<Box<FeedMeta>>,
     /// Its language, where it names one itself.
     pub language: Option<String>,
-    /// All else that it holds: elements by name by namespace URI, or members of JSON by name under "".
-    pub extensions: BTreeMap<String, BTreeMap<String, Json>>,
+    /// Elements that have no place above, in the order of the document.
+    pub extensions: Vec<Element>,
+    /// Members of JSON that have no place above.
+    pub members: BTreeMap<String, Json>,
 }
 
 impl Item {
@@ -163,6 +229,8 @@ pub struct Link {
     pub title: Option<String>,
     /// The language of what it leads to.
     pub language: Option<String>,
+    /// The length in bytes of what it leads to, as it stood.
+    pub length: Option<String>,
 }
 
 /// How a text is to be understood.
@@ -203,8 +271,10 @@ pub struct Text {
     pub kind: TextKind,
     /// For content that is elsewhere: its address.
     pub src: Option<String>,
-    /// Its language, where it names one itself.
+    /// Its language, where it names one itself; "" says that it is in none that is known (XML 1.0, section 2.12).
     pub language: Option<String>,
+    /// The `xml:base` in force, against which addresses in its markup are resolved.
+    pub base: Option<String>,
 }
 
 /// Somebody.
@@ -216,6 +286,8 @@ pub struct Person {
     pub email: Option<String>,
     /// The home page.
     pub uri: Option<String>,
+    /// The address of a picture.
+    pub avatar: Option<String>,
 }
 
 /// A category.
@@ -240,17 +312,8 @@ pub struct Enclosure {
     pub length: Option<String>,
     /// Its title.
     pub title: Option<String>,
-}
-
-/// The feed that an item was taken over from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Source {
-    /// Its id.
-    pub id: Option<String>,
-    /// Its title.
-    pub title: Option<String>,
-    /// Its address.
-    pub link: Option<String>,
+    /// How long it plays, in seconds, as it stood.
+    pub duration: Option<String>,
 }
 
 /// A date as it stood, and the instant we make of it.

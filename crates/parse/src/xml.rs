@@ -11,7 +11,9 @@ mod page;
 mod scan;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+pub(crate) use entity::html_reference;
 pub(crate) use namespace::Vocabulary;
 pub(crate) use page::{PageReader, Piece};
 
@@ -179,7 +181,7 @@ impl<'a> Reader<'a> {
                     self.namespaces.bind(prefix, &entity::decoded(attribute.raw, &mut self.oddities));
                 }
             }
-            has_base = self.enter_base();
+            has_base = self.enter_base(name);
         }
         self.open.push(Open { name, bindings, has_base });
         if empty {
@@ -190,8 +192,10 @@ impl<'a> Reader<'a> {
         Ok(Tag { vocabulary, local, offset })
     }
 
-    fn enter_base(&mut self) -> bool {
-        let Some(reference) = self.attribute("xml:base") else { return false };
+    fn enter_base(&mut self, name: &str) -> bool {
+        // A channel of CDF has an attribute of its own.
+        let own = if is_one_of(name, &["channel"]) { "base" } else { "xml:base" };
+        let Some(reference) = self.attribute("xml:base").or_else(|| self.attribute(own)) else { return false };
         let resolved = address::resolve(reference.trim(), self.base()).filter(|base| base.len() <= self.base_limit);
         self.oddities.bases += u32::from(resolved.is_none());
         resolved.is_some_and(|base| {
@@ -255,9 +259,14 @@ impl<'a> Reader<'a> {
         self.bases.last().map(String::as_str).or(self.base)
     }
 
-    /// The URI of a vocabulary that is not ours; the prefix itself when nothing declares it.
-    pub(crate) fn uri(&self, vocabulary: Vocabulary) -> &str {
-        self.namespaces.uri(vocabulary)
+    /// The `xml:base` in force, when the document has one.
+    pub(crate) fn declared_base(&self) -> Option<&str> {
+        self.bases.last().map(String::as_str)
+    }
+
+    /// The name under which a vocabulary's words are kept.
+    pub(crate) fn namespace(&self, vocabulary: Vocabulary) -> Arc<str> {
+        self.namespaces.name(vocabulary)
     }
 
     /// From now on, this vocabulary's words are the format's own.

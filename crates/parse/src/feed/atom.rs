@@ -4,7 +4,7 @@ use super::text::Form;
 use super::{LowerName, Walk};
 use crate::base64;
 use crate::error::ParseError;
-use crate::model::{Link, Person, Source, Tag as Category, Text, TextKind};
+use crate::model::{FeedMeta, Link, Person, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag};
 
 impl<'a> Walk<'a, '_> {
@@ -70,6 +70,8 @@ impl<'a> Walk<'a, '_> {
                             let uri = self.plain_if_any()?;
                             person.uri = uri.map(|uri| self.link_to(&uri)).and_then(|link| link.href.or(link.raw));
                         }
+                        // RSS has a text here, at times with markup in it.
+                        _ if tag.vocabulary.is_core() => text.push_str(&self.plain()?),
                         _ => self.skip()?,
                     }
                 }
@@ -87,50 +89,56 @@ impl<'a> Walk<'a, '_> {
     /// A link by its `href`, or as in RSS by its text.
     pub(super) fn link(&mut self, _tag: Tag<'a>) -> Result<Option<Link>, ParseError> {
         let rel = self.attribute("rel").map(|rel| short_relation(&rel).to_owned());
-        let [media_type, title, language] = ["type", "title", "hreflang"].map(|name| self.attribute(name));
+        let [media_type, title, language, length] =
+            ["type", "title", "hreflang", "length"].map(|name| self.attribute(name));
         // An empty `href` means the base itself.
         let href = self.reader.attribute("href").map(|href| super::text::trimmed(&href).to_owned());
         let text = self.plain_if_any()?;
-        let Some(raw) = href.or(text) else { return Ok(None) };
-        Ok(Some(Link { rel, media_type, title, language, ..self.link_to(&raw) }))
+        let Some(raw) = href.or(text) else {
+            // One that leads nowhere may still say something of itself.
+            let link = Link { rel, media_type, title, language, length, ..Link::default() };
+            return Ok(Some(link).filter(|link| *link != Link::default()));
+        };
+        Ok(Some(Link { rel, media_type, title, language, length, ..self.link_to(&raw) }))
     }
 
     /// A category by its `term`, or as in RSS by its text.
     pub(super) fn category(&mut self) -> Result<Option<Category>, ParseError> {
         let [term, scheme, domain, label] = ["term", "scheme", "domain", "label"].map(|name| self.attribute(name));
         let text = self.plain_if_any()?;
-        Ok(term.or(text).map(|term| Category { term, scheme: scheme.or(domain), label }))
+        let term = term.or(text).or_else(|| label.clone());
+        Ok(term.map(|term| Category { term, scheme: scheme.or(domain), label }))
     }
 
-    /// The feed that an entry was taken over from.
-    pub(super) fn source(&mut self) -> Result<Option<Source>, ParseError> {
+    /// The feed that an entry was taken over from: what Atom says of it, or as in RSS its title and `url`.
+    pub(super) fn source(&mut self) -> Result<Option<Box<FeedMeta>>, ParseError> {
+        let url = self.attribute("url").map(|url| self.link_to(&url));
+        let document = std::mem::take(&mut self.parts.feed);
+        let read = self.source_fields();
+        let mut source = std::mem::replace(&mut self.parts.feed, document);
+        let text = read?;
+        source.links.extend(url);
+        let text = super::text::trimmed(&text);
+        if source.title.is_none() && !text.is_empty() {
+            source.title = Some(Text { value: text.to_owned(), ..Text::default() });
+        }
+        Ok(Some(source).filter(|source| *source != FeedMeta::default()).map(Box::new))
+    }
+
+    /// Reads what a source holds into the feed in hand; gives its own text.
+    fn source_fields(&mut self) -> Result<String, ParseError> {
         let depth = self.reader.depth();
-        let url = self.attribute("url");
-        let mut source =
-            Source { link: url.map(|url| self.link_to(&url)).and_then(|link| link.href), ..Source::default() };
         let mut text = String::new();
         while let Some(event) = self.reader.next()? {
             match event {
                 Event::Text(raw) => self.reader.decode_into(raw, &mut text),
                 Event::Verbatim(verbatim) => text.push_str(verbatim),
-                Event::Start(tag) => match tag.local {
-                    "id" => source.id = self.plain_if_any()?,
-                    "title" => source.title = self.plain_if_any()?,
-                    "link" => {
-                        let link = self.link(tag)?.filter(|link| link.rel.is_none());
-                        source.link = source.link.take().or(link.and_then(|link| link.href));
-                    }
-                    _ => self.skip()?,
-                },
+                Event::Start(tag) => self.feed_field(tag, LowerName::default().of(tag.local))?,
                 Event::End if self.reader.depth() < depth => break,
                 Event::End => {}
             }
         }
-        let text = super::text::trimmed(&text);
-        if source.title.is_none() && !text.is_empty() {
-            source.title = Some(text.to_owned());
-        }
-        Ok(Some(source).filter(|source| *source != Source::default()))
+        Ok(text)
     }
 }
 

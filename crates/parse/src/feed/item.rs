@@ -1,5 +1,6 @@
 //! One item or entry.
 
+use super::fallback;
 use super::text::Form;
 use super::{LowerName, Walk};
 use crate::error::ParseError;
@@ -20,6 +21,7 @@ impl<'a> Walk<'a, '_> {
     /// holds after the inner one's end belongs to nobody.
     pub(super) fn item(&mut self, tag: Tag<'a>) -> Result<(), ParseError> {
         let depth = self.reader.depth();
+        let outer_elements = self.extension_elements;
         let mut begun = Some(self.begin_item(tag)?);
         while let Some(event) = self.reader.next()? {
             match event {
@@ -45,6 +47,7 @@ impl<'a> Walk<'a, '_> {
         if let Some(ended) = begun {
             self.end_item(ended);
         }
+        self.extension_elements = outer_elements;
         Ok(())
     }
 
@@ -64,6 +67,7 @@ impl<'a> Walk<'a, '_> {
         if self.parts.format == Format::Rss {
             Self::link_by_guid(&mut item);
         }
+        fallback::of_item(&mut item);
         match self.limits.fault(&item, self.extension_elements) {
             None => self.parts.items.push(item),
             Some((code, reason)) => {
@@ -79,7 +83,7 @@ impl<'a> Walk<'a, '_> {
     /// `rdf:about` of RSS 1.0, and what CDF says in attributes.
     fn item_attributes(&mut self, item: &mut Item) {
         item.id = self.attribute("rdf:about");
-        item.language = self.attribute("xml:lang");
+        item.language = self.reader.attribute("xml:lang").map(std::borrow::Cow::into_owned);
         if let Some(href) = self.attribute("href") {
             let link = self.link_to(&href);
             item.links.push(link);
@@ -90,6 +94,10 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn item_child(&mut self, tag: Tag<'a>, item: &mut Item) -> Result<(), ParseError> {
+        // It will be refused: more of it would only cost memory.
+        if self.limits.too_many(item, self.extension_elements).is_some() {
+            return self.skip();
+        }
         let mut lower = LowerName::default();
         let name = lower.of(tag.local);
         match tag.vocabulary {
@@ -105,7 +113,7 @@ impl<'a> Walk<'a, '_> {
                 push_content(item, Some(text));
                 Ok(())
             }
-            _ => self.extension(tag, item),
+            _ => self.extension(tag, &mut item.extensions),
         }
     }
 
@@ -136,7 +144,7 @@ impl<'a> Walk<'a, '_> {
             "source" => item.source = self.source()?,
             "rights" | "copyright" => item.rights = Some(self.text_construct()?),
             "language" => item.language = self.plain_if_any()?,
-            _ => self.extension(tag, item)?,
+            _ => self.extension(tag, &mut item.extensions)?,
         }
         Ok(())
     }
@@ -169,7 +177,7 @@ impl<'a> Walk<'a, '_> {
             }
             "rights" if item.rights.is_none() => item.rights = Some(self.text(TextKind::Unsaid, Form::Text)?),
             "language" if item.language.is_none() => item.language = self.plain_if_any()?,
-            _ => self.extension(tag, item)?,
+            _ => self.extension(tag, &mut item.extensions)?,
         }
         Ok(())
     }

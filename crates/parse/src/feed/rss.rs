@@ -17,11 +17,12 @@ impl Walk<'_, '_> {
     /// `enclosure`, and anything with an `url` or `href` that is one.
     pub(super) fn enclosure(&mut self) -> Result<Option<Enclosure>, ParseError> {
         let [url, href] = ["url", "href"].map(|name| self.attribute(name));
-        let [media_type, length, title] = ["type", "length", "title"].map(|name| self.attribute(name));
+        let [media_type, length, title, duration] =
+            ["type", "length", "title", "duration"].map(|name| self.attribute(name));
         let link = url.or(href).map(|url| self.link_to(&url));
         self.skip()?;
         let href = link.and_then(|link| link.href.or(link.raw));
-        Ok(href.map(|href| Enclosure { href, media_type, length, title }))
+        Ok(href.map(|href| Enclosure { href, media_type, length, title, duration }))
     }
 
     /// An item without a link whose guid is its address.

@@ -34,7 +34,7 @@ fn reads_rss() {
     assert_eq!(item.summary.as_ref().unwrap().value, "<p>Up & down</p>");
     assert_eq!(item.published.as_ref().unwrap().at.unwrap().to_string(), "2020-03-03T03:05:06Z");
     assert_eq!(item.enclosures[0].href, "http://a.example/a.mp3");
-    assert_eq!(item.source.as_ref().unwrap().title.as_deref(), Some("Other"));
+    assert_eq!(item.source.as_ref().unwrap().title.as_ref().unwrap().value, "Other");
 }
 
 #[test]
@@ -268,4 +268,96 @@ fn an_endless_namespace_is_not_copied_into_every_item() {
     let document = read(&format!("<rss xmlns:n='{uri}'><channel>{items}</channel></rss>")).unwrap();
     assert_eq!(document.items.len(), 3);
     assert!(document.items.iter().all(|item| content(item).as_str().len() < 1_000));
+}
+
+#[test]
+fn a_feed_is_described_in_every_vocabulary() {
+    let document = rss(
+        "<language>en</language><ttl>90</ttl><skipHours><hour>3</hour></skipHours>
+        <sy:updatePeriod>daily</sy:updatePeriod><webMaster>web@a.example (Web)</webMaster><docs>d</docs>
+        <image><url>/i.png</url><title>I</title><width>8</width></image><category domain='d'>sea</category>
+        <generator>g 1</generator><atom:link rel='hub' href='http://hub.example/'/>
+        <atom:link rel='self' href='/self'/><atom:link rel='next' href='/2'/><itunes:summary>Of tides</itunes:summary>",
+    );
+    let feed = &document.feed;
+    assert_eq!((feed.language.as_deref(), feed.schedule.interval_minutes()), (Some("en"), Some(24 * 60)));
+    assert_eq!(feed.schedule.skip_hours, [3]);
+    assert_eq!(feed.publisher.as_ref().unwrap().name_and_email(), (Some("Web"), Some("web@a.example")));
+    assert_eq!(feed.image.as_ref().unwrap().href.as_deref(), Some("http://a.example/i.png"));
+    assert_eq!((feed.tags[0].term.as_str(), feed.tags[0].scheme.as_deref()), ("sea", Some("d")));
+    assert_eq!(feed.generator.as_ref().unwrap().name.as_deref(), Some("g 1"));
+    assert_eq!(feed.hubs().collect::<Vec<_>>(), ["http://hub.example/"]);
+    assert_eq!((feed.self_link(), feed.next_page()), (Some("http://a.example/self"), Some("http://a.example/2")));
+    assert_eq!(feed.subtitle.as_ref().unwrap().value, "Of tides");
+    assert!(feed.extensions.iter().any(|element| &*element.name == "docs" && element.text() == Some("d")));
+}
+
+#[test]
+fn words_of_podcasts_and_media_fill_what_an_item_leaves_empty() {
+    let document = rss("<item><itunes:author>Ada</itunes:author><itunes:summary>Low</itunes:summary>
+        <itunes:keywords>sea, tide, sea</itunes:keywords><category>tide</category>
+        <media:group><media:title type='html'>T</media:title></media:group></item>
+        <item><title>own</title><media:title>other</media:title></item>");
+    let item = &document.items[0];
+    assert_eq!(item.title.as_ref().unwrap().value, "T");
+    assert_eq!(item.summary.as_ref().unwrap().value, "Low");
+    assert_eq!(item.authors[0].name.as_deref(), Some("Ada"));
+    assert_eq!(item.tags.iter().map(|tag| tag.term.as_str()).collect::<Vec<_>>(), ["tide", "sea"]);
+    assert_eq!(document.items[1].title.as_ref().unwrap().value, "own");
+}
+
+#[test]
+fn known_namespaces_are_kept_under_their_usual_prefix_whatever_the_document_calls_them() {
+    let extensions = |declaration: &str, prefix: &str| {
+        let text = format!("<rss {declaration}><channel><item><{prefix}:x>y</{prefix}:x></item></channel></rss>");
+        content(&read(&text).unwrap().items[0]).to_json().get("extensions").unwrap().to_string()
+    };
+    for (declaration, prefix, kept) in [
+        ("xmlns:i='http://www.itunes.com/DTDs/Podcast-1.0.dtd'", "i", "itunes"),
+        ("xmlns:m='https://search.yahoo.com/mrss'", "m", "media"),
+        ("xmlns:p='https://podcastindex.org/namespace/1.0'", "p", "podcast"),
+        ("xmlns:t='http://purl.org/syndication/thread/1.0'", "t", "thr"),
+        ("", "slash", "slash"),
+        ("xmlns:itunes='urn:own'", "itunes", "urn:own"),
+    ] {
+        assert_eq!(extensions(declaration, prefix), format!(r#"{{"{kept}":{{"x":["y"]}}}}"#), "{declaration}");
+    }
+}
+
+#[test]
+fn an_atom_source_is_kept_without_the_dates_that_change_with_other_items() {
+    let at = |date: &str| {
+        read(&format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><title>Planet</title><entry><id>1</id><source><id>s</id>
+             <title type='html'>S</title><author><name>Ada</name></author><link rel='self' href='/s'/>
+             <updated>{date}</updated></source></entry></feed>"
+        ))
+        .unwrap()
+    };
+    let document = at("2020-03-03");
+    assert_eq!(document.feed.title.as_ref().unwrap().value, "Planet");
+    let source = document.items[0].source.as_ref().unwrap();
+    assert_eq!((source.id.as_deref(), source.authors[0].name.as_deref()), (Some("s"), Some("Ada")));
+    assert!(source.updated.is_some());
+    assert_eq!(content(&document.items[0]), content(&at("2021-03-03").items[0]));
+}
+
+#[test]
+fn markup_is_kept_with_the_base_of_its_addresses() {
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom'><entry xml:base='http://b.example/x/'><id>1</id>
+         <title>plain</title><content type='html' xml:base='y/'>&lt;a href='z'></content></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(document.items[0].contents[0].base.as_deref(), Some("http://b.example/x/y/"));
+    let written = content(&document.items[0]);
+    assert!(written.as_str().contains(r#""base":"http://b.example/x/y/""#), "{}", written.as_str());
+    assert!(!written.as_str().contains("title_base"));
+}
+
+#[test]
+fn a_feed_that_lists_without_end_keeps_the_first() {
+    let document = rss(&"<category>c</category><x:y/>".repeat(10_005));
+    assert_eq!(document.feed.tags.len(), 10_000);
+    assert!(document.feed.extensions.len() <= 10_001);
 }

@@ -45,10 +45,10 @@ impl<'a> Walk<'a, '_> {
 
     /// A text that may hold markup, as a string or as elements.
     pub(super) fn text(&mut self, kind: TextKind, form: Form) -> Result<Text, ParseError> {
-        let language =
-            self.reader.attribute("xml:lang").map(std::borrow::Cow::into_owned).filter(|tag| !tag.is_empty());
+        let language = self.reader.attribute("xml:lang").map(std::borrow::Cow::into_owned);
+        let base = self.reader.declared_base().map(str::to_owned);
         let value = self.markup(form)?;
-        Ok(Text { value, kind, src: None, language })
+        Ok(Text { value, kind, src: None, language, base })
     }
 
     /// The content of the element that has just begun, with the tags of elements inside.

@@ -81,3 +81,28 @@ fn what_is_no_feed_is_named() {
     let deep = format!(r#"{{"items":[{{"id":"1","x":{}{}}}]}}"#, "[".repeat(100), "]".repeat(100));
     assert_eq!(code(&deep), "json.depth");
 }
+
+#[test]
+fn the_feed_and_its_people_are_described() {
+    let text = r#"{"version":"https://jsonfeed.org/version/1.1","icon":"/i.png","favicon":"/f.ico","expired":true,
+        "hubs":[{"type":"WebSub","url":"http://hub.example/"}],"authors":[{"name":"Ada","avatar":"a.png"}],
+        "items":[{"id":"1","attachments":[{"url":"/a.mp3","duration_in_seconds":12}]}]}"#;
+    let input = Input { bytes: text.as_bytes(), content_type: None, base: Some("http://a.example/") };
+    let document = parse(&input, &Limits::default()).unwrap();
+    let feed = &document.feed;
+    assert_eq!(feed.image.as_ref().unwrap().href.as_deref(), Some("http://a.example/i.png"));
+    assert_eq!(feed.icon.as_deref(), Some("http://a.example/f.ico"));
+    assert_eq!(feed.hubs().collect::<Vec<_>>(), ["http://hub.example/"]);
+    assert_eq!(feed.authors[0].avatar.as_deref(), Some("a.png"));
+    assert!(feed.members.contains_key("expired"));
+    assert_eq!(document.items[0].duration_seconds(), Some(12));
+}
+
+#[test]
+fn values_within_members_of_nobody_count_as_members() {
+    let many = "1,".repeat(10_001);
+    let text = format!(r#"{{"items":[{{"id":"1","_x":[{many}0]}},{{"id":"2"}}]}}"#);
+    let input = Input { bytes: text.as_bytes(), content_type: None, base: None };
+    let document = parse(&input, &Limits::default()).unwrap();
+    assert_eq!((document.rejects[0].code, document.items.len()), ("field.too_many", 1));
+}

@@ -77,6 +77,22 @@ fn own_name(rest: &str) -> Option<&str> {
     }
 }
 
+/// The character of the reference of HTML that begins behind a `&`, and how many bytes it has there. As in browsers, the
+/// numbers and the names of Latin-1 need no `;` (HTML, section 13.5).
+pub(crate) fn html_reference(rest: &str) -> Option<(char, usize)> {
+    if let Some(name) = own_name(rest).or_else(|| name_of(rest)) {
+        let c = resolve(name, &mut Oddities::default())?;
+        return Some((c, name.len() + 1));
+    }
+    let number = rest.starts_with('#');
+    let window = &rest.as_bytes()[..rest.len().min(MAX_NAME_BYTES)];
+    let length = usize::from(number)
+        + window.iter().skip(usize::from(number)).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let name = &rest[..length];
+    let c = if length > usize::from(number) { resolve(name, &mut Oddities::default())? } else { return None };
+    (if number { c != '\u{FFFD}' } else { c < '\u{100}' }).then_some((c, length))
+}
+
 /// The name of the reference that begins here, when it is ended by `;`.
 fn name_of(rest: &str) -> Option<&str> {
     let window = &rest.as_bytes()[..rest.len().min(MAX_NAME_BYTES + 1)];

@@ -1,5 +1,7 @@
 //! Whose word a name is: prefixes, the vocabularies that we know, and others by number.
 
+use std::sync::Arc;
+
 /// Whose word an element's name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
@@ -17,6 +19,8 @@ pub(crate) enum Vocabulary {
     DublinTerms,
     /// The RSS content module.
     Content,
+    /// The RSS syndication module.
+    Syndication,
     /// XHTML.
     Xhtml,
     /// Some other; its number is the reader's.
@@ -53,9 +57,53 @@ pub(super) struct Namespaces<'a> {
 
 #[derive(Debug)]
 struct Other {
-    uri: String,
+    name: Arc<str>,
     adopted: bool,
 }
+
+/// Namespaces whose words are kept as extensions under the prefix that everybody uses, each by its URI as
+/// [`Namespaces::vocabulary`] folds it.
+const KNOWN: [(&str, &str); 39] = [
+    ("a9.com/-/spec/opensearch/1.1", "opensearch"),
+    ("a9.com/-/spec/opensearchrss/1.0", "opensearch"),
+    ("activitystrea.ms/spec/1.0", "activity"),
+    ("backend.userland.com/blogchannelmodule", "blogChannel"),
+    ("backend.userland.com/creativecommonsrssmodule", "creativeCommons"),
+    ("cyber.law.harvard.edu/rss/creativecommonsrssmodule.html", "creativeCommons"),
+    ("creativecommons.org/ns", "cc"),
+    ("example.com/dtds/podcast-1.0.dtd", "itunes"),
+    ("georss.org/georss", "georss"),
+    ("georss.org/georss/10", "georss"),
+    ("georss.org/georss/11", "georss"),
+    ("github.com/podcastindex-org/podcast-namespace/blob/main/docs/1.0.md", "podcast"),
+    ("google.com/schemas/play-podcasts/1.0", "googleplay"),
+    ("itunes.com/dtds/podcast-1.0.dtd", "itunes"),
+    ("itunes.com/dtds/podcast-1.0", "itunes"),
+    ("madskills.com/public/xml/rss/module/trackback", "trackback"),
+    ("opengis.net/gml", "gml"),
+    ("podcastindex.org/namespace/1.0", "podcast"),
+    ("podlove.org/simple-chapters", "psc"),
+    ("purl.org/rss/1.0/modules/slash", "slash"),
+    ("purl.org/syndication/history/1.0", "fh"),
+    ("purl.org/syndication/thread/1.0", "thr"),
+    ("rssboard.org/media-rss", "media"),
+    ("rssnamespace.org/feedburner/ext/1.0", "feedburner"),
+    ("schemas.google.com/g/2005", "gd"),
+    ("search.yahoo.com/mrss", "media"),
+    ("tools.search.yahoo.com/mrss", "media"),
+    ("video.search.yahoo.com/mrss", "media"),
+    ("w3.org/1999/xlink", "xlink"),
+    ("w3.org/2000/01/rdf-schema", "rdfs"),
+    ("w3.org/2000/svg", "svg"),
+    ("w3.org/2003/01/geo/wgs84_pos", "geo"),
+    ("w3.org/2005/11/its", "its"),
+    ("w3.org/2007/app", "app"),
+    ("web.resource.org/cc", "cc"),
+    ("webns.net/mvcb", "admin"),
+    ("wellformedweb.org/commentapi", "wfw"),
+    ("xmlns.com/foaf/0.1", "foaf"),
+    ("youtube.com/xml/schemas/2015", "yt"),
+];
 
 impl<'a> Namespaces<'a> {
     pub(super) fn len(&self) -> usize {
@@ -111,6 +159,7 @@ impl<'a> Namespaces<'a> {
             "dc" => Some(Vocabulary::DublinCore),
             "dcterms" => Some(Vocabulary::DublinTerms),
             "content" => Some(Vocabulary::Content),
+            "sy" => Some(Vocabulary::Syndication),
             "xhtml" => Some(Vocabulary::Xhtml),
             _ => None,
         };
@@ -125,18 +174,22 @@ impl<'a> Namespaces<'a> {
         }
     }
 
-    pub(super) fn uri(&self, vocabulary: Vocabulary) -> &str {
-        match vocabulary {
+    /// The name under which its words are kept; the prefix itself when nothing declares it.
+    pub(super) fn name(&self, vocabulary: Vocabulary) -> Arc<str> {
+        let known = match vocabulary {
             Vocabulary::Plain => "",
-            Vocabulary::Atom => "http://www.w3.org/2005/Atom",
-            Vocabulary::Atom03 => "http://purl.org/atom/ns#",
-            Vocabulary::Rdf => "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-            Vocabulary::DublinCore => "http://purl.org/dc/elements/1.1/",
-            Vocabulary::DublinTerms => "http://purl.org/dc/terms/",
-            Vocabulary::Content => "http://purl.org/rss/1.0/modules/content/",
-            Vocabulary::Xhtml => "http://www.w3.org/1999/xhtml",
-            Vocabulary::Other(number) => self.others.get(usize::from(number)).map_or("", |other| &other.uri),
-        }
+            Vocabulary::Atom | Vocabulary::Atom03 => "atom",
+            Vocabulary::Rdf => "rdf",
+            Vocabulary::DublinCore => "dc",
+            Vocabulary::DublinTerms => "dcterms",
+            Vocabulary::Content => "content",
+            Vocabulary::Syndication => "sy",
+            Vocabulary::Xhtml => "xhtml",
+            Vocabulary::Other(number) => {
+                return self.others.get(usize::from(number)).map(|other| other.name.clone()).unwrap_or_default();
+            }
+        };
+        known.into()
     }
 
     /// The vocabulary of a namespace URI. Publishers write these with another case, without the last mark, over https.
@@ -159,21 +212,25 @@ impl<'a> Namespaces<'a> {
             "purl.org/dc/elements/1.1" | "purl.org/dc/elements/1.0" => Vocabulary::DublinCore,
             "purl.org/dc/terms" => Vocabulary::DublinTerms,
             "purl.org/rss/1.0/modules/content" => Vocabulary::Content,
+            "purl.org/rss/1.0/modules/syndication" => Vocabulary::Syndication,
             "w3.org/1999/xhtml" => Vocabulary::Xhtml,
             other if other.starts_with("purl.org/atom/ns") => Vocabulary::Atom03,
             other if is_default && other.contains("rss") => Vocabulary::Plain,
-            _ => self.other(uri),
+            other => {
+                let known = KNOWN.iter().find(|(path, _)| *path == other);
+                self.other(known.map_or(uri, |(_, prefix)| prefix))
+            }
         }
     }
 
-    fn other(&mut self, uri: &str) -> Vocabulary {
-        if uri.len() > MAX_URI_BYTES {
+    fn other(&mut self, name: &str) -> Vocabulary {
+        if name.len() > MAX_URI_BYTES {
             return Vocabulary::Other(u16::MAX);
         }
-        let known = self.others.iter().position(|other| other.uri == uri);
+        let known = self.others.iter().position(|other| &*other.name == name);
         let number = known.unwrap_or(self.others.len());
         if number == self.others.len() && number < MAX_NAMESPACES {
-            self.others.push(Other { uri: uri.to_owned(), adopted: false });
+            self.others.push(Other { name: name.into(), adopted: false });
         }
         Vocabulary::Other(u16::try_from(number).expect("at most MAX_NAMESPACES are kept"))
     }
