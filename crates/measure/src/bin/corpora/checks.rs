@@ -15,8 +15,8 @@ pub(crate) fn holds(value: &Value, check: &Value) -> Result<(), String> {
     }
     let ours = at(value, &check[0]);
     let right = match operator {
-        "==" => ours == *wanted,
-        "!=" => ours != *wanted,
+        "==" => equal(&ours, wanted),
+        "!=" => !equal(&ours, wanted),
         "truthy" => truthy(&ours),
         "falsy" | "undated" => !truthy(&ours),
         "in" => wanted.as_array().is_some_and(|all| all.contains(&ours)),
@@ -27,6 +27,7 @@ pub(crate) fn holds(value: &Value, check: &Value) -> Result<(), String> {
         "same" => ours == at(value, wanted),
         "differ" => ours != at(value, wanted),
         "instant" => whole_seconds(&ours) == whole_seconds(wanted),
+        "seconds" => ours.as_f64() == wanted.as_f64(),
         "nocrash" => true,
         _ => return Err(format!("unknown operator {operator}")),
     };
@@ -42,19 +43,36 @@ pub(crate) fn shape(path: &Value) -> String {
     names.collect::<Vec<_>>().join(".")
 }
 
-fn at(value: &Value, path: &Value) -> Value {
+/// The value at a path; a negative number counts from the end.
+pub(crate) fn at(value: &Value, path: &Value) -> Value {
     let mut at = value;
     for step in path.as_array().map_or(&[][..], Vec::as_slice) {
         at = match step {
             Value::String(name) => &at[name.as_str()],
-            Value::Number(index) => match usize::try_from(index.as_u64().unwrap_or(u64::MAX)) {
-                Ok(index) => &at[index],
-                Err(_) => &Value::Null,
-            },
+            Value::Number(index) => {
+                let elements = at.as_array().map_or(&[][..], Vec::as_slice);
+                let index = index.as_i64().unwrap_or(i64::MAX);
+                let from_end =
+                    usize::try_from(index.unsigned_abs()).ok().and_then(|back| elements.len().checked_sub(back));
+                let index = if index < 0 { from_end } else { usize::try_from(index).ok() };
+                index.and_then(|index| elements.get(index)).unwrap_or(&Value::Null)
+            }
             _ => &Value::Null,
         };
     }
     at.clone()
+}
+
+/// Equal values; 45 is 45.0, and 1 is true, as in Python, whose values these are.
+fn equal(ours: &Value, wanted: &Value) -> bool {
+    match (ours, wanted) {
+        (Value::Number(ours), Value::Number(wanted)) => ours.as_f64() == wanted.as_f64(),
+        (Value::Array(ours), Value::Array(wanted)) => {
+            ours.len() == wanted.len() && ours.iter().zip(wanted).all(|(ours, wanted)| equal(ours, wanted))
+        }
+        (Value::Bool(flag), Value::Number(number)) => number.as_u64() == Some(u64::from(*flag)),
+        _ => ours == wanted,
+    }
 }
 
 fn truthy(value: &Value) -> bool {

@@ -3,12 +3,14 @@
 //! Exits 1 below a floor of `xtask/corpora-floors.json`, and when a difference that `xtask/corpora-differences.json`
 //! explains is no longer one. Without the folder it says so and exits 0.
 
+mod base;
 mod checks;
 mod dates;
 mod discovery;
 mod every_file;
 mod feedparser;
 mod feedvalidator;
+mod gofeed;
 mod goldens;
 mod hostile;
 mod judge;
@@ -69,6 +71,7 @@ fn run(dir: &Path, options: &Options) -> Result<bool, String> {
     hostile::run(dir, &mut report)?;
     feedparser::run(dir, &mut report)?;
     feedvalidator::run(dir, &mut report)?;
+    gofeed::run(dir, &mut report)?;
     goldens::run(dir, &mut report)?;
     opml::run(dir, &mut report)?;
     discovery::run(dir, &mut report)?;

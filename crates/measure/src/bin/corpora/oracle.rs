@@ -62,11 +62,13 @@ fn dates_equal(entry: &Value, item: &Item) -> Result<(), String> {
 
 /// The oracle has no fraction.
 pub(crate) fn seconds(date: Option<&Dated>) -> Option<String> {
-    let at = date?.at?.to_string();
-    Some(match at.split_once('.') {
-        Some((whole, _)) => format!("{whole}Z"),
-        None => at,
-    })
+    Some(whole_seconds(date?.at?))
+}
+
+/// An instant without its fraction.
+pub(crate) fn whole_seconds(at: feedspine_core::Timestamp) -> String {
+    let at = at.to_string();
+    at.split_once('.').map_or_else(|| at.clone(), |(whole, _)| format!("{whole}Z"))
 }
 
 /// The oracle falls back to the id where there is no link, and keeps relative ones as they stand.
