@@ -182,22 +182,27 @@ fn many(path: &Path, count: u32) {
 
 const COPY: [&str; 4] = ["db", "copy", "sqlite:from.db", "sqlite:to.db"];
 
-/// Kills a copy when some batches of it are written, and many are not.
+/// Kills a copy when some batches of it are written, and many are not. One that is over before is made again.
 fn kill_in_the_middle(user: &User) {
-    let mut child = user.command(&COPY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let log = user.home().join("to.db-wal");
-    while fs::metadata(&log).map_or(0, |log| log.len()) < 2 << 20 {
-        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be killed");
-        std::thread::sleep(Duration::from_micros(200));
+    for _ in 0..10 {
+        let mut child = user.command(&COPY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let log = user.home().join("to.db-wal");
+        while child.try_wait().unwrap().is_none() && fs::metadata(&log).map_or(0, |log| log.len()) < 1 << 20 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        child.kill().unwrap();
+        if !child.wait().unwrap().success() {
+            return;
+        }
+        fs::remove_file(user.home().join("to.db")).unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    panic!("it was always over before it could be killed");
 }
 
 #[test]
 fn a_copy_that_was_killed_goes_on_and_ends_in_an_equal_store() {
     let user = User::new();
-    many(&user.home().join("from.db"), 8_000);
+    many(&user.home().join("from.db"), 5_000);
     user.ask(&["add", "https://example.org/feed.xml", "--db", "sqlite:from.db"]);
     kill_in_the_middle(&user);
     let half = user.run(&["list", "--db", "sqlite:to.db"]);
@@ -208,7 +213,6 @@ fn a_copy_that_was_killed_goes_on_and_ends_in_an_equal_store() {
     assert_eq!(text(&copied, "outcome"), "resumed");
     let exported = |db: &str| lines(&user, &["--db", db]);
     assert_eq!(exported("sqlite:from.db"), exported("sqlite:to.db"));
-    assert_eq!(text(&user.ask(&COPY), "outcome"), "already");
     let told = user.run(&COPY).stdout;
     assert!(told.starts_with("the same was there already: sqlite:to.db  1 feed, 0 fetches, "), "{told}");
 }
@@ -216,7 +220,7 @@ fn a_copy_that_was_killed_goes_on_and_ends_in_an_equal_store() {
 #[test]
 fn a_copy_whose_source_changed_meanwhile_does_not_go_on() {
     let user = User::new();
-    many(&user.home().join("from.db"), 8_000);
+    many(&user.home().join("from.db"), 5_000);
     kill_in_the_middle(&user);
     fs::remove_file(user.home().join("from.db")).unwrap();
     many(&user.home().join("from.db"), 10);
