@@ -44,7 +44,8 @@ impl Target {
             self.feed.observed_at = Some(batch.observed_at);
         }
         note_spans(&mut self.open, plan)?;
-        let ledger = LedgerRow { batch, digest: prepared.digest(), report: &plan.report, setback };
+        let (digest, report, retold) = (prepared.digest(), &plan.report, plan.retold.as_slice());
+        let ledger = LedgerRow { batch, digest, report, retold, setback };
         let note = async {
             if self.begun {
                 ledger.add(session).await?;
@@ -392,13 +393,14 @@ impl Writer<'_> {
         if rejects.is_empty() {
             return Ok(());
         }
-        let statement = "INSERT INTO rejects (feed, fetch_id, recorded_at, place, ordinal, namespace, key,
+        let statement = "INSERT INTO rejects (feed, fetch_id, recorded_at, part, place, ordinal, namespace, key,
                                               code, reason, excerpt)
-             SELECT $1, $2, $3, t.* FROM unnest($4, $5, $6, $7, $8, $9, $10) AS t";
+             SELECT $1, $2, $3, $4, t.* FROM unnest($5, $6, $7, $8, $9, $10, $11) AS t";
         let values = &bind![
             self.feed,
             self.fetch,
             prepared.batch().recorded_at.as_micros(),
+            i64::from(prepared.batch().part.index),
             (last_place + 1..).take(rejects.len()).collect::<Vec<_>>(),
             rejects.iter().map(|reject| i64::from(reject.ordinal)).collect::<Vec<_>>(),
             rejects.iter().map(|reject| Some(reject.key.as_ref()?.namespace().as_str())).collect::<Vec<_>>(),

@@ -182,6 +182,18 @@ fn read_position(row: &Row) -> Outcome<Position> {
     Ok(Position { epoch, xid, ordinal: columns.take::<i32>()?.cast_unsigned() })
 }
 
+/// The columns of a run of events.
+pub(crate) const RUN_COLUMNS: &str = "epoch, xid::text, first, feed, fetch_id, recorded_at,
+    kinds, records, namespaces, keys, layers, versions, witnesses";
+
+/// The transaction that logged a run, and its events.
+pub(crate) fn read_whole_run(row: &Row) -> Outcome<(u64, Vec<Event>)> {
+    let xid = read_position(row)?.xid;
+    let mut changes = Vec::new();
+    read_run(row, Position { epoch: 0, xid: 0, ordinal: 0 }, usize::MAX, &mut changes)?;
+    Ok((xid, changes.into_iter().map(|change| change.event).collect()))
+}
+
 fn read_run(row: &Row, after: Position, most: usize, changes: &mut Vec<Change>) -> Outcome<()> {
     let mut columns = Columns::of(row);
     let (epoch, xid) = (columns.take::<i32>()?.cast_unsigned(), columns.word::<u64>()?);

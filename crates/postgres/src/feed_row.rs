@@ -24,15 +24,14 @@ pub(crate) struct FeedRow {
 
 impl FeedRow {
     pub(crate) async fn load(session: &Session, feed: FeedId) -> Outcome<Self> {
-        let statement = "SELECT revision, cursor, round, observations, rejects, observed_at,
-                                told_by, told_in, digest, size, rule
-                         FROM feeds WHERE id = $1";
-        let found = session.query_opt(statement, &bind![rows::feed_uuid(feed)]).await?;
-        found.as_ref().map(Self::read).transpose().map(Option::unwrap_or_default)
+        let statement = format!("SELECT {FEED} FROM feeds WHERE id = $1");
+        let found = session.query_opt(&statement, &bind![rows::feed_uuid(feed)]).await?;
+        let read = |row: &Row| Self::read(Columns::of(row));
+        found.as_ref().map(read).transpose().map(Option::unwrap_or_default)
     }
 
-    fn read(row: &Row) -> Outcome<Self> {
-        let mut columns = Columns::of(row);
+    /// Reads [`FEED`].
+    pub(crate) fn read(mut columns: Columns<'_>) -> Outcome<Self> {
         let revision = columns.unsigned()?;
         let cursor = columns.take::<Option<&str>>()?;
         let cursor = cursor.map(|text| Json::parse(text).map_err(|_| corrupt("a feed's cursor"))).transpose()?;
@@ -69,6 +68,10 @@ impl FeedRow {
         session.execute(statement, values).await
     }
 }
+
+/// The columns of a feed.
+pub(crate) const FEED: &str =
+    "revision, cursor, round, observations, rejects, observed_at, told_by, told_in, digest, size, rule";
 
 fn read_manifest(mut columns: Columns<'_>) -> Outcome<Option<Manifest>> {
     let Some(told_by) = columns.take::<Option<Uuid>>()? else { return Ok(None) };

@@ -57,26 +57,33 @@ pub(crate) async fn versions_page(
     page: &PageRequest,
 ) -> Outcome<Page<Version>> {
     let of = format!("versions {record} {layer}");
-    let statement = "SELECT number::bigint AS place, number, hash, content, rule, metadata, published, updated, recorded_at, feed, fetch_id,
-                            from_layer, from_version, from_hash, from_deleted
-         FROM versions WHERE record = $1 AND layer = $2 AND number > $3 ORDER BY versions.number LIMIT $4";
+    let statement = format!(
+        "SELECT number::bigint AS place, {VERSION} FROM versions
+         WHERE record = $1 AND layer = $2 AND number > $3 ORDER BY versions.number LIMIT $4"
+    );
     let values = bind![rows::record_uuid(record), rows::layer_rank(layer)].into();
-    numbered_page(session, (page, &of), (statement, values), |columns| {
-        Ok(Version {
-            record,
-            layer,
-            number: columns.version()?,
-            content: columns.content()?,
-            hash_rule: HashRuleId::from_stored(columns.take()?),
-            metadata: columns.metadata()?,
-            published: columns.optional_instant()?,
-            updated: columns.optional_instant()?,
-            recorded_at: columns.instant()?,
-            origin: read_origin(columns)?,
-            derived_from: columns.lineage()?,
-        })
+    numbered_page(session, (page, &of), (&statement, values), |columns| read_version(columns, record, layer)).await
+}
+
+/// The columns of a version, in the order that [`read_version`] takes them.
+pub(crate) const VERSION: &str =
+    "number, hash, content, rule, metadata, published, updated, recorded_at, feed, fetch_id,
+     from_layer, from_version, from_hash, from_deleted";
+
+pub(crate) fn read_version(columns: &mut Columns<'_>, record: RecordId, layer: Layer) -> Outcome<Version> {
+    Ok(Version {
+        record,
+        layer,
+        number: columns.version()?,
+        content: columns.content()?,
+        hash_rule: HashRuleId::from_stored(columns.take()?),
+        metadata: columns.metadata()?,
+        published: columns.optional_instant()?,
+        updated: columns.optional_instant()?,
+        recorded_at: columns.instant()?,
+        origin: read_origin(columns)?,
+        derived_from: columns.lineage()?,
     })
-    .await
 }
 
 fn read_origin(columns: &mut Columns<'_>) -> Outcome<Option<Origin>> {
@@ -106,14 +113,16 @@ pub(crate) async fn rejects_page(session: &Session, feed: FeedId, page: &PageReq
     let statement = "SELECT place, fetch_id, recorded_at, ordinal, namespace, key, code, reason, excerpt
          FROM rejects WHERE feed = $1 AND place > $2 ORDER BY place LIMIT $3";
     let values = bind![rows::feed_uuid(feed)].into();
-    numbered_page(session, (page, &of), (statement, values), |columns| {
-        let (fetch, recorded_at, ordinal) = (columns.fetch()?, columns.instant()?, columns.ordinal()?);
-        let (namespace, key): (Option<&str>, Option<&str>) = (columns.take()?, columns.take()?);
-        let key = namespace.zip(key).map(|(namespace, key)| rows::key(namespace, key)).transpose()?;
-        let (code, reason, excerpt) = (columns.unquoted()?, columns.unquoted()?, columns.unquoted()?);
-        Ok(Quarantined { fetch, recorded_at, reject: Reject { ordinal, key, code, reason, excerpt } })
-    })
-    .await
+    numbered_page(session, (page, &of), (statement, values), read_reject).await
+}
+
+/// Reads fetch, when it was recorded, ordinal, namespace, key, code, reason and excerpt.
+pub(crate) fn read_reject(columns: &mut Columns<'_>) -> Outcome<Quarantined> {
+    let (fetch, recorded_at, ordinal) = (columns.fetch()?, columns.instant()?, columns.ordinal()?);
+    let (namespace, key): (Option<&str>, Option<&str>) = (columns.take()?, columns.take()?);
+    let key = namespace.zip(key).map(|(namespace, key)| rows::key(namespace, key)).transpose()?;
+    let (code, reason, excerpt) = (columns.unquoted()?, columns.unquoted()?, columns.unquoted()?);
+    Ok(Quarantined { fetch, recorded_at, reject: Reject { ordinal, key, code, reason, excerpt } })
 }
 
 /// Rows of a statement, each read.

@@ -35,14 +35,14 @@ pub(crate) async fn ingest(session: &Session, prepared: &Prepared) -> Outcome<In
     };
     let header = Header {
         feed: feed.state.clone(),
-        committed: told.map(|(committed, _)| committed.clone()),
+        committed: told.map(|told| told.committed.clone()),
         begun: entry.as_ref().map(|entry| entry.begun),
         of_round,
     };
     let plan = match prepared.begin(&header)? {
-        Begin::Replay(committed) => {
-            let outcomes = told.map(|(_, outcomes)| outcomes.as_slice()).unwrap_or_default();
-            return ledger::replay(&committed, outcomes, batch.items.len());
+        Begin::Replay(_) => {
+            let told = told.ok_or_else(|| rows::corrupt("a part without its fetch"))?;
+            return ledger::replay(told, prepared);
         }
         Begin::Settled(plan) => (*plan, OpenSpans::default()),
         Begin::Judge => {

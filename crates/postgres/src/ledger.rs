@@ -1,7 +1,9 @@
 //! The ledger: one row for each observation, and one for each part of a fetch that came in several.
 
-use feedspine_core::ingest::{BatchDigest, Begun, Committed, IngestBatch, IngestReport, Observation, Part};
-use feedspine_core::{Coverage, FeedId, FetchId, Round};
+use feedspine_core::ingest::{
+    BatchDigest, Begun, Committed, IngestBatch, IngestReport, Observation, Part, PartRow, Prepared,
+};
+use feedspine_core::{Counts, Coverage, FeedId, FetchId, KeyHash, Round, VersionNo};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -16,7 +18,7 @@ const UNCHANGED: i16 = 1;
 const INCOMPLETE: i16 = 2;
 const DELTA: i16 = 3;
 
-fn coverage_number(coverage: Coverage) -> i16 {
+pub(crate) fn coverage_number(coverage: Coverage) -> i16 {
     match coverage {
         Coverage::Snapshot { complete: true } => SNAPSHOT,
         Coverage::Unchanged { .. } => UNCHANGED,
@@ -37,8 +39,28 @@ fn read_coverage(columns: &mut Columns<'_>) -> Outcome<Coverage> {
     }
 }
 
-/// A part that was committed, and the outcomes it had.
-pub(crate) type Told = (Committed, Vec<u8>);
+/// A part that was committed.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) committed: Committed,
+    /// The outcomes of its items.
+    outcomes: Vec<u8>,
+    /// What an import noted in their place.
+    imported: Option<PartRow>,
+}
+
+/// The versions that a part made, then its collided ordinals and quarantined keys.
+type Lists = (Vec<(KeyHash, VersionNo)>, (Vec<u32>, Vec<KeyHash>));
+
+impl Told {
+    /// The part as every backend tells it: what was imported, or else what its lists say.
+    pub(crate) fn into_row(self, retold: Vec<u32>, lists: impl FnOnce() -> Lists) -> PartRow {
+        self.imported.unwrap_or_else(|| {
+            let (made, (collided, rejected)) = lists();
+            PartRow { committed: Committed { retold, ..self.committed }, made, collided, rejected }
+        })
+    }
+}
 
 /// What the ledger holds of one fetch.
 #[derive(Debug)]
@@ -51,7 +73,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) async fn load(session: &Session, feed: FeedId, fetch: FetchId) -> Outcome<Option<Self>> {
         let statement = format!(
-            "SELECT observed_at, ended, coverage, of, digest, revision, outcomes, round, {COUNTS}
+            "SELECT observed_at, ended, coverage, of, digest, revision, outcomes, imported, round, {COUNTS}
              FROM ledger WHERE feed = $1 AND fetch_id = $2"
         );
         let found = session.query_opt(&statement, &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch)]).await?;
@@ -71,24 +93,32 @@ impl Entry {
 /// The part of that number, of a fetch that came in several.
 pub(crate) async fn load_part(session: &Session, feed: FeedId, fetch: FetchId, part: u32) -> Outcome<Option<Told>> {
     let statement = format!(
-        "SELECT digest, revision, outcomes, round, {COUNTS} FROM parts WHERE feed = $1 AND fetch_id = $2 AND part = $3"
+        "SELECT digest, revision, outcomes, imported, round, {COUNTS} FROM parts WHERE feed = $1 AND fetch_id = $2 AND part = $3"
     );
     let values = &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch), i64::from(part)];
     session.query_opt(&statement, values).await?.map(|row| read_told(Columns::of(&row))).transpose()
 }
 
-fn read_told(mut columns: Columns<'_>) -> Outcome<Told> {
+/// Reads digest, revision, outcomes, what was imported, round and counts.
+pub(crate) fn read_told(mut columns: Columns<'_>) -> Outcome<Told> {
     let digest = BatchDigest(columns.digest()?);
     let revision = columns.unsigned()?;
     let outcomes = columns.take::<&[u8]>()?.to_vec();
+    let imported = columns.take::<Option<&str>>()?.map(serde_json::from_str).transpose();
+    let imported = imported.map_err(|_| corrupt("an imported part"))?;
     let round = columns.optional_round()?;
     let counts = columns.counts()?;
     // The outcomes say which items were told before.
-    Ok((Committed { digest, round, revision, counts, retold: Vec::new() }, outcomes))
+    Ok(Told { committed: Committed { digest, round, revision, counts, retold: Vec::new() }, outcomes, imported })
 }
 
 /// The first report again.
-pub(crate) fn replay(committed: &Committed, told: &[u8], items: usize) -> Outcome<IngestReport> {
+pub(crate) fn replay(told: &Told, prepared: &Prepared) -> Outcome<IngestReport> {
+    let Told { committed, outcomes: told, imported } = told;
+    if let Some(imported) = imported {
+        return Ok(prepared.replay_part(imported));
+    }
+    let items = prepared.batch().items.len();
     Ok(IngestReport {
         round: committed.round,
         revision: committed.revision,
@@ -112,6 +142,8 @@ pub(crate) struct LedgerRow<'a> {
     pub(crate) batch: &'a IngestBatch,
     pub(crate) digest: BatchDigest,
     pub(crate) report: &'a IngestReport,
+    /// The items of a part that earlier ones had told.
+    pub(crate) retold: &'a [u32],
     /// Its round was observed before the one before it.
     pub(crate) setback: bool,
 }
@@ -177,9 +209,10 @@ impl LedgerRow<'_> {
     pub(crate) async fn insert_part(&self, session: &Session) -> Outcome<()> {
         let batch = self.batch;
         let outcomes = outcomes::encode(&self.report.outcomes);
+        let retold: Vec<u8> = self.retold.iter().flat_map(|ordinal| ordinal.to_be_bytes()).collect();
         let statement = format!(
-            "INSERT INTO parts (feed, fetch_id, part, digest, round, revision, outcomes, {COUNTS})
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+            "INSERT INTO parts (feed, fetch_id, part, digest, round, revision, outcomes, retold, {COUNTS})
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
         );
         let own = bind![
             rows::feed_uuid(batch.feed),
@@ -189,6 +222,7 @@ impl LedgerRow<'_> {
             self.round(),
             self.report.revision.cast_signed(),
             outcomes.as_slice(),
+            retold.as_slice(),
         ];
         self.execute(session, &statement, own).await
     }
@@ -200,14 +234,23 @@ impl LedgerRow<'_> {
         statement: &str,
         own: impl IntoIterator<Item = Param<'_>>,
     ) -> Outcome<()> {
-        let counts = rows::count_values(&self.report.counts);
-        let values: Vec<Param<'_>> = own.into_iter().chain(counts.map(bound)).collect();
-        session.execute(statement, &values).await
+        execute(session, statement, own, &self.report.counts).await
     }
 
     fn round(&self) -> Option<i64> {
         self.report.round.map(rows::round_number)
     }
+}
+
+/// Binds values, then the ten counts.
+pub(crate) async fn execute(
+    session: &Session,
+    statement: &str,
+    own: impl IntoIterator<Item = Param<'_>>,
+    counts: &Counts,
+) -> Outcome<()> {
+    let values: Vec<Param<'_>> = own.into_iter().chain(rows::count_values(counts).map(bound)).collect();
+    session.execute(statement, &values).await
 }
 
 /// The columns of an observation, in the order that [`read_observation`] takes them.

@@ -111,6 +111,15 @@ impl Pool {
         Ok(Session::new(self.connections.get().await?, prologue, self.statements))
     }
 
+    /// A session that reads everything, in one snapshot, for as long as it takes.
+    pub(crate) async fn exporting(&self) -> Outcome<Session> {
+        let prologue = format!(
+            "{}SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;",
+            self.reading
+        );
+        Ok(Session::new(self.connections.get().await?, prologue, Statements::Unnamed))
+    }
+
     /// A connection for what may not be part of a transaction.
     pub(crate) async fn connection(&self) -> Outcome<Object> {
         Ok(self.connections.get().await?)

@@ -12,10 +12,10 @@ use crate::session::Session;
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -282,6 +282,17 @@ CREATE VIEW all_spans AS
     SELECT r.id, r.feed, r.since, NULL, 1 FROM records r
     WHERE r.feed IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.record = r.id AND s.feed = r.feed AND s.since = r.since);
+";
+
+/// What an export has to know of a fetch that came in several parts, and what was imported of a part for its replay.
+const VERSION_4: &str = "
+-- As JSON; null for what was captured here, whose replay its outcomes tell.
+ALTER TABLE ledger ADD COLUMN imported text;
+-- `retold`: ordinals, four bytes each, most significant first. `xid`: the transaction whose changes are the part's.
+ALTER TABLE parts ADD COLUMN imported text, ADD COLUMN retold bytea, ADD COLUMN xid xid8;
+ALTER TABLE parts ALTER COLUMN xid SET DEFAULT pg_current_xact_id();
+-- Null for those that came before this column, and for what was imported.
+ALTER TABLE rejects ADD COLUMN part bigint;
 ";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
+use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
     KeyRule, Layer, Namespace, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef,
@@ -15,13 +17,14 @@ use feedspine_core::{
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::changes::{self, Position};
+use crate::export::Reading;
 use crate::feed_row::FeedRow;
 use crate::locks::Locks;
 use crate::pool::Pool;
 use crate::settings::Settings;
 use crate::state::Begun;
 use crate::tries::{Proof, ask, work};
-use crate::{history, ingest, query, schema, sightings, state, write};
+use crate::{history, import, ingest, query, schema, sightings, state, write};
 
 /// Deletes of more records than this lock the store, not each namespace and feed that is concerned.
 const MOST_LOCKED_DELETES: usize = 64;
@@ -51,6 +54,8 @@ pub struct PostgresStore {
     waiting: Mutex<Option<Arc<Pool>>>,
     /// Held shared by every write under way; closing takes it alone.
     writes: Arc<RwLock<()>>,
+    /// An import was begun and not finished: only the control plane is open.
+    importing: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -67,10 +72,23 @@ impl PostgresStore {
 
     /// A store with these settings. Nothing is connected to yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, open: Mutex::new(None), waiting: Mutex::new(None), writes: Arc::default() }
+        Self {
+            settings,
+            open: Mutex::new(None),
+            waiting: Mutex::new(None),
+            writes: Arc::default(),
+            importing: AtomicBool::new(false),
+        }
     }
 
+    /// The pool of an open store that nothing is imported into.
     fn pool(&self) -> Result<Arc<Pool>> {
+        let pool = self.control()?;
+        if self.importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(pool) }
+    }
+
+    /// The pool for the control plane, and for imports.
+    fn control(&self) -> Result<Arc<Pool>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().map(|open| Arc::clone(&open.0)).ok_or_else(|| {
             StorageError::closed("the PostgreSQL store is not open").with_hint("call initialize() first")
@@ -79,7 +97,7 @@ impl PostgresStore {
 
     /// A pool whether the store is open or not.
     pub(crate) fn any_pool(&self) -> Result<Arc<Pool>> {
-        if let Ok(pool) = self.pool() {
+        if let Ok(pool) = self.control() {
             return Ok(pool);
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,9 +113,17 @@ impl PostgresStore {
         Ok((pool, Arc::clone(&self.writes).read_owned().await))
     }
 
+    /// The same for the control plane, and for imports.
+    async fn begin_control(&self) -> Result<(Arc<Pool>, OwnedRwLockReadGuard<()>)> {
+        let pool = self.control()?;
+        Ok((pool, Arc::clone(&self.writes).read_owned().await))
+    }
+
     async fn start(&self) -> Result<()> {
         let pool = self.any_pool()?;
         schema::migrate(&pool, &self.settings.schema).await?;
+        let importing: Result<bool> = ask!(Arc::clone(&pool), session => import::is_unfinished(session));
+        self.importing.store(importing?, Ordering::Release);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.get_or_insert(Open(pool));
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -244,8 +270,55 @@ impl StorageBackend for PostgresStore {
         }
     }
 
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        Some(self)
+    }
+
     fn care(&self) -> Option<&dyn Care> {
         Some(self)
+    }
+}
+
+#[async_trait]
+impl Transfer for PostgresStore {
+    async fn export(&self) -> Result<Box<dyn Export>> {
+        Ok(Box::new(Reading::begin(self.pool()?).await?))
+    }
+
+    async fn begin_import(&self) -> Result<Option<Progress>> {
+        let (pool, guard) = self.begin_control().await?;
+        let begun: Result<Option<Progress>> = finished(async move {
+            let _guard = guard;
+            let locks = Locks::whole_store(&pool.names);
+            work!(pool, Proof::Receipt, &locks, session => import::begin(session))
+        })
+        .await;
+        let begun = begun?;
+        self.importing.store(true, Ordering::Release);
+        Ok(begun)
+    }
+
+    async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
+        let (pool, guard) = self.begin_control().await?;
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::whole_store(&pool.names);
+            work!(pool, Proof::Receipt, &locks, session => import::import(session, &rows, progress))
+        })
+        .await
+    }
+
+    async fn finish_import(&self) -> Result<()> {
+        let (pool, guard) = self.begin_control().await?;
+        let ended: Result<()> = finished(async move {
+            let _guard = guard;
+            let locks = Locks::whole_store(&pool.names);
+            work!(pool, Proof::Receipt, &locks, session => import::finish(session))
+        })
+        .await;
+        ended?;
+        self.importing.store(false, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -256,7 +329,7 @@ impl StateStore for PostgresStore {
     }
 
     async fn add_feed(&self, feed: &Feed) -> Result<()> {
-        let (pool, guard) = self.begin_write().await?;
+        let (pool, guard) = self.begin_control().await?;
         let feed = feed.clone();
         finished(async move {
             let _guard = guard;
@@ -267,7 +340,7 @@ impl StateStore for PostgresStore {
     }
 
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        let (pool, guard) = self.begin_write().await?;
+        let (pool, guard) = self.begin_control().await?;
         let feed = feed.clone();
         finished(async move {
             let _guard = guard;
@@ -278,7 +351,7 @@ impl StateStore for PostgresStore {
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        let (pool, guard) = self.begin_write().await?;
+        let (pool, guard) = self.begin_control().await?;
         finished(async move {
             let _guard = guard;
             let locks = Locks::only(&pool.names, pool.names.directory());
@@ -290,15 +363,15 @@ impl StateStore for PostgresStore {
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
-        ask!(self.pool()?, session => state::feeds(session))
+        ask!(self.control()?, session => state::feeds(session))
     }
 
     async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
-        ask!(self.pool()?, session => state::feed_named(session, name))
+        ask!(self.control()?, session => state::feed_named(session, name))
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
-        let (pool, guard) = self.begin_write().await?;
+        let (pool, guard) = self.begin_control().await?;
         let intent = intent.clone();
         finished(async move {
             let _guard = guard;
@@ -314,7 +387,7 @@ impl StateStore for PostgresStore {
     }
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        let (pool, guard) = self.begin_write().await?;
+        let (pool, guard) = self.begin_control().await?;
         let detail = detail.clone();
         finished(async move {
             let _guard = guard;
@@ -327,6 +400,6 @@ impl StateStore for PostgresStore {
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
-        ask!(self.pool()?, session => state::fetches_page(session, feed, page))
+        ask!(self.control()?, session => state::fetches_page(session, feed, page))
     }
 }
