@@ -5,6 +5,7 @@ use duckdb::Connection;
 use feedspine_core::ingest::{FeedState, LedgerRow, PartRow, Shown};
 use feedspine_core::transfer::{
     Batches, Export, FeedRow, ObservationRow, PointRow, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow,
+    broke_off,
 };
 use feedspine_core::{FeedId, Result, StorageError};
 use tokio::sync::{mpsc, oneshot};
@@ -57,7 +58,7 @@ impl Reading {
 #[async_trait]
 impl Export for Reading {
     async fn next(&mut self) -> Result<Vec<Row>> {
-        self.batches.recv().await.unwrap_or_else(|| Ok(Vec::new()))
+        self.batches.recv().await.unwrap_or_else(|| Err(broke_off()))
     }
 }
 
@@ -114,7 +115,11 @@ impl Out<'_> {
         let changes = format!("SELECT {EVENT} FROM _changes ORDER BY seq");
         self.each(conn, &changes, rows::no_values(), |columns| Ok(Row::Event(read_event(columns)?)))?;
         let rest = self.cut.take();
-        if rest.is_empty() { Ok(()) } else { self.send(rest) }
+        if !rest.is_empty() {
+            self.send(rest)?;
+        }
+        // The end is said: a reader that is gone must not look like one.
+        self.send(Vec::new())
     }
 
     /// All rows of a statement, which are small.

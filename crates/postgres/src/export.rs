@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{Absent, KEY_COLLISION, LedgerRow, PartRow, Standing, StoredVersion};
 use feedspine_core::transfer::{
     Batches, Export, FeedRow, ObservationRow, PointRow, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow,
+    broke_off,
 };
 use feedspine_core::{ChangeKind, ContentHash, FeedId, FetchId, KeyHash, Result, SpanEnd, StorageError, VersionNo};
 use tokio::sync::{mpsc, oneshot};
@@ -65,7 +66,7 @@ impl Reading {
 #[async_trait]
 impl Export for Reading {
     async fn next(&mut self) -> Result<Vec<Row>> {
-        self.batches.recv().await.unwrap_or_else(|| Ok(Vec::new()))
+        self.batches.recv().await.unwrap_or_else(|| Err(broke_off()))
     }
 }
 
@@ -196,7 +197,11 @@ impl Out<'_> {
             }
         }
         let rest = self.cut.take();
-        if rest.is_empty() { Ok(()) } else { self.send(rest).await }
+        if !rest.is_empty() {
+            self.send(rest).await?;
+        }
+        // The end is said: a reader that is gone must not look like one.
+        self.send(Vec::new()).await
     }
 
     /// Observations with their parts. What the log says that each made is read before: some 60 bytes for each version.

@@ -97,7 +97,12 @@ impl Pool {
 
     /// A session that may change the schema, alone in the store.
     pub(crate) async fn migrating(&self) -> Outcome<Session> {
-        let prologue = format!("{}SELECT pg_advisory_xact_lock({});", self.writing, self.names.store());
+        // A large store takes its time; nobody else can use it meanwhile anyway.
+        let prologue = format!(
+            "{}SET LOCAL statement_timeout = 0;SELECT pg_advisory_xact_lock({});",
+            self.writing,
+            self.names.store()
+        );
         Ok(Session::new(self.connections.get().await?, prologue, self.statements))
     }
 

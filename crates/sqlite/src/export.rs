@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{Absent, LedgerRow, Observation, PartRow, Standing, StoredVersion};
 use feedspine_core::transfer::{
     Batches, Export, FeedRow, ObservationRow, PointRow, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow,
+    broke_off,
 };
 use feedspine_core::{ContentHash, FeedId, FetchId, KeyHash, Layer, RecordId, Result, SpanEnd, StorageError};
 use rusqlite::Connection;
@@ -62,7 +63,7 @@ impl Reading {
 #[async_trait]
 impl Export for Reading {
     async fn next(&mut self) -> Result<Vec<Row>> {
-        self.batches.recv().await.unwrap_or_else(|| Ok(Vec::new()))
+        self.batches.recv().await.unwrap_or_else(|| Err(broke_off()))
     }
 }
 
@@ -104,7 +105,11 @@ impl Out<'_> {
         self.told(conn)?;
         changes::for_each(conn, |event| self.put(Row::Event(event)))?;
         let rest = self.cut.take();
-        if rest.is_empty() { Ok(()) } else { self.send(rest) }
+        if !rest.is_empty() {
+            self.send(rest)?;
+        }
+        // The end is said: a reader that is gone must not look like one.
+        self.send(Vec::new())
     }
 
     fn observations(&mut self, conn: &Connection, feed: FeedId, number: i64) -> Outcome<()> {

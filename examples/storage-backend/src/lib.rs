@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use feedspine_core::ingest::Prepared;
-use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
+use feedspine_core::transfer::{Export, Progress, Row, Transfer, broke_off, import_unfinished};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey,
     Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
@@ -265,6 +265,6 @@ struct Exported {
 #[async_trait]
 impl Export for Exported {
     async fn next(&mut self) -> Result<Vec<Row>> {
-        self.batches.recv().await.unwrap_or_else(|| Ok(Vec::new()))
+        self.batches.recv().await.unwrap_or_else(|| Err(broke_off()))
     }
 }

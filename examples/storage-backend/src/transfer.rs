@@ -56,7 +56,11 @@ pub(crate) fn export(tx: &ReadTransaction, send: &mut dyn FnMut(Vec<Row>) -> Res
         put(Row::Event(row?.1))?;
     }
     let rest = cut.take();
-    if rest.is_empty() { Ok(()) } else { send(rest) }
+    if !rest.is_empty() {
+        send(rest)?;
+    }
+    // The end is said: a reader that is gone must not look like one.
+    send(Vec::new())
 }
 
 /// What lies by key, in the order of records.

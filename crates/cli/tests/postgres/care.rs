@@ -1,8 +1,11 @@
 //! The store as a whole, on a server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::execute;
 use crate::server::Place;
-use crate::support::{at, list, members, number, text};
+use crate::site::{Reply, Site};
+use crate::support::{at, list, members, number, rss, text};
 use crate::user_of;
 
 pub(crate) fn a_store_is_looked_after(place: &Place) {
@@ -28,6 +31,31 @@ pub(crate) fn a_store_is_looked_after(place: &Place) {
     assert_eq!(at(&user.ask(&["db", "check"]), "sound").to_string(), "true");
     assert_eq!(user.run(&["db", "compact", "--dry-run"]).code, 0);
     assert!(user.run(&["db", "compact"]).stdout.starts_with("compacted: "));
+}
+
+pub(crate) fn there_and_back(place: &Place) {
+    let user = user_of("sqlite:local.db");
+    let turn = AtomicUsize::new(0);
+    let site = Site::start(move |_| match turn.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::ok(rss(&[("a", "One"), ("b", "Two"), ("c", "Three")])),
+        _ => Reply::ok(rss(&[("a", "One"), ("c", "Three, edited"), ("c", "Three, otherwise")])),
+    });
+    user.add("news", &site.url("/feed"));
+    user.ask(&["collect"]);
+    user.ask(&["collect"]);
+    let exported = |db: &str| -> Vec<String> {
+        let told = user.run(&["export", "--db", db]).stdout;
+        let rows =
+            told.lines().filter(|line| !line.starts_with(r#"{"row":"header""#) && !line.starts_with(r#"{"row":"end""#));
+        rows.map(str::to_owned).collect()
+    };
+    let copied = user.ask(&["db", "copy", "sqlite:local.db", place.url()]);
+    assert_eq!(text(&copied, "outcome"), "written");
+    assert_eq!(exported("sqlite:local.db"), exported(place.url()));
+    assert_eq!(at(&user.ask(&["db", "verify", "--db", place.url()]), "sound").to_string(), "true");
+    assert_eq!(user.run(&["db", "backup", "news.backup", "--db", place.url()]).code, 0);
+    assert_eq!(user.run(&["db", "restore", "news.backup", "--db", "sqlite:back.db"]).code, 0);
+    assert_eq!(exported("sqlite:local.db"), exported("sqlite:back.db"));
 }
 
 pub(crate) fn the_kit_runs(place: &Place) {

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             trial(&server, "everything_is_kept_on_postgres_alone", journey::everything_is_kept_on_postgres_alone),
             trial(&server, "a_store_is_named_by_flag_environment_or_file", journey::a_store_is_named_in_every_way),
             trial(&server, "a_store_is_looked_after", care::a_store_is_looked_after),
+            trial(&server, "a_store_goes_to_a_server_and_comes_back_the_same", care::there_and_back),
             trial(&server, "the_kit_runs_in_schemas_that_are_removed", care::the_kit_runs),
             trial(&server, "a_server_that_is_not_there_is_named", refusals::no_server),
             trial(&server, "a_database_that_is_not_there_is_named", refusals::no_database),

@@ -270,6 +270,12 @@ pub fn no_import() -> crate::StorageError {
     crate::StorageError::invalid("no import was begun").with_hint("call begin_import() first")
 }
 
+/// The error of an export whose reader ended without having come to the end: what came before must not pass for all.
+pub fn broke_off() -> crate::StorageError {
+    crate::StorageError::internal("the export broke off before its end")
+        .with_hint("this is a fault of the backend: please report it, and do not use what was written")
+}
+
 /// The error of a row that names what no row before it did.
 pub fn unfounded(row: &str, names: impl std::fmt::Display) -> crate::StorageError {
     crate::StorageError::invalid(format!("a {row} row names {names}, and no row before it does"))

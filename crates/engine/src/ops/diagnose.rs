@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use feedspine_core::{
-    Candidate, ContentHash, Feed, FeedName, FeedStatus, Json, KeyRule, Namespace, NaturalKey, RecordRef, Reject,
+    Candidate, ContentHash, Feed, FeedName, FeedStatus, Json, KeyRule, Layer, Namespace, NaturalKey, RecordRef, Reject,
     Timestamp,
 };
 use feedspine_parse::{Document, Identified, Warning, choose_rule, identify};
@@ -340,7 +340,8 @@ impl Engine {
     async fn known(&self, candidates: &[Candidate]) -> Result<HashMap<NaturalKey, ContentHash>, OpError> {
         let mut known = HashMap::new();
         for some in candidates.chunks(feedspine_core::MAX_PAGE) {
-            let wanted: Vec<RecordRef> = some.iter().map(|item| RecordRef::key(item.key.clone())).collect();
+            let wanted: Vec<RecordRef> =
+                some.iter().map(|item| RecordRef::key(item.key.clone()).at(Layer::Bronze)).collect();
             let found = self.storage().get_many(&wanted).await?;
             known.extend(found.into_iter().flatten().map(|record| (record.key, record.content.hash())));
         }
