@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::StorageProvider;
 use async_trait::async_trait;
+use feedspine_core::transfer::Transfer;
 use feedspine_core::{
     BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, MemoryStore, NaturalKey,
     Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
@@ -233,5 +234,9 @@ impl<F: Faulty> StorageBackend for Handle<F> {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         self.fault.changes(self.store()?, after, limit).await
+    }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        self.store().ok().and_then(StorageBackend::transfer)
     }
 }
