@@ -85,7 +85,11 @@ const LOG: &str = "INSERT INTO changes (epoch, first, size, recorded_at, kinds, 
                                         versions, witnesses)
     VALUES (1, $1, 1, 0, '{0}', ARRAY[gen_random_uuid()], '{news}', ARRAY[$2::text], '{0}', '{1}', '{NULL}')";
 
+/// Followers wait for the oldest transaction of the whole server: whoever holds one open has it alone.
+static OLDEST: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn late_commit(place: Place) {
+    let _alone = OLDEST.lock().await;
     let store = opened(&place).await;
     let mut early = stranger(&place).await;
     early.execute("UPDATE store SET epoch = 1", &[]).await.unwrap();
@@ -109,6 +113,7 @@ async fn late_commit(place: Place) {
 }
 
 async fn own_changes(place: Place) {
+    let _alone = OLDEST.lock().await;
     let store = opened(&place).await;
     let mut other = stranger(&place).await;
     let transaction = other.transaction().await.unwrap();
