@@ -17,6 +17,7 @@ mod feed;
 mod html;
 mod identity;
 mod json_feed;
+mod json_query;
 mod limits;
 mod model;
 mod opml;
@@ -33,6 +34,7 @@ pub use error::ParseError;
 pub use extension::Element;
 pub use html::plain_text;
 pub use identity::{Identified, choose_rule, identify};
+pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;
 pub use model::{
     Dated, Document, Enclosure, FeedMeta, Format, Generator, Image, Item, Link, Person, RejectedItem, Tag, Text,
