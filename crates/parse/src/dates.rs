@@ -11,6 +11,8 @@ mod understand;
 
 use feedspine_core::Timestamp;
 
+pub(crate) use names::month;
+
 use crate::model::Dated;
 use crate::warning::Warnings;
 

@@ -51,6 +51,17 @@ pub enum ParseError {
         /// Byte offset into the decoded text.
         offset: usize,
     },
+    /// JSON that ends in the middle.
+    #[error("the document ends in the middle")]
+    JsonTruncated,
+    /// Where the items should be there is no list of them.
+    #[error("the path {path} leads to {found}")]
+    ItemsPath {
+        /// The path.
+        path: String,
+        /// Where it leads.
+        found: String,
+    },
     /// More items than one document may hold.
     #[error("the document holds more than {limit} items")]
     TooManyItems {
@@ -70,6 +81,8 @@ impl ParseError {
             Self::XmlSyntax { .. } => "xml.syntax",
             Self::JsonSyntax { .. } => "json.syntax",
             Self::JsonDepth { .. } => "json.depth",
+            Self::JsonTruncated => "json.truncated",
+            Self::ItemsPath { .. } => "adapter.items_path",
             Self::TooManyItems { .. } => "feed.too_many_items",
         }
     }
@@ -81,6 +94,8 @@ impl ParseError {
                 Some("give the address of the feed itself; a page often names it in <link rel=\"alternate\">")
             }
             Self::Empty { .. } => Some("the server may be at fault; try again later"),
+            Self::JsonTruncated => Some("nothing was stored of it; collect again"),
+            Self::ItemsPath { .. } => Some("look at the document: the option `items` says where its list of items is"),
             Self::Encoding { .. } => Some("ask the publisher for UTF-8"),
             _ => None,
         }

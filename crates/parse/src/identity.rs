@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use feedspine_core::{Candidate, Content, ContentHash, KeyError, KeyRule, Namespace, NaturalKey, Reject};
+use feedspine_core::{Candidate, Content, ContentHash, Json, KeyError, KeyRule, Namespace, NaturalKey, Reject};
 
 use crate::content::content;
+use crate::item::{Found, folded, key_at};
+use crate::json_query::JsonQuery;
 use crate::model::{Document, Item, RejectedItem};
 
 /// The items of a document with their keys.
@@ -74,6 +76,42 @@ pub fn identify(document: Document, namespace: &Namespace, rule: KeyRule) -> Ide
     identified
 }
 
+/// Gives each item another key: the text at these places of its content, where there are any, with its capitals made
+/// small where that is asked for. An item that has nothing at one of them is rejected.
+pub fn rekey(identified: Identified, places: &[JsonQuery], fold_case: bool) -> Identified {
+    let mut rekeyed = Identified { candidates: Vec::new(), ..identified };
+    for candidate in identified.candidates {
+        let content = if places.is_empty() { Json::Null } else { candidate.content.to_json() };
+        let (key, key_rule) = match key_at(places, |place| place.first(&content)) {
+            Found::Key(key) => (key, KeyRule::Given),
+            Found::Content => (candidate.key.key().to_owned(), candidate.key_rule),
+            Found::Missing(place) => {
+                rekeyed.rejects.push(Reject {
+                    ordinal: candidate.ordinal,
+                    key: None,
+                    code: "key.missing".into(),
+                    reason: format!("the item has no {place}, which its key is made of"),
+                    excerpt: excerpt_of(candidate.content.as_str()).into(),
+                });
+                continue;
+            }
+        };
+        match NaturalKey::new(candidate.key.namespace().clone(), &folded(key, fold_case)) {
+            Ok(key) => rekeyed.candidates.push(Candidate { key, key_rule, ..candidate }),
+            Err(error) => rekeyed.rejects.push(Reject {
+                ordinal: candidate.ordinal,
+                key: None,
+                code: key_fault(&error).into(),
+                reason: error.to_string(),
+                excerpt: excerpt_of(candidate.content.as_str()).into(),
+            }),
+        }
+    }
+    rekeyed.rejects.sort_by_key(|reject| reject.ordinal);
+    rekeyed.complete &= rekeyed.rejects.iter().all(|reject| reject.key.is_some());
+    rekeyed
+}
+
 fn keyed(item: &Item, content: &Content, rule: KeyRule) -> (String, KeyRule) {
     let fall_back: &[KeyRule] = if rule == KeyRule::Id { &[KeyRule::Id, KeyRule::Link] } else { &[rule] };
     let found = fall_back.iter().find_map(|rule| key_text(item, *rule).map(|key| (key, *rule)));
@@ -95,20 +133,27 @@ fn key_text(item: &Item, rule: KeyRule) -> Option<String> {
 
 /// A key that no store takes: too long, or with NUL.
 fn unkeyed(item: &Item, content: &Content, error: &KeyError) -> Reject {
-    let code = match error {
-        KeyError::Empty { .. } => "key.missing",
-        KeyError::TooLong { .. } => "key.too_long",
-        KeyError::Forbidden { .. } => "key.forbidden",
-    };
-    let excerpt = content.as_str();
-    let end = excerpt.floor_char_boundary(512);
     Reject {
         ordinal: item.ordinal,
         key: None,
-        code: code.into(),
+        code: key_fault(error).into(),
         reason: error.to_string(),
-        excerpt: excerpt[..end].into(),
+        excerpt: excerpt_of(content.as_str()).into(),
     }
+}
+
+/// The reject code of an item whose key no store takes.
+pub(crate) fn key_fault(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::Empty { .. } => "key.missing",
+        KeyError::TooLong { .. } => "key.too_long",
+        KeyError::Forbidden { .. } => "key.forbidden",
+    }
+}
+
+/// As much of a rejected item as is kept.
+pub(crate) fn excerpt_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(512)]
 }
 
 fn reject(rejected: RejectedItem, namespace: &Namespace, rule: KeyRule) -> Reject {

@@ -1,7 +1,7 @@
 //! Words in dates: months, halves of the day, zones.
 
 /// The month that a word names, 1 to 12, in the languages of the tables.
-pub(super) fn month(word: &str) -> Option<u32> {
+pub(crate) fn month(word: &str) -> Option<u32> {
     if let [a, b, c] = *word.as_bytes() {
         // Nearly every date has these, and the table is long.
         let folded = [a | 0x20, b | 0x20, c | 0x20];
