@@ -24,6 +24,7 @@ mod limits;
 mod model;
 mod opml;
 mod schedule;
+mod table;
 mod view;
 mod warning;
 mod xml;
@@ -46,6 +47,7 @@ pub use model::{
 };
 pub use opml::{ListedFeed, ListedPlace, MOST_FEEDS, Opml, OpmlError, OutlineToWrite, parse_opml, write_opml};
 pub use schedule::{Period, Schedule, Weekday};
+pub use table::{Header, TableError, TableForm, TablePage, TableReader};
 pub use view::{Chapter, Place};
 pub use warning::Warning;
 

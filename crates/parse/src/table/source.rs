@@ -1,0 +1,139 @@
+//! A table's bytes as text, decoded as they are needed.
+
+use std::io::Read;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
+
+use super::TableError;
+use crate::warning::Warnings;
+
+/// How much is read at once, and how much the encoding and the delimiter are judged by.
+const PIECE: usize = 64 * 1024;
+
+/// Text with room for one record and a piece.
+pub(super) struct Source<R> {
+    bytes: R,
+    decoder: Decoder,
+    /// Decoded and not yet taken, from `at` on.
+    text: String,
+    at: usize,
+    line: u64,
+    ends: bool,
+    /// Bytes that had no meaning.
+    undecodable: u32,
+}
+
+impl<R: Read> Source<R> {
+    pub(super) fn begin(mut bytes: R, label: Option<&str>, warnings: &mut Warnings) -> Result<Self, TableError> {
+        let first = read_piece(&mut bytes, PIECE)?;
+        let (encoding, marked) = encoding_of(&first, label, warnings)?;
+        let mut source = Self {
+            bytes,
+            decoder: encoding.new_decoder_without_bom_handling(),
+            text: String::new(),
+            at: 0,
+            line: 1,
+            ends: false,
+            undecodable: 0,
+        };
+        source.push(&first[marked..], first.len() < PIECE);
+        Ok(source)
+    }
+
+    /// What was not taken yet.
+    pub(super) fn text(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn at_end(&self) -> bool {
+        self.ends
+    }
+
+    /// The line that the text begins in, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub(super) fn take(&mut self, bytes: usize, lines: u64) {
+        self.at += bytes;
+        self.line += lines;
+    }
+
+    /// Reads on: as much as there is already, so that a long record is not looked at once for each piece.
+    pub(super) fn fill(&mut self) -> Result<(), TableError> {
+        self.text.drain(..self.at);
+        self.at = 0;
+        let wanted = self.text.len().max(PIECE);
+        let piece = read_piece(&mut self.bytes, wanted)?;
+        self.push(&piece, piece.len() < wanted);
+        Ok(())
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Warnings) {
+        warnings.add_many("encoding.undecodable", self.undecodable, || {
+            format!("bytes that mean nothing in {} became U+FFFD", self.decoder.encoding().name())
+        });
+    }
+
+    fn push(&mut self, mut piece: &[u8], ends: bool) {
+        self.ends = ends;
+        loop {
+            let room = self.decoder.max_utf8_buffer_length(piece.len()).unwrap_or(piece.len() * 3 + 16);
+            self.text.reserve(room);
+            let before = self.text.len();
+            let (result, read, replaced) = self.decoder.decode_to_string(piece, &mut self.text, ends);
+            if replaced {
+                let count = self.text[before..].matches('\u{FFFD}').count();
+                self.undecodable = self.undecodable.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            }
+            piece = &piece[read..];
+            if result == CoderResult::InputEmpty {
+                return;
+            }
+        }
+    }
+}
+
+impl<R> std::fmt::Debug for Source<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("line", &self.line).field("ends", &self.ends).finish_non_exhaustive()
+    }
+}
+
+/// So many bytes, or fewer at the end.
+fn read_piece(bytes: &mut impl Read, wanted: usize) -> Result<Vec<u8>, TableError> {
+    let mut piece = Vec::with_capacity(wanted);
+    bytes.by_ref().take(wanted as u64).read_to_end(&mut piece)?;
+    Ok(piece)
+}
+
+/// The encoding, and the length of its mark: what a mark says, else what was said, else UTF-8, else what it looks like.
+fn encoding_of(
+    first: &[u8],
+    label: Option<&str>,
+    warnings: &mut Warnings,
+) -> Result<(&'static Encoding, usize), TableError> {
+    if matches!(first, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) {
+        return Err(TableError::Encoding("it is UTF-32".to_owned()));
+    }
+    if let Some(found) = Encoding::for_bom(first) {
+        return Ok(found);
+    }
+    if let Some(label) = label {
+        let found = Encoding::for_label(label.as_bytes());
+        return found
+            .map(|found| (found, 0))
+            .ok_or_else(|| TableError::Encoding(format!("no encoding is called {label:?}")));
+    }
+    // A character may be cut at the end of the piece.
+    let cut = std::str::from_utf8(first).err();
+    if cut.is_none_or(|error| error.error_len().is_none()) {
+        return Ok((UTF_8, 0));
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(first, true);
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    warnings.add("encoding.mismatch", || format!("the table names no encoding and was read as {}", guess.name()));
+    Ok((guess, 0))
+}
