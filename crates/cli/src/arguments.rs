@@ -201,6 +201,12 @@ pub(crate) struct Add {
     /// Take the address as it stands: nobody is asked whether there is a feed
     #[arg(long, conflicts_with_all = ["first", "pick"])]
     pub(crate) as_is: bool,
+    /// How it is read: feed, json or csv; else as a feed
+    #[arg(long)]
+    pub(crate) adapter: Option<String>,
+    /// An option of the adapter, such as key=id; one that is given several times is a list
+    #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
+    pub(crate) options: Vec<String>,
 }
 
 #[derive(Debug, Args)]

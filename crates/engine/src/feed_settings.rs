@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use feedspine_core::{Content, Feed, Json};
 
+use crate::adapters::AdapterChoice;
+
 /// The longest tag, in bytes.
 const MOST_TAG_BYTES: usize = 256;
 
@@ -98,6 +100,14 @@ impl FeedSettings {
     /// As stores keep them.
     pub fn to_content(&self) -> Content {
         Content::new(&Json::Object(self.0.clone()))
+    }
+
+    /// Lets the feed be read by that adapter.
+    pub(crate) fn set_adapter(&mut self, choice: &AdapterChoice) {
+        for name in AdapterChoice::MEMBERS {
+            self.0.remove(name);
+        }
+        self.0.extend(choice.to_members());
     }
 
     /// What the feed is filed under, in the order in which it was.

@@ -1,6 +1,6 @@
 //! `feedspine add`
 
-use feedspine::ops::{AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
+use feedspine::ops::{AdapterChoice, AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
 use feedspine::{Address, Ending, OpError, Tag};
 
 use super::Context;
@@ -19,12 +19,14 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
             .with_hint("a URL begins with https:// or http://"));
     }
+    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), arguments.options.iter().map(String::as_str))?;
     let feed = AddFeed {
         address: arguments.address.clone(),
         name: arguments.name.clone(),
         namespace: arguments.namespace.clone(),
         allow_private: arguments.allow_private,
         tags: arguments.tags.clone(),
+        adapter,
     };
     let ask = context.with_engine(Wanted::ExistingOrNew, async |engine| {
         if arguments.as_is {
@@ -122,7 +124,9 @@ fn command(arguments: &arguments::Add, address: &str, more: &str) -> String {
     let name = arguments.name.as_ref().map(|name| ("--name", name.as_str()));
     let namespace = arguments.namespace.as_ref().map(|namespace| ("--namespace", namespace.as_str()));
     let tags = arguments.tags.iter().map(|tag: &Tag| ("--tag", tag.as_str()));
-    for (flag, value) in name.into_iter().chain(namespace).chain(tags) {
+    let adapter = arguments.adapter.as_ref().map(|adapter| ("--adapter", adapter.as_str()));
+    let options = arguments.options.iter().map(|option| ("--option", option.as_str()));
+    for (flag, value) in name.into_iter().chain(namespace).chain(tags).chain(adapter).chain(options) {
         command.extend([" ", flag, " ", &quoted(value)]);
     }
     if arguments.allow_private {

@@ -1,7 +1,7 @@
 //! `feedspine feed …`
 
 use feedspine::core::{Feed, KeyRule, NaturalKey, Page, Quarantined};
-use feedspine::ops::FeedView;
+use feedspine::ops::{AdapterChoice, FeedView};
 use feedspine::{Ending, Engine, FeedSettings, OpError};
 
 use super::Context;
@@ -112,6 +112,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         field("address", Line::from(feed.address.as_str()).then(Style::Faint, private)),
         field("status", feed.status.as_str()),
         field("namespace", feed.namespace.as_str()),
+        field("adapter", adapter(feed)),
         field("key rule", feed.key_rule.map_or("chosen at its first items", KeyRule::as_str)),
         field("tags", tags(feed)),
         field("id", feed.id.to_string()),
@@ -145,6 +146,16 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         lines.extend(rejects(view, width));
     }
     lines
+}
+
+/// The adapter with its options as they were given.
+fn adapter(feed: &Feed) -> String {
+    let choice = AdapterChoice::of(feed);
+    let options = choice.options().iter().map(|(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("  {name}={value}")
+    });
+    std::iter::once(choice.name().to_owned()).chain(options).collect()
 }
 
 fn rejects(view: &FeedView, width: Option<usize>) -> Vec<Line> {

@@ -1,5 +1,6 @@
 //! The real binary, run as people and programs run it.
 
+mod adapters;
 mod bad_input;
 mod commands;
 mod db;

@@ -3,6 +3,7 @@
 use feedspine_core::{ContentHash, Feed, FeedCursor, FetchId, Json, KeyRule, Timestamp};
 use feedspine_parse::PARSER_VERSION;
 
+use crate::adapters::AdapterChoice;
 use crate::fetch::Validators;
 
 /// Grows when keys or hashes are made in another way of the same document.
@@ -14,43 +15,45 @@ const TRUST_IN_304: i64 = 7 * 24 * 3_600 * 1_000_000;
 
 /// What the last committed fetch left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// What the server told to ask with.
-    pub(super) validators: Option<Validators>,
+    pub(crate) validators: Option<Validators>,
     /// The hash of the document, decoded.
-    pub(super) body: ContentHash,
+    pub(crate) body: ContentHash,
     /// Where the document came from.
-    pub(super) source: Source,
+    pub(crate) source: Source,
     /// When the document was last read, and not only said to be the same.
-    pub(super) read_at: Timestamp,
+    pub(crate) read_at: Timestamp,
+    /// What the feed's adapter wants to find again, null where that is nothing.
+    pub(crate) state: Json,
 }
 
 /// What a document means besides its bytes: its relative addresses and its charset hang on these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The URL that answered; `None` for a file.
-    pub(super) url: Option<String>,
+    pub(crate) url: Option<String>,
     /// What it said that the document is.
-    pub(super) content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
 }
 
 /// What may be made of a cursor for the next fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Recalled {
+pub(crate) struct Recalled {
     /// What the last committed fetch left.
-    pub(super) memory: Memory,
+    pub(crate) memory: Memory,
     /// The observation that an Unchanged batch names.
-    pub(super) manifest: FetchId,
+    pub(crate) manifest: FetchId,
 }
 
 impl Memory {
     /// What to ask with at that time.
-    pub(super) fn validators_at(&self, now: Timestamp) -> Option<&Validators> {
+    pub(crate) fn validators_at(&self, now: Timestamp) -> Option<&Validators> {
         self.validators.as_ref().filter(|_| now.micros_since(self.read_at) < TRUST_IN_304)
     }
 
-    /// The cursor's value, bound to what it was made by: the address, the parser and the policy.
-    pub(super) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>) -> Json {
+    /// The cursor's value, bound to what it was made by: the address, the parser, the policy and the adapter's options.
+    pub(crate) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>) -> Json {
         let validators = self.validators.as_ref().map(|validators| {
             Json::object([
                 ("url", validators.url.as_str().into()),
@@ -58,7 +61,7 @@ impl Memory {
                 ("last_modified", validators.last_modified.as_deref().into()),
             ])
         });
-        Json::object([
+        let mut members = vec![
             ("address", feed.address.as_str().into()),
             ("parser", u64::from(PARSER_VERSION).into()),
             ("policy", policy(key_rule)),
@@ -67,22 +70,32 @@ impl Memory {
             ("url", self.source.url.as_deref().into()),
             ("content_type", self.source.content_type.as_deref().into()),
             ("read_at", self.read_at.to_string().into()),
-        ])
+        ];
+        let of_adapter = [("adapter", AdapterChoice::of(feed).fingerprint()), ("state", self.state.clone())];
+        members.extend(of_adapter.into_iter().filter(|(_, value)| *value != Json::Null));
+        Json::object(members)
     }
+}
+
+/// Reads a cursor back for a feed of one document; `None` when it cannot be built on, or when nobody knows what the feed
+/// holds.
+pub(crate) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
+    Some(Recalled { memory: remember(cursor, feed)?, manifest: cursor.manifest? })
 }
 
 /// Reads a cursor back; `None` when it cannot be built on: then the feed is fetched as if for the first time.
 ///
-/// A 304 or the same bytes say nothing when the address differs, or when another parser or policy would make something
-/// else of these bytes.
-pub(super) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
+/// A 304 or the same bytes say nothing when the address differs, or when another parser, policy or adapter would make
+/// something else of these bytes.
+pub(crate) fn remember(cursor: &FeedCursor, feed: &Feed) -> Option<Memory> {
     let value = &cursor.value;
     let bound_to = [
         ("address", Json::from(feed.address.as_str())),
         ("parser", u64::from(PARSER_VERSION).into()),
         ("policy", policy(feed.key_rule)),
+        ("adapter", AdapterChoice::of(feed).fingerprint()),
     ];
-    if bound_to.iter().any(|(name, wanted)| value.get(name) != Some(wanted)) {
+    if bound_to.iter().any(|(name, wanted)| value.get(name).unwrap_or(&Json::Null) != wanted) {
         return None;
     }
     let text = |of: &Json, name| of.get(name).and_then(Json::as_str).map(str::to_owned);
@@ -96,12 +109,13 @@ pub(super) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
     let body = ContentHash::from_hex(&text(value, "body")?)?;
     let read_at = text(value, "read_at")?.parse().ok()?;
     let source = Source { url: text(value, "url"), content_type: text(value, "content_type") };
-    Some(Recalled { memory: Memory { validators, body, source, read_at }, manifest: cursor.manifest? })
+    let state = value.get("state").cloned().unwrap_or(Json::Null);
+    Some(Memory { validators, body, source, read_at, state })
 }
 
 impl Recalled {
     /// The document that is held, and the observation that told it, for bytes from that source.
-    pub(super) fn document_of(&self, source: &Source) -> Option<(ContentHash, FetchId)> {
+    pub(crate) fn document_of(&self, source: &Source) -> Option<(ContentHash, FetchId)> {
         (self.memory.source == *source).then_some((self.memory.body, self.manifest))
     }
 }
@@ -138,6 +152,7 @@ mod tests {
             body: ContentHash::of(b"body"),
             source: Source { url: Some("https://example.org/b".into()), content_type: None },
             read_at: Timestamp::UNIX_EPOCH,
+            state: Json::object([("page", 3_u64.into())]),
         }
     }
 
@@ -175,6 +190,10 @@ mod tests {
         assert_eq!(recall(&cursor(made.clone()), &moved), None);
         let rekeyed = Feed { key_rule: Some(KeyRule::Link), ..feed() };
         assert_eq!(recall(&cursor(made.clone()), &rekeyed), None);
+        let settings = Content::parse(r#"{"options":{"key":"link"}}"#).unwrap();
+        assert_eq!(recall(&cursor(made.clone()), &Feed { settings, ..feed() }), None);
+        let tagged = Content::parse(r#"{"tags":["a"]}"#).unwrap();
+        assert!(recall(&cursor(made.clone()), &Feed { settings: tagged, ..feed() }).is_some());
         let Json::Object(mut members) = made.clone() else { panic!("a cursor is an object") };
         members.insert("parser".into(), 0_u64.into());
         assert_eq!(recall(&cursor(Json::Object(members)), &feed()), None);

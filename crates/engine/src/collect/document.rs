@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use feedspine_core::{Candidate, ContentHash, FetchId, KeyRule, Namespace, Reject};
-use feedspine_parse::{Document, Format, Input, ParseError, Warning, choose_rule, identify, parse};
+use feedspine_parse::{Document, Format, Input, ParseError, Warning, choose_rule, identify, parse, rekey};
 use tokio::time::timeout;
 
 use super::cursor::Source;
+use crate::adapters::Identity;
 use crate::fetch::Received;
 use crate::{Limits, OpError};
 
@@ -15,6 +16,8 @@ pub(super) struct Task {
     pub(super) namespace: Namespace,
     /// The feed's rule; `None` until its first document that holds items.
     pub(super) key_rule: Option<KeyRule>,
+    /// What its operator says of its items' keys.
+    pub(super) identity: Identity,
     /// The document that the feed is known to hold, and the observation that told it; `None` where the same bytes
     /// would not be the same document.
     pub(super) known: Option<(ContentHash, FetchId)>,
@@ -80,6 +83,7 @@ pub(crate) fn unreadable(address: &str, error: &ParseError) -> OpError {
 
 impl Task {
     fn read(self) -> Result<ReadDocument, OpError> {
+        let keys = Keys { namespace: self.namespace, key_rule: self.key_rule, identity: self.identity };
         let body = self.received.decoded(&self.address, &self.limits)?;
         let (body_bytes, hash) = (body.len() as u64, ContentHash::of(&body));
         if let Some((_, manifest)) = self.known.filter(|(known, _)| *known == hash) {
@@ -93,22 +97,32 @@ impl Task {
             return Err(cut(&self.address, document.format));
         }
         let warnings = document.warnings.iter().map(told_warning).collect();
-        let items = keyed(document, &self.namespace, self.key_rule, warnings);
-        Ok(ReadDocument { body_bytes, hash, told: Told::Items(items) })
+        Ok(ReadDocument { body_bytes, hash, told: Told::Items(keyed(document, &keys, warnings)?) })
     }
 }
 
-fn keyed(document: Document, namespace: &Namespace, rule: Option<KeyRule>, warnings: Vec<String>) -> Items {
-    let key_rule = rule.or_else(|| choose_rule(&document));
+/// How items get their keys.
+struct Keys {
+    namespace: Namespace,
+    key_rule: Option<KeyRule>,
+    identity: Identity,
+}
+
+fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items, OpError> {
+    let key_rule = keys.key_rule.or_else(|| choose_rule(&document));
     // A document without items needs no rule, but may hold rejects.
-    let identified = identify(document, namespace, key_rule.unwrap_or(KeyRule::Id));
-    Items {
+    let mut identified = identify(document, &keys.namespace, key_rule.unwrap_or(KeyRule::Id));
+    let places = keys.identity.places()?;
+    if !places.is_empty() || keys.identity.fold_case {
+        identified = rekey(identified, &places, keys.identity.fold_case);
+    }
+    Ok(Items {
         key_rule,
         candidates: identified.candidates,
         rejects: identified.rejects,
         complete: identified.complete,
         warnings,
-    }
+    })
 }
 
 /// A document that was cut tells nothing of what was cut off: nothing of it is taken.

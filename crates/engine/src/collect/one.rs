@@ -1,14 +1,17 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
+mod paged;
+
 use feedspine_core::{
     Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
-    FetchIntent, FetchStatus, HashRule, IngestBatch, KeyRule, Part, Timestamp,
+    FetchIntent, FetchStatus, HashRule, IngestBatch, Json, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
 use super::cursor::{Memory, Recalled, Source, recall};
 use super::document::{self, Items, Told};
 use super::{failed_report, millis, report_of};
+use crate::adapters::{Adapter, Identity};
 use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
 use crate::{Address, Engine, OpError};
@@ -26,7 +29,8 @@ pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedR
     if let Err(error) = engine.state().begin_fetch(&intent).await {
         return failed_report(&feed, error.into());
     }
-    let mut journey = Journey { engine: &engine, feed: &feed, fetch, figures: Figures::default() };
+    let figures = Figures::default();
+    let mut journey = Journey { engine: &engine, feed: &feed, fetch, hash_rule: HashRule::whole(), figures };
     let ended = journey.run(reach, cursor).await;
     let figures = journey.figures;
     let mut report = match ended {
@@ -79,6 +83,8 @@ struct Journey<'a> {
     engine: &'a Engine,
     feed: &'a Feed,
     fetch: FetchId,
+    /// Which part of the items' contents decides their versions.
+    hash_rule: HashRule,
     figures: Figures,
 }
 
@@ -91,10 +97,25 @@ struct Basis {
 
 impl Journey<'_> {
     async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
+        let adapter = Adapter::of(self.feed)?;
+        self.hash_rule = adapter.identity().hash_rule.clone();
+        match &adapter {
+            Adapter::Feed(identity) => self.run_document(reach, cursor, identity).await,
+            Adapter::Json(_) | Adapter::Csv(_) => self.run_pages(reach, cursor, &adapter).await,
+        }
+    }
+
+    async fn run_document(
+        &mut self,
+        reach: Reach,
+        cursor: Option<FeedCursor>,
+        identity: &Identity,
+    ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
         let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
-        let fetched = self.engine.fetcher().fetch(Request { address: &address, reach, validators }).await;
+        let fetched =
+            self.engine.fetcher().fetch(Request { address: &address, reach, validators, headers: None }).await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
             self.figures.wire_bytes = failure.wire_bytes;
@@ -107,7 +128,7 @@ impl Journey<'_> {
                 let memory = Memory { validators: fetched.validators, ..recalled.memory };
                 self.commit_unchanged(&basis, recalled.manifest, &memory).await
             }
-            recalled => self.take_body(&basis, fetched, recalled).await,
+            recalled => self.take_body(&basis, fetched, recalled, identity).await,
         }
     }
 
@@ -116,6 +137,7 @@ impl Journey<'_> {
         basis: &Basis,
         fetched: Fetched,
         recalled: Option<Recalled>,
+        identity: &Identity,
     ) -> Result<Arrived, OpError> {
         let received = fetched.body.expect("only a request with validators is answered without a body");
         self.figures.wire_bytes = received.wire.len() as u64;
@@ -126,6 +148,7 @@ impl Journey<'_> {
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
             key_rule: self.feed.key_rule,
+            identity: identity.clone(),
             known: recalled.and_then(|recalled| recalled.document_of(&source)),
             received,
             address: self.feed.address.clone(),
@@ -135,7 +158,7 @@ impl Journey<'_> {
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
         let validators = fetched.validators;
-        let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at };
+        let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
             Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
             Told::Items(items) if self.settle_key_rule(items.key_rule).await? => {
@@ -214,7 +237,7 @@ impl Journey<'_> {
             observed_at: basis.observed_at,
             recorded_at: self.engine.now(),
             coverage: Coverage::Delta,
-            hash_rule: HashRule::whole(),
+            hash_rule: self.hash_rule.clone(),
             items: Vec::new(),
             rejects: Vec::new(),
             step: CursorStep::Keep,

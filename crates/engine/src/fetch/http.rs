@@ -31,9 +31,11 @@ enum Hop {
 
 impl Fetcher {
     pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
+        let home = first.origin();
         let mut url = first;
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
+            let request = Request { headers: request.headers.filter(|_| url.origin() == home), ..request };
             self.guard.check_url(request.reach, &url).map_err(|refusal| classify::refused(&url, &refusal))?;
             let host = url.host_str().unwrap_or_default();
             let turn = self.gate.turn(host).await.map_err(|resting| {
@@ -56,6 +58,9 @@ impl Fetcher {
     async fn hop(&self, url: &Url, request: Request<'_>) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
         let mut asked = self.client(request.reach).get(url.clone()).header(header::ACCEPT, ACCEPT);
+        if let Some(headers) = request.headers {
+            asked = asked.headers(headers.clone());
+        }
         asked = asked.header(header::ACCEPT_ENCODING, Coding::ACCEPTED);
         if let Some(etag) = validators.and_then(|validators| validators.etag.as_deref()) {
             asked = asked.header(header::IF_NONE_MATCH, etag);
@@ -89,9 +94,10 @@ impl Fetcher {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let told = told_validators(url, response.headers());
                 let content_type = text(response.headers(), &header::CONTENT_TYPE).map(str::to_owned);
+                let link = link(response.headers());
                 let body = Some(self.receive(url, response).await?);
-                let http_status = Some(status.as_u16());
-                Ok(Hop::Done(Fetched { http_status, url: Some(url.to_string()), validators: told, content_type, body }))
+                let (http_status, url) = (Some(status.as_u16()), Some(url.to_string()));
+                Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, body }))
             }
             StatusCode::NOT_MODIFIED if validators.is_some() => {
                 let told = told_validators(url, response.headers());
@@ -101,6 +107,7 @@ impl Fetcher {
                     url: Some(url.to_string()),
                     validators: kept,
                     content_type: None,
+                    link: None,
                     body: None,
                 }))
             }
@@ -217,6 +224,11 @@ fn whole(duration: Duration) -> Duration {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn link(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 fn check_header(url: &Url, headers: &HeaderMap) -> Result<(), OpError> {

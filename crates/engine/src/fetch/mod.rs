@@ -13,7 +13,7 @@ mod retry_after;
 
 use std::sync::{Arc, OnceLock};
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 pub(crate) use decode::Coding;
 pub(crate) use guard::Reach;
@@ -41,6 +41,8 @@ pub(crate) struct Request<'a> {
     pub(crate) reach: Reach,
     /// What an earlier fetch was told: sent to the very URL that told it, and to no other.
     pub(crate) validators: Option<&'a Validators>,
+    /// Further headers: sent to the origin of `address`, and to no other that it redirects to.
+    pub(crate) headers: Option<&'a HeaderMap>,
 }
 
 /// What a server told to ask with next time: opaque, given back as it was (RFC 9110 section 8.8).
@@ -62,6 +64,8 @@ pub(crate) struct Fetched {
     /// `None` when the server told none.
     pub(crate) validators: Option<Validators>,
     pub(crate) content_type: Option<String>,
+    /// The header `Link`, its lines joined; `None` for a file.
+    pub(crate) link: Option<String>,
     /// `None` for a 304.
     pub(crate) body: Option<Received>,
 }

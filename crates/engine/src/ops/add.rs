@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
 use super::{OpError, ToJson};
+use crate::adapters::{Adapter, AdapterChoice};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::{Address, Engine};
@@ -22,12 +23,21 @@ pub struct AddFeed {
     pub allow_private: bool,
     /// What it is filed under.
     pub tags: Vec<Tag>,
+    /// How it is read.
+    pub adapter: AdapterChoice,
 }
 
 impl AddFeed {
     /// A feed at that address, named after it.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), name: None, namespace: None, allow_private: false, tags: Vec::new() }
+        Self {
+            address: address.into(),
+            name: None,
+            namespace: None,
+            allow_private: false,
+            tags: Vec::new(),
+            adapter: AdapterChoice::default(),
+        }
     }
 }
 
@@ -73,8 +83,8 @@ impl Engine {
     ///
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
-    /// was not named, another name or namespace for an address that is there already, a path that leads to no regular
-    /// file. `NotFound`: nothing is at the path.
+    /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
+    /// that is not known, a path that leads to no regular file. `NotFound`: nothing is at the path.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address).await?;
         let feeds = self.state().feeds().await?;
@@ -91,16 +101,18 @@ impl Engine {
             Some(namespace) => namespace,
             None => default_namespace(&name, &feeds)?,
         };
+        let adapter = Adapter::read(&request.adapter, &namespace)?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);
+        settings.set_adapter(&request.adapter);
         let feed = Feed {
             id: FeedId::new(new_uuid(added_at)),
             name,
             address: stored,
             namespace,
             status: FeedStatus::Active,
-            key_rule: None,
+            key_rule: adapter.key_rule(),
             allow_private: request.allow_private,
             settings: settings.to_content(),
             added_at,
@@ -122,6 +134,16 @@ impl Engine {
             let Feed { name, address, .. } = &held;
             return Err(OpError::usage("feed.named_otherwise", format!("{address} is there as {name}, not {wanted}"))
                 .with_hint(format!("`feedspine feed rename {name} {wanted}` calls it so")));
+        }
+        if !request.adapter.is_default() && request.adapter != AdapterChoice::of(&held) {
+            let Feed { name, address, .. } = &held;
+            return Err(OpError::usage(
+                "feed.adapter_fixed",
+                format!("{address} is there as {name}, with other options"),
+            )
+            .with_hint(format!(
+                "`feedspine feed show {name}` shows them; `feedspine feed rm {name}` frees the address"
+            )));
         }
         if !request.allow_private || held.allow_private {
             return Ok(Added { outcome: AddOutcome::Already, feed: held });

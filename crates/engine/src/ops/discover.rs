@@ -8,6 +8,7 @@ use feedspine_parse::{Document, FeedLink, HtmlPage, known_places, looks_like_fee
 use super::add::{AddFeed, Added, read_address};
 use super::json::array;
 use super::{OpError, ToJson};
+use crate::adapters::Adapter;
 use crate::collect::document::unreadable;
 use crate::fetch::Reach;
 use crate::look::{Look, Seen};
@@ -177,7 +178,8 @@ impl Engine {
     /// Whether an address must be looked at to know the feed that is meant.
     async fn is_to_be_found(&self, feed: &AddFeed, address: &Address) -> Result<bool, OpError> {
         let Address::Http(url) = address else { return Ok(false) };
-        if looks_like_feed(url.as_str()) {
+        // What another adapter reads is no feed.
+        if feed.adapter.name() != Adapter::FEED || looks_like_feed(url.as_str()) {
             return Ok(false);
         }
         let stored = address.to_string();

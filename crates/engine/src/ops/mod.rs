@@ -47,6 +47,7 @@ mod status;
 mod tags;
 mod whole;
 
+pub use crate::adapters::AdapterChoice;
 pub use add::{AddFeed, AddOutcome, Added};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine::core::{Feed, FeedName, MemoryStore, Timestamp};
-use feedspine::ops::{AddFeed, Collect, FeedReport, Which};
+use feedspine::ops::{AdapterChoice, AddFeed, Collect, FeedReport, Which};
 use feedspine::{Engine, HostRate, Limits, Settings, SimulatedClock};
 
 /// When every test begins.
@@ -46,6 +46,12 @@ pub(crate) fn name(text: &str) -> FeedName {
 /// Adds a feed of that address.
 pub(crate) async fn add(engine: &Engine, address: impl Into<String>) -> Feed {
     engine.add(AddFeed::new(address)).await.unwrap().feed
+}
+
+/// Adds a feed of that address, read by an adapter with these options.
+pub(crate) async fn add_with(engine: &Engine, address: impl Into<String>, adapter: &str, options: &[&str]) -> Feed {
+    let adapter = AdapterChoice::new(Some(adapter), options.iter().copied()).unwrap();
+    engine.add(AddFeed { adapter, ..AddFeed::new(address) }).await.unwrap().feed
 }
 
 /// Collects one feed.

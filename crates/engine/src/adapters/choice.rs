@@ -1,0 +1,92 @@
+//! [`AdapterChoice`]: which adapter the operator chose for a feed, with its options, as settings keep them.
+
+use std::collections::BTreeMap;
+
+use feedspine_core::{ContentHash, Feed, Json};
+
+use super::Adapter;
+use crate::OpError;
+
+/// An adapter by its name, and its options by theirs. The default is `feed` without options.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AdapterChoice {
+    name: Option<String>,
+    options: BTreeMap<String, Json>,
+}
+
+impl AdapterChoice {
+    /// An adapter with options written `NAME=VALUE`; one that is given several times is a list.
+    ///
+    /// # Errors
+    /// `Usage`: an option without `=`.
+    pub fn new<'a>(name: Option<&str>, options: impl IntoIterator<Item = &'a str>) -> Result<Self, OpError> {
+        let mut choice = Self { name: name.map(str::to_owned), options: BTreeMap::new() };
+        for option in options {
+            let (name, value) =
+                option.split_once('=').filter(|(name, _)| !name.trim().is_empty()).ok_or_else(|| {
+                    OpError::usage("adapter.option", format!("an option is NAME=VALUE, not {option:?}"))
+                        .with_hint("as in --option key=id")
+                })?;
+            let name = name.trim().to_owned();
+            let value = Json::from(value);
+            let list = match choice.options.remove(&name) {
+                None => value,
+                Some(Json::Array(mut held)) => {
+                    held.push(value);
+                    Json::Array(held)
+                }
+                Some(held) => Json::Array(vec![held, value]),
+            };
+            choice.options.insert(name, list);
+        }
+        Ok(choice)
+    }
+
+    /// What a feed's settings hold.
+    pub fn of(feed: &Feed) -> Self {
+        let settings = feed.settings.to_json();
+        let options = match settings.get("options") {
+            Some(Json::Object(options)) => options.clone(),
+            _ => BTreeMap::new(),
+        };
+        Self { name: settings.get("adapter").and_then(Json::as_str).map(str::to_owned), options }
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(Adapter::FEED)
+    }
+
+    /// The options, as they were given: no secret is among them.
+    pub fn options(&self) -> &BTreeMap<String, Json> {
+        &self.options
+    }
+
+    /// Whether nothing was chosen.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The members of a feed's settings that hold it.
+    pub(crate) const MEMBERS: [&str; 2] = ["adapter", "options"];
+
+    /// The same with their values; none for the default.
+    pub(crate) fn to_members(&self) -> BTreeMap<String, Json> {
+        let [adapter, options] = Self::MEMBERS;
+        let mut members = BTreeMap::new();
+        members.extend(self.name.as_ref().map(|name| (adapter.to_owned(), name.as_str().into())));
+        if !self.options.is_empty() {
+            members.insert(options.to_owned(), Json::Object(self.options.clone()));
+        }
+        members
+    }
+
+    /// What a cursor is bound to: null for the default, so that cursors of earlier versions go on.
+    pub(crate) fn fingerprint(&self) -> Json {
+        if self.is_default() {
+            Json::Null
+        } else {
+            ContentHash::of(Json::Object(self.to_members()).to_canonical().as_bytes()).to_string().into()
+        }
+    }
+}

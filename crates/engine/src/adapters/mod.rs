@@ -1,0 +1,218 @@
+//! Adapters: how what is at a feed's address becomes pages of items.
+//!
+//! To add one: a module with its options ([`options::Options`] reads each by its name) and a type that implements
+//! [`Pages`]; a variant of [`Adapter`] and its row in [`Adapter::read`]; a pure reader in `crates/parse`; its section in
+//! `docs/guides/adapters.md`, its sample in `examples/feeds`, its tests against the loopback server. The journey of a fetch
+//! (`collect/one/paged.rs`) commits what it gives: nothing here knows of batches, parts and stores.
+
+mod asking;
+mod choice;
+mod identity;
+mod json;
+mod options;
+mod secrets;
+mod table;
+
+use async_trait::async_trait;
+use feedspine_core::{Candidate, Feed, FetchId, KeyRule, Namespace, Reject, Timestamp};
+use feedspine_parse::Warning;
+use tokio::sync::SemaphorePermit;
+
+pub use choice::AdapterChoice;
+pub(crate) use identity::Identity;
+
+use crate::collect::cursor::Memory;
+use crate::fetch::{FetchFailure, Reach};
+use crate::{Address, Engine, OpError};
+use identity::Naming;
+use json::{JsonApi, JsonPages};
+use options::{Options, nearest};
+use table::{Table, TablePages};
+
+/// How a feed is read, its options parsed.
+#[derive(Debug)]
+pub(crate) enum Adapter {
+    /// One document in a format of feeds.
+    Feed(Identity),
+    /// Pages of JSON.
+    Json(Box<JsonApi>),
+    /// Rows of a table.
+    Csv(Box<Table>),
+}
+
+impl Adapter {
+    /// The adapter of feeds for which none was chosen.
+    pub(crate) const FEED: &str = "feed";
+    const NAMES: [&str; 3] = [Self::FEED, "json", "csv"];
+
+    /// That of a feed.
+    ///
+    /// # Errors
+    /// `Usage`: its settings were written by a version that knew more, or by hand.
+    pub(crate) fn of(feed: &Feed) -> Result<Self, OpError> {
+        Self::read(&AdapterChoice::of(feed), &feed.namespace)
+    }
+
+    /// Parses what was chosen.
+    ///
+    /// # Errors
+    /// `Usage`: an adapter or an option that is not known, a value that an option cannot have.
+    pub(crate) fn read(choice: &AdapterChoice, namespace: &Namespace) -> Result<Self, OpError> {
+        let known =
+            Self::NAMES.into_iter().find(|name| *name == choice.name()).ok_or_else(|| unknown(choice.name()))?;
+        let mut options = Options::new(known, choice.options().clone());
+        let adapter = match known {
+            "csv" => Self::Csv(Box::new(Table::read(&mut options, namespace)?)),
+            "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
+            _ => {
+                let identity = Identity::read(&mut options, Naming::Paths)?;
+                identity.places()?;
+                Self::Feed(identity)
+            }
+        };
+        options.finish()?;
+        Ok(adapter)
+    }
+
+    /// Begins a fetch of a source that comes in pages.
+    ///
+    /// # Errors
+    /// What is wrong before anything is asked, such as a secret that is missing.
+    pub(crate) fn begin<'a>(&'a self, ground: Ground<'a>) -> Result<Box<dyn Pages<'a> + 'a>, OpError> {
+        match self {
+            Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
+            Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
+            Self::Feed(_) => Err(OpError::failed("adapter.unknown", "a feed's document does not come in pages")),
+        }
+    }
+
+    /// What the operator says of its items' identity.
+    pub(crate) fn identity(&self) -> &Identity {
+        match self {
+            Self::Feed(identity) => identity,
+            Self::Json(api) => &api.identity,
+            Self::Csv(table) => &table.identity,
+        }
+    }
+
+    /// The key rule that a feed has from the start; `None` when its first items choose it.
+    pub(crate) fn key_rule(&self) -> Option<KeyRule> {
+        let words: Vec<&str> = self.identity().key.iter().map(String::as_str).collect();
+        match (self, words.as_slice()) {
+            (_, ["content"]) => Some(KeyRule::Content),
+            (Self::Feed(_), []) => None,
+            (Self::Feed(_), ["id"]) => Some(KeyRule::Id),
+            (Self::Feed(_), ["link"]) => Some(KeyRule::Link),
+            _ => Some(KeyRule::Given),
+        }
+    }
+}
+
+fn unknown(name: &str) -> OpError {
+    let error = OpError::usage("adapter.unknown", format!("there is no adapter {name:?}"));
+    match nearest(name, &Adapter::NAMES) {
+        Some(near) => error.with_hint(format!("did you mean {near}?")),
+        None => error.with_hint(format!("there are {}", Adapter::NAMES.join(", "))),
+    }
+}
+
+/// What an adapter works with during one fetch.
+pub(crate) struct Ground<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) address: Address,
+    pub(crate) reach: Reach,
+    /// What the last committed fetch left; `None` when nothing can be built on it.
+    pub(crate) memory: Option<Memory>,
+    /// The observation that told what the feed holds.
+    pub(crate) manifest: Option<FetchId>,
+    /// When this fetch reads the feed.
+    pub(crate) observed_at: Timestamp,
+}
+
+/// What a fetch says of the items that it does not list; the same for all its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Covers {
+    /// They are not there.
+    All,
+    /// Nothing.
+    Some,
+}
+
+impl Covers {
+    /// The word of the option `coverage`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "snapshot",
+            Self::Some => "delta",
+        }
+    }
+}
+
+/// A source under way: one page after the other, each read when it is asked for, so that one is in memory at a time.
+#[async_trait]
+pub(crate) trait Pages<'a>: Send {
+    /// What the fetch says of other items.
+    fn covers(&self) -> Covers;
+
+    /// The next page. Never asked again after the last one, or after an error.
+    ///
+    /// An error ends the fetch as failed: pages before it stay stored, and the cursor stays where it was.
+    async fn next(&mut self) -> Result<Told<'a>, FetchFailure>;
+}
+
+/// What a source told.
+pub(crate) enum Told<'a> {
+    /// The same as at the last fetch. Only instead of a first page; for [`Covers::All`] only on a [`Ground::manifest`].
+    Same {
+        cost: Cost,
+        memory: Memory,
+    },
+    Page(Page<'a>),
+}
+
+/// One page.
+pub(crate) struct Page<'a> {
+    /// Ordinals ascend over all pages of a fetch.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) cost: Cost,
+    pub(crate) then: Then,
+    /// The room that it takes, given back when it is stored.
+    pub(crate) room: Option<SemaphorePermit<'a>>,
+}
+
+/// What a page cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    pub(crate) http_status: Option<u16>,
+    pub(crate) wire_bytes: u64,
+    pub(crate) body_bytes: u64,
+}
+
+/// What comes after a page.
+pub(crate) enum Then {
+    More,
+    End(Box<End>),
+}
+
+/// The end of a fetch.
+pub(crate) struct End {
+    /// Every page was read to its end.
+    pub(crate) complete: bool,
+    /// What is remembered for the next fetch.
+    pub(crate) memory: Memory,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Warnings of many pages, one for each code.
+fn gather(held: &mut Vec<Warning>, further: Vec<Warning>) {
+    for warning in further {
+        match held.iter_mut().find(|held| held.code == warning.code) {
+            Some(held) => held.count = held.count.saturating_add(warning.count),
+            None => held.push(warning),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! [`Template`]: a text with references to secrets, `{env:NAME}` and `{file:PATH}`: stored and shown as it stands, resolved
+//! when a fetch begins.
+
+use std::path::Path;
+
+use crate::OpError;
+
+/// A text with references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Plain(String),
+    Environment(String),
+    File(String),
+}
+
+/// The secrets of one fetch: none is shown.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<String>);
+
+impl Template {
+    /// Reads a text; braces that hold no reference stand for themselves.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find('{') {
+            let reference = rest[start + 1..].find('}').and_then(|end| {
+                let inside = &rest[start + 1..start + 1 + end];
+                let piece = match inside.split_once(':') {
+                    Some(("env", name)) if !name.is_empty() => Piece::Environment(name.to_owned()),
+                    Some(("file", path)) if !path.is_empty() => Piece::File(path.to_owned()),
+                    _ => return None,
+                };
+                Some((piece, start + end + 2))
+            });
+            if let Some((piece, end)) = reference {
+                pieces.extend([Piece::Plain(rest[..start].to_owned()), piece]);
+                rest = &rest[end..];
+            } else {
+                pieces.push(Piece::Plain(rest[..=start].to_owned()));
+                rest = &rest[start + 1..];
+            }
+        }
+        pieces.push(Piece::Plain(rest.to_owned()));
+        Self(pieces)
+    }
+
+    /// Whether it holds a reference.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.0.iter().any(|piece| !matches!(piece, Piece::Plain(_)))
+    }
+
+    /// The text with what is referred to, which is noted as secret.
+    ///
+    /// # Errors
+    /// `Usage`: a variable that is not set, a file that cannot be read.
+    pub(crate) fn resolve(&self, secrets: &mut Secrets) -> Result<String, OpError> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            let found = match piece {
+                Piece::Plain(plain) => {
+                    text.push_str(plain);
+                    continue;
+                }
+                Piece::Environment(name) => from_environment(name)?,
+                Piece::File(path) => from_file(Path::new(path))?,
+            };
+            text.push_str(&found);
+            secrets.0.push(found);
+        }
+        Ok(text)
+    }
+}
+
+impl Secrets {
+    /// An error without them, nor what it comes from, which may tell them too.
+    pub(crate) fn hide(&self, error: OpError) -> OpError {
+        if self.0.is_empty() {
+            return error;
+        }
+        let hidden = OpError::new(error.kind(), error.code(), self.hidden(error.message()));
+        match error.hint() {
+            Some(hint) => hidden.with_hint(self.hidden(hint)),
+            None => hidden,
+        }
+    }
+
+    /// A text without them, as they stand and as an address writes them.
+    pub(crate) fn hidden(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            let written: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            text.replace(secret.as_str(), "***").replace(&written, "***")
+        })
+    }
+}
+
+fn from_environment(name: &str) -> Result<String, OpError> {
+    let found = std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    found.ok_or_else(|| missing(format!("the environment variable {name} is not set, or is empty")))
+}
+
+fn from_file(path: &Path) -> Result<String, OpError> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| missing(format!("cannot read the secret in {}: {error}", path.display())))?;
+    let text = text.trim().to_owned();
+    if text.is_empty() { Err(missing(format!("the file {} is empty", path.display()))) } else { Ok(text) }
+}
+
+fn missing(message: String) -> OpError {
+    OpError::usage("adapter.secret", message).with_hint("the feed was not asked; its options refer to this secret")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_resolved_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "s3cr/t \n").unwrap();
+        let template = Template::parse(&format!("Bearer {{file:{}}} {{x}} {{", path.display()));
+        assert!(template.is_secret());
+        let mut secrets = Secrets::default();
+        assert_eq!(template.resolve(&mut secrets).unwrap(), "Bearer s3cr/t {x} {");
+        assert_eq!(secrets.hidden("a s3cr/t, a?key=s3cr%2Ft"), "a ***, a?key=***");
+        let error = secrets.hide(OpError::failed("http.status", "a?key=s3cr%2Ft answered 403").with_hint("s3cr/t"));
+        assert_eq!((error.message(), error.hint()), ("a?key=*** answered 403", Some("***")));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for text in ["{env:FEEDSPINE_NO_SUCH_VARIABLE}", "{file:/no/such/file}"] {
+            let error = Template::parse(text).resolve(&mut Secrets::default()).unwrap_err();
+            assert_eq!(error.code(), "adapter.secret");
+            assert!(
+                error.message().contains("FEEDSPINE_NO_SUCH_VARIABLE") || error.message().contains("/no/such/file")
+            );
+        }
+        assert!(!Template::parse("{plain} {env:}").is_secret());
+    }
+}

@@ -1,0 +1,136 @@
+//! The journey of a fetch that comes in pages: each is committed as parts of it before the next is asked for.
+
+use feedspine_core::{Candidate, Coverage, CursorStep, FeedCursor, FetchStatus, IngestBatch, Json, Part};
+
+use super::{Arrived, Basis, Journey};
+use crate::OpError;
+use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told};
+use crate::collect::cursor::{Memory, remember};
+use crate::collect::document::told_warning;
+use crate::fetch::Reach;
+
+impl Journey<'_> {
+    pub(super) async fn run_pages(
+        &mut self,
+        reach: Reach,
+        cursor: Option<FeedCursor>,
+        adapter: &Adapter,
+    ) -> Result<Arrived, OpError> {
+        let basis =
+            Basis { revision: cursor.as_ref().map_or(0, |cursor| cursor.revision), observed_at: self.engine.now() };
+        let ground = Ground {
+            engine: self.engine,
+            address: self.feed.address.parse()?,
+            reach,
+            memory: cursor.as_ref().and_then(|cursor| remember(cursor, self.feed)),
+            manifest: cursor.and_then(|cursor| cursor.manifest),
+            observed_at: basis.observed_at,
+        };
+        let manifest = ground.manifest;
+        let mut pages = adapter.begin(ground)?;
+        let covers = pages.covers();
+        let mut parts = Parts { index: 0, complete: true };
+        loop {
+            let told = pages.next().await.map_err(|failure| {
+                let cost = Cost { http_status: failure.http_status, wire_bytes: failure.wire_bytes, body_bytes: 0 };
+                self.note(cost);
+                failure.error
+            })?;
+            match told {
+                Told::Same { cost, memory } => {
+                    self.note(cost);
+                    return match (covers, manifest) {
+                        (Covers::All, Some(of)) => self.commit_unchanged(&basis, of, &memory).await,
+                        _ => self.commit_nothing_new(&basis, &memory).await,
+                    };
+                }
+                Told::Page(page) => {
+                    if let Some(arrived) = self.commit_page(&basis, covers, &mut parts, page).await? {
+                        return Ok(arrived);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, cost: Cost) {
+        self.figures.http_status = cost.http_status.or(self.figures.http_status);
+        self.figures.wire_bytes += cost.wire_bytes;
+        self.figures.body_bytes += cost.body_bytes;
+    }
+
+    /// A source of which only what is new is asked for had nothing new, and says nothing of what it told before.
+    async fn commit_nothing_new(&mut self, basis: &Basis, memory: &Memory) -> Result<Arrived, OpError> {
+        let next = memory.to_json(self.feed, self.feed.key_rule);
+        let batch = self.part(basis, Coverage::Delta, Part::ONLY, next);
+        if self.submit(batch).await? {
+            Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
+        } else {
+            Ok(self.superseded())
+        }
+    }
+
+    /// Commits a page in as many parts as the store needs; how the journey ended, when this was the last page.
+    async fn commit_page(
+        &mut self,
+        basis: &Basis,
+        covers: Covers,
+        parts: &mut Parts,
+        page: Page<'_>,
+    ) -> Result<Option<Arrived>, OpError> {
+        let Page { candidates, mut rejects, cost, then, room } = page;
+        self.note(cost);
+        parts.complete &= rejects.iter().all(|reject| reject.key.is_some());
+        let (next, end) = match then {
+            Then::More => (Json::Null, None),
+            Then::End(end) => {
+                parts.complete &= end.complete;
+                (end.memory.to_json(self.feed, self.feed.key_rule), Some(end.warnings))
+            }
+        };
+        let most = self.engine.storage().info().capabilities.max_batch.max(1);
+        let mut rest = candidates.into_iter().peekable();
+        loop {
+            let items: Vec<Candidate> = rest.by_ref().take(most).collect();
+            let page_ends = rest.peek().is_none();
+            let last = page_ends && end.is_some();
+            let part = Part { index: parts.index, last };
+            let mut batch = self.part(basis, coverage(covers, parts.complete), part, next.clone());
+            batch.items = items;
+            batch.rejects = if page_ends { std::mem::take(&mut rejects) } else { Vec::new() };
+            // A page without items that is not the last tells nothing.
+            if last || !batch.items.is_empty() || !batch.rejects.is_empty() {
+                if !self.submit(batch).await? {
+                    return Ok(Some(self.superseded()));
+                }
+                parts.index += 1;
+            }
+            if page_ends {
+                break;
+            }
+        }
+        drop(room);
+        Ok(end.map(|warnings| Arrived {
+            outcome: FetchStatus::Captured,
+            warnings: warnings.iter().map(told_warning).collect(),
+        }))
+    }
+
+    fn part(&self, basis: &Basis, coverage: Coverage, part: Part, next: Json) -> IngestBatch {
+        let step = CursorStep::Advance { expected: basis.revision, next };
+        IngestBatch { part, coverage, step, ..self.batch(basis) }
+    }
+}
+
+/// How far a fetch has been committed.
+struct Parts {
+    index: u32,
+    complete: bool,
+}
+
+fn coverage(covers: Covers, complete: bool) -> Coverage {
+    match covers {
+        Covers::All => Coverage::Snapshot { complete },
+        Covers::Some => Coverage::Delta,
+    }
+}
