@@ -14,7 +14,7 @@ async fn rows_are_keyed_by_columns_and_dated() {
     let path = folder.path().join("filings.csv");
     std::fs::write(&path, "cik;form;filed.on\n1;8-K;24/11/2026\n1;10-Q;soon\n1;8-K;24/11/2026\n2\n3;;1/1/2026\n")
         .unwrap();
-    let options = ["key=cik", "key=form", "published=filed.on", "dates=dmy", "volatile=filed.on"];
+    let options = ["key=cik", "key=form", "published=filed.on", "dates=dmy", "volatile=filed.on", "volatile=published"];
     let feed = add_with(&engine, path.to_str().unwrap(), "csv", &options).await;
     let report = collect(&engine, &feed).await;
     assert_eq!(code(&report), "ok", "{report:?}");

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use feedspine_core::{Content, Namespace};
-use feedspine_parse::{Format, choose_rule, identify};
+use feedspine_core::{Candidate, Content, Namespace, Reject};
+use feedspine_parse::{
+    DateForm, Format, Input, ItemKey, ItemRules, ItemsAt, JsonLayout, JsonQuery, Limits, TableError, TableForm,
+    TableReader, choose_rule, identify, read_json_page,
+};
 use serde_json::Value;
 
-use crate::read::Answer;
+use crate::read::{self, Answer};
 
 /// How a collect ends.
 #[derive(Debug, Default)]
@@ -86,4 +89,47 @@ pub(crate) fn exact_numbers(body: &[u8], values: &[Value]) -> Result<(), String>
     let content = Content::parse(text).map_err(|error| error.to_string())?;
     let wanted = values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
     if content.as_str() == format!("[{wanted}]") { Ok(()) } else { Err(format!("became {}", content.as_str())) }
+}
+
+/// How a collect of a table ends; `tab` where the case says that its delimiter is that.
+pub(crate) fn of_table(bytes: &[u8], tab: bool) -> Outcome {
+    let form = TableForm { delimiter: tab.then_some(b'\t'), ..TableForm::default() };
+    let read = || {
+        let mut reader = TableReader::begin(bytes, &form)?;
+        let page = reader.read_rows(&item_rules(), usize::MAX, usize::MAX)?;
+        Ok::<_, TableError>((page, reader.into_warnings()))
+    };
+    match read::guarded(read) {
+        Err(message) => Outcome { run: "panic", class: message, ..Outcome::default() },
+        Ok(Err(error)) => Outcome { run: "reject", class: error.code().to_owned(), ..Outcome::default() },
+        Ok(Ok((page, warnings))) => of_items(&page.candidates, &page.rejects, !warnings.is_empty()),
+    }
+}
+
+/// How a collect of a JSON document ends whose items are at that place.
+pub(crate) fn of_json(bytes: &[u8], place: &str) -> Outcome {
+    let items = JsonQuery::read_place(place).expect("the case names a place");
+    let layout = JsonLayout { items: ItemsAt::Query(items), rules: item_rules(), greatest: None };
+    let input = Input { bytes, content_type: None, base: None };
+    match read::guarded(|| read_json_page(&input, &layout, 0, &Limits::default())) {
+        Err(message) => Outcome { run: "panic", class: message, ..Outcome::default() },
+        Ok(Err(error)) => Outcome { run: "reject", class: error.code().to_owned(), ..Outcome::default() },
+        Ok(Ok(page)) => of_items(&page.candidates, &page.rejects, !page.warnings.is_empty()),
+    }
+}
+
+fn of_items(candidates: &[Candidate], rejects: &[Reject], warned: bool) -> Outcome {
+    Outcome {
+        run: if rejects.is_empty() { "ok" } else { "partial" },
+        records: candidates.len(),
+        rejected: rejects.len(),
+        reasons: rejects.iter().map(|reject| reject.code.clone()).collect(),
+        warned,
+        ..Outcome::default()
+    }
+}
+
+fn item_rules() -> ItemRules {
+    let namespace = Namespace::new("hostile").expect("a plain word is a namespace");
+    ItemRules { namespace, key: ItemKey::Unsaid, fold_case: false, members: Vec::new(), dates: DateForm::Text }
 }
