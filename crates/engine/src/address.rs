@@ -114,7 +114,7 @@ pub(crate) fn clean_name(text: &str) -> Option<String> {
 }
 
 /// What was typed, without a user name and a password: it is going to be shown.
-fn without_login(text: &str) -> String {
+pub(crate) fn without_login(text: &str) -> String {
     let hidden = text.split_once("://").and_then(|(scheme, rest)| {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let host = rest[..end].rfind('@')? + 1;

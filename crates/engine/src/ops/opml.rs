@@ -9,7 +9,7 @@ use super::add::FreeNames;
 use super::json::array;
 use super::tags::retagged;
 use super::{Ending, OpError, ToJson};
-use crate::address::clean_name;
+use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
@@ -228,7 +228,7 @@ impl<'a> Import<'a> {
         let tags = self.tags_of(listed);
         let entry = match self.judged(&listed.address) {
             Err(error) => ImportedEntry {
-                address: listed.address.clone(),
+                address: without_login(&listed.address),
                 outcome: EntryOutcome::Refused,
                 feed: None,
                 tags: Vec::new(),
@@ -238,7 +238,7 @@ impl<'a> Import<'a> {
         };
         let repeated = |address: &String| {
             let outcome = if entry.feed.is_some() { EntryOutcome::Repeated } else { EntryOutcome::Refused };
-            ImportedEntry { address: address.clone(), outcome, tags: Vec::new(), ..entry.clone() }
+            ImportedEntry { address: without_login(address), outcome, tags: Vec::new(), ..entry.clone() }
         };
         let repeats: Vec<ImportedEntry> = listed.repeats.iter().map(repeated).collect();
         self.entries.push(entry);
@@ -261,7 +261,7 @@ impl<'a> Import<'a> {
     /// The address of an entry, if that may be fetched at all. A list is a stranger's: it names no files.
     fn judged(&self, text: &str) -> Result<Address, OpError> {
         let not_of_the_web = || {
-            OpError::usage("address.scheme", format!("not an address of the web: {text}"))
+            OpError::usage("address.scheme", format!("not an address of the web: {}", without_login(text)))
                 .with_hint("`feedspine add` takes files and addresses by hand")
         };
         let url = url::Url::parse(text).map_err(|_| not_of_the_web())?;
@@ -276,11 +276,7 @@ impl<'a> Import<'a> {
     async fn kept(&mut self, listed: &ListedFeed, address: &Address, tags: Vec<Tag>) -> Result<ImportedEntry, OpError> {
         let stored = address.to_string();
         let (outcome, feed) = if let Some(held) = self.feeds.get(&stored) {
-            let feed = retagged(held, &tags, &[]);
-            if feed != *held {
-                self.engine.state().update_feed(&feed).await?;
-            }
-            (EntryOutcome::Already, feed)
+            (EntryOutcome::Already, self.retag_now(held, &tags).await?)
         } else {
             let wanted = listed.title.as_deref().and_then(clean_name).unwrap_or_else(|| address.suggested_name());
             let name = self.names.take(&wanted)?;
@@ -290,7 +286,20 @@ impl<'a> Import<'a> {
         };
         let name = feed.name.clone();
         self.feeds.insert(stored, feed);
-        Ok(ImportedEntry { address: listed.address.clone(), outcome, feed: Some(name), tags, error: None })
+        Ok(ImportedEntry { address: without_login(&listed.address), outcome, feed: Some(name), tags, error: None })
+    }
+
+    /// A feed with these tags as well, as it is now: it may have been paused or renamed since the import began, and one
+    /// that was removed stays so.
+    async fn retag_now(&self, held: &Feed, tags: &[Tag]) -> Result<Feed, OpError> {
+        if retagged(held, tags, &[]) == *held {
+            return Ok(held.clone());
+        }
+        let now = self.engine.as_it_is_now(held).await?.filter(|now| now.status != FeedStatus::Removed);
+        let Some(now) = now else { return Ok(held.clone()) };
+        let feed = retagged(&now, tags, &[]);
+        self.engine.state().update_feed(&feed).await?;
+        Ok(feed)
     }
 
     fn new_feed(&self, name: FeedName, address: String, tags: &[Tag]) -> Result<Feed, OpError> {
@@ -318,6 +327,11 @@ impl<'a> Import<'a> {
         if !self.unfit_tags.is_empty() {
             warnings.push(format!("tag.invalid: {} folders are no tags and were left out", self.unfit_tags.len()));
         }
-        OpmlImport { title: list.title, entries: self.entries, lists: list.lists, sites: list.sites, warnings }
+        let shown = |places: Vec<ListedPlace>| {
+            let place = |place: ListedPlace| ListedPlace { address: without_login(&place.address), ..place };
+            places.into_iter().map(place).collect()
+        };
+        let (lists, sites) = (shown(list.lists), shown(list.sites));
+        OpmlImport { title: list.title, entries: self.entries, lists, sites, warnings }
     }
 }

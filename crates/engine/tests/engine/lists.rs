@@ -89,6 +89,8 @@ async fn what_may_not_be_fetched_is_refused_entry_by_entry_and_one_feed_is_added
         ]
     );
     assert_eq!(imported.ending(), Ending::SomeFeedsFailed);
+    let shown: Vec<&str> = imported.entries.iter().map(|entry| entry.address.as_str()).collect();
+    assert!(shown.contains(&"http://***@d.example/"), "{shown:?}");
     assert_eq!(engine.feeds().await.unwrap().items.len(), 1);
 }
 
