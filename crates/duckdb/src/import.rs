@@ -37,11 +37,8 @@ pub(crate) fn refuse_unfinished(conn: &Connection) -> Outcome<()> {
 
 /// Begins an import, or says how far one came.
 pub(crate) fn begin(conn: &Connection) -> Outcome<Option<Progress>> {
-    if is_unfinished(conn)? {
-        let told = "SELECT rows, digest FROM _importing";
-        return rows::first(conn, told, no_values(), |columns| {
-            Ok(Progress { rows: columns.take()?, digest: *columns.key_hash()?.as_bytes() })
-        });
+    if let Some(progress) = read_progress(conn)? {
+        return Ok(Some(progress));
     }
     for table in ["_ledger", "_versions", "_told", "_changes"] {
         if rows::any(conn, &format!("SELECT 1 FROM {table} LIMIT 1"), no_values())? {
@@ -62,6 +59,16 @@ pub(crate) fn finish(conn: &Connection) -> Outcome<()> {
     Ok(conn.execute_batch(FINISH)?)
 }
 
+/// How far an import came that was not finished.
+fn read_progress(conn: &Connection) -> Outcome<Option<Progress>> {
+    if !is_unfinished(conn)? {
+        return Ok(None);
+    }
+    rows::first(conn, "SELECT rows, digest FROM _importing", no_values(), |columns| {
+        Ok(Progress { rows: columns.take()?, digest: *columns.key_hash()?.as_bytes() })
+    })
+}
+
 fn note(conn: &Connection, progress: Progress) -> Outcome<()> {
     rows::execute(conn, "DELETE FROM _importing", no_values())?;
     rows::append(conn, "importing", [progress], |to, progress| {
@@ -71,9 +78,7 @@ fn note(conn: &Connection, progress: Progress) -> Outcome<()> {
 
 /// Writes rows, and how far the import is with them.
 pub(crate) fn import(conn: &Connection, rows: Vec<Row>, progress: Progress) -> Outcome<()> {
-    if !is_unfinished(conn)? {
-        return Err(no_import().into());
-    }
+    read_progress(conn)?.ok_or_else(no_import)?.check_next(rows.len(), &progress)?;
     let mut sorted = Sorted::default();
     for row in rows {
         sorted.take(row);

@@ -31,11 +31,8 @@ pub(crate) async fn is_unfinished(session: &Session) -> Outcome<bool> {
 
 /// Begins an import, or says how far one came. The session is alone in the store, as in all of this file.
 pub(crate) async fn begin(session: &Session) -> Outcome<Option<Progress>> {
-    if is_unfinished(session).await? {
-        let told = session.query_opt("SELECT rows, digest FROM importing", &[]).await?;
-        let told = told.ok_or_else(|| corrupt("an import that says nothing"))?;
-        let mut columns = Columns::of(&told);
-        return Ok(Some(Progress { rows: columns.unsigned()?, digest: columns.digest()? }));
+    if let Some(progress) = read_progress(session).await? {
+        return Ok(Some(progress));
     }
     let holds = "SELECT EXISTS (SELECT 1 FROM ledger) OR EXISTS (SELECT 1 FROM records)
                      OR EXISTS (SELECT 1 FROM told) OR EXISTS (SELECT 1 FROM changes)";
@@ -56,6 +53,17 @@ pub(crate) async fn finish(session: &Session) -> Outcome<()> {
     session.batch("DROP TABLE importing").await
 }
 
+/// How far an import came that was not finished.
+async fn read_progress(session: &Session) -> Outcome<Option<Progress>> {
+    if !is_unfinished(session).await? {
+        return Ok(None);
+    }
+    let told = session.query_opt("SELECT rows, digest FROM importing", &[]).await?;
+    let told = told.ok_or_else(|| corrupt("an import that says nothing"))?;
+    let mut columns = Columns::of(&told);
+    Ok(Some(Progress { rows: columns.unsigned()?, digest: columns.digest()? }))
+}
+
 async fn write_progress(session: &Session, progress: Progress) -> Outcome<()> {
     session.batch("DELETE FROM importing").await?;
     let values = &bind![progress.rows.cast_signed(), progress.digest.as_slice()];
@@ -64,9 +72,7 @@ async fn write_progress(session: &Session, progress: Progress) -> Outcome<()> {
 
 /// Writes rows, and how far the import is with them.
 pub(crate) async fn import(session: &Session, rows: &[Row], progress: Progress) -> Outcome<()> {
-    if !is_unfinished(session).await? {
-        return Err(no_import().into());
-    }
+    read_progress(session).await?.ok_or_else(no_import)?.check_next(rows.len(), &progress)?;
     let mut import = Import { session, feeds: BTreeMap::new() };
     for run in rows.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
         import.run(run).await?;

@@ -45,10 +45,8 @@ pub(crate) fn is_unfinished(conn: &Connection) -> Outcome<bool> {
 /// Begins an import, or says how far one came.
 pub(crate) fn begin(session: &Session<'_>) -> Outcome<Option<Progress>> {
     let conn = session.conn;
-    if is_unfinished(conn)? {
-        let told = conn.query_row("SELECT rows, digest FROM importing", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (imported, digest): (i64, [u8; 32]) = told;
-        return Ok(Some(Progress { rows: imported.cast_unsigned(), digest }));
+    if let Some(progress) = read_progress(conn)? {
+        return Ok(Some(progress));
     }
     for table in ["ledger", "records", "told", "changes"] {
         if conn.prepare(&format!("SELECT 1 FROM {table}"))?.exists([])? {
@@ -70,9 +68,7 @@ pub(crate) fn finish(session: &Session<'_>) -> Outcome<()> {
 
 /// Writes rows, and how far the import is with them.
 pub(crate) fn import(session: &mut Session<'_>, rows: &[Row], progress: Progress) -> Outcome<()> {
-    if !is_unfinished(session.conn)? {
-        return Err(no_import().into());
-    }
+    read_progress(session.conn)?.ok_or_else(no_import)?.check_next(rows.len(), &progress)?;
     let mut import = Import { session, open: BTreeMap::new(), run: None };
     for row in rows {
         import.row(row)?;
@@ -83,6 +79,16 @@ pub(crate) fn import(session: &mut Session<'_>, rows: &[Row], progress: Progress
     import.end_run()?;
     import.session.conn.execute("DELETE FROM importing", [])?;
     write_progress(import.session.conn, progress)
+}
+
+/// How far an import came that was not finished.
+fn read_progress(conn: &Connection) -> Outcome<Option<Progress>> {
+    if !is_unfinished(conn)? {
+        return Ok(None);
+    }
+    let told = conn.query_row("SELECT rows, digest FROM importing", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (rows, digest): (i64, [u8; 32]) = told;
+    Ok(Some(Progress { rows: rows.cast_unsigned(), digest }))
 }
 
 fn write_progress(conn: &Connection, progress: Progress) -> Outcome<()> {

@@ -123,9 +123,7 @@ pub(crate) fn finish(tx: &WriteTransaction) -> Result<()> {
 
 /// Writes rows that come next, and how far the import is with them.
 pub(crate) fn import(tx: &WriteTransaction, rows: Vec<Row>, progress: Progress) -> Result<()> {
-    if IMPORTING.get(tx, ())?.is_none() {
-        return Err(no_import());
-    }
+    IMPORTING.get(tx, ())?.ok_or_else(no_import)?.check_next(rows.len(), &progress)?;
     rows.into_iter().try_for_each(|row| import_row(tx, row))?;
     IMPORTING.put(tx, (), &progress)
 }

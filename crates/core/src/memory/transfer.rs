@@ -33,9 +33,7 @@ impl Transfer for MemoryStore {
 
     async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
         let mut tables = self.control()?;
-        if tables.importing.is_none() {
-            return Err(no_import());
-        }
+        tables.importing.ok_or_else(no_import)?.check_next(rows.len(), &progress)?;
         tables.check_named(&rows)?;
         for row in rows {
             tables.import(row);

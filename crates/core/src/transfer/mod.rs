@@ -192,6 +192,21 @@ pub struct Progress {
     pub digest: [u8; 32],
 }
 
+impl Progress {
+    /// That a batch of so many rows comes after these and ends at `next`: what a backend asks in the transaction that
+    /// writes them, so that of two imports into one store none writes what the other has written.
+    ///
+    /// # Errors
+    /// `Conflict` when it does not.
+    pub fn check_next(&self, rows: usize, next: &Self) -> Result<()> {
+        if self.rows.checked_add(rows as u64) == Some(next.rows) {
+            return Ok(());
+        }
+        let message = format!("{} rows are imported, and these {rows} would make {}", self.rows, next.rows);
+        Err(crate::StorageError::conflict(message).with_hint("another import writes this store: let one of them end"))
+    }
+}
+
 /// Everything that a store holds, read and written row by row. Optional: a backend that has it says so by
 /// [`crate::StorageBackend::transfer`].
 #[async_trait]
@@ -210,7 +225,8 @@ pub trait Transfer: Send + Sync {
     /// Writes rows that come next in the order of an export, and how far the import is with them. All or none.
     ///
     /// # Errors
-    /// `Invalid` when no import was begun, or when a row does not fit those before it.
+    /// `Invalid` when no import was begun, or when a row does not fit those before it; `Conflict` when the rows do not
+    /// come next ([`Progress::check_next`]).
     async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()>;
 
     /// Ends an import: the store is one like any other.

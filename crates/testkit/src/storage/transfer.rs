@@ -28,6 +28,8 @@ checks! { Subject, "transfer":
         "An import that stopped says how far it came, also after the store was reopened, and ends as if it had not.";
     rows_that_name_nothing_are_refused: "Transfer",
         "A batch with a row that names what was never imported is refused, and none of its rows is kept.";
+    rows_that_do_not_come_next_are_refused: "P5",
+        "A batch that another import has written, or one that leaves rows out, is a conflict and writes nothing.";
     without_a_beginning_nothing_is_imported: "Transfer",
         "Rows, and the end of an import, are refused when no import was begun.";
 }
@@ -54,12 +56,24 @@ async fn rows(store: &dyn StorageBackend) -> Verdict<Vec<Row>> {
 }
 
 async fn import(store: &dyn StorageBackend, rows: &[Row]) -> Verdict {
-    let transfer = transfer(store)?;
-    ensure_eq!(transfer.begin_import().await?, None, "how far the import into a new store is");
-    for some in rows.chunks(100) {
-        transfer.import(some.to_vec(), Progress::default()).await?;
+    let begun = transfer(store)?.begin_import().await?;
+    ensure_eq!(begun, None, "how far the import into a new store is");
+    import_on(store, 0, rows).await?;
+    Ok(transfer(store)?.finish_import().await?)
+}
+
+/// Imports rows that come after so many; how far the import is then.
+async fn import_on(store: &dyn StorageBackend, before: u64, rows: &[Row]) -> Verdict<Progress> {
+    let mut progress = reached(before);
+    for some in rows.chunks(64) {
+        progress = reached(progress.rows + some.len() as u64);
+        transfer(store)?.import(some.to_vec(), progress).await?;
     }
-    Ok(transfer.finish_import().await?)
+    Ok(progress)
+}
+
+fn reached(rows: u64) -> Progress {
+    Progress { rows, digest: [7; 32] }
 }
 
 async fn copy_of(original: &dyn StorageBackend, place: &Subject) -> Verdict<Subject> {
@@ -179,16 +193,11 @@ async fn an_import_goes_on_where_it_stopped(store: Subject) -> Verdict {
         let copy = store.another().await?;
         let (before, after) = all.split_at(stop);
         transfer(&*copy)?.begin_import().await?;
-        let progress = Progress { rows: stop as u64, digest: [7; 32] };
-        for some in before.chunks(64) {
-            transfer(&*copy)?.import(some.to_vec(), progress).await?;
-        }
+        let progress = import_on(&*copy, 0, before).await?;
         let copy = if durable { copy.reopened().await? } else { copy };
         let told = transfer(&*copy)?.begin_import().await?;
         ensure_eq!(told, Some(if stop == 0 { Progress::default() } else { progress }), "how far an import came");
-        for some in after.chunks(64) {
-            transfer(&*copy)?.import(some.to_vec(), progress).await?;
-        }
+        import_on(&*copy, progress.rows, after).await?;
         transfer(&*copy)?.finish_import().await?;
         ensure_equal(&rows(&*copy).await?, &all, "a copy that went on")?;
     }
@@ -212,13 +221,30 @@ async fn rows_that_name_nothing_are_refused(store: Subject) -> Verdict {
         if matches!(some[1], Row::Observation(_)) {
             some.remove(0);
         }
-        refused(transfer(&*store)?.import(some, Progress::default()).await, ErrorKind::Invalid)?;
+        let progress = reached(some.len() as u64);
+        refused(transfer(&*store)?.import(some, progress).await, ErrorKind::Invalid)?;
     }
-    for some in all.chunks(64) {
-        transfer(&*store)?.import(some.to_vec(), Progress::default()).await?;
-    }
+    import_on(&*store, 0, &all).await?;
     transfer(&*store)?.finish_import().await?;
     ensure_equal(&rows(&*store).await?, &all, "what was imported after refusals")
+}
+
+async fn rows_that_do_not_come_next_are_refused(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    let original = store.another().await?;
+    original.take(snapshot(1, vec![item("a", "x")])).await?;
+    original.take(snapshot(2, vec![item("a", "y")])).await?;
+    let all = rows(&*original).await?;
+    transfer(&*store)?.begin_import().await?;
+    // A row of the log has no key that would give a second one away.
+    for (written, some) in (0..).zip(all.chunks(1)) {
+        let next = reached(written + 1);
+        transfer(&*store)?.import(some.to_vec(), next).await?;
+        refused(transfer(&*store)?.import(some.to_vec(), next).await, ErrorKind::Conflict)?;
+        refused(transfer(&*store)?.import(some.to_vec(), reached(written + 3)).await, ErrorKind::Conflict)?;
+    }
+    transfer(&*store)?.finish_import().await?;
+    ensure_equal(&rows(&*store).await?, &all, "what was imported twice")
 }
 
 async fn without_a_beginning_nothing_is_imported(store: Subject) -> Verdict {
@@ -226,7 +252,8 @@ async fn without_a_beginning_nothing_is_imported(store: Subject) -> Verdict {
     let original = store.another().await?;
     original.take(snapshot(1, vec![item("a", "x")])).await?;
     let all = rows(&*original).await?;
-    refused(transfer(&*store)?.import(all, Progress::default()).await, ErrorKind::Invalid)?;
+    let progress = reached(all.len() as u64);
+    refused(transfer(&*store)?.import(all, progress).await, ErrorKind::Invalid)?;
     refused(transfer(&*store)?.finish_import().await, ErrorKind::Invalid)?;
     ensure_equal(&rows(&*store).await?, &[], "a store without an import")
 }
