@@ -36,6 +36,9 @@ fn parse(conn: &Connection, text: &str) -> Outcome<String> {
     let tree = rows::first(conn, "SELECT json_serialize_sql(CAST(? AS VARCHAR))", &[&text], rows::value::<String>)?
         .unwrap_or_default();
     let parsed = Json::parse(&tree).map_err(|error| invalid(&format!("the question is nested too deep: {error}")))?;
+    if let Some(name) = acting(&parsed) {
+        return Err(invalid(&format!("{name} is a function that may do more than answer")).into());
+    }
     let Json::Object(members) = parsed else { return Err(invalid("not a question").into()) };
     let member = |name: &str| members.get(name);
     match (member("error"), member("statements")) {
@@ -45,6 +48,39 @@ fn parse(conn: &Connection, text: &str) -> Outcome<String> {
             Err(invalid(message).into())
         }
         _ => Err(invalid("one question at a time").into()),
+    }
+}
+
+/// Table functions that only read; others turn logs on that are files, write checkpoints, or change what follows.
+const READING: [&str; 12] = [
+    "parquet_scan",
+    "parquet_metadata",
+    "parquet_schema",
+    "parquet_file_metadata",
+    "parquet_kv_metadata",
+    "unnest",
+    "range",
+    "generate_series",
+    "repeat",
+    "glob",
+    "json_each",
+    "json_tree",
+];
+
+/// The first function in a tree that may do more than answer: a read-only transaction binds none of them.
+fn acting(tree: &Json) -> Option<String> {
+    match tree {
+        Json::Object(members) => {
+            let text = |of: &Json, name: &str| Some(of.get(name)?.as_str()?.to_lowercase());
+            let of_rows = (text(tree, "type").as_deref() == Some("table_function"))
+                .then(|| members.get("function").and_then(|function| text(function, "function_name")))
+                .flatten()
+                .filter(|name| !name.starts_with("read_") && !READING.contains(&name.as_str()));
+            let of_values = text(tree, "function_name").filter(|name| name == "write_log");
+            of_rows.or(of_values).or_else(|| members.values().find_map(acting))
+        }
+        Json::Array(elements) => elements.iter().find_map(acting),
+        _ => None,
     }
 }
 

@@ -80,6 +80,14 @@ async fn what_is_not_one_question_is_refused_and_does_nothing() {
         "INSTALL httpfs",
         "SET memory_limit = '2GB'",
         "SELECT 1; SELECT 2",
+        &format!(
+            "SELECT * FROM enable_logging('QueryLog', storage='file', storage_config={{'path':'{}'}})",
+            out.display()
+        ),
+        "SELECT * FROM (SELECT * FROM Enable_Profiling())",
+        "WITH a AS (FROM checkpoint()) SELECT * FROM a",
+        "SELECT (SELECT count(*) FROM truncate_duckdb_logs())",
+        "SELECT key, write_log('x', log_type := 'QueryLog') FROM records",
         "",
         "SELECT no_such_column FROM records",
         "SELECT 1/",
@@ -89,6 +97,7 @@ async fn what_is_not_one_question_is_refused_and_does_nothing() {
         assert!(error.hint().is_some(), "{sql}: {error}");
     }
     assert!(!out.exists());
+    assert_eq!(asked(&store, "SELECT sum(n) FROM range(3) t(n), unnest([1]) u(m)").await, ["[3]"]);
     assert_eq!(asked(&store, "SELECT count(*) FROM versions").await, ["[3]"]);
     let sightings = store.seen_many(&[key("a")]).await.unwrap();
     assert_eq!(sightings[0].as_ref().map(|seen| seen.count), Some(2));
