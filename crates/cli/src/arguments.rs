@@ -411,6 +411,9 @@ pub(crate) enum Db {
     Backup {
         /// The file
         file: PathBuf,
+        /// Replace the file if there is one, once the new one is whole and on the disk
+        #[arg(long)]
+        replace: bool,
     },
     /// Fill the store, which must be empty, with what a backup holds, once that is checked
     Restore {
@@ -451,6 +454,9 @@ pub(crate) enum Storage {
 pub(crate) struct Export {
     /// A new file; else stdout
     pub(crate) file: Option<PathBuf>,
+    /// Replace the file if there is one, once the new one is whole and on the disk
+    #[arg(long, requires = "file")]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

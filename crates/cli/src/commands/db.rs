@@ -1,7 +1,7 @@
 //! `feedspine db …`: the store as a whole.
 
 use feedspine::core::{Json, Standing};
-use feedspine::ops::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo, ToJson};
+use feedspine::ops::{Compacted, DryRun, Existing, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo, ToJson};
 use feedspine::{Ending, OpError};
 
 use super::words::{bytes, counted, field};
@@ -35,7 +35,7 @@ pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<
             return Ok(check.ending());
         }
         Command::Verify => return whole::verify(context).await,
-        Command::Backup { file } => whole::backup(&file, context).await?,
+        Command::Backup { file, replace } => whole::backup(&file, Existing::when(replace), context).await?,
         Command::Restore { file } => whole::restore(&file, context).await?,
         Command::Copy { from, to } => whole::copy(&from, &to, context).await?,
         Command::Compact(arguments) => {

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use feedspine::core::Json;
-use feedspine::ops::{Contents, Packing, ToJson, Verified, WriteOutcome, Written};
+use feedspine::ops::{Contents, Existing, Packing, ToJson, Verified, WriteOutcome, Written};
 use feedspine::{Ending, OpError};
 use tempfile::NamedTempFile;
 
@@ -17,7 +17,7 @@ use crate::secrets::without_password;
 
 pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -> Result<Ending, OpError> {
     if let Some(file) = arguments.file {
-        write_file(&file, Packing::Plain, context).await?;
+        write_file(&file, (Packing::Plain, Existing::when(arguments.replace)), context).await?;
         return Ok(Ending::Done);
     }
     let printer = context.printer;
@@ -52,12 +52,16 @@ fn spooled() -> Result<NamedTempFile, OpError> {
     })
 }
 
-pub(super) async fn backup(file: &Path, context: Context<'_>) -> Result<(), OpError> {
-    write_file(file, Packing::Zstd, context).await
+pub(super) async fn backup(file: &Path, existing: Existing, context: Context<'_>) -> Result<(), OpError> {
+    write_file(file, (Packing::Zstd, existing), context).await
 }
 
-async fn write_file(file: &Path, packing: Packing, context: Context<'_>) -> Result<(), OpError> {
-    let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing).await;
+async fn write_file(
+    file: &Path,
+    (packing, existing): (Packing, Existing),
+    context: Context<'_>,
+) -> Result<(), OpError> {
+    let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing, existing).await;
     let contents = with_care(context, &context.config.db, Missing::Refused, ask).await?;
     let exported = Exported { file: file.display().to_string(), contents };
     context.printer.answer(&exported, || {

@@ -26,7 +26,7 @@
 //! | [`migrate`](StoreCare::migrate), [`compact`](StoreCare::compact) | [`DryRun`] | [`Migrated`], [`Compacted`] |
 //! | [`check`](StoreCare::check) | | [`StoreCheck`] |
 //! | [`verify`](StoreCare::verify) | | [`Verified`] |
-//! | [`export`](StoreCare::export), [`export_file`](StoreCare::export_file) | where to, [`Packing`] | [`Contents`] |
+//! | [`export`](StoreCare::export), [`export_file`](StoreCare::export_file) | where to, [`Packing`], [`Existing`] | [`Contents`] |
 //! | [`import_file`](StoreCare::import_file), [`copy_to`](StoreCare::copy_to) | a file, a store | [`Written`] |
 
 mod add;
@@ -63,4 +63,4 @@ pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, Reco
 pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
-pub use whole::{Contents, Packing, Verified, WriteOutcome, Written};
+pub use whole::{Contents, Existing, Packing, Verified, WriteOutcome, Written};

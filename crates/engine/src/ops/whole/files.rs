@@ -1,8 +1,7 @@
-//! Files of lines: written so that one is there whole or not at all, read with suspicion.
+//! Files of lines, read with suspicion.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -19,101 +18,6 @@ const LONGEST_LINE: u64 = 256 << 20;
 
 /// How every zstd frame begins (RFC 8878 section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// As it is.
-    Plain,
-    /// Compressed by zstd.
-    Zstd,
-}
-
-enum Packer {
-    Plain(BufWriter<File>),
-    Zstd(zstd::stream::write::Encoder<'static, BufWriter<File>>),
-}
-
-/// A file under way: it has another name until it is whole and on the disk, and is gone if it never is.
-pub(super) struct Part {
-    file: PathBuf,
-    temporary: PathBuf,
-    /// `None` once it is done.
-    packer: Option<Packer>,
-}
-
-impl Part {
-    pub(super) fn begin(file: &Path, packing: Packing) -> Result<Self, OpError> {
-        if file.exists() {
-            return Err(OpError::usage("export.exists", format!("there is a file {} already", file.display()))
-                .with_hint("choose another name, or remove it first"));
-        }
-        let name = file
-            .file_name()
-            .ok_or_else(|| OpError::usage("export.unwritable", format!("{} names no file", file.display())))?;
-        let mut temporary = name.to_owned();
-        temporary.push(format!(".{}.part", std::process::id()));
-        let temporary = file.with_file_name(temporary);
-        // What people read is theirs alone.
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-        let made = made.and_then(|made| {
-            let made = BufWriter::new(made);
-            Ok(match packing {
-                Packing::Plain => Packer::Plain(made),
-                Packing::Zstd => Packer::Zstd(zstd::stream::write::Encoder::new(made, 0)?),
-            })
-        });
-        let packer = made.map_err(|error| unwritable(file, &error))?;
-        Ok(Self { file: file.to_owned(), temporary, packer: Some(packer) })
-    }
-
-    /// Gives the file its name once it is on the disk.
-    pub(super) fn finish(mut self) -> Result<(), OpError> {
-        let packer = self.packer.take().expect("a part is finished once");
-        let named = finish(packer, &self.temporary, &self.file);
-        if named.is_err() {
-            let _gone = std::fs::remove_file(&self.temporary);
-        }
-        named.map_err(|error| unwritable(&self.file, &error))
-    }
-}
-
-fn finish(packer: Packer, temporary: &Path, file: &Path) -> io::Result<()> {
-    let buffer = match packer {
-        Packer::Plain(buffer) => buffer,
-        Packer::Zstd(encoder) => encoder.finish()?,
-    };
-    buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(temporary, file)?;
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-impl Write for Part {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.packer.as_mut() {
-            Some(Packer::Plain(buffer)) => buffer.write(bytes),
-            Some(Packer::Zstd(encoder)) => encoder.write(bytes),
-            None => Err(io::ErrorKind::WriteZero.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.packer.as_mut() {
-            Some(Packer::Plain(buffer)) => buffer.flush(),
-            Some(Packer::Zstd(encoder)) => encoder.flush(),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if self.packer.take().is_some() {
-            let _gone = std::fs::remove_file(&self.temporary);
-        }
-    }
-}
 
 /// A file being read: it must begin with our header, hold lines of ours, and end with counts and a digest that are right.
 pub(super) struct Reading {
@@ -293,9 +197,4 @@ impl Reading {
             Some(_) | None => Ok(None),
         }
     }
-}
-
-fn unwritable(file: &Path, error: &io::Error) -> OpError {
-    OpError::failed("export.unwritable", format!("cannot write {}: {error}", file.display()))
-        .with_hint("choose a file in a directory that may be written and has room")
 }

@@ -7,6 +7,7 @@
 mod files;
 mod filled;
 mod lines;
+mod part;
 mod print;
 mod stored;
 
@@ -17,12 +18,13 @@ use async_trait::async_trait;
 use feedspine_core::transfer::{Row, Transfer, Verifier};
 use feedspine_core::{ErrorKind, Feed, Fetch, Json};
 
-use self::files::{Part, Reading};
+use self::files::Reading;
 use self::lines::LineWriter;
+use self::part::Part;
 use self::stored::Stored;
 use super::{Ending, OpError, StoreCare, ToJson};
 
-pub use self::files::Packing;
+pub use self::part::{Existing, Packing};
 
 /// The most faults that are told of one store.
 const MOST_FAULTS: usize = 1_000;
@@ -99,12 +101,12 @@ impl StoreCare {
         lines.end()
     }
 
-    /// The same into a new file: it appears whole and safe on the disk, or not at all.
+    /// The same into a file: it appears whole and safe on the disk, or not at all.
     ///
     /// # Errors
-    /// Also `Usage` when there is a file of that name.
-    pub async fn export_file(&self, file: &Path, packing: Packing) -> Result<Contents, OpError> {
-        let mut part = Part::begin(file, packing)?;
+    /// Also `Usage` when there is a file of that name that is to be kept.
+    pub async fn export_file(&self, file: &Path, packing: Packing, existing: Existing) -> Result<Contents, OpError> {
+        let mut part = Part::begin(file, packing, existing)?;
         let contents = self.export(&mut part).await?;
         part.finish()?;
         Ok(contents)
