@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use feedspine_cluster::{Cluster, URL_VARIABLE};
+use feedspine_cluster::{ALL_VARIABLE, Cluster, URL_VARIABLE};
 
 use crate::{install, libduckdb, say};
 
@@ -27,6 +27,11 @@ impl Extent {
     }
 }
 
+/// Tells tests that what they need of this machine must be there.
+fn every_test() -> (&'static str, String) {
+    (ALL_VARIABLE, "1".to_owned())
+}
+
 /// Installs what is missing, then checks and tests the whole workspace; with `--duckdb`, that backend instead.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     if let Some((first, rest)) = arguments.split_first()
@@ -39,7 +44,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
     let server = Cluster::start().map_err(|error| format!("no PostgreSQL server for the tests: {error}"))?;
-    let with_server = [(URL_VARIABLE, server.url())];
+    let with_server = [(URL_VARIABLE, server.url()), every_test()];
     cargo_with("tests", &["test", "--workspace", "--all-targets", "--locked"], &with_server)?;
     cargo_with("documentation tests", &["test", "--workspace", "--doc", "--locked"], &with_server)?;
     if extent == Extent::Long {
@@ -58,6 +63,7 @@ fn test_duckdb(extent: Extent) -> Result<(), String> {
     found_at.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
     let found_at = std::env::join_paths(found_at).map_err(|error| format!("LD_LIBRARY_PATH: {error}"))?;
     let environment = [
+        every_test(),
         ("DUCKDB_LIB_DIR", directory.display().to_string()),
         // Nothing but the package registries is asked.
         ("DUCKDB_DOWNLOAD_LIB", "0".to_owned()),

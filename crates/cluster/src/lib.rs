@@ -1,8 +1,10 @@
-//! A private PostgreSQL cluster, and a PgBouncer before it, for tests and measurements.
+//! A private PostgreSQL cluster, and a PgBouncer before it, for tests and measurements; and what becomes of tests that
+//! need what is not there.
 //!
 //! Everything lies in a temporary directory, listens on loopback only, runs as a user that is not root, and ends with
 //! the value that started it. Tests do not wait for the disk; measurements do.
 
+mod demand;
 mod owner;
 mod pooler;
 mod process;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use demand::{ALL_VARIABLE, all_demanded, skip};
 use owner::Owner;
 pub use pooler::Pooler;
 use process::Process;

@@ -7,7 +7,7 @@ use feedspine_core::{Applied, ErrorKind, RecordRef, StorageBackend, StorageError
 use feedspine_sqlite::SqliteStore;
 use tempfile::TempDir;
 
-use crate::support::{item, key, say, snapshot};
+use crate::support::{item, key, snapshot};
 
 /// Names the directory of a test that runs in such a namespace: this test program again, with one test.
 const INSIDE: &str = "FEEDSPINE_DISK";
@@ -23,9 +23,7 @@ fn inside(mounts: &str, test: &str) {
     };
     let may_mount = unshare("mount -t tmpfs -o size=1m none \"$1\"").output().is_ok_and(|probe| probe.status.success());
     if !may_mount {
-        assert!(std::env::var_os("CI").is_none(), "this machine lets nobody mount in a user namespace");
-        say("skipped: this machine lets nobody mount in a user namespace");
-        return;
+        return feedspine_cluster::skip("this machine lets nobody mount in a user namespace");
     }
     let script = format!("{mounts}\nshift\nexec \"$@\"");
     let ran = unshare(&script)

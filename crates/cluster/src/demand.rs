@@ -1,0 +1,22 @@
+//! What becomes of tests that need something of the machine that is not there.
+
+use std::io::Write;
+
+/// The environment variable that `cargo xtask test` sets: then a test that cannot run fails.
+pub const ALL_VARIABLE: &str = "FEEDSPINE_TEST_ALL";
+
+/// Whether every test has to run.
+pub fn all_demanded() -> bool {
+    std::env::var_os(ALL_VARIABLE).is_some_and(|value| !value.is_empty())
+}
+
+/// Tells that a test is skipped, past the test runner's capture of what passing tests say.
+///
+/// # Panics
+/// Where every test has to run.
+pub fn skip(reason: &str) {
+    assert!(!all_demanded(), "{reason}, and {ALL_VARIABLE} demands every test");
+    let told = format!("skipped: {reason}; `cargo xtask test` demands it\n");
+    // What is written to a closed stderr nobody reads.
+    let _ = std::io::stderr().write_all(told.as_bytes());
+}
