@@ -1,7 +1,7 @@
 //! [`Content`]: canonical JSON with its hash; [`HashRule`]: which of it decides a version.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
@@ -86,7 +86,8 @@ impl Content {
 
     /// An empty object.
     pub fn empty() -> Self {
-        Self::from_canonical("{}")
+        static EMPTY: LazyLock<Content> = LazyLock::new(|| Content::from_canonical("{}"));
+        EMPTY.clone()
     }
 
     /// The canonical text.

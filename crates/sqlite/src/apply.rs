@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use feedspine_core::ingest::{OpenSpan, Prepared, Present, WritePlan};
+use feedspine_core::ingest::{OpenSpan, Prepared, WritePlan};
 use feedspine_core::{Layer, NaturalKey, Part, RecordId, SpanEnd, Timestamp, VersionNo};
 
 use rusqlite::Connection;
@@ -210,14 +210,7 @@ impl Applying<'_, '_> {
         let mut by_key: Vec<&OpenSpan> = self.plan.opened.iter().collect();
         by_key.sort_unstable_by_key(|opened| opened.key_hash);
         for opened in by_key {
-            let present = Present {
-                record: opened.record,
-                version: opened.shown.version,
-                since: opened.since,
-                shown: opened.shown,
-                age: opened.age,
-            };
-            self.open.set(&opened.key_hash, &present);
+            self.open.set(&opened.key_hash, &opened.to_present());
         }
         Ok(())
     }

@@ -72,6 +72,8 @@ pub struct NewRecord {
 pub struct NewVersion {
     /// The record, which may be one of [`WritePlan::records`].
     pub record: RecordId,
+    /// Its key's hash.
+    pub key_hash: KeyHash,
     /// Its number.
     pub number: VersionNo,
     /// Its hash under the batch's rule.
@@ -93,6 +95,14 @@ pub struct OpenSpan {
     pub since: Round,
     /// Published, else first seen.
     pub age: Timestamp,
+}
+
+impl OpenSpan {
+    /// The span as it is kept while it is open.
+    pub fn to_present(&self) -> Present {
+        let Self { record, shown, since, age, .. } = *self;
+        Present { record, version: shown.version, since, shown, age }
+    }
 }
 
 /// A span that ended with the round before this one.
@@ -217,10 +227,11 @@ impl Planner<'_> {
         self.plan.feed = self.header.feed.clone();
         self.plan.rejects.clone_from(&batch.rejects);
         self.plan.report.outcomes = vec![Outcome::Repeated; batch.items.len()];
-        for entry in &self.prepared.entries {
-            self.decide(entry);
-        }
         // In the order of the document, so that events and versions tell the story as it was published.
+        for entry in &self.prepared.document {
+            self.decide(&self.prepared.entries[*entry]);
+        }
+        // Of several items with one key it may be a later one that stands for it.
         self.verdicts.sort_by_key(|verdict| verdict.item);
         self.plan.records.sort_by_key(|record| record.item);
         self.plan.versions.sort_by_key(|version| version.item);
@@ -272,7 +283,8 @@ impl Planner<'_> {
         };
         if judged.append {
             let hash = winner.hash;
-            self.plan.versions.push(NewVersion { record: id, number: version, hash, item: winner.item });
+            let (key_hash, item) = (entry.key_hash, winner.item);
+            self.plan.versions.push(NewVersion { record: id, key_hash, number: version, hash, item });
         }
         let first_seen = present.map(|present| present.age).or_else(|| known.map(|known| known.first_seen));
         let age = item.published.or(first_seen).unwrap_or(batch.observed_at);

@@ -23,6 +23,8 @@ pub struct Prepared {
     pub(super) digest: BatchDigest,
     /// One for each distinct key, ascending by hash: writers that touch the same keys touch them in the same order.
     pub(super) entries: Vec<Entry>,
+    /// Indexes into `entries`, in the order of the document.
+    pub(super) document: Vec<usize>,
     pub(super) rule: HashRuleId,
     manifest_digest: Option<ManifestDigest>,
 }
@@ -164,7 +166,7 @@ impl Prepared {
             })
             .collect();
         let digest = digest_of(&batch, &keyed);
-        keyed.sort_by_key(|(key_hash, contender)| (*key_hash, contender.item));
+        keyed.sort_unstable_by_key(|(key_hash, contender)| (*key_hash, contender.item));
         let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
         for (key_hash, contender) in keyed {
             match entries.last_mut().filter(|entry| entry.key_hash == key_hash) {
@@ -173,8 +175,10 @@ impl Prepared {
                 None => entries.push(Entry { key_hash, first: contender, rivals: Vec::new() }),
             }
         }
+        let mut document: Vec<usize> = (0..entries.len()).collect();
+        document.sort_unstable_by_key(|entry| entries[*entry].first.item);
         let manifest_digest = manifest_digest_of(&batch, &entries);
-        Ok(Self { rule: batch.hash_rule.id(), batch, digest, entries, manifest_digest })
+        Ok(Self { rule: batch.hash_rule.id(), batch, digest, entries, document, manifest_digest })
     }
 
     /// The batch.
@@ -366,13 +370,15 @@ fn digest_of(batch: &IngestBatch, keyed: &[(KeyHash, Contender)]) -> BatchDigest
     let mut sha = Sha256::new();
     sha.update(format!("{:?} {} {:?}", batch.coverage, batch.part.last, batch.hash_rule.id()));
     sha.update(format!("{:?}", batch.step));
+    let date = |date: Option<Timestamp>| date.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes();
     for ((key_hash, _), item) in keyed.iter().zip(&batch.items) {
-        sha.update(key_hash.as_bytes());
-        sha.update(item.content.hash().as_bytes());
-        sha.update(item.ordinal.to_be_bytes());
-        for date in [item.published, item.updated] {
-            sha.update(date.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes());
-        }
+        let mut said = [0; 84];
+        said[..32].copy_from_slice(key_hash.as_bytes());
+        said[32..64].copy_from_slice(item.content.hash().as_bytes());
+        said[64..68].copy_from_slice(&item.ordinal.to_be_bytes());
+        said[68..76].copy_from_slice(&date(item.published));
+        said[76..].copy_from_slice(&date(item.updated));
+        sha.update(said);
     }
     for reject in &batch.rejects {
         sha.update(format!("{reject:?}"));

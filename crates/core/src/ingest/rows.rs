@@ -109,7 +109,7 @@ impl Prepared {
     /// What is to be kept of this part for its replay.
     pub fn part_row(&self, plan: &WritePlan) -> PartRow {
         let report = &plan.report;
-        let made = plan.versions.iter().map(|version| (self.item(version.item).key.hash(), version.number));
+        let made = plan.versions.iter().map(|version| (version.key_hash, version.number));
         let collided = plan.rejects.iter().filter(|reject| reject.code == KEY_COLLISION);
         PartRow {
             committed: Committed {

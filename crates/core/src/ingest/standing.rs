@@ -1,9 +1,7 @@
 //! How a key stands with a feed: held in an open span, or left.
 
-use std::collections::BTreeMap;
-
 use super::{Known, Loaded, Prepared, Present, Shown, StoredVersion, WritePlan};
-use crate::{KeyHash, RecordId, SpanEnd, Timestamp, VersionNo};
+use crate::{KeyHash, KeyHashSet, RecordId, SpanEnd, Timestamp, VersionNo};
 
 /// How a key stands with a feed that has sighted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,34 +36,30 @@ impl Standing {
 }
 
 impl WritePlan {
-    /// The standings that this plan changes, each as it is afterwards, by key.
-    pub fn standings(&self, loaded: &Loaded) -> BTreeMap<KeyHash, Standing> {
-        let mut changed: BTreeMap<KeyHash, Standing> = BTreeMap::new();
-        for closed in self.closed.iter().filter(|closed| closed.end != SpanEnd::Changed) {
+    /// The standings that this plan changes, each key once, as it is afterwards.
+    pub fn standings(&self, loaded: &Loaded) -> Vec<(KeyHash, Standing)> {
+        // A point says what was shown later than the hash that was made again.
+        let pointed: KeyHashSet = match self.rehashed.as_slice() {
+            [] => KeyHashSet::default(),
+            _ => self.points.iter().map(|point| point.key_hash).collect(),
+        };
+        let closed = self.closed.iter().filter(|closed| closed.end != SpanEnd::Changed).map(|closed| {
             let absent = Absent { shown: Some(closed.shown.version), left: Some(closed.end) };
-            changed.insert(closed.key_hash, Standing::Left(absent));
-        }
-        for opened in &self.opened {
-            let present = Present {
-                record: opened.record,
-                version: opened.shown.version,
-                since: opened.since,
-                shown: opened.shown,
-                age: opened.age,
-            };
-            changed.insert(opened.key_hash, Standing::Open(present));
-        }
-        let points = self.points.iter().map(|point| (point.key_hash, point.shown));
-        for (key_hash, shown) in self.rehashed.iter().copied().chain(points) {
+            (closed.key_hash, Standing::Left(absent))
+        });
+        let opened = self.opened.iter().map(|opened| (opened.key_hash, Standing::Open(opened.to_present())));
+        let rehashed = self.rehashed.iter().copied().filter(|(key_hash, _)| !pointed.contains(key_hash));
+        let shown = rehashed.chain(self.points.iter().map(|point| (point.key_hash, point.shown)));
+        let shown = shown.map(|(key_hash, shown)| {
             let standing = if let Some(present) = loaded.present.get(&key_hash) {
                 Standing::Open(Present { shown, ..present.clone() })
             } else {
                 let left = loaded.known.get(&key_hash).and_then(|known| known.left);
                 Standing::Left(Absent { shown: Some(shown.version), left })
             };
-            changed.insert(key_hash, standing);
-        }
-        changed
+            (key_hash, standing)
+        });
+        closed.chain(opened).chain(shown).collect()
     }
 }
 
@@ -96,7 +90,7 @@ impl Prepared {
 mod tests {
     use super::*;
     use crate::ingest::{ClosedSpan, OpenSpan, Point};
-    use crate::{ContentHash, Round};
+    use crate::{ContentHash, KeyHashMap, Round};
 
     fn hash(number: u8) -> KeyHash {
         KeyHash::from_bytes([number; 32])
@@ -134,7 +128,7 @@ mod tests {
             opened: vec![opened],
             ..WritePlan::default()
         };
-        let standings = plan.standings(&Loaded::default());
+        let standings: KeyHashMap<Standing> = plan.standings(&Loaded::default()).into_iter().collect();
         assert_eq!(standings[&hash(1)], left(1, Some(SpanEnd::Withdrawn)));
         assert_eq!(standings[&hash(2)], Standing::Open(Present { since, ..present(2) }));
     }
@@ -153,7 +147,7 @@ mod tests {
         loaded.present.insert(hash(1), present(1));
         loaded.known.insert(hash(2), known);
         let plan = WritePlan { points: vec![point(1, 5), point(2, 6), point(3, 7)], ..WritePlan::default() };
-        let standings = plan.standings(&loaded);
+        let standings: KeyHashMap<Standing> = plan.standings(&loaded).into_iter().collect();
         assert_eq!(standings[&hash(1)], Standing::Open(Present { shown: shown(5), ..present(1) }));
         assert_eq!(standings[&hash(2)], left(6, Some(SpanEnd::ScrolledOff)));
         assert_eq!(standings[&hash(3)], left(7, None));

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables};
 use crate::ingest::{
-    Begin, Coverage, Header, IngestReport, Known, Loaded, Point, Prepared, Shown, Standing, StoredVersion, WritePlan,
+    Begin, Coverage, Header, IngestReport, Known, Loaded, NewRecord, Point, Prepared, Shown, Standing, StoredVersion,
+    WritePlan,
 };
 use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result};
 
@@ -104,14 +105,20 @@ impl Tables {
 
     fn apply(&mut self, prepared: &Prepared, plan: WritePlan, loaded: &Loaded) -> IngestReport {
         let batch = prepared.batch();
-        for record in &plan.records {
-            let item = prepared.item(record.item);
-            self.keys.insert(record.key_hash, record.id);
-            self.records.insert(record.id, RecordRow::new(item.key.clone(), item.key_rule, batch.observed_at));
-        }
+        // Both lists are in the order of the document, and each new record has its first version there.
+        let mut made = plan.records.iter().peekable();
         for version in &plan.versions {
             let stored = prepared.stored(version);
-            self.row_mut(version.record).layer_mut(Layer::Bronze).push(stored);
+            if let Some(NewRecord { id, key_hash, item }) = made.next_if(|record| record.item == version.item) {
+                let item = prepared.item(*item);
+                let mut row = RecordRow::new(item.key.clone(), *key_hash, item.key_rule, batch.observed_at);
+                // Most records never get a second version.
+                *row.layer_mut(Layer::Bronze) = vec![stored];
+                self.keys.insert(*key_hash, *id);
+                self.records.insert(*id, row);
+            } else {
+                self.row_mut(version.record).layer_mut(Layer::Bronze).push(stored);
+            }
         }
         if plan.absorb_points {
             let feed = self.feeds.entry(batch.feed).or_default();
@@ -147,6 +154,7 @@ impl Tables {
             self.row_mut(closed.record).spans.push(span);
         }
         let feed = self.feeds.entry(feed_id).or_default();
+        feed.present.reserve(plan.opened.len());
         for (key_hash, standing) in plan.standings(loaded) {
             match standing {
                 Standing::Open(present) => {

@@ -16,8 +16,9 @@ pub(super) struct Tables {
     /// How far an import came that was not finished.
     pub(super) importing: Option<Progress>,
     pub(super) feeds: HashMap<FeedId, FeedTable>,
-    /// In the order of ids, which is the order of first capture.
-    pub(super) records: BTreeMap<RecordId, RecordRow>,
+    /// In the order of ids, which is the order of first capture. Boxed, since the tree is walked for every row: a node of
+    /// rows would span thirty cache lines.
+    pub(super) records: BTreeMap<RecordId, Box<RecordRow>>,
     pub(super) keys: KeyHashMap<RecordId>,
     /// Sightings told by a caller, with the answer given.
     pub(super) told: KeyHashMap<Vec<Told>>,
@@ -91,11 +92,10 @@ pub(super) struct PointRow {
 }
 
 impl RecordRow {
-    /// A record without versions and sightings.
-    pub(super) fn new(key: NaturalKey, key_rule: KeyRule, first_seen: Timestamp) -> Self {
-        let key_hash = key.hash();
+    /// A record without versions and sightings; `key_hash` is its key's.
+    pub(super) fn new(key: NaturalKey, key_hash: KeyHash, key_rule: KeyRule, first_seen: Timestamp) -> Box<Self> {
         let (layers, spans, points) = Default::default();
-        Self { key, key_hash, key_rule, first_seen, layers, spans, points }
+        Box::new(Self { key, key_hash, key_rule, first_seen, layers, spans, points })
     }
 
     pub(super) fn layer(&self, layer: Layer) -> &Vec<StoredVersion> {

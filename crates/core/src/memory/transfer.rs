@@ -85,7 +85,7 @@ impl Tables {
             }
         }
         for (id, row) in &self.records {
-            let tables::RecordRow { key, key_rule, first_seen, .. } = row;
+            let tables::RecordRow { key, key_rule, first_seen, .. } = &**row;
             put(Row::Record(RecordRow { id: *id, key: key.clone(), key_rule: *key_rule, first_seen: *first_seen }));
         }
         for stored in self.records.values().flat_map(|row| row.layers.iter().flatten()) {
@@ -176,7 +176,7 @@ impl Tables {
                 let RecordRow { id, key, key_rule, first_seen } = row;
                 let key_hash = key.hash();
                 self.keys.insert(key_hash, id);
-                self.records.insert(id, tables::RecordRow::new(key, key_rule, first_seen));
+                self.records.insert(id, tables::RecordRow::new(key, key_hash, key_rule, first_seen));
             }
             Row::Version(stored) => {
                 let layer = stored.version.layer;

@@ -34,7 +34,7 @@ impl Tables {
         let key_hash = write.key.hash();
         let known = self.records.contains_key(&write.id);
         if !known {
-            let row = RecordRow::new(write.key.clone(), KeyRule::Given, write.recorded_at);
+            let row = RecordRow::new(write.key.clone(), key_hash, KeyRule::Given, write.recorded_at);
             self.keys.insert(key_hash, write.id);
             self.records.insert(write.id, row);
         }
