@@ -43,6 +43,11 @@ pub(crate) const DUCKDB: &str = "duckdb";
 /// PostgreSQL's own names for its URLs.
 pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
+/// Whether what stands behind that scheme is the path of a file.
+pub(crate) fn is_file(scheme: &str) -> bool {
+    ["sqlite", DUCKDB].contains(&scheme)
+}
+
 /// Makes, of what stands behind the scheme and a suffix that no other store has, what stands there for a fresh store.
 #[cfg(feature = "kit")]
 type Beside = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
@@ -155,9 +160,10 @@ impl Backends {
     pub(crate) fn find(&self, url: &str) -> Result<Found, OpError> {
         let (factory, scheme, rest) = self.factory(url)?;
         let shown = without_password(url);
-        let place = match scheme {
-            "sqlite" | DUCKDB => file_path(scheme, rest).map(|path| path.display().to_string()).unwrap_or_default(),
-            _ => shown.clone(),
+        let place = if is_file(scheme) {
+            file_path(scheme, rest).map(|path| path.display().to_string()).unwrap_or_default()
+        } else {
+            shown.clone()
         };
         let Stores { storage, state } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let fleeting = !storage.info().capabilities.durable;

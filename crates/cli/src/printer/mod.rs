@@ -173,16 +173,18 @@ impl Printer {
 
     /// Tells why the command, or `subject` of it, was not done. Errors repeat what was given: not the passwords of it.
     pub(crate) fn error(&self, subject: Option<&str>, error: &OpError) {
+        let (message, hint) = (without_passwords(error.message()), error.hint().map(without_passwords));
         if self.manner.format == Format::Json {
-            let document = Json::object([("error", error.to_json())]);
-            return self.write_to_stderr(&(clean_json(&without_passwords(&document.to_string())) + "\n"));
+            let shown = OpError::new(error.kind(), error.code(), message);
+            let shown = hint.into_iter().fold(shown, OpError::with_hint);
+            let document = Json::object([("error", shown.to_json())]);
+            return self.write_to_stderr(&(clean_json(&document.to_string()) + "\n"));
         }
         let subject = subject.map(|subject| format!("{subject}: ")).unwrap_or_default();
-        let message = without_passwords(error.message());
         let message = message.trim_start_matches(subject.as_str());
         self.write_rest(&Line::of(Style::Bad, "error").plain(": ").plain(subject).plain(message));
-        if let Some(hint) = error.hint() {
-            self.write_rest(&Line::of(Style::Faint, "hint").plain(": ").plain(without_passwords(hint)));
+        if let Some(hint) = hint {
+            self.write_rest(&Line::of(Style::Faint, "hint").plain(": ").plain(hint));
         }
     }
 
