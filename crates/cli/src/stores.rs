@@ -214,6 +214,21 @@ pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
     named.with_hint(error.hint().unwrap_or("--db URL chooses another store"))
 }
 
+/// An error that is about a store, with the store's name.
+pub(crate) fn named(shown: &str, error: OpError) -> OpError {
+    let place = shown.split_once(':').map_or(shown, |(_, rest)| rest);
+    let about_store = error.code().starts_with("storage.") || ABOUT_STORES.contains(&error.code());
+    if !about_store || (!place.is_empty() && error.message().contains(place)) {
+        return error;
+    }
+    let message = format!("{}: {}", shown.trim_end_matches(':'), error.message());
+    let named = OpError::new(error.kind(), error.code(), message);
+    error.hint().map(str::to_owned).into_iter().fold(named, OpError::with_hint)
+}
+
+/// Errors of what is written into a store that are about the store and not about what is read.
+const ABOUT_STORES: [&str; 3] = ["import.not_empty", "import.differs", "import.changed"];
+
 /// `PATH`, `//PATH` as other programs write it, `~/PATH`.
 pub(crate) fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);

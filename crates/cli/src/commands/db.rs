@@ -8,7 +8,7 @@ use super::words::{bytes, counted, field};
 use super::{Context, whole};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table};
-use crate::stores::unopened;
+use crate::stores::named;
 
 pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<Ending, OpError> {
     use arguments::Db as Command;
@@ -69,15 +69,10 @@ pub(super) async fn with_care<T>(
         return Err(found.missing());
     }
     let answer = ask(&care).await.map_err(|error| named(&found.shown, error));
-    let closed = care.close().await;
+    let closed = care.close().await.map_err(|error| named(&found.shown, error));
     let answer = answer?;
     closed?;
     Ok(answer)
-}
-
-/// Errors that are about the store name it; those about the request say enough.
-fn named(shown: &str, error: OpError) -> OpError {
-    if error.kind() == feedspine::OpErrorKind::Failed { unopened(shown, &error) } else { error }
 }
 
 /// What a store is, and where.

@@ -3,8 +3,8 @@
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use feedspine::core::Json;
-use feedspine::ops::{Contents, Existing, Packing, ToJson, Verified, WriteOutcome, Written};
+use feedspine::core::{Json, Standing};
+use feedspine::ops::{Contents, CopyError, Existing, Packing, ToJson, Verified, WriteOutcome, Written};
 use feedspine::{Ending, OpError};
 use tempfile::NamedTempFile;
 
@@ -14,6 +14,7 @@ use super::words::counted;
 use crate::arguments;
 use crate::printer::{Line, Style};
 use crate::secrets::without_password;
+use crate::stores::named;
 
 pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -> Result<Ending, OpError> {
     if let Some(file) = arguments.file {
@@ -79,10 +80,20 @@ pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpE
 }
 
 pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(), OpError> {
-    let written = with_care(context, from, Missing::Refused, async |from| {
-        with_care(context, to, Missing::Told, async |to| from.copy_to(to).await).await
+    let (source, target) = (context.backends.find(from)?, context.backends.find(to)?);
+    if context.standing(&source).await? == Some(Standing::Nothing) {
+        return Err(source.missing());
+    }
+    let (reads, fills) = (source.care(), target.care());
+    let written = reads.copy_to(&fills).await.map_err(|error| match error {
+        CopyError::From(error) => named(&source.shown, error),
+        CopyError::To(error) => named(&target.shown, error),
     });
-    told(&written.await?, &without_password(to), context);
+    let read = reads.close().await.map_err(|error| named(&source.shown, error));
+    let filled = fills.close().await.map_err(|error| named(&target.shown, error));
+    let written = written?;
+    read.and(filled)?;
+    told(&written, &target.shown, context);
     Ok(())
 }
 

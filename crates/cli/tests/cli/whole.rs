@@ -143,6 +143,7 @@ fn what_is_no_export_of_ours_is_refused_before_anything_is_written() {
         let ran = user.run(&["db", "restore", name, "--db", "sqlite:other.db"]);
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{name}: {ran:?}");
         assert!(ran.stderr.contains(words) && ran.stderr.contains("hint: "), "{name}: {ran:?}");
+        assert!(!ran.stderr.contains("other.db"), "{name}: the store is not at fault: {ran:?}");
         assert!(!user.home().join("other.db").exists(), "{name}: a store was begun");
     }
     let missing = user.run(&["import", "nowhere", "--db", "sqlite:other.db"]);
@@ -237,6 +238,20 @@ fn a_store_is_copied_into_one_of_another_backend() {
     let copied = user.run(&["db", "copy", &from, "memory:"]);
     assert_eq!(copied.code, 0, "{copied:?}");
     assert!(copied.stdout.starts_with("written and compared: memory:  2 feeds, 6 fetches, "), "{copied:?}");
+    // Whichever store stands in the way is named, and the other is not.
+    let diary = user.file("diary.db", "dear diary, ".repeat(1_000));
+    let diary = format!("sqlite:{}", diary.display());
+    for copy in [["db", "copy", &from, &diary], ["db", "copy", &diary, "sqlite:to.db"]] {
+        let ran = user.run(&copy);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let error = ran.stderr.lines().next().unwrap();
+        assert!(error.contains("diary.db") && !error.contains("feedspine.db") && !error.contains("to.db"), "{ran:?}");
+    }
+    user.ask(&["add", "https://example.org/feed.xml", "--db", "sqlite:held.db"]);
+    let held = user.run(&["db", "copy", &from, "sqlite:held.db"]);
+    assert!(held.stderr.starts_with("error: sqlite:held.db: the store holds data already"), "{held:?}");
+    let into_it = user.run(&["db", "copy", "sqlite:held.db", "sqlite:/proc/no/to.db"]);
+    assert!(into_it.stderr.contains("/proc/no/to.db") && !into_it.stderr.contains("held.db"), "{into_it:?}");
     let missing = user.run(&["db", "copy", "sqlite:typo.db", "sqlite:to.db"]);
     assert_eq!(missing.code, 5, "{missing:?}");
     assert!(!user.home().join("to.db").exists());

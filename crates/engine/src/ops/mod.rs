@@ -63,4 +63,4 @@ pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, Reco
 pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
-pub use whole::{Contents, Existing, Packing, Verified, WriteOutcome, Written};
+pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

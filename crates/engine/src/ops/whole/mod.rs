@@ -45,6 +45,21 @@ trait Source: Send {
     async fn next(&mut self) -> Result<Option<Piece>, OpError>;
 }
 
+/// A source that remembers that it failed: whoever reads it hands its error on among others.
+struct Watched<S> {
+    source: S,
+    failed: bool,
+}
+
+#[async_trait]
+impl<S: Source> Source for Watched<S> {
+    async fn next(&mut self) -> Result<Option<Piece>, OpError> {
+        let next = self.source.next().await;
+        self.failed |= next.is_err();
+        next
+    }
+}
+
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contents {
@@ -63,6 +78,15 @@ pub struct Written {
     pub outcome: WriteOutcome,
     /// How much was written, or was there.
     pub contents: Contents,
+}
+
+/// Why a copy was not made, and which of the two stores that is about.
+#[derive(Debug, Clone)]
+pub enum CopyError {
+    /// The store that is read.
+    From(OpError),
+    /// The store that is filled.
+    To(OpError),
 }
 
 /// What was done to write contents.
@@ -131,9 +155,10 @@ impl StoreCare {
     /// # Errors
     /// `Usage` where a backend cannot; `Failed`: a store cannot be read or written, the other holds something else, or
     /// this one has changed since a copy was interrupted.
-    pub async fn copy_to(&self, other: &Self) -> Result<Written, OpError> {
-        let mut source = Stored::open(self).await?;
-        other.fill_from(&mut source).await
+    pub async fn copy_to(&self, other: &Self) -> Result<Written, CopyError> {
+        let mut source = Watched { source: Stored::open(self).await.map_err(CopyError::From)?, failed: false };
+        let filled = other.fill_from(&mut source).await;
+        filled.map_err(|error| if source.failed { CopyError::From(error) } else { CopyError::To(error) })
     }
 
     /// Reads all that the store holds and checks it by itself: contents against their hashes, versions without gaps,
