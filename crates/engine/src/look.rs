@@ -3,7 +3,7 @@
 use feedspine_parse::{Document, HtmlPage, Input, ParseError, parse, read_page};
 
 use crate::collect::document::reading;
-use crate::fetch::{Coding, FetchFailure, Reach, Request};
+use crate::fetch::{Body, Coding, FetchFailure, Reach, Request};
 use crate::{Address, Engine};
 
 /// What was seen at an address.
@@ -44,9 +44,13 @@ impl Engine {
         let (url, content_type) = (fetched.url, fetched.content_type);
         let (base, named) = (url.clone(), content_type.clone());
         let read = move || {
-            let body = received.decoded(&shown, &limits)?;
-            let input = Input { bytes: &body, content_type: named.as_deref(), base: base.as_deref() };
-            Ok((body.len() as u64, seen(&input)))
+            let Body { bytes, warning } = received.decoded(&shown, &limits)?;
+            let input = Input { bytes: &bytes, content_type: named.as_deref(), base: base.as_deref() };
+            let mut seen = seen(&input);
+            if let Seen::Feed(document) = &mut seen {
+                document.warnings.extend(warning);
+            }
+            Ok((bytes.len() as u64, seen))
         };
         let read = reading(&address.to_string(), limits.parse, read).await;
         let http_status = fetched.http_status;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use feedspine_core::{ContentHash, Json, Namespace};
-use feedspine_parse::{Header, ItemKey, ItemRules, TableError, TableForm, TablePage, TableReader};
+use feedspine_parse::{Header, ItemKey, ItemRules, TableError, TableForm, TablePage, TableReader, Warning};
 use sha2::{Digest, Sha256};
 
 use super::asking::{Asked, Asking};
@@ -82,6 +82,8 @@ pub(super) struct TablePages<'a> {
     asked: Asked,
     covers: Covers,
     stage: Stage,
+    /// What was odd about the coding of the body.
+    warning: Option<Warning>,
 }
 
 enum Stage {
@@ -95,6 +97,7 @@ struct Found {
     bytes: Bytes,
     memory: Memory,
     cost: Cost,
+    warning: Option<Warning>,
 }
 
 impl<'a> TablePages<'a> {
@@ -103,7 +106,7 @@ impl<'a> TablePages<'a> {
         let is_large = matches!(&ground.address, Address::File(path)
             if std::fs::metadata(path).is_ok_and(|found| found.len() > LARGEST_SNAPSHOT));
         let fallback = if is_large { Covers::Some } else { Covers::All };
-        Ok(Self { table, ground, asked, covers: table.covers.unwrap_or(fallback), stage: Stage::Begin })
+        Ok(Self { table, ground, asked, covers: table.covers.unwrap_or(fallback), stage: Stage::Begin, warning: None })
     }
 
     /// The last fetch, when the same bytes would say the same now.
@@ -133,7 +136,7 @@ impl<'a> TablePages<'a> {
         if self.held().is_some_and(|held| held.body == hash && held.source == memory.source) {
             return Ok(Err(Told::Same { cost, memory }));
         }
-        Ok(Ok(Found { bytes: Box::new(file), memory, cost }))
+        Ok(Ok(Found { bytes: Box::new(file), memory, cost, warning: None }))
     }
 
     async fn fetch(&self, address: &Address) -> Result<Result<Found, Told<'a>>, FetchFailure> {
@@ -155,16 +158,16 @@ impl<'a> TablePages<'a> {
         let shown = address.to_string();
         let decode = move || {
             let body = received.decoded(&shown, &limits)?;
-            Ok((ContentHash::of(&body), body))
+            Ok((ContentHash::of(&body.bytes), body))
         };
         let decoded = reading(&address.to_string(), limits.parse, decode).await;
         let (hash, body) = decoded.map_err(|error| FetchFailure { error, http_status, wire_bytes })?;
-        let cost = Cost { http_status, wire_bytes, body_bytes: body.len() as u64 };
+        let cost = Cost { http_status, wire_bytes, body_bytes: body.bytes.len() as u64 };
         let memory = self.memory(Source { url: url.map(hidden), content_type }, validators, hash);
         if held.is_some_and(|held| held.body == hash && held.source == memory.source) {
             return Ok(Err(Told::Same { cost, memory }));
         }
-        Ok(Ok(Found { bytes: Box::new(Cursor::new(body)), memory, cost }))
+        Ok(Ok(Found { bytes: Box::new(Cursor::new(body.bytes)), memory, cost, warning: body.warning }))
     }
 
     fn memory(&self, source: Source, validators: Option<Validators>, body: ContentHash) -> Memory {
@@ -196,7 +199,8 @@ impl<'a> Pages<'a> for TablePages<'a> {
             Stage::Rows(rows) => (rows.0, rows.1, Cost::default()),
             Stage::Begin => match self.find().await? {
                 Err(same) => return Ok(same),
-                Ok(Found { bytes, memory, cost }) => {
+                Ok(Found { bytes, memory, cost, warning }) => {
+                    self.warning = warning;
                     let begun = self.table.begin(bytes);
                     let failed = |error| unreadable(&self.ground.address.to_string(), error);
                     let Cost { http_status, wire_bytes, .. } = cost;
@@ -215,7 +219,8 @@ impl<'a> Pages<'a> for TablePages<'a> {
             wire_bytes: std::mem::take(&mut cost.wire_bytes),
         })?;
         let then = if page.last {
-            Then::End(Box::new(End { complete: true, memory, warnings: reader.into_warnings() }))
+            let warnings = self.warning.take().into_iter().chain(reader.into_warnings()).collect();
+            Then::End(Box::new(End { complete: true, memory, warnings }))
         } else {
             self.stage = Stage::Rows(Box::new((reader, memory)));
             Then::More

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::cursor::Source;
 use crate::adapters::Identity;
-use crate::fetch::Received;
+use crate::fetch::{Body, Received};
 use crate::{Limits, OpError};
 
 /// What is to be read, and how.
@@ -84,7 +84,7 @@ pub(crate) fn unreadable(address: &str, error: &ParseError) -> OpError {
 impl Task {
     fn read(self) -> Result<ReadDocument, OpError> {
         let keys = Keys { namespace: self.namespace, key_rule: self.key_rule, identity: self.identity };
-        let body = self.received.decoded(&self.address, &self.limits)?;
+        let Body { bytes: body, warning } = self.received.decoded(&self.address, &self.limits)?;
         let (body_bytes, hash) = (body.len() as u64, ContentHash::of(&body));
         if let Some((_, manifest)) = self.known.filter(|(known, _)| *known == hash) {
             return Ok(ReadDocument { body_bytes, hash, told: Told::Known(manifest) });
@@ -96,7 +96,7 @@ impl Task {
         if document.truncated {
             return Err(cut(&self.address, document.format));
         }
-        let warnings = document.warnings.iter().map(told_warning).collect();
+        let warnings = warning.iter().chain(&document.warnings).map(told_warning).collect();
         Ok(ReadDocument { body_bytes, hash, told: Told::Items(keyed(document, &keys, warnings)?) })
     }
 }

@@ -1,9 +1,9 @@
 //! From the bytes that were received to the document: one content coding, decoded within bounds.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use crate::Limits;
 
@@ -12,6 +12,8 @@ const RATIO_APPLIES_FROM: u64 = 1024 * 1024;
 /// The largest zstd window is 2^23 bytes (RFC 8878 section 3.1.1.1.2 recommends supporting at least that).
 const ZSTD_WINDOW_LOG: u32 = 23;
 const PIECE: usize = 64 * 1024;
+/// How every gzip member begins (RFC 1952 section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 
 /// How a body is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,14 @@ pub(crate) enum Coding {
     Deflate,
     Brotli,
     Zstd,
+}
+
+/// A body without its coding.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    pub(crate) bytes: Vec<u8>,
+    /// How many bytes follow the coded document and are no part of it; told of gzip and deflate only.
+    pub(crate) padding: usize,
 }
 
 /// Why a body could not be decoded.
@@ -73,13 +83,13 @@ impl Coding {
     }
 
     /// The document. Costs no more memory than the limits allow.
-    pub(crate) fn decode(self, wire: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, DecodeError> {
+    pub(crate) fn decode(self, wire: Vec<u8>, limits: &Limits) -> Result<Decoded, DecodeError> {
         if self == Self::Identity {
             let fits = wire.len() as u64 <= limits.body_bytes;
-            return if fits { Ok(wire) } else { Err(DecodeError::TooLarge) };
+            return if fits { Ok(Decoded { bytes: wire, padding: 0 }) } else { Err(DecodeError::TooLarge) };
         }
-        let ran_out = Cell::new(false);
-        let input = Input { rest: &wire, ran_out: &ran_out };
+        let (rest, ran_out) = (Cell::new(wire.as_slice()), Cell::new(false));
+        let input = Input { rest: &rest, ran_out: &ran_out };
         let corrupt = |_| if ran_out.get() { DecodeError::Truncated } else { DecodeError::Corrupt };
         let mut decoder = self.decoder(input, &wire).map_err(corrupt)?;
         let mut body = Vec::with_capacity(wire.len().saturating_mul(4).min(PIECE));
@@ -87,7 +97,7 @@ impl Coding {
         loop {
             let read = decoder.read(&mut piece).map_err(corrupt)?;
             if read == 0 {
-                return Ok(body);
+                return Ok(Decoded { bytes: body, padding: rest.get().len() });
             }
             let size = (body.len() + read) as u64;
             if size > limits.body_bytes {
@@ -103,7 +113,7 @@ impl Coding {
     fn decoder<'a>(self, input: Input<'a>, wire: &[u8]) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Identity => Box::new(input),
-            Self::Gzip => Box::new(MultiGzDecoder::new(input)),
+            Self::Gzip => Box::new(GzipMembers::new(input)),
             // "deflate" is zlib's form (RFC 9110 section 8.4.1.2), but some servers send the bare stream.
             Self::Deflate if has_zlib_header(wire) => Box::new(ZlibDecoder::new(input)),
             Self::Deflate => Box::new(DeflateDecoder::new(input)),
@@ -122,19 +132,59 @@ fn has_zlib_header(wire: &[u8]) -> bool {
     matches!(wire, [first, second, ..] if first & 0x0F == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31))
 }
 
+/// A gzip body: one member after the other (RFC 1952 section 2.2). What follows the last and does not begin as a member
+/// is padding: servers send zeros there, and curl, gzip and browsers take such bodies.
+struct GzipMembers<'a> {
+    input: Input<'a>,
+    member: GzDecoder<Input<'a>>,
+}
+
+impl<'a> GzipMembers<'a> {
+    fn new(input: Input<'a>) -> Self {
+        Self { input, member: GzDecoder::new(input) }
+    }
+}
+
+impl Read for GzipMembers<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.member.read(buffer)?;
+            let rest = self.input.rest.get();
+            let magic = &GZIP_MAGIC[..rest.len().min(GZIP_MAGIC.len())];
+            if read > 0 || buffer.is_empty() || rest.is_empty() || !rest.starts_with(magic) {
+                return Ok(read);
+            }
+            self.member = GzDecoder::new(self.input);
+        }
+    }
+}
+
 /// The bytes received; remembers whether a decoder asked for more than there are.
+#[derive(Clone, Copy)]
 struct Input<'a> {
-    rest: &'a [u8],
+    rest: &'a Cell<&'a [u8]>,
     ran_out: &'a Cell<bool>,
 }
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.rest.read(buffer)?;
-        if read == 0 && !buffer.is_empty() {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Input<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let rest = self.rest.get();
+        if rest.is_empty() {
             self.ran_out.set(true);
         }
-        Ok(read)
+        Ok(rest)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.rest.set(&self.rest.get()[count..]);
     }
 }
 
@@ -169,6 +219,11 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what decoding gives")]
+    fn unpadded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+        Ok(Decoded { bytes: bytes.to_vec(), padding: 0 })
+    }
+
     fn text(size: usize) -> Vec<u8> {
         (0..size).map(|at| u8::try_from(at * at % 251).unwrap()).collect()
     }
@@ -178,7 +233,7 @@ mod tests {
         for coding in CODINGS {
             for size in [1, 1_000, 300_000] {
                 let decoded = coding.decode(encode(coding, &text(size)), &Limits::default());
-                assert_eq!(decoded.unwrap(), text(size), "{coding:?} {size}");
+                assert_eq!(decoded, unpadded(&text(size)), "{coding:?} {size}");
             }
         }
     }
@@ -188,9 +243,31 @@ mod tests {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         encoder.write_all(&text(5_000)).unwrap();
         let decoded = Coding::Deflate.decode(encoder.finish().unwrap(), &Limits::default());
-        assert_eq!(decoded.unwrap(), text(5_000));
+        assert_eq!(decoded, unpadded(&text(5_000)));
         let members = [encode(Coding::Gzip, b"one "), encode(Coding::Gzip, b"two")].concat();
-        assert_eq!(Coding::Gzip.decode(members, &Limits::default()).unwrap(), b"one two");
+        assert_eq!(Coding::Gzip.decode(members, &Limits::default()), unpadded(b"one two"));
+    }
+
+    #[test]
+    fn takes_what_is_padded_and_tells_by_how_much() {
+        for coding in [Coding::Gzip, Coding::Deflate] {
+            for padding in [&[0][..], &[0; 512], b"\r\n", b"<!-- served by a cache -->", &vec![0; 100_000]] {
+                let padded = [&encode(coding, &text(70_000)), padding].concat();
+                let decoded = Decoded { bytes: text(70_000), padding: padding.len() };
+                assert_eq!(coding.decode(padded, &Limits::default()), Ok(decoded), "{coding:?} {}", padding.len());
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_a_further_member_that_is_cut_or_broken() {
+        let (first, second) = (encode(Coding::Gzip, b"one "), encode(Coding::Gzip, &text(5_000)));
+        for length in 1..second.len() {
+            let cut = [&first, &second[..length]].concat();
+            assert_eq!(Coding::Gzip.decode(cut, &Limits::default()), Err(DecodeError::Truncated), "{length}");
+        }
+        let broken = [&first, &GZIP_MAGIC[..], &[0; 512]].concat();
+        assert_eq!(Coding::Gzip.decode(broken, &Limits::default()), Err(DecodeError::Corrupt));
     }
 
     #[test]

@@ -13,9 +13,11 @@ mod retry_after;
 
 use std::sync::{Arc, OnceLock};
 
+use feedspine_parse::Warning;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 pub(crate) use decode::Coding;
+use decode::Decoded;
 pub(crate) use guard::Reach;
 
 use crate::{Address, Clock, Limits, OpError, Settings};
@@ -77,12 +79,29 @@ pub(crate) struct Received {
     pub(crate) coding: Coding,
 }
 
+/// A body without its content coding.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    /// What was odd about its coding.
+    pub(crate) warning: Option<Warning>,
+}
+
 impl Received {
     /// The body without its content coding; `address` is for messages. To be called on a thread that may be busy.
-    pub(crate) fn decoded(self, address: &str, limits: &Limits) -> Result<Vec<u8>, OpError> {
+    pub(crate) fn decoded(self, address: &str, limits: &Limits) -> Result<Body, OpError> {
         let Self { wire, coding } = self;
-        let decoded = if wire.is_empty() { Ok(wire) } else { coding.decode(wire, limits) };
-        decoded.map_err(|error| classify::undecodable(address, error, limits))
+        if wire.is_empty() {
+            return Ok(Body { bytes: wire, warning: None });
+        }
+        let decoded = coding.decode(wire, limits).map_err(|error| classify::undecodable(address, error, limits))?;
+        let padded = || {
+            let Decoded { padding, .. } = decoded;
+            let first = format!("{padding} bytes after the end of the {} body were left out", coding.as_str());
+            Warning { code: "http.padding", count: 1, first }
+        };
+        let warning = (decoded.padding > 0).then(padded);
+        Ok(Body { bytes: decoded.bytes, warning })
     }
 }
 

@@ -71,6 +71,19 @@ async fn every_coding_that_is_asked_for_is_read() {
 }
 
 #[tokio::test]
+async fn a_gzip_body_with_padding_is_read_and_told() {
+    for padding in [&[0; 512][..], b"\0", b"\r\n"] {
+        let padded = [&gzip(sample().as_bytes()), padding].concat();
+        let origin = Origin::start(move |_| Answer::ok(padded.clone()).with("content-encoding", "gzip")).await;
+        let engine = engine().await;
+        let report = collect(&engine, &add(&engine, origin.url("/")).await).await;
+        assert_eq!((code(&report), report.counts.new), ("ok", 2));
+        let told = format!("http.padding: {} bytes after the end of the gzip body were left out", padding.len());
+        assert_eq!(report.warnings, [told]);
+    }
+}
+
+#[tokio::test]
 async fn bombs_are_refused() {
     let zeros = vec![0; 50_000_000];
     for (coding, bomb) in [("gzip", gzip(&zeros)), ("br", brotli(&zeros)), ("zstd", zstd(&zeros))] {

@@ -15,7 +15,7 @@ use crate::adapters::asking::{Asked, set_parameter};
 use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{reading, unreadable};
-use crate::fetch::{FetchFailure, Fetched, Request, Validators};
+use crate::fetch::{Body, FetchFailure, Fetched, Request, Validators};
 use crate::{Address, OpError};
 
 /// One fetch under way.
@@ -130,7 +130,7 @@ impl<'a> JsonPages<'a> {
         let (layout, named, base) = (self.api.layout.clone(), source.clone(), address.to_string());
         let first_ordinal = u32::try_from(self.items).unwrap_or(u32::MAX);
         let read = move || {
-            let body = received.decoded(&base, &limits)?;
+            let Body { bytes: body, warning } = received.decoded(&base, &limits)?;
             let hash = ContentHash::of(&body);
             let body_bytes = body.len() as u64;
             if known == Some(hash) {
@@ -138,7 +138,8 @@ impl<'a> JsonPages<'a> {
             }
             let input = Input { bytes: &body, content_type: named.content_type.as_deref(), base: None };
             let page = read_json_page(&input, &layout, first_ordinal, &feedspine_parse::Limits::default());
-            let page = page.map_err(|error| unreadable(&base, &error))?;
+            let mut page = page.map_err(|error| unreadable(&base, &error))?;
+            page.warnings.extend(warning);
             Ok(Arrived { hash, body_bytes, page: Some(page) })
         };
         let arrived = reading(&address.to_string(), limits.parse, read).await;
