@@ -10,7 +10,7 @@ use feedspine_core::{
 
 use crate::error::{Outcome, corrupt};
 use crate::ledger;
-use crate::rows::{self, HASHES, HeldVersion, IDS, instant, list_hashes, list_ids, optional_id, optional_instant};
+use crate::rows::{self, Among, HeldVersion, instant, optional_id, optional_instant};
 
 /// What never changes of a record.
 #[derive(Debug, Clone)]
@@ -136,8 +136,8 @@ pub(crate) fn mark_current(conn: &Connection, records: &[RecordId]) -> Outcome<(
     if records.is_empty() {
         return Ok(());
     }
-    let sql = format!("{MARK} WHERE record IN {IDS} {MARK_ALL}");
-    rows::execute(conn, &sql, &[&list_ids(records)])
+    let records = Among::ids(records);
+    rows::execute(conn, &format!("{MARK} WHERE record {records} {MARK_ALL}"), &[&records])
 }
 
 /// The same for all records.
@@ -184,8 +184,8 @@ pub(crate) fn put_standings(
     if standings.is_empty() {
         return Ok(());
     }
-    let replaced = format!("DELETE FROM _standings WHERE feed = ? AND key_hash IN {HASHES}");
-    let hashes = list_hashes(standings.iter().map(|(key_hash, ..)| key_hash));
+    let hashes = Among::hashes(standings.iter().map(|(key_hash, ..)| key_hash));
+    let replaced = format!("DELETE FROM _standings WHERE feed = ? AND key_hash {hashes}");
     rows::execute(conn, &replaced, &[&feed.to_string(), &hashes])?;
     append_standings(conn, standings.iter().map(|(key_hash, record, standing)| (*key_hash, feed, *record, standing)))
 }

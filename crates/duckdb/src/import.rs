@@ -16,7 +16,7 @@ use feedspine_core::{Event, FeedId, FetchId, KeyHash, Quarantined, RecordId, Tim
 use crate::apply::{self, Span};
 use crate::error::Outcome;
 use crate::ledger;
-use crate::rows::{self, HeldVersion, IDS, instant, list_ids, no_values};
+use crate::rows::{self, Among, HeldVersion, instant, no_values};
 
 const BEGIN: &str = "
 CREATE TABLE _importing (rows UBIGINT NOT NULL, digest BLOB NOT NULL);
@@ -163,8 +163,9 @@ impl Sorted {
             return Ok(());
         }
         let ids: HashSet<FeedId> = named.iter().map(|(_, feed)| *feed).collect();
-        let sql = format!("SELECT feed FROM _feeds WHERE feed IN {IDS}");
-        let known = rows::all(conn, &sql, &[&list_ids(&ids)], rows::word::<FeedId>)?;
+        let ids = Among::ids(&ids);
+        let sql = format!("SELECT feed FROM _feeds WHERE feed {ids}");
+        let known = rows::all(conn, &sql, &[&ids], rows::word::<FeedId>)?;
         let known: HashSet<FeedId> = known.into_iter().collect();
         match named.iter().find(|(_, feed)| !known.contains(feed)) {
             Some((row, feed)) => Err(unfounded(row, format!("feed {feed}")).into()),
@@ -182,8 +183,9 @@ impl Sorted {
         if named.is_empty() {
             return Ok(HashMap::new());
         }
-        let sql = format!("SELECT record, namespace, key, key_rule, first_seen FROM _imported WHERE record IN {IDS}");
-        let found = rows::all(conn, &sql, &[&list_ids(&named)], |columns| {
+        let named = Among::ids(&named);
+        let sql = format!("SELECT record, namespace, key, key_rule, first_seen FROM _imported WHERE record {named}");
+        let found = rows::all(conn, &sql, &[&named], |columns| {
             let (id, key) = (columns.word()?, columns.key()?);
             Ok((id, RecordRow { id, key, key_rule: columns.word()?, first_seen: columns.instant()? }))
         })?;
@@ -233,11 +235,11 @@ fn append_points(conn: &Connection, records: &HashMap<RecordId, RecordRow>, poin
     if points.is_empty() {
         return Ok(());
     }
-    let sql = format!("SELECT feed, fetch_id, observed_at FROM _ledger WHERE fetch_id IN {IDS}");
     let fetches: HashSet<FetchId> = points.iter().map(|point| point.fetch).collect();
-    let observed = rows::all(conn, &sql, &[&list_ids(&fetches)], |columns| {
-        Ok(((columns.word()?, columns.word()?), columns.instant()?))
-    })?;
+    let fetches = Among::ids(&fetches);
+    let sql = format!("SELECT feed, fetch_id, observed_at FROM _ledger WHERE fetch_id {fetches}");
+    let observed =
+        rows::all(conn, &sql, &[&fetches], |columns| Ok(((columns.word()?, columns.word()?), columns.instant()?)))?;
     let observed: HashMap<(FeedId, FetchId), Timestamp> = observed.into_iter().collect();
     let mut placed = Vec::with_capacity(points.len());
     for row in points {

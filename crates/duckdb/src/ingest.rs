@@ -11,7 +11,7 @@ use feedspine_core::{Content, Coverage, KeyHash, KeyHashMap, Layer, SpanEnd};
 use crate::apply::{self, Fixed};
 use crate::error::{Outcome, corrupt};
 use crate::ledger;
-use crate::rows::{self, Columns, HASHES, HeldVersion, IDS, VERSION, list_hashes, list_ids};
+use crate::rows::{self, Among, Columns, HeldVersion, VERSION};
 
 /// One unit of work: the caller commits the transaction, or rolls it back when this fails.
 pub(crate) fn ingest(conn: &Connection, prepared: &Prepared) -> Outcome<IngestReport> {
@@ -70,8 +70,9 @@ fn load(conn: &Connection, prepared: &Prepared, header: &Header, fixed: &mut Key
     }
     let unnamed = prepared.unnamed(&loaded);
     if !unnamed.is_empty() {
-        let sql = format!("SELECT record, namespace, key FROM _versions WHERE is_top AND record IN {IDS}");
-        let keys = rows::all(conn, &sql, &[&list_ids(unnamed)], |columns| Ok((columns.word()?, columns.key()?)))?;
+        let unnamed = Among::ids(unnamed);
+        let sql = format!("SELECT record, namespace, key FROM _versions WHERE is_top AND record {unnamed}");
+        let keys = rows::all(conn, &sql, &[&unnamed], |columns| Ok((columns.word()?, columns.key()?)))?;
         loaded.keys = keys.into_iter().collect();
     }
     Ok(loaded)
@@ -148,10 +149,10 @@ fn load_known(
     loaded: &mut Loaded,
     fixed: &mut KeyHashMap<Fixed>,
 ) -> Outcome<()> {
-    let hashes = list_hashes(unsettled);
+    let hashes = Among::hashes(unsettled);
     // Of the other layers one row is enough: it says what never changes of the record.
     let sql = format!(
-        "SELECT {VERSION} FROM _versions WHERE key_hash IN {HASHES} AND (layer = 0 OR is_top)
+        "SELECT {VERSION} FROM _versions WHERE key_hash {hashes} AND (layer = 0 OR is_top)
          ORDER BY record, layer, number"
     );
     let mut held: HashMap<KeyHash, Vec<HeldVersion>> = HashMap::new();
@@ -171,12 +172,11 @@ fn load_known(
 }
 
 /// How keys that are not held stand with the feed.
-fn standings(conn: &Connection, prepared: &Prepared, hashes: &str) -> Outcome<KeyHashMap<Standing>> {
-    let sql = format!(
-        "SELECT key_hash, shown, left_as FROM _standings WHERE feed = ? AND NOT is_open AND key_hash IN {HASHES}"
-    );
+fn standings(conn: &Connection, prepared: &Prepared, hashes: &Among) -> Outcome<KeyHashMap<Standing>> {
+    let sql =
+        format!("SELECT key_hash, shown, left_as FROM _standings WHERE feed = ? AND NOT is_open AND key_hash {hashes}");
     let feed = prepared.batch().feed.to_string();
-    let found = rows::all(conn, &sql, &[&feed, &hashes], |columns| {
+    let found = rows::all(conn, &sql, &[&feed, hashes], |columns| {
         Ok((columns.key_hash()?, Standing::Left(read_absent(columns)?)))
     })?;
     Ok(found.into_iter().collect())

@@ -11,7 +11,7 @@ use feedspine_sql::{Statement, Value, compile_after, compile_filter, compile_ord
 
 use crate::dialect::{Versions, bound, rows_of};
 use crate::error::{Fault, Outcome};
-use crate::rows::{self, HASHES, HeldVersion, IDS, VERSION, list_hashes, list_ids};
+use crate::rows::{self, Among, HeldVersion, VERSION};
 
 /// How many rows are read at once where they are judged by core: some megabytes.
 const CHUNK: usize = 2_000;
@@ -155,12 +155,14 @@ pub(crate) fn get_many(conn: &Connection, wanted: &[RecordRef]) -> Outcome<Vec<O
 pub(crate) fn current(conn: &Connection, ids: &[RecordId], keys: &[KeyHash]) -> Outcome<Vec<HeldVersion>> {
     let mut found = Vec::new();
     if !ids.is_empty() {
-        let sql = format!("SELECT {VERSION} FROM _versions WHERE is_current AND record IN {IDS}");
-        found = rows::all(conn, &sql, &[&list_ids(ids)], rows::held_version)?;
+        let ids = Among::ids(ids);
+        let sql = format!("SELECT {VERSION} FROM _versions WHERE is_current AND record {ids}");
+        found = rows::all(conn, &sql, &[&ids], rows::held_version)?;
     }
     if !keys.is_empty() {
-        let sql = format!("SELECT {VERSION} FROM _versions WHERE is_current AND key_hash IN {HASHES}");
-        let by_key = rows::all(conn, &sql, &[&list_hashes(keys)], rows::held_version)?;
+        let keys = Among::hashes(keys);
+        let sql = format!("SELECT {VERSION} FROM _versions WHERE is_current AND key_hash {keys}");
+        let by_key = rows::all(conn, &sql, &[&keys], rows::held_version)?;
         let held: std::collections::HashSet<(RecordId, Layer)> = found.iter().map(place).collect();
         found.extend(by_key.into_iter().filter(|version| !held.contains(&place(version))));
     }

@@ -1,9 +1,9 @@
 //! Values as they are bound, appended and read back.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use duckdb::types::{FromSql, TimeUnit, ToSql, Value, ValueRef};
+use duckdb::types::{FromSql, TimeUnit, ToSql, ToSqlOutput, Value, ValueRef};
 use duckdb::{Appender, Connection, Row};
 use feedspine_core::ingest::{Shown, StoredVersion};
 use feedspine_core::{
@@ -40,27 +40,47 @@ pub(crate) fn optional_id(id: Option<impl ToString>) -> Value {
     id.map_or(Value::Null, |id| Value::Text(id.to_string()))
 }
 
-/// A subquery of ids, bound as one text made by [`list_ids`].
-pub(crate) const IDS: &str = "(SELECT CAST(unnest(string_split(?, ',')) AS UUID))";
-
-/// A subquery of hashes, bound as one text made by [`list_hashes`].
-pub(crate) const HASHES: &str = "(SELECT unhex(unnest(string_split(?, ','))))";
-
-/// What [`IDS`] is bound to; there must be one at least.
-pub(crate) fn list_ids<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
-    ids.into_iter().map(|id| id.to_string()).collect::<Vec<_>>().join(",")
+/// Some ids or hashes. As text of a statement it is the condition on the column before it, with one placeholder; that is
+/// bound to the same value, as one text: the driver binds no lists.
+#[derive(Debug, Clone)]
+pub(crate) struct Among {
+    condition: &'static str,
+    text: String,
 }
 
-/// What [`HASHES`] is bound to; there must be one at least.
-pub(crate) fn list_hashes<'a>(hashes: impl IntoIterator<Item = &'a KeyHash>) -> String {
-    let mut list = String::new();
-    for hash in hashes {
-        if !list.is_empty() {
-            list.push(',');
-        }
-        push_hexadecimal(&mut list, hash.as_bytes());
+impl Among {
+    /// These ids, of which there must be one at least.
+    pub(crate) fn ids<T: ToString>(ids: impl IntoIterator<Item = T>) -> Self {
+        let text = ids.into_iter().map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        let (one, some) = ("= CAST(? AS UUID)", "IN (SELECT CAST(unnest(string_split(?, ',')) AS UUID))");
+        Self { condition: if text.contains(',') { some } else { one }, text }
     }
-    list
+
+    /// These hashes, of which there must be one at least.
+    pub(crate) fn hashes<'a>(hashes: impl IntoIterator<Item = &'a KeyHash>) -> Self {
+        let mut text = String::new();
+        for hash in hashes {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            push_hexadecimal(&mut text, hash.as_bytes());
+        }
+        // To compare is a third of the work of a join, and most questions are about one key.
+        let (one, some) = ("= unhex(?)", "IN (SELECT unhex(unnest(string_split(?, ','))))");
+        Self { condition: if text.contains(',') { some } else { one }, text }
+    }
+}
+
+impl fmt::Display for Among {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.condition)
+    }
+}
+
+impl ToSql for Among {
+    fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {
+        self.text.to_sql()
+    }
 }
 
 /// Appends the hexadecimal digits of bytes.
@@ -167,6 +187,10 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn key_hash(&mut self) -> Outcome<KeyHash> {
         self.digest().map(KeyHash::from_bytes)
+    }
+
+    pub(crate) fn optional_key_hash(&mut self) -> Outcome<Option<KeyHash>> {
+        Ok(self.optional_digest()?.map(KeyHash::from_bytes))
     }
 
     fn digest(&mut self) -> Outcome<[u8; 32]> {
@@ -338,6 +362,8 @@ mod tests {
     #[test]
     fn hashes_are_listed_as_hexadecimal_digits() {
         let hashes = [KeyHash::from_bytes([0xab; 32]), KeyHash::from_bytes([1; 32])];
-        assert_eq!(list_hashes(&hashes), format!("{},{}", "ab".repeat(32), "01".repeat(32)));
+        let (both, one) = (Among::hashes(&hashes), Among::hashes(&hashes[..1]));
+        assert_eq!(both.text, format!("{},{}", "ab".repeat(32), "01".repeat(32)));
+        assert_eq!((both.to_string().as_str(), one.to_string().as_str()), (both.condition, "= unhex(?)"));
     }
 }

@@ -5,7 +5,6 @@ use feedspine_core::StorageError;
 
 use crate::error::{Outcome, corrupt};
 use crate::rows::{self, no_values};
-use crate::sightings;
 
 /// Grows with each change of the tables; a store of a later one is refused.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -65,9 +64,21 @@ CREATE VIEW versions AS
            content::JSON AS content, metadata::JSON AS metadata, published, updated, recorded_at, feed, fetch_id
     FROM _versions;
 CREATE VIEW sightings AS
+    WITH captured AS (
+        SELECT s.key_hash, s.feed, l.fetch_id, l.observed_at, s.version FROM _spans s
+        JOIN _ledger l ON l.feed = s.feed AND l.round BETWEEN s.since AND s.until
+        UNION ALL
+        SELECT s.key_hash, s.feed, l.fetch_id, l.observed_at, s.version FROM _standings s
+        JOIN _ledger l ON l.feed = s.feed AND l.round >= s.since WHERE s.is_open
+        UNION ALL
+        SELECT key_hash, feed, fetch_id, observed_at, version FROM _points),
+    seen AS (
+        FROM captured
+        UNION ALL
+        SELECT key_hash, feed, fetch_id, observed_at, NULL FROM _told ANTI JOIN captured USING (key_hash, feed, fetch_id))
     SELECT coalesce(v.namespace, t.namespace) AS namespace, coalesce(v.key, t.key) AS key, v.record, s.feed, s.fetch_id,
            s.observed_at, s.version
-    FROM ({seen}) s LEFT JOIN _versions v ON v.key_hash = s.key_hash AND v.is_top
+    FROM seen s LEFT JOIN _versions v ON v.key_hash = s.key_hash AND v.is_top
     LEFT JOIN _told t ON t.key_hash = s.key_hash AND t.feed = s.feed AND t.fetch_id = s.fetch_id;
 CREATE VIEW observations AS SELECT * EXCLUDE (number, ended, repeats) FROM _ledger;
 CREATE VIEW changes AS SELECT * REPLACE (_layer_word(layer) AS layer) FROM _changes;
@@ -114,7 +125,7 @@ pub(crate) fn create_or_check(conn: &Connection) -> Outcome<()> {
         Found::Foreign => Err(foreign().into()),
         Found::Nothing => {
             conn.execute_batch(TABLES)?;
-            conn.execute_batch(&VIEWS.replace("{seen}", &sightings::seen("IS NOT NULL")))?;
+            conn.execute_batch(VIEWS)?;
             conn.execute("INSERT INTO _meta VALUES (?)", [SCHEMA_VERSION])?;
             Ok(())
         }

@@ -12,7 +12,7 @@ use feedspine_core::{
 use crate::apply::{self, Fixed, Span};
 use crate::error::Outcome;
 use crate::ingest::{read_absent, read_present};
-use crate::rows::{self, Columns, HASHES, HeldVersion, IDS, instant, list_hashes, list_ids};
+use crate::rows::{self, Among, Columns, HeldVersion, instant};
 use crate::{ledger, query, sightings};
 
 /// Writes versions, all or none: what is there is read at once, and what is new is appended at once.
@@ -205,16 +205,16 @@ pub(crate) fn observe_many(conn: &Connection, seen: &[Sighting]) -> Outcome<Vec<
         return Ok(Vec::new());
     }
     let hashes: Vec<KeyHash> = seen.iter().map(|sighting| sighting.key.hash()).collect();
-    let list = &list_hashes(&hashes);
-    let sql = format!("SELECT key_hash, feed, fetch_id, first FROM _told WHERE key_hash IN {HASHES}");
+    let list = &Among::hashes(&hashes);
+    let sql = format!("SELECT key_hash, feed, fetch_id, first FROM _told WHERE key_hash {list}");
     let told = rows::all(conn, &sql, &[list], |columns| {
         Ok(((columns.key_hash()?, columns.word()?, columns.word()?), columns.take()?))
     })?;
     let mut told: HashMap<(KeyHash, FeedId, FetchId), bool> = told.into_iter().collect();
-    let sql = format!("SELECT DISTINCT key_hash FROM _standings WHERE key_hash IN {HASHES}");
+    let sql = format!("SELECT DISTINCT key_hash FROM _standings WHERE key_hash {list}");
     let standing = rows::all(conn, &sql, &[list], rows::key_hash)?;
     let mut sighted: HashSet<KeyHash> = told.keys().map(|(hash, ..)| *hash).chain(standing).collect();
-    let captured = captured(conn, seen, list)?;
+    let captured = sightings::captured_among(conn, list, seen.iter().map(|sighting| sighting.fetch))?;
 
     let mut answers = Vec::with_capacity(seen.len());
     let mut rows_told = Vec::new();
@@ -244,19 +244,4 @@ pub(crate) fn observe_many(conn: &Connection, seen: &[Sighting]) -> Outcome<Vec<
         ])
     })?;
     Ok(answers)
-}
-
-/// Which of these sightings an observation has captured already.
-fn captured(conn: &Connection, seen: &[Sighting], hashes: &str) -> Outcome<HashSet<(KeyHash, FeedId, FetchId)>> {
-    let fetches = list_ids(seen.iter().map(|sighting| sighting.fetch));
-    let known = format!("SELECT 1 FROM _ledger WHERE fetch_id IN {IDS} LIMIT 1");
-    if !rows::any(conn, &known, &[&fetches])? {
-        return Ok(HashSet::new());
-    }
-    let captured = sightings::captured(&format!("IN {HASHES}"));
-    let sql = format!("SELECT key_hash, feed, fetch_id FROM ({captured}) WHERE fetch_id IN {IDS}");
-    let found = rows::all(conn, &sql, &[&hashes, &hashes, &hashes, &fetches], |columns| {
-        Ok((columns.key_hash()?, columns.word()?, columns.word()?))
-    })?;
-    Ok(found.into_iter().collect())
 }
