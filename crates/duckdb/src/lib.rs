@@ -22,7 +22,8 @@
 //! | `rejects` | quarantined item: `feed, fetch_id, ordinal, namespace, key, code, reason, excerpt, recorded_at` |
 //!
 //! `fetch_id` is a fetch (`fetch` is a word of SQL). Instants are `TIMESTAMP`s in UTC; `content` and `metadata` are `JSON`:
-//! `SELECT content->>'$.title' FROM records`. `ask_sql` asks them, joined with Parquet and CSV files if need be.
+//! `SELECT content->>'$.title' FROM records`. `ask_sql` asks them, joined with Parquet and CSV files if need be. Of columns
+//! with equal names, as `SELECT *` over a join has them, the second is called `name_1`, the third `name_2`.
 
 #![cfg(feature = "linked")]
 
