@@ -3,6 +3,7 @@
 //! A backend keeps such stores as fixtures, each with its [`dump()`] as text beside it. Its test opens a copy of each with
 //! the code as it is now, which migrates it, and hands it to [`check`].
 
+pub mod captures;
 mod dump;
 mod rows;
 mod sample;
@@ -29,10 +30,7 @@ pub async fn write<S: StorageBackend + StateStore>(store: &S) -> Result<()> {
 /// # Errors
 /// What reading fails with.
 pub async fn dump<S: StorageBackend + StateStore>(store: &S) -> Verdict<String> {
-    let scope = Scope { keys: sample::told_keys().to_vec(), feeds: sample::FEEDS.map(feed).to_vec() };
-    let mut lines = dump::storage(store, scope).await?;
-    lines.extend(dump::state(store).await?);
-    Ok(lines.join("\n") + "\n")
+    Held { captures: store, state: Some(store) }.dump().await
 }
 
 /// Finds in a store that [`write`] wrote at an earlier landing what its dump says, and goes on with it: a batch that was
@@ -41,19 +39,40 @@ pub async fn dump<S: StorageBackend + StateStore>(store: &S) -> Verdict<String> 
 /// # Errors
 /// What is not as it was, or does not go on.
 pub async fn check<S: StorageBackend + StateStore>(store: &S, written: &str) -> Verdict {
-    let found = dump(store).await?;
-    for (number, (found, written)) in (1..).zip(found.lines().zip(written.lines())) {
-        ensure_eq!(found, written, "line {number} of the dump");
+    Held { captures: store, state: Some(store) }.check(written).await
+}
+
+/// A store, and its control plane where it keeps one.
+struct Held<'a> {
+    captures: &'a dyn StorageBackend,
+    state: Option<&'a dyn StateStore>,
+}
+
+impl Held<'_> {
+    async fn dump(&self) -> Verdict<String> {
+        let scope = Scope { keys: sample::told_keys().to_vec(), feeds: sample::FEEDS.map(feed).to_vec() };
+        let mut lines = dump::storage(self.captures, scope).await?;
+        if let Some(state) = self.state {
+            lines.extend(dump::state(state).await?);
+        }
+        Ok(lines.join("\n") + "\n")
     }
-    ensure_eq!(found.lines().count(), written.lines().count(), "lines of the dump");
-    let replayed = store.ingest(sample::first_document()).await?;
-    ensure!(replayed.replayed, "a document that was committed before is taken anew: {replayed:?}");
-    ensure_eq!(dump(store).await?, written, "what is held after a replay");
-    goes_on(store).await
+
+    async fn check(&self, written: &str) -> Verdict {
+        let found = self.dump().await?;
+        for (number, (found, written)) in (1..).zip(found.lines().zip(written.lines())) {
+            ensure_eq!(found, written, "line {number} of the dump");
+        }
+        ensure_eq!(found.lines().count(), written.lines().count(), "lines of the dump");
+        let replayed = self.captures.ingest(sample::first_document()).await?;
+        ensure!(replayed.replayed, "a document that was committed before is taken anew: {replayed:?}");
+        ensure_eq!(self.dump().await?, written, "what is held after a replay");
+        goes_on(self.captures).await
+    }
 }
 
 /// Polls the feed that [`sample::captures`] read last: once for the same, once for an edit of it.
-async fn goes_on<S: StorageBackend + StateStore>(store: &S) -> Verdict {
+async fn goes_on(store: &dyn StorageBackend) -> Verdict {
     let (number, name) = (sample::NEXT_FETCH, sample::LISTED_LAST);
     let cursor = store.cursor(feed(1)).await?.ok_or_else(|| Failure::broken("the first feed has no cursor"))?;
     let manifest = cursor.manifest.ok_or_else(|| Failure::broken("the first feed has no manifest"))?;
