@@ -1,16 +1,17 @@
-//! The care of a file: what stands there, and how large it is.
+//! The care of a file: what stands there, how large it is, whether it is sound, making it smaller.
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use duckdb::Connection;
-use feedspine_core::{Care, Result, Standing, StorageError, StoreSize, TableSize};
+use feedspine_core::{Care, CheckReport, Compaction, Result, Standing, StorageError, StoreSize, TableSize};
 
 use crate::connect::Claimed;
 use crate::error::Outcome;
 use crate::rows::{self, no_values};
 use crate::schema::{self, Found};
 use crate::store::DuckDbStore;
+use crate::{check, compact};
 
 #[async_trait]
 impl Care for DuckDbStore {
@@ -29,6 +30,15 @@ impl Care for DuckDbStore {
     async fn size(&self) -> Result<StoreSize> {
         self.cared_for(size).await
     }
+
+    async fn check(&self) -> Result<CheckReport> {
+        self.cared_for(|conn, _| check::check(conn)).await
+    }
+
+    /// The store must not be open, in this process neither: the file is replaced.
+    async fn compact(&self) -> Result<Compaction> {
+        self.done(compact::compact).await
+    }
 }
 
 impl DuckDbStore {
@@ -38,30 +48,30 @@ impl DuckDbStore {
         &self,
         question: impl FnOnce(&Connection, &Path) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        let (path, open) = (self.path().to_owned(), self.session().and_then(|session| session.another()).ok());
+        let open = self.session().and_then(|session| session.another()).ok();
+        self.done(move |path| {
+            let conn = match open {
+                Some(conn) => conn,
+                None => Claimed::open_for_care(path)?,
+            };
+            question(&conn, path)
+        })
+        .await
+    }
+
+    /// Does something with the file, on a thread that may block.
+    async fn done<T: Send + 'static>(&self, work: impl FnOnce(&Path) -> Outcome<T> + Send + 'static) -> Result<T> {
+        let path = self.path().to_owned();
         if !path.exists() {
             return Err(StorageError::invalid(format!("there is no store at {}", path.display())));
         }
-        let asked = tokio::task::spawn_blocking(move || {
-            let conn = match open {
-                Some(conn) => conn,
-                None => Claimed::open_for_care(&path)?,
-            };
-            question(&conn, &path)
-        });
-        let asked =
-            asked.await.map_err(|error| StorageError::internal("the store's care panicked").with_source(error))?;
-        asked.map_err(|fault| self.named(fault))
+        let done = tokio::task::spawn_blocking(move || work(&path)).await;
+        let done = done.map_err(|error| StorageError::internal("the store's care panicked").with_source(error))?;
+        done.map_err(|fault| self.named(fault))
     }
 }
 
 fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
-    let log = {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".wal");
-        name
-    };
-    let length = |file: &Path| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
     let free = "SELECT CAST(free_blocks * block_size AS UBIGINT) FROM pragma_database_size()";
     let names = rows::all(
         conn,
@@ -75,7 +85,7 @@ fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
         tables.push(TableSize { name, rows: rows.unwrap_or_default(), bytes: None });
     }
     Ok(StoreSize {
-        bytes: length(path) + length(Path::new(&log)),
+        bytes: compact::bytes_on_disk(path),
         reclaimable_bytes: rows::first(conn, free, no_values(), rows::value::<u64>)?,
         epoch: None,
         tables,

@@ -15,6 +15,9 @@ use crate::schema;
 /// succeed, and each would overwrite what the other wrote (seen with DuckDB 1.5.6).
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+/// How much memory the cache of a file and the questions to it may take together.
+const MEMORY: &str = "1GB";
+
 /// A file that is open, until this is dropped.
 #[derive(Debug)]
 struct Claim(PathBuf);
@@ -55,16 +58,16 @@ pub(crate) struct Claimed {
 }
 
 impl Claimed {
-    /// Opens the file, or makes it, and creates what is missing in it.
+    /// Opens the file, or makes it, and takes the steps to the newest schema.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
         let claim = Arc::new(Claim::of(path)?);
         // No code is loaded from elsewhere. A question that needs more memory writes to files beside the store.
-        let config = Config::default().enable_autoload_extension(false)?.max_memory("1GB")?;
+        let config = Config::default().enable_autoload_extension(false)?.max_memory(MEMORY)?;
         let mut conn = Connection::open_with_flags(path, config)?;
         // The log is moved into the file when it is that long, and when the store is closed.
         conn.execute_batch("SET checkpoint_threshold = '64MB'; SET lock_configuration = true")?;
         let tx = conn.transaction()?;
-        schema::create_or_check(&tx)?;
+        schema::migrate(&tx)?;
         tx.commit()?;
         Ok(Self { conn, claim })
     }
@@ -74,6 +77,13 @@ impl Claimed {
         let claim = Arc::new(Claim::of(path)?);
         let config = Config::default().enable_autoload_extension(false)?.access_mode(AccessMode::ReadOnly)?;
         Ok(Self { conn: Connection::open_with_flags(path, config)?, claim })
+    }
+
+    /// A connection to a database in memory, beside which the file, claimed, can be attached as another.
+    pub(crate) fn beside(path: &Path) -> Outcome<Self> {
+        let claim = Arc::new(Claim::of(path)?);
+        let config = Config::default().enable_autoload_extension(false)?.max_memory(MEMORY)?;
+        Ok(Self { conn: Connection::open_in_memory_with_flags(config)?, claim })
     }
 
     /// One more connection to the same file, which takes some microseconds.

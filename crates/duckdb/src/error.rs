@@ -1,5 +1,8 @@
 //! DuckDB's errors as ours: the kind says what to do next.
 
+use std::io;
+use std::path::Path;
+
 use feedspine_core::{ErrorKind, StorageError};
 
 /// What goes wrong inside: DuckDB's own error, or one that is said already.
@@ -45,6 +48,20 @@ pub(crate) fn corrupt(what: &str) -> Fault {
     StorageError::corrupt(format!("the store holds what cannot be: {what}"))
         .with_hint("restore the file from a backup")
         .into()
+}
+
+/// What the system says of a file.
+pub(crate) fn of_files(file: &Path, error: io::Error) -> Fault {
+    let (kind, hint) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (ErrorKind::Full, "make room on the disk, then try again")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => {
+            (ErrorKind::Denied, "check that the file and its directory may be written")
+        }
+        _ => (ErrorKind::Unavailable, "look what is wrong with the disk, then try again"),
+    };
+    StorageError::new(kind, format!("{}: {error}", file.display())).with_hint(hint).with_source(error).into()
 }
 
 /// What DuckDB's messages say (version 1.5.6; its C interface gives no codes), and what to do about it. The first that

@@ -25,6 +25,9 @@ CREATE TABLE _imported (record UUID NOT NULL, namespace VARCHAR NOT NULL, key VA
 
 const FINISH: &str = "DROP TABLE _imported; DROP TABLE _importing;";
 
+/// The tables above, as a check of the schema calls them.
+pub(crate) const OF_IMPORTS: [&str; 2] = ["table _importing", "table _imported"];
+
 /// Whether an import was begun and not finished.
 pub(crate) fn is_unfinished(conn: &Connection) -> Outcome<bool> {
     rows::any(conn, "SELECT 1 FROM duckdb_tables() WHERE table_name = '_importing'", no_values())

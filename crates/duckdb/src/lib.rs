@@ -29,6 +29,8 @@
 
 mod apply;
 mod care;
+mod check;
+mod compact;
 mod connect;
 mod dialect;
 mod error;

@@ -105,9 +105,8 @@ impl Session {
         asked.await.unwrap_or_else(|error| Err(StorageError::internal("a question panicked").with_source(error)))
     }
 
-    /// A connection of the caller's own.
+    /// A connection of the caller's own, also while an import is not finished.
     pub(crate) fn another(&self) -> Result<Claimed> {
-        self.refuse_while_importing()?;
         lock(&self.readers).take().map_err(Fault::into_error)
     }
 

@@ -25,8 +25,8 @@ pub(crate) fn ask(conn: &Connection, text: &str, most: NonZeroUsize) -> Outcome<
 /// the store or with the machine.
 fn of_a_question(conn: &Connection, fault: Fault) -> Fault {
     let judged = match fault {
-        Fault::Duck(error) => Fault::Duck(error).into_error(),
-        said => return said,
+        fault @ Fault::Duck(_) => fault.into_error(),
+        Fault::Storage(error) => return error.into(),
     };
     let of_the_store = conn.path().is_some_and(|path| judged.to_string().contains(&*path.to_string_lossy()));
     let of_files = matches!(judged.kind(), ErrorKind::Denied | ErrorKind::Corrupt | ErrorKind::Unsupported)

@@ -1,5 +1,7 @@
 //! What the kit cannot know of: files, processes, processes that are killed, questions in SQL.
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod care;
 mod file;
 mod kill;
 mod sql;
