@@ -7,10 +7,10 @@ use feedspine_core::{Candidate, Json, JsonError, Reject};
 use crate::charset;
 use crate::document::Input;
 use crate::error::ParseError;
-use crate::identity::excerpt_of;
 use crate::item::{ItemRules, LONE_SURROGATE};
 use crate::json_query::JsonQuery;
 use crate::limits::Limits;
+use crate::lines::broken_line;
 use crate::warning::{Warning, Warnings};
 
 /// Where the items of a document are, and what is taken from where in them.
@@ -107,14 +107,7 @@ impl Reader<'_> {
         {
             self.greatest = Some(value.clone());
         }
-        let rules = &self.layout.rules;
-        let made = if matches!(item, Json::Object(_)) || rules.takes_scalars() {
-            rules.candidate(self.ordinal, item, &mut self.warnings)
-        } else {
-            let excerpt = excerpt_of(&item.to_canonical()).to_owned();
-            let (code, reason) = ("json.not_an_object".to_owned(), "the item is no JSON object".to_owned());
-            Err(Reject { ordinal: self.ordinal, key: None, code, reason, excerpt })
-        };
+        let made = self.layout.rules.take(self.ordinal, item, &mut self.warnings);
         match made {
             Ok(candidate) => self.candidates.push(candidate),
             Err(reject) => self.rejects.push(reject),
@@ -138,17 +131,7 @@ impl Reader<'_> {
                     return Err(ParseError::JsonTruncated);
                 }
                 Err(error) => {
-                    let code =
-                        if matches!(error, JsonError::Surrogate { .. }) { "json.surrogate" } else { "json.syntax" };
-                    let reason = format!("line {}: {error}", number + 1);
-                    let excerpt = excerpt_of(line).to_owned();
-                    self.rejects.push(Reject {
-                        ordinal: self.ordinal,
-                        key: None,
-                        code: code.to_owned(),
-                        reason,
-                        excerpt,
-                    });
+                    self.rejects.push(broken_line(self.ordinal, number as u64 + 1, &error, line));
                     self.ordinal = self.ordinal.saturating_add(1);
                 }
             }

@@ -21,6 +21,7 @@ mod json_feed;
 mod json_items;
 mod json_query;
 mod limits;
+mod lines;
 mod model;
 mod opml;
 mod schedule;
@@ -41,6 +42,7 @@ pub use item::{DateForm, DateFormError, ItemKey, ItemRules};
 pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;
+pub use lines::{LineForm, LinePage, LineReader};
 pub use model::{
     Dated, Document, Enclosure, FeedMeta, Format, Generator, Image, Item, Link, Person, RejectedItem, Tag, Text,
     TextKind,

@@ -81,8 +81,18 @@ impl ItemRules {
         }
     }
 
+    /// The same of any value: one that is no object is an item only where its key is the value itself.
+    pub(crate) fn take(&self, ordinal: u32, item: Json, warnings: &mut Warnings) -> Result<Candidate, Reject> {
+        if matches!(item, Json::Object(_)) || self.takes_scalars() {
+            return self.candidate(ordinal, item, warnings);
+        }
+        let excerpt = excerpt_of(&item.to_canonical()).to_owned();
+        let (code, reason) = ("json.not_an_object".to_owned(), "the item is no JSON object".to_owned());
+        Err(Reject { ordinal, key: None, code, reason, excerpt })
+    }
+
     /// Whether an item may be something else than an object: one of its places is the item itself.
-    pub(crate) fn takes_scalars(&self) -> bool {
+    fn takes_scalars(&self) -> bool {
         matches!(&self.key, ItemKey::Places(places) if places.iter().any(JsonQuery::is_root))
     }
 
