@@ -57,6 +57,15 @@ Examples:
   feedspine add https://example.org/feed.xml
   feedspine add https://example.org --first --tag news/world";
 
+const AFTER_INGEST_HELP: &str = "\
+Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines
+again change nothing.
+
+Examples:
+  feedspine add push:orders --option key=number
+  feedspine ingest orders < orders.jsonl
+  tail -f events.jsonl | feedspine ingest events";
+
 const AFTER_LIST_HELP: &str = "\
 Conditions are FIELD SIGN VALUE, or FIELD alone: it is there. All must hold.
   fields  id, namespace, key, key_rule, layer, version, published, updated, first_seen, recorded_at,
@@ -130,6 +139,9 @@ pub(crate) enum Command {
     Diagnose(Diagnose),
     /// Fetch feeds and store what they hold
     Collect(Collect),
+    /// Store lines of JSON, each an item of a feed that was added as push:NAME
+    #[command(after_help = AFTER_INGEST_HELP)]
+    Ingest(Ingest),
     /// Tell how things stand: the store, and each feed's last fetch
     Status,
     /// List records
@@ -177,8 +189,8 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The feed's URL, that of its site, or the path of a file
-    #[arg(value_name = "URL|FILE")]
+    /// The feed's URL, that of its site, the path of a file, or push:NAME for what is handed over by `ingest`
+    #[arg(value_name = "URL|FILE|push:NAME")]
     pub(crate) address: String,
     /// What to call it; else it is called after its host or file
     #[arg(long)]
@@ -201,7 +213,7 @@ pub(crate) struct Add {
     /// Take the address as it stands: nobody is asked whether there is a feed
     #[arg(long, conflicts_with_all = ["first", "pick"])]
     pub(crate) as_is: bool,
-    /// How it is read: feed, json or csv; else as a feed
+    /// How it is read: feed, json, csv or push; else as a feed, or as the address says
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter, such as key=id; one that is given several times is a list
@@ -260,6 +272,14 @@ pub(crate) struct Collect {
     /// Allow all of them to be at private addresses, for this once
     #[arg(long)]
     pub(crate) allow_private: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// The feed
+    pub(crate) feed: FeedName,
+    /// The lines; else stdin
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! [`Address`]: where a feed is: an HTTP URL or a file.
+//! [`Address`]: where a feed is: an HTTP URL, a file, a command, or a name under which it is pushed to us.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl AddressError {
     /// The next step.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Scheme { .. } => "give an http or https URL, a file URL or a path",
+            Self::Scheme { .. } => "give an http or https URL, a file URL or a path, command:PROGRAM or push:NAME",
             Self::Malformed { .. } => "give a URL such as https://example.org/feed.xml, or the path of a file",
             Self::Credentials { .. } => "leave it out: feeds behind a password are not supported",
         }
@@ -51,6 +51,10 @@ pub enum Address {
     Http(Url),
     /// A file; the path is absolute.
     File(PathBuf),
+    /// What a program prints: its command line.
+    Command(String),
+    /// Nothing is fetched: its items are handed to us. A name for it.
+    Push(String),
 }
 
 impl Address {
@@ -64,6 +68,18 @@ impl Address {
             |reason: &str| AddressError::Malformed { address: without_login(text), reason: reason.to_owned() };
         if text.is_empty() {
             return Err(malformed("it is empty"));
+        }
+        if let Some(line) = text.strip_prefix("command:").map(str::trim) {
+            let fits = !line.is_empty() && !line.chars().any(char::is_control);
+            return if fits { Ok(Self::Command(line.to_owned())) } else { Err(malformed("it is no command line")) };
+        }
+        if let Some(name) = text.strip_prefix("push:") {
+            let fits = clean_name(name).as_deref() == Some(name);
+            return if fits {
+                Ok(Self::Push(name.to_owned()))
+            } else {
+                Err(malformed("what is pushed has no such name"))
+            };
         }
         match Url::parse(text) {
             Ok(url) => Self::from_url(url),
@@ -99,6 +115,11 @@ impl Address {
                 host.strip_prefix("www.").unwrap_or(host).to_owned()
             }
             Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Command(line) => {
+                let program = line.split_whitespace().next().unwrap_or_default();
+                program.rsplit('/').next().unwrap_or_default().trim_matches(['"', '\'']).to_owned()
+            }
+            Self::Push(name) => name.clone(),
         };
         clean_name(&name).unwrap_or_else(|| "feed".to_owned())
     }
@@ -123,12 +144,14 @@ pub(crate) fn without_login(text: &str) -> String {
     hidden.unwrap_or_else(|| text.to_owned())
 }
 
-/// As it is stored: the URL, or the absolute path.
+/// As it is stored: the URL, the absolute path, `command:` and the command line, `push:` and the name.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(url) => f.write_str(url.as_str()),
             Self::File(path) => fmt::Display::fmt(&path.display(), f),
+            Self::Command(line) => write!(f, "command:{line}"),
+            Self::Push(name) => write!(f, "push:{name}"),
         }
     }
 }
@@ -159,6 +182,8 @@ mod tests {
             ("/tmp/feed.xml", "/tmp/feed.xml"),
             ("./feeds/a.xml", "/base/feeds/a.xml"),
             ("http://0x7f.1/", "http://127.0.0.1/"),
+            ("command: tap-rates --config 'a b.json' ", "command:tap-rates --config 'a b.json'"),
+            ("push:orders", "push:orders"),
         ] {
             let address = parse(text).unwrap();
             assert_eq!(address.to_string(), stored, "{text}");
@@ -172,7 +197,9 @@ mod tests {
         assert!(matches!(parse("gopher:x"), Err(AddressError::Scheme { .. })));
         assert!(matches!(parse("http://"), Err(AddressError::Malformed { .. })));
         assert!(matches!(parse("http://exa mple/"), Err(AddressError::Malformed { .. })));
-        assert!(matches!(parse(" "), Err(AddressError::Malformed { .. })));
+        for text in [" ", "command:", "command: \t", "command:a\nb", "push:", "push:a b", "push:-a"] {
+            assert!(matches!(parse(text), Err(AddressError::Malformed { .. })), "{text:?}");
+        }
         for text in ["https://me:secret@example.org/", "https://me:secret@exa mple/", "ftp://me:secret@example.org/"] {
             let refused = parse(text).unwrap_err();
             assert!(!refused.to_string().contains("secret"), "{refused}");
@@ -186,6 +213,8 @@ mod tests {
             ("http://127.0.0.1:8000/x", "127.0.0.1"),
             ("/tmp/my feed.atom.xml", "my-feed.atom"),
             ("/", "feed"),
+            ("command:'/opt/taps/tap-rates' --all", "tap-rates"),
+            ("push:orders", "orders"),
         ] {
             assert_eq!(parse(text).unwrap().suggested_name(), name, "{text}");
         }

@@ -47,7 +47,12 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
                 printer.note(Line::of(Style::Faint, how_found(chosen)));
             }
             if added.outcome == AddOutcome::Added {
-                let next = context.same_store(&format!("feedspine collect {}", added.feed.name));
+                let name = &added.feed.name;
+                let next = match added.feed.address.parse() {
+                    Ok(Address::Push(_)) => format!("feedspine ingest {name} < lines.jsonl"),
+                    _ => format!("feedspine collect {name}"),
+                };
+                let next = context.same_store(&next);
                 printer.note(Line::of(Style::Faint, format!("next: {next}")));
             }
             Ok(Ending::Done)

@@ -7,6 +7,7 @@ mod db;
 mod diagnose;
 mod feeds;
 mod history;
+mod ingest;
 mod opml;
 mod records;
 mod rejects;
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Add(add) => add::run(add, context).await,
         Command::Diagnose(diagnose) => diagnose::run(diagnose, context).await,
         Command::Collect(collect) => collect::run(collect, context).await,
+        Command::Ingest(ingest) => ingest::run(ingest, context).await,
         Command::Status => status::run(context).await,
         Command::List(list) => records::list(list, context).await,
         Command::Show(show) => records::show(show, context).await,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Ran, User, list, text};
+use crate::support::{Ran, User, list, number, text};
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is two folders below the top")
@@ -39,6 +39,8 @@ fn every_command_of_the_guide_does_what_it_says() {
     let prices = user.ask(&["list", "--where", "namespace=prices", "--order", "key"]);
     assert_eq!(text(&prices, "items.0.key"), r#"["ACME","23.11.2026"]"#);
     assert_eq!(text(&prices, "items.0.published"), "2026-11-23T00:00:00Z");
+    let orders = user.ask(&["list", "--where", "namespace=orders", "--order", "key"]);
+    assert_eq!((text(&orders, "items.0.key"), number(&orders, "items.0.version")), ("B-101", 2));
     let shown = user.run(&["feed", "show", "releases"]);
     assert!(shown.stdout.contains("json  dates=epoch_s  items=data.releases  key=tag"), "{shown:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use feedspine_core::{ContentHash, Feed, Json};
 
 use super::Adapter;
-use crate::OpError;
+use crate::{Address, OpError};
 
 /// An adapter by its name, and its options by theirs. The default is `feed` without options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +40,15 @@ impl AdapterChoice {
             choice.options.insert(name, list);
         }
         Ok(choice)
+    }
+
+    /// The same, where nothing was chosen by what the address says.
+    pub(crate) fn at(self, address: &Address) -> Self {
+        let said = match address {
+            Address::Push(_) => Some(Adapter::PUSH),
+            Address::Http(_) | Address::File(_) | Address::Command(_) => None,
+        };
+        Self { name: self.name.or(said.map(str::to_owned)), ..self }
     }
 
     /// What a feed's settings hold.

@@ -10,6 +10,7 @@ mod choice;
 mod identity;
 mod json;
 mod options;
+mod push;
 mod secrets;
 mod table;
 
@@ -20,6 +21,7 @@ use tokio::sync::SemaphorePermit;
 
 pub use choice::AdapterChoice;
 pub(crate) use identity::Identity;
+pub(crate) use push::{Push, not_fetched};
 
 use crate::collect::cursor::Memory;
 use crate::fetch::{FetchFailure, Reach};
@@ -38,12 +40,16 @@ pub(crate) enum Adapter {
     Json(Box<JsonApi>),
     /// Rows of a table.
     Csv(Box<Table>),
+    /// Lines that are handed to us.
+    Push(Box<Push>),
 }
 
 impl Adapter {
     /// The adapter of feeds for which none was chosen.
     pub(crate) const FEED: &str = "feed";
-    const NAMES: [&str; 3] = [Self::FEED, "json", "csv"];
+    const NAMES: [&str; 4] = [Self::FEED, "json", "csv", Self::PUSH];
+    /// Never collected.
+    pub(crate) const PUSH: &str = "push";
 
     /// That of a feed.
     ///
@@ -64,6 +70,7 @@ impl Adapter {
         let adapter = match known {
             "csv" => Self::Csv(Box::new(Table::read(&mut options, namespace)?)),
             "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
+            Self::PUSH => Self::Push(Box::new(Push::read(&mut options, namespace)?)),
             _ => {
                 let identity = Identity::read(&mut options, Naming::Paths)?;
                 identity.places()?;
@@ -82,8 +89,29 @@ impl Adapter {
         match self {
             Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
             Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
-            Self::Feed(_) => Err(OpError::failed("adapter.unknown", "a feed's document does not come in pages")),
+            Self::Feed(_) | Self::Push(_) => {
+                Err(OpError::failed("adapter.unknown", format!("{} does not come in pages", ground.address)))
+            }
         }
+    }
+
+    /// Whether an adapter reads what is at such an address.
+    ///
+    /// # Errors
+    /// `Usage`: it does not.
+    pub(crate) fn suits(&self, address: &Address) -> Result<(), OpError> {
+        let suits = match (self, address) {
+            (Self::Push(_), address) => matches!(address, Address::Push(_)),
+            (_, address) => matches!(address, Address::Http(_) | Address::File(_)),
+        };
+        if suits {
+            return Ok(());
+        }
+        let hint = match (self, address) {
+            (Self::Push(_), _) => "an address for it is push:NAME",
+            _ => "leave out --adapter: the address says how it is read",
+        };
+        Err(OpError::usage("adapter.address", format!("this adapter does not read {address}")).with_hint(hint))
     }
 
     /// What the operator says of its items' identity.
@@ -92,6 +120,7 @@ impl Adapter {
             Self::Feed(identity) => identity,
             Self::Json(api) => &api.identity,
             Self::Csv(table) => &table.identity,
+            Self::Push(push) => &push.identity,
         }
     }
 
@@ -158,6 +187,12 @@ pub(crate) trait Pages<'a>: Send {
     ///
     /// An error ends the fetch as failed: pages before it stay stored, and the cursor stays where it was.
     async fn next(&mut self) -> Result<Told<'a>, FetchFailure>;
+
+    /// Does what may be done only once the last page is stored; what is to be told of it. An error makes the fetch a
+    /// failed one, of which everything is stored.
+    async fn settle(&mut self) -> Result<Vec<Warning>, OpError> {
+        Ok(Vec::new())
+    }
 }
 
 /// What a source told.

@@ -125,6 +125,7 @@ impl<'a> TablePages<'a> {
                 let found = self.fetch(&Address::Http(url)).await;
                 found.map_err(|failure| FetchFailure { error: self.asked.secrets.hide(failure.error), ..failure })
             }
+            other => Err(OpError::usage("adapter.address", format!("{other} is no table")).into()),
         }
     }
 

@@ -11,7 +11,7 @@ fn read(name: &str, options: &[&str]) -> Result<Adapter, OpError> {
 fn what_is_not_known_is_named_with_what_is_near_to_it() {
     for (name, options, message, hint) in [
         ("jsn", &[] as &[&str], "no adapter \"jsn\"", "did you mean json?"),
-        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv"),
+        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv, push"),
         ("json", &["itemz=$.a"], "no option itemz", "did you mean items?"),
         ("feed", &["items=$.a"], "the adapter feed has no option items", "key, fold_case"),
         ("json", &["items=$.a["], "the option items is not a JSONPath", "data.items"),

@@ -13,9 +13,11 @@ use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::adapters::not_fetched;
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::{Address, Engine, OpError};
 use agenda::{Agenda, Next};
+pub(crate) use one::{Pushed, push};
 
 impl Engine {
     /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in
@@ -24,7 +26,7 @@ impl Engine {
     /// `tell` hears of each feed as it begins and ends.
     ///
     /// # Errors
-    /// `NotFound`: a feed that was named does not exist. `Usage`: it is paused. What the control plane's store says.
+    /// `NotFound`: a feed that was named does not exist. `Usage`: it is paused, or pushed. What the control plane's store says.
     pub async fn collect(
         &self,
         request: &Collect,
@@ -44,7 +46,8 @@ impl Engine {
     async fn chosen(&self, which: &Which) -> Result<Vec<Feed>, OpError> {
         let Which::Named(names) = which else {
             let mut feeds = self.state().feeds().await?;
-            feeds.retain(|feed| feed.status == FeedStatus::Active);
+            // Nobody is asked for what is pushed.
+            feeds.retain(|feed| feed.status == FeedStatus::Active && !is_pushed(feed));
             return Ok(feeds);
         };
         let mut chosen = Vec::with_capacity(names.len());
@@ -54,6 +57,9 @@ impl Engine {
             if feed.status == FeedStatus::Paused {
                 return Err(OpError::usage("feed.paused", format!("the feed {name} is paused"))
                     .with_hint(format!("`feedspine feed resume {name}` lets it be collected")));
+            }
+            if is_pushed(&feed) {
+                return Err(not_fetched(&feed));
             }
             if known.insert(feed.id) {
                 chosen.push(feed);
@@ -166,6 +172,11 @@ fn host_of(address: &str) -> Option<String> {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Whether nobody is asked for its items.
+fn is_pushed(feed: &Feed) -> bool {
+    matches!(feed.address.parse(), Ok(Address::Push(_)))
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

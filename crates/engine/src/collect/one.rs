@@ -1,6 +1,7 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
 mod paged;
+mod pushed;
 
 use feedspine_core::{
     Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
@@ -16,6 +17,8 @@ use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
 use crate::{Address, Engine, OpError};
 
+pub(crate) use pushed::{Pushed, push};
+
 /// Collects one feed and reports what came of it. It may have been chosen long ago.
 pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedReport {
     let started = Instant::now();
@@ -24,18 +27,28 @@ pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedR
         Ok((_, None)) => return not_asked(&chosen),
         Err(error) => return failed_report(&chosen, error),
     };
+    written_down(&engine, &feed, started, async |journey| journey.run(reach, cursor).await).await
+}
+
+/// One fetch from its intent to its detail, which are written down whatever comes of it.
+async fn written_down(
+    engine: &Engine,
+    feed: &Feed,
+    started: Instant,
+    run: impl AsyncFnOnce(&mut Journey<'_>) -> Result<Arrived, OpError>,
+) -> FeedReport {
     let fetch = engine.new_fetch_id();
     let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
     if let Err(error) = engine.state().begin_fetch(&intent).await {
-        return failed_report(&feed, error.into());
+        return failed_report(feed, error.into());
     }
     let figures = Figures::default();
-    let mut journey = Journey { engine: &engine, feed: &feed, fetch, hash_rule: HashRule::whole(), figures };
-    let ended = journey.run(reach, cursor).await;
+    let mut journey = Journey { engine, feed, fetch, hash_rule: HashRule::whole(), figures };
+    let ended = run(&mut journey).await;
     let figures = journey.figures;
     let mut report = match ended {
-        Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(&feed) },
-        Err(error) => failed_report(&feed, error),
+        Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
+        Err(error) => failed_report(feed, error),
     };
     report.fetch = Some(fetch);
     report.counts = figures.counts;
@@ -101,7 +114,7 @@ impl Journey<'_> {
         self.hash_rule = adapter.identity().hash_rule.clone();
         match &adapter {
             Adapter::Feed(identity) => self.run_document(reach, cursor, identity).await,
-            Adapter::Json(_) | Adapter::Csv(_) => self.run_pages(reach, cursor, &adapter).await,
+            Adapter::Json(_) | Adapter::Csv(_) | Adapter::Push(_) => self.run_pages(reach, cursor, &adapter).await,
         }
     }
 

@@ -142,7 +142,7 @@ impl Fetcher {
     pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
         match address {
             Address::Http(url) => self.guard.check_url(reach, url).map_err(|refusal| classify::refused(url, &refusal)),
-            Address::File(_) => Ok(()),
+            Address::File(_) | Address::Command(_) | Address::Push(_) => Ok(()),
         }
     }
 
@@ -156,6 +156,10 @@ impl Fetcher {
         match request.address {
             Address::Http(url) => self.fetch_http(url.clone(), request).await,
             Address::File(path) => file::read(path, self.limits.body_bytes).await,
+            address @ (Address::Command(_) | Address::Push(_)) => {
+                let error = OpError::usage("address.not_fetched", format!("{address} is no document that is fetched"));
+                Err(error.with_hint("give a URL, or the path of a file").into())
+            }
         }
     }
 }

@@ -87,6 +87,7 @@ impl Engine {
     /// that is not known, a path that leads to no regular file. `NotFound`: nothing is at the path.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address).await?;
+        let request = AddFeed { adapter: request.adapter.at(&address), ..request };
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
         let held = feeds.iter().find(|feed| feed.status != FeedStatus::Removed && feed.address == stored);
@@ -102,6 +103,7 @@ impl Engine {
             None => default_namespace(&name, &feeds)?,
         };
         let adapter = Adapter::read(&request.adapter, &namespace)?;
+        adapter.suits(&address)?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);

@@ -7,6 +7,7 @@
 //! | [`discover`](crate::Engine::discover) | [`Discover`] | [`Discovery`] |
 //! | [`diagnose`](crate::Engine::diagnose) | [`Diagnose`] | [`Diagnosis`] |
 //! | [`collect`](crate::Engine::collect) | [`Collect`] | [`CollectReport`] |
+//! | [`ingest_lines`](crate::Engine::ingest_lines) | a name, pieces of lines | [`LinesIngested`] |
 //! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
 //! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
 //! | [`retag`](crate::Engine::retag), [`feeds_tagged`](crate::Engine::feeds_tagged) | tags | the feed, a page of feeds |
@@ -37,6 +38,7 @@ mod diagnose;
 mod discover;
 mod error;
 mod feeds;
+mod ingest;
 mod json;
 mod lookup;
 mod opml;
@@ -56,6 +58,7 @@ pub use diagnose::{Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, Read
 pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, SiteAdded};
 pub use error::{Ending, OpError, OpErrorKind};
 pub use feeds::{FeedView, LedgerFigures};
+pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};

@@ -11,6 +11,7 @@ mod lists;
 mod origin;
 mod polls;
 mod proxy;
+mod pushing;
 mod rejects;
 mod support;
 mod tables;

@@ -85,6 +85,7 @@ impl<'a> JsonPages<'a> {
                     OpError::usage("adapter.option", message).with_hint("leave out the options of pages and since")
                 );
             }
+            other => return Err(OpError::usage("adapter.address", format!("{other} is no JSON document"))),
         };
         Ok(Self {
             api,

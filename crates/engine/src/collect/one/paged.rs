@@ -45,7 +45,10 @@ impl Journey<'_> {
                     };
                 }
                 Told::Page(page) => {
-                    if let Some(arrived) = self.commit_page(&basis, covers, &mut parts, page).await? {
+                    if let Some(mut arrived) = self.commit_page(&basis, covers, &mut parts, page).await? {
+                        if arrived.outcome == FetchStatus::Captured {
+                            arrived.warnings.extend(pages.settle().await?.iter().map(told_warning));
+                        }
                         return Ok(arrived);
                     }
                 }

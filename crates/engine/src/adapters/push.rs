@@ -1,0 +1,29 @@
+//! Push: lines that are handed to us instead of being fetched.
+
+use feedspine_core::{Feed, Namespace};
+use feedspine_parse::ItemRules;
+
+use super::identity::{Identity, Naming};
+use super::options::Options;
+use crate::OpError;
+
+/// The options of this adapter.
+#[derive(Debug)]
+pub(crate) struct Push {
+    pub(crate) identity: Identity,
+    pub(crate) rules: ItemRules,
+}
+
+impl Push {
+    pub(super) fn read(options: &mut Options, namespace: &Namespace) -> Result<Self, OpError> {
+        let identity = Identity::read(options, Naming::Paths)?;
+        let rules = identity.item_rules(namespace, options)?;
+        Ok(Self { identity, rules })
+    }
+}
+
+/// Why nothing is collected of such a feed.
+pub(crate) fn not_fetched(feed: &Feed) -> OpError {
+    OpError::usage("feed.pushed", format!("the feed {} is not collected: its items are pushed", feed.name))
+        .with_hint(format!("`feedspine ingest {} < lines.jsonl` takes them", feed.name))
+}
