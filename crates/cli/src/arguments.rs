@@ -213,7 +213,7 @@ pub(crate) struct Add {
     /// Take the address as it stands: nobody is asked whether there is a feed
     #[arg(long, conflicts_with_all = ["first", "pick"])]
     pub(crate) as_is: bool,
-    /// How it is read: feed, json, csv or push; else as a feed, or as the address says
+    /// How it is read: feed, json, csv, files or push; else as a feed, or as the address says
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter, such as key=id; one that is given several times is a list

@@ -1,5 +1,6 @@
 //! [`Address`]: where a feed is: an HTTP URL, a file, a command, or a name under which it is pushed to us.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -114,7 +115,12 @@ impl Address {
                 let host = url.host_str().unwrap_or_default();
                 host.strip_prefix("www.").unwrap_or(host).to_owned()
             }
-            Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::File(path) => {
+                // A pattern is called after the folder that it is looked for in.
+                let is_plain = |path: &&Path| !path.file_name().is_some_and(is_wild);
+                let named = path.ancestors().find(is_plain).unwrap_or(path);
+                named.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+            }
             Self::Command(line) => {
                 let program = line.split_whitespace().next().unwrap_or_default();
                 program.rsplit('/').next().unwrap_or_default().trim_matches(['"', '\'']).to_owned()
@@ -123,6 +129,11 @@ impl Address {
         };
         clean_name(&name).unwrap_or_else(|| "feed".to_owned())
     }
+}
+
+/// Whether a name of a path is a pattern.
+fn is_wild(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(['*', '?', '['])
 }
 
 /// A text as a feed's name: without white space and control characters, at most 100 bytes of it; `None` when nothing is
@@ -213,6 +224,8 @@ mod tests {
             ("http://127.0.0.1:8000/x", "127.0.0.1"),
             ("/tmp/my feed.atom.xml", "my-feed.atom"),
             ("/", "feed"),
+            ("/in/box/*.json", "box"),
+            ("/in/*/[ab].json", "in"),
             ("command:'/opt/taps/tap-rates' --all", "tap-rates"),
             ("push:orders", "orders"),
         ] {

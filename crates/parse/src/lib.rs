@@ -22,6 +22,7 @@ mod json_items;
 mod json_query;
 mod limits;
 mod lines;
+mod media;
 mod model;
 mod opml;
 mod schedule;
@@ -38,11 +39,12 @@ pub use error::ParseError;
 pub use extension::Element;
 pub use html::plain_text;
 pub use identity::{Identified, choose_rule, identify, rekey};
-pub use item::{DateForm, DateFormError, ItemKey, ItemRules};
+pub use item::{DateForm, DateFormError, ItemKey, ItemRules, read_item};
 pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;
 pub use lines::{LineForm, LinePage, LineReader};
+pub use media::{as_text, media_type};
 pub use model::{
     Dated, Document, Enclosure, FeedMeta, Format, Generator, Image, Item, Link, Person, RejectedItem, Tag, Text,
     TextKind,

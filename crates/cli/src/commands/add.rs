@@ -14,6 +14,7 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
     let here = std::env::current_dir().unwrap_or_default();
     // What is no address, or no file, begins no store.
     if let Address::File(path) = Address::parse(&arguments.address, &here)?
+        && arguments.adapter.as_deref() != Some("files")
         && !path.exists()
     {
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))

@@ -27,7 +27,7 @@ fn every_command_of_the_guide_does_what_it_says() {
         user.settle(&mut shell);
         let binary = Path::new(env!("CARGO_BIN_EXE_feedspine")).parent().unwrap();
         let path = std::env::join_paths([binary, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
-        let line = if *line == "feedspine collect" { "feedspine collect releases log prices" } else { line };
+        let line = if *line == "feedspine collect" { "feedspine collect releases log prices samples" } else { line };
         let ran = Ran::of(&shell.args(["-c", line]).env("PATH", path).current_dir(top()).output().unwrap());
         assert_eq!(ran.code, 0, "{line}: {ran:?}");
     }
@@ -39,6 +39,9 @@ fn every_command_of_the_guide_does_what_it_says() {
     let prices = user.ask(&["list", "--where", "namespace=prices", "--order", "key"]);
     assert_eq!(text(&prices, "items.0.key"), r#"["ACME","23.11.2026"]"#);
     assert_eq!(text(&prices, "items.0.published"), "2026-11-23T00:00:00Z");
+    let samples = user.ask(&["list", "--where", "namespace=samples", "--order", "key"]);
+    assert_eq!((text(&samples, "items.0.key"), text(&samples, "items.1.key")), ("prices.csv", "releases.json"));
+    assert!(text(&samples, "items.0.content.text").starts_with("symbol;day;close"), "{samples}");
     let orders = user.ask(&["list", "--where", "namespace=orders", "--order", "key"]);
     assert_eq!((text(&orders, "items.0.key"), number(&orders, "items.0.version")), ("B-101", 2));
     let shown = user.run(&["feed", "show", "releases"]);

@@ -39,13 +39,20 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn read(options: &mut Options, naming: Naming) -> Result<Self, OpError> {
+        Self::read_with(options, naming, Vec::new())
+    }
+
+    /// The same, with places that make no version whatever is said.
+    pub(crate) fn read_with(options: &mut Options, naming: Naming, always: Vec<JsonPath>) -> Result<Self, OpError> {
         let volatile = options.texts("volatile")?;
         let paths = volatile.iter().map(|text| match naming {
             Naming::Columns => Ok(JsonPath::of([text])),
             Naming::Paths => JsonPath::parse(text)
                 .map_err(|_| options.wrong("volatile", "is names with dots between, such as stats.views")),
         });
-        let hash_rule = HashRule::without(paths.collect::<Result<_, _>>()?);
+        let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+        paths.extend(always);
+        let hash_rule = HashRule::without(paths);
         Ok(Self { naming, key: options.texts("key")?, fold_case: options.flag("fold_case")?, hash_rule })
     }
 

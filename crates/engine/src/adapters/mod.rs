@@ -7,6 +7,7 @@
 
 mod asking;
 mod choice;
+mod files;
 mod identity;
 mod json;
 mod options;
@@ -26,6 +27,8 @@ pub(crate) use push::{Push, not_fetched};
 use crate::collect::cursor::Memory;
 use crate::fetch::{FetchFailure, Reach};
 use crate::{Address, Engine, OpError};
+pub(crate) use files::check_folder;
+use files::{FilePages, Files};
 use identity::Naming;
 use json::{JsonApi, JsonPages};
 use options::{Options, nearest};
@@ -40,6 +43,8 @@ pub(crate) enum Adapter {
     Json(Box<JsonApi>),
     /// Rows of a table.
     Csv(Box<Table>),
+    /// Files of a folder.
+    Files(Box<Files>),
     /// Lines that are handed to us.
     Push(Box<Push>),
 }
@@ -47,7 +52,9 @@ pub(crate) enum Adapter {
 impl Adapter {
     /// The adapter of feeds for which none was chosen.
     pub(crate) const FEED: &str = "feed";
-    const NAMES: [&str; 4] = [Self::FEED, "json", "csv", Self::PUSH];
+    const NAMES: [&str; 5] = [Self::FEED, "json", "csv", Self::FILES, Self::PUSH];
+    /// That of folders.
+    pub(crate) const FILES: &str = "files";
     /// Never collected.
     pub(crate) const PUSH: &str = "push";
 
@@ -70,6 +77,7 @@ impl Adapter {
         let adapter = match known {
             "csv" => Self::Csv(Box::new(Table::read(&mut options, namespace)?)),
             "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
+            Self::FILES => Self::Files(Box::new(Files::read(&mut options, namespace)?)),
             Self::PUSH => Self::Push(Box::new(Push::read(&mut options, namespace)?)),
             _ => {
                 let identity = Identity::read(&mut options, Naming::Paths)?;
@@ -89,6 +97,7 @@ impl Adapter {
         match self {
             Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
             Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
+            Self::Files(files) => Ok(Box::new(FilePages::begin(files, ground)?)),
             Self::Feed(_) | Self::Push(_) => {
                 Err(OpError::failed("adapter.unknown", format!("{} does not come in pages", ground.address)))
             }
@@ -102,6 +111,7 @@ impl Adapter {
     pub(crate) fn suits(&self, address: &Address) -> Result<(), OpError> {
         let suits = match (self, address) {
             (Self::Push(_), address) => matches!(address, Address::Push(_)),
+            (Self::Files(_), address) => matches!(address, Address::File(_)),
             (_, address) => matches!(address, Address::Http(_) | Address::File(_)),
         };
         if suits {
@@ -109,6 +119,7 @@ impl Adapter {
         }
         let hint = match (self, address) {
             (Self::Push(_), _) => "an address for it is push:NAME",
+            (Self::Files(_), _) => "give a folder, or a pattern such as 'inbox/*.json'",
             _ => "leave out --adapter: the address says how it is read",
         };
         Err(OpError::usage("adapter.address", format!("this adapter does not read {address}")).with_hint(hint))
@@ -120,6 +131,7 @@ impl Adapter {
             Self::Feed(identity) => identity,
             Self::Json(api) => &api.identity,
             Self::Csv(table) => &table.identity,
+            Self::Files(files) => &files.identity,
             Self::Push(push) => &push.identity,
         }
     }
@@ -180,7 +192,7 @@ impl Covers {
 /// A source under way: one page after the other, each read when it is asked for, so that one is in memory at a time.
 #[async_trait]
 pub(crate) trait Pages<'a>: Send {
-    /// What the fetch says of other items.
+    /// What the fetch says of other items; asked once the first page is there.
     fn covers(&self) -> Covers;
 
     /// The next page. Never asked again after the last one, or after an error.

@@ -41,39 +41,43 @@ impl Table {
     pub(super) fn read(options: &mut Options, namespace: &Namespace) -> Result<Self, OpError> {
         let identity = Identity::read(options, Naming::Columns)?;
         let rules = identity.item_rules(namespace, options)?;
-        let delimiter =
-            options.read("delimiter", "is tab or one character of ASCII", |text| match text.as_bytes() {
-                b"tab" => Some(b'\t'),
-                [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
-                _ => None,
-            })?;
-        let columns = options.texts("column")?;
-        let header = if columns.is_empty() { Header::FirstRow } else { Header::Given(columns) };
-        let form = TableForm { delimiter, header, encoding: options.text("encoding")? };
+        let form = table_form(options)?;
         let (asking, covers) = (Asking::read(options)?, options.coverage()?);
         Ok(Self { identity, rules, form, asking, covers })
     }
+}
 
-    /// Reads a table's beginning, and sees that it has what keys are made of.
-    fn begin(&self, bytes: Bytes) -> Result<Reader, TableError> {
-        let reader = TableReader::begin(bytes, &self.form)?;
-        if let ItemKey::Places(places) = &self.rules.key {
-            let has = |name: &str| {
-                let made = self.rules.members.iter().any(|(made, _)| made == name);
-                made || reader.columns().iter().any(|column| column == name)
-            };
-            if let Some(missing) = places.iter().map(ToString::to_string).find(|name| !has(name)) {
-                let found = format!("there is no column {missing:?}, only {}", reader.columns().join(", "));
-                return Err(TableError::Header { line: 1, found });
-            }
+/// Reads the options of how a table is written.
+pub(super) fn table_form(options: &mut Options) -> Result<TableForm, OpError> {
+    let delimiter = options.read("delimiter", "is tab or one character of ASCII", |text| match text.as_bytes() {
+        b"tab" => Some(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
+        _ => None,
+    })?;
+    let columns = options.texts("column")?;
+    let header = if columns.is_empty() { Header::FirstRow } else { Header::Given(columns) };
+    Ok(TableForm { delimiter, header, encoding: options.text("encoding")? })
+}
+
+/// Reads a table's beginning, and sees that it has what keys are made of.
+pub(super) fn open_table(form: &TableForm, rules: &ItemRules, bytes: Bytes) -> Result<Reader, TableError> {
+    let reader = TableReader::begin(bytes, form)?;
+    if let ItemKey::Places(places) = &rules.key {
+        let has = |name: &str| {
+            let made = rules.members.iter().any(|(made, _)| made == name);
+            made || reader.columns().iter().any(|column| column == name)
+        };
+        if let Some(missing) = places.iter().map(ToString::to_string).find(|name| !has(name)) {
+            let found = format!("there is no column {missing:?}, only {}", reader.columns().join(", "));
+            return Err(TableError::Header { line: 1, found });
         }
-        Ok(reader)
     }
+    Ok(reader)
 }
 
 /// Whoever waits for a page lends what it reads from.
-type Bytes = Box<dyn Read + Send + Sync>;
-type Reader = TableReader<Bytes>;
+pub(super) type Bytes = Box<dyn Read + Send + Sync>;
+pub(super) type Reader = TableReader<Bytes>;
 
 /// One fetch under way.
 pub(super) struct TablePages<'a> {
@@ -202,7 +206,7 @@ impl<'a> Pages<'a> for TablePages<'a> {
                 Err(same) => return Ok(same),
                 Ok(Found { bytes, memory, cost, warning }) => {
                     self.warning = warning;
-                    let begun = self.table.begin(bytes);
+                    let begun = open_table(&self.table.form, &self.table.rules, bytes);
                     let failed = |error| unreadable(&self.ground.address.to_string(), error);
                     let Cost { http_status, wire_bytes, .. } = cost;
                     let reader =
@@ -214,13 +218,13 @@ impl<'a> Pages<'a> for TablePages<'a> {
         };
         let room = self.ground.engine.room_for(PAGE.1 as u64).await;
         let read = self.rows(reader).await;
-        let (page, reader) = read.map_err(|error| FetchFailure {
+        let (page, mut reader) = read.map_err(|error| FetchFailure {
             error,
             http_status: cost.http_status,
             wire_bytes: std::mem::take(&mut cost.wire_bytes),
         })?;
         let then = if page.last {
-            let warnings = self.warning.take().into_iter().chain(reader.into_warnings()).collect();
+            let warnings = self.warning.take().into_iter().chain(reader.take_warnings()).collect();
             Then::End(Box::new(End { complete: true, memory, warnings }))
         } else {
             self.stage = Stage::Rows(Box::new((reader, memory)));

@@ -11,7 +11,7 @@ fn read(name: &str, options: &[&str]) -> Result<Adapter, OpError> {
 fn what_is_not_known_is_named_with_what_is_near_to_it() {
     for (name, options, message, hint) in [
         ("jsn", &[] as &[&str], "no adapter \"jsn\"", "did you mean json?"),
-        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv, push"),
+        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv, files, push"),
         ("json", &["itemz=$.a"], "no option itemz", "did you mean items?"),
         ("feed", &["items=$.a"], "the adapter feed has no option items", "key, fold_case"),
         ("json", &["items=$.a["], "the option items is not a JSONPath", "data.items"),
@@ -22,6 +22,11 @@ fn what_is_not_known_is_named_with_what_is_near_to_it() {
         ("json", &["header=Authorization: Bearer abc"], "looks like a secret", "{env:NAME}"),
         ("csv", &["delimiter=ab"], "delimiter is tab or one character", "adapters.md"),
         ("csv", &["items=$.a"], "the adapter csv has no option items", "delimiter"),
+        ("files", &["each=word"], "each is file, line or row", "adapters.md"),
+        ("files", &["done=old"], "done goes with inbox=true", "adapters.md"),
+        ("files", &["inbox=true", "done=../up"], "done is the name of a folder", "adapters.md"),
+        ("files", &["inbox=true", "coverage=snapshot"], "coverage is delta for an inbox", "adapters.md"),
+        ("files", &["delimiter=;"], "the adapter files has no option delimiter", "each"),
         ("json", &["key"], "NAME=VALUE", "--option key=id"),
     ] {
         let error = read(name, options).expect_err(message);

@@ -114,7 +114,7 @@ impl Journey<'_> {
         self.hash_rule = adapter.identity().hash_rule.clone();
         match &adapter {
             Adapter::Feed(identity) => self.run_document(reach, cursor, identity).await,
-            Adapter::Json(_) | Adapter::Csv(_) | Adapter::Push(_) => self.run_pages(reach, cursor, &adapter).await,
+            _ => self.run_pages(reach, cursor, &adapter).await,
         }
     }
 

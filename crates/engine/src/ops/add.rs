@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
 use super::{OpError, ToJson};
-use crate::adapters::{Adapter, AdapterChoice};
+use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::{Address, Engine};
@@ -84,9 +84,9 @@ impl Engine {
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
-    /// that is not known, a path that leads to no regular file. `NotFound`: nothing is at the path.
+    /// that is not known, a path that leads to nothing that the adapter reads. `NotFound`: nothing is at the path.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
-        let address = read_address(&request.address).await?;
+        let address = read_address(&request.address, request.adapter.name()).await?;
         let request = AddFeed { adapter: request.adapter.at(&address), ..request };
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
@@ -165,7 +165,8 @@ pub(super) fn name_taken(error: feedspine_core::StorageError) -> OpError {
     error.into()
 }
 
-pub(super) async fn read_address(text: &str) -> Result<Address, OpError> {
+/// Reads an address; one of this machine must lead to what such an adapter reads.
+pub(super) async fn read_address(text: &str, adapter: &str) -> Result<Address, OpError> {
     let base = std::env::current_dir()
         .map_err(|error| OpError::failed("file.unreadable", format!("no working directory: {error}")))?;
     let address = Address::parse(text, &base)?;
@@ -173,13 +174,17 @@ pub(super) async fn read_address(text: &str) -> Result<Address, OpError> {
         if path.to_str().is_none() {
             return Err(OpError::usage("address.malformed", format!("the path is not UTF-8: {}", path.display())));
         }
+        if adapter == Adapter::FILES {
+            check_folder(path).await?;
+            return Ok(address);
+        }
         let found = tokio::fs::metadata(path).await.map_err(|error| {
             OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
                 .with_hint("a URL begins with https:// or http://")
         })?;
         if !found.is_file() {
             return Err(OpError::usage("file.not_regular", format!("{} is not a regular file", path.display()))
-                .with_hint("give the path of a feed document"));
+                .with_hint("give the path of a feed document; --adapter files reads a folder"));
         }
     }
     Ok(address)

@@ -12,6 +12,7 @@ use super::add::read_address;
 use super::discover::{FoundFeed, unseen};
 use super::json::{array, instant};
 use super::{Ending, OpError, ToJson};
+use crate::adapters::Adapter;
 use crate::collect::document::{cut, reading, unreadable};
 use crate::look::{Look, Seen};
 use crate::{Address, Engine};
@@ -273,7 +274,7 @@ impl Engine {
     /// # Errors
     /// An address that cannot be fetched at all; what the stores say.
     pub async fn diagnose(&self, request: &Diagnose) -> Result<Diagnosis, OpError> {
-        let address = read_address(&request.address).await?;
+        let address = read_address(&request.address, Adapter::FEED).await?;
         let feed = self.feed_at(&address).await?;
         let mut diagnosis = Diagnosis {
             address: address.to_string(),

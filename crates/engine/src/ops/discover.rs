@@ -154,7 +154,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`: there is none. What stood in the way of looking at the address itself.
     pub async fn discover(&self, request: &Discover) -> Result<Discovery, OpError> {
-        let address = read_address(&request.address).await?;
+        let address = read_address(&request.address, Adapter::FEED).await?;
         Search::new(self, &address, request.allow_private).run(&address).await
     }
 
@@ -165,7 +165,7 @@ impl Engine {
     /// As [`Engine::discover`] and [`Engine::add`]; `Usage` for a number that no feed has.
     pub async fn add_site(&self, request: AddSite) -> Result<SiteAdded, OpError> {
         let AddSite { feed, pick } = request;
-        let address = read_address(&feed.address).await?;
+        let address = read_address(&feed.address, feed.adapter.name()).await?;
         if !self.is_to_be_found(&feed, &address).await? {
             return Ok(SiteAdded::Added { added: self.add(feed).await?, found: None });
         }

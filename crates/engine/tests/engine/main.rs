@@ -6,6 +6,7 @@ mod diagnosing;
 mod discovery;
 mod feeds;
 mod fetching;
+mod folders;
 mod json_api;
 mod lists;
 mod origin;

@@ -10,7 +10,7 @@ pub use date_form::{DateForm, DateFormError};
 
 use crate::identity::{excerpt_of, key_fault};
 use crate::json_query::JsonQuery;
-use crate::warning::Warnings;
+use crate::warning::{Warning, Warnings};
 
 /// Stands for a lone surrogate, which no text can hold: a noncharacter, for no text is to hold it either.
 pub(crate) const LONE_SURROGATE: char = '\u{FDD0}';
@@ -142,6 +142,16 @@ impl ItemRules {
         }
         Json::Object(members)
     }
+}
+
+/// Makes a candidate of an item that stands alone, with what was odd about it.
+///
+/// # Errors
+/// The item cannot be taken: its reject.
+pub fn read_item(rules: &ItemRules, ordinal: u32, item: Json) -> (Result<Candidate, Reject>, Vec<Warning>) {
+    let mut warnings = Warnings::default();
+    let made = rules.take(ordinal, item, &mut warnings);
+    (made, warnings.into_vec())
 }
 
 /// What a key is made of.

@@ -120,6 +120,8 @@ pub struct TableReader<R> {
     columns: Vec<String>,
     ordinal: u32,
     warnings: Warnings,
+    /// Why it cannot be read on, told once the rows before are.
+    broken: Option<TableError>,
 }
 
 impl<R: Read> TableReader<R> {
@@ -140,7 +142,7 @@ impl<R: Read> TableReader<R> {
                 columns
             }
         };
-        Ok(Self { source, delimiter, columns, ordinal: 0, warnings })
+        Ok(Self { source, delimiter, columns, ordinal: 0, warnings, broken: None })
     }
 
     /// The names of the columns.
@@ -151,14 +153,25 @@ impl<R: Read> TableReader<R> {
     /// Reads rows until there are so many, or so many bytes of them.
     ///
     /// # Errors
-    /// The table cannot be read on.
+    /// The table cannot be read on; the rows before were in the page before.
     pub fn read_rows(&mut self, rules: &ItemRules, most: usize, most_bytes: usize) -> Result<TablePage, TableError> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         let mut page = TablePage::default();
         let mut bytes = 0;
         while page.candidates.len() + page.rejects.len() < most && bytes < most_bytes {
-            let Some(record) = next_record(&mut self.source, self.delimiter, &mut self.warnings)? else {
-                page.last = true;
-                break;
+            let record = match next_record(&mut self.source, self.delimiter, &mut self.warnings) {
+                Ok(Some(record)) => record,
+                Ok(None) => {
+                    page.last = true;
+                    break;
+                }
+                Err(error) if page.candidates.is_empty() && page.rejects.is_empty() => return Err(error),
+                Err(error) => {
+                    self.broken = Some(error);
+                    break;
+                }
             };
             bytes += record.bytes;
             match self.row(record, rules) {
@@ -170,10 +183,20 @@ impl<R: Read> TableReader<R> {
         Ok(page)
     }
 
-    /// What was odd until now.
-    pub fn into_warnings(mut self) -> Vec<Warning> {
+    /// Gives the next row that ordinal, for a table that is not the first of its document.
+    pub fn number_from(&mut self, ordinal: u32) {
+        self.ordinal = ordinal;
+    }
+
+    /// The ordinal of the next row.
+    pub fn next_ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
+    /// What was odd since this was asked last.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
         self.source.warn(&mut self.warnings);
-        self.warnings.into_vec()
+        std::mem::take(&mut self.warnings).into_vec()
     }
 
     fn row(&mut self, record: Record, rules: &ItemRules) -> Result<Candidate, Reject> {

@@ -70,8 +70,8 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    pub(super) fn warn(&self, warnings: &mut Warnings) {
-        warnings.add_many("encoding.undecodable", self.undecodable, || {
+    pub(super) fn warn(&mut self, warnings: &mut Warnings) {
+        warnings.add_many("encoding.undecodable", std::mem::take(&mut self.undecodable), || {
             format!("bytes that mean nothing in {} became U+FFFD", self.decoder.encoding().name())
         });
     }

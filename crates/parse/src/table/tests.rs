@@ -18,7 +18,10 @@ fn rules(key: &[&str]) -> ItemRules {
 fn read_as(form: &TableForm, bytes: &[u8]) -> Result<(TablePage, Vec<Warning>), TableError> {
     let mut reader = TableReader::begin(bytes, form)?;
     let page = reader.read_rows(&rules(&[]), usize::MAX, usize::MAX)?;
-    Ok((page, reader.into_warnings()))
+    if !page.last {
+        reader.read_rows(&rules(&[]), usize::MAX, usize::MAX)?;
+    }
+    Ok((page, reader.take_warnings()))
 }
 
 fn read(bytes: &[u8]) -> Result<(TablePage, Vec<Warning>), TableError> {
@@ -85,6 +88,15 @@ fn what_makes_a_table_ambiguous_refuses_it() {
     }
     let error = read(b"id,t\n1,a\n2,\"b\n3,c\n").unwrap_err();
     assert!(error.to_string().starts_with("line 3: "), "{error}");
+}
+
+#[test]
+fn rows_before_one_that_cannot_be_read_are_told() {
+    let mut reader = TableReader::begin(b"id,t\n1,a\n2,\"b\n3,c\n".as_slice(), &TableForm::default()).unwrap();
+    let mut read = || reader.read_rows(&rules(&[]), usize::MAX, usize::MAX);
+    let page = read().unwrap();
+    assert_eq!((page.candidates.len(), page.last), (1, false));
+    assert_eq!(read().unwrap_err().code(), "csv.quote");
 }
 
 #[test]

@@ -28,7 +28,6 @@ impl Journey<'_> {
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;
-        let covers = pages.covers();
         let mut parts = Parts { index: 0, complete: true };
         loop {
             let told = pages.next().await.map_err(|failure| {
@@ -36,6 +35,7 @@ impl Journey<'_> {
                 self.note(cost);
                 failure.error
             })?;
+            let covers = pages.covers();
             match told {
                 Told::Same { cost, memory } => {
                     self.note(cost);
