@@ -24,17 +24,44 @@ pub fn sqlite() -> Box<dyn Arena> {
 
 struct Sqlite;
 
+fn directory() -> Result<TempDir> {
+    let made = if Path::new(MEMORY_DISK).is_dir() { TempDir::new_in(MEMORY_DISK) } else { TempDir::new() };
+    made.map_err(|error| StorageError::internal("no room for a store").with_source(error))
+}
+
 #[async_trait]
 impl StorageProvider for Sqlite {
     type Place = TempDir;
 
     async fn place(&self) -> Result<TempDir> {
-        let made = if Path::new(MEMORY_DISK).is_dir() { TempDir::new_in(MEMORY_DISK) } else { TempDir::new() };
-        made.map_err(|error| StorageError::internal("no room for a store").with_source(error))
+        directory()
     }
 
     async fn open(&self, place: &TempDir) -> Result<Arc<dyn StorageBackend>> {
         Ok(Arc::new(SqliteStore::new(place.path().join("store.db"))))
+    }
+}
+
+/// DuckDB, in a new file for each sequence.
+#[cfg(feature = "duckdb")]
+pub fn duckdb() -> Box<dyn Arena> {
+    Box::new(Provided::new("duckdb", DuckDb).that_is_dear())
+}
+
+#[cfg(feature = "duckdb")]
+struct DuckDb;
+
+#[cfg(feature = "duckdb")]
+#[async_trait]
+impl StorageProvider for DuckDb {
+    type Place = TempDir;
+
+    async fn place(&self) -> Result<TempDir> {
+        directory()
+    }
+
+    async fn open(&self, place: &TempDir) -> Result<Arc<dyn StorageBackend>> {
+        Ok(Arc::new(feedspine_duckdb::DuckDbStore::new(place.path().join("store.duckdb"))))
     }
 }
 

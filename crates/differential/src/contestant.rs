@@ -36,13 +36,20 @@ pub trait Arena: Send + Sync {
 pub struct Provided<P: StorageProvider> {
     name: &'static str,
     provider: P,
+    is_dear: bool,
     place: tokio::sync::Mutex<Option<P::Place>>,
 }
 
 impl<P: StorageProvider> Provided<P> {
     /// An arena of that provider's places.
     pub fn new(name: &'static str, provider: P) -> Self {
-        Self { name, provider, place: tokio::sync::Mutex::new(None) }
+        Self { name, provider, is_dear: false, place: tokio::sync::Mutex::new(None) }
+    }
+
+    /// The same, of a store that takes long to read.
+    #[must_use]
+    pub fn that_is_dear(self) -> Self {
+        Self { is_dear: true, ..self }
     }
 }
 
@@ -60,6 +67,10 @@ impl<P: StorageProvider> Arena for Provided<P> {
     async fn open(&self) -> Result<Arc<dyn StorageBackend>> {
         let place = self.place.lock().await;
         self.provider.open(place.as_ref().expect("a sequence begins with an empty store")).await
+    }
+
+    fn is_dear(&self) -> bool {
+        self.is_dear
     }
 }
 
@@ -124,8 +135,10 @@ impl Walk {
 /// One backend in the contest.
 pub(crate) struct Contestant<'a> {
     arena: &'a dyn Arena,
-    first: Arc<dyn StorageBackend>,
+    /// The handles; the second of a store for one process is its first.
+    first: Option<Arc<dyn StorageBackend>>,
     second: Option<Arc<dyn StorageBackend>>,
+    for_one_process: bool,
     pub(crate) walk: Walk,
     pub(crate) log: Followed,
     /// What the reference held when this store was compared with it last.
@@ -166,9 +179,11 @@ async fn opened(arena: &dyn Arena) -> Result<Arc<dyn StorageBackend>> {
 impl<'a> Contestant<'a> {
     pub(crate) async fn new(arena: &'a dyn Arena) -> Result<Self> {
         arena.clear().await?;
+        let first = opened(arena).await?;
         Ok(Self {
             arena,
-            first: opened(arena).await?,
+            for_one_process: !first.info().capabilities.multi_process,
+            first: Some(first),
             second: None,
             walk: Walk::default(),
             log: Followed::default(),
@@ -194,34 +209,41 @@ impl<'a> Contestant<'a> {
         self.arena.name()
     }
 
-    pub(crate) async fn hand(&mut self, hand: Hand) -> Result<Arc<dyn StorageBackend>> {
+    fn place(&mut self, hand: Hand) -> &mut Option<Arc<dyn StorageBackend>> {
         match hand {
-            Hand::First => Ok(Arc::clone(&self.first)),
-            Hand::Second => match &self.second {
-                Some(second) => Ok(Arc::clone(second)),
-                None => Ok(Arc::clone(self.second.insert(opened(self.arena).await?))),
-            },
+            Hand::Second if !self.for_one_process => &mut self.second,
+            _ => &mut self.first,
+        }
+    }
+
+    pub(crate) async fn hand(&mut self, hand: Hand) -> Result<Arc<dyn StorageBackend>> {
+        let arena = self.arena;
+        let place = self.place(hand);
+        match place {
+            Some(held) => Ok(Arc::clone(held)),
+            None => Ok(Arc::clone(place.insert(opened(arena).await?))),
         }
     }
 
     pub(crate) async fn reopen(&mut self, hand: Hand, farewell: Farewell) -> Result<()> {
-        let old = self.hand(hand).await?;
-        match farewell {
-            Farewell::Close => old.close().await?,
-            Farewell::Drop => {}
+        self.hand(hand).await?;
+        let old = self.place(hand).take();
+        match (farewell, old) {
+            (Farewell::Close, Some(old)) => old.close().await?,
+            // A store for one process lets go before it is opened again, the others after it.
+            (Farewell::Drop, Some(old)) if !self.for_one_process => {
+                self.hand(hand).await?;
+                drop(old);
+            }
+            _ => {}
         }
-        match hand {
-            Hand::First => self.first = opened(self.arena).await?,
-            Hand::Second => self.second = Some(opened(self.arena).await?),
-        }
-        Ok(())
+        self.hand(hand).await.map(drop)
     }
 
     pub(crate) async fn close(self) -> Result<()> {
-        self.first.close().await?;
-        match self.second {
-            Some(second) => second.close().await,
-            None => Ok(()),
+        for handle in [self.first, self.second].into_iter().flatten() {
+            handle.close().await?;
         }
+        Ok(())
     }
 }

@@ -15,6 +15,8 @@ mod stage;
 mod teller;
 mod text;
 
+#[cfg(feature = "duckdb")]
+pub use arenas::duckdb;
 pub use arenas::{PostgresArena, sqlite};
 pub use contest::{Contest, Disagreement, play};
 pub use contestant::{Arena, Provided};

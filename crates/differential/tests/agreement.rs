@@ -24,11 +24,22 @@ fn arenas() -> Vec<Box<dyn Arena>> {
     arenas
 }
 
+/// DuckDB with the backend that is quickest: what they and memory agree on, the ordinary run asks of PostgreSQL too.
+#[cfg(feature = "duckdb")]
+fn with_duckdb() -> Vec<Box<dyn Arena>> {
+    vec![sqlite(), feedspine_differential::duckdb()]
+}
+
 fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok().and_then(|text| text.parse().ok())
 }
 
-fn agree(seed: u64, sequences: u32, closely: u32) -> Result<(), Failed> {
+fn agree(
+    arenas: impl Fn() -> Vec<Box<dyn Arena>> + Sync,
+    seed: u64,
+    sequences: u32,
+    closely: u32,
+) -> Result<(), Failed> {
     let seed = number("FEEDSPINE_SEED").unwrap_or(seed);
     let (first, sequences) = number("FEEDSPINE_SEQUENCE").map_or((0, sequences), |number| (number, 1));
     let began = Instant::now();
@@ -65,11 +76,18 @@ fn server() -> Result<Completion, Failed> {
 }
 
 fn main() -> ExitCode {
-    let trials = vec![
+    #[cfg_attr(not(feature = "duckdb"), expect(unused_mut, reason = "DuckDB adds its own"))]
+    let mut trials = vec![
         Trial::ignorable_test("postgres_takes_part", server),
-        Trial::test("500_random_sequences_are_answered_alike_by_all_stores", || agree(SEED, 500, 8)),
-        Trial::test("5000_random_sequences_are_answered_alike_by_all_stores", || agree(now(), 5_000, 1))
+        Trial::test("500_random_sequences_are_answered_alike_by_all_stores", || agree(arenas, SEED, 500, 8)),
+        Trial::test("5000_random_sequences_are_answered_alike_by_all_stores", || agree(arenas, now(), 5_000, 1))
             .with_ignored_flag(true),
     ];
+    #[cfg(feature = "duckdb")]
+    trials.extend([
+        Trial::test("500_random_sequences_are_answered_alike_by_duckdb", || agree(with_duckdb, SEED, 500, 25)),
+        Trial::test("2000_random_sequences_are_answered_alike_by_duckdb", || agree(with_duckdb, now(), 2_000, 4))
+            .with_ignored_flag(true),
+    ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
