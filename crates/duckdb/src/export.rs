@@ -43,10 +43,11 @@ impl Reading {
             if begun.send(may_read.map_err(Fault::into_error)).is_err() || !read {
                 return;
             }
-            let mut out = Out { cut: Batches::default(), sender: &sender };
-            if let Err(fault) = out.everything(&conn) {
-                let _gone = sender.blocking_send(Err(fault.into_error()));
-            }
+            let done = Out { cut: Batches::default(), sender: &sender }.everything(&conn);
+            // Whoever is told the end may close the store and open it again at once.
+            drop(conn);
+            // The end is said: a reader that is gone must not look like one.
+            let _gone = sender.blocking_send(done.map(|()| Vec::new()).map_err(Fault::into_error));
         };
         let spawned = std::thread::Builder::new().name("feedspine-export".into()).spawn(read);
         spawned.map_err(|error| StorageError::unavailable("no thread can be started").with_source(error))?;
@@ -78,7 +79,7 @@ impl Out<'_> {
         self.sender.blocking_send(Ok(batch)).map_err(gone)
     }
 
-    fn everything(&mut self, conn: &Connection) -> Outcome<()> {
+    fn everything(mut self, conn: &Connection) -> Outcome<()> {
         let feeds = "SELECT feed, state FROM _feeds ORDER BY feed";
         let feeds = rows::all(conn, feeds, rows::no_values(), |columns| {
             Ok((columns.word::<FeedId>()?, rows::document::<FeedState>(columns)?))
@@ -115,11 +116,7 @@ impl Out<'_> {
         let changes = format!("SELECT {EVENT} FROM _changes ORDER BY seq");
         self.each(conn, &changes, rows::no_values(), |columns| Ok(Row::Event(read_event(columns)?)))?;
         let rest = self.cut.take();
-        if !rest.is_empty() {
-            self.send(rest)?;
-        }
-        // The end is said: a reader that is gone must not look like one.
-        self.send(Vec::new())
+        if rest.is_empty() { Ok(()) } else { self.send(rest) }
     }
 
     /// All rows of a statement, which are small.
