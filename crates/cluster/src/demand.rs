@@ -16,7 +16,11 @@ pub fn all_demanded() -> bool {
 /// Where every test has to run.
 pub fn skip(reason: &str) {
     assert!(!all_demanded(), "{reason}, and {ALL_VARIABLE} demands every test");
-    let told = format!("skipped: {reason}; `cargo xtask test` demands it\n");
+    tell(&format!("skipped: {reason}; `cargo xtask test` demands it"));
+}
+
+/// Tells whoever runs the tests.
+pub(crate) fn tell(text: &str) {
     // What is written to a closed stderr nobody reads.
-    let _ = std::io::stderr().write_all(told.as_bytes());
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -1,10 +1,12 @@
-//! A private PostgreSQL cluster, and a PgBouncer before it, for tests and measurements; and what becomes of tests that
-//! need what is not there.
+//! What tests and measurements need of the machine: a private PostgreSQL cluster and a PgBouncer before it, small disks,
+//! processes that are killed while they write; and what becomes of tests that need what is not there.
 //!
-//! Everything lies in a temporary directory, listens on loopback only, runs as a user that is not root, and ends with
+//! Everything of a cluster lies in a temporary directory, listens on loopback only, runs as a user that is not root, and ends with
 //! the value that started it. Tests do not wait for the disk; measurements do.
 
 mod demand;
+mod disk;
+mod kill;
 mod owner;
 mod pooler;
 mod process;
@@ -17,6 +19,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use demand::{ALL_VARIABLE, all_demanded, skip};
+pub use disk::{disk, on_a_disk};
+pub use kill::{Left, Writer};
 use owner::Owner;
 pub use pooler::Pooler;
 use process::Process;

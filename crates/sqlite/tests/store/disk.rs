@@ -1,44 +1,12 @@
-//! Disks that are full or may not be written: real ones, of a few megabytes, in a mount namespace of their own.
+//! Disks that are full or may not be written.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use feedspine_cluster::{disk, on_a_disk};
 use feedspine_core::{Applied, ErrorKind, RecordRef, StorageBackend, StorageError};
 use feedspine_sqlite::SqliteStore;
-use tempfile::TempDir;
 
 use crate::support::{item, key, snapshot};
-
-/// Names the directory of a test that runs in such a namespace: this test program again, with one test.
-const INSIDE: &str = "FEEDSPINE_DISK";
-
-/// Runs a test of this program in a namespace in which `mounts` was run; `$1` is a directory. Without the right to mount
-/// nothing is tested, visibly.
-fn inside(mounts: &str, test: &str) {
-    let directory = TempDir::new().unwrap();
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]).arg(directory.path());
-        command
-    };
-    let may_mount = unshare("mount -t tmpfs -o size=1m none \"$1\"").output().is_ok_and(|probe| probe.status.success());
-    if !may_mount {
-        return feedspine_cluster::skip("this machine lets nobody mount in a user namespace");
-    }
-    let script = format!("{mounts}\nshift\nexec \"$@\"");
-    let ran = unshare(&script)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, directory.path())
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
-}
-
-fn disk() -> Option<PathBuf> {
-    std::env::var_os(INSIDE).map(PathBuf::from)
-}
 
 /// Makes a store with one record, closed.
 async fn made(path: &Path) {
@@ -96,7 +64,7 @@ async fn fills_its_disk() {
 
 #[test]
 fn a_full_disk_is_told_as_full_loses_nothing_and_goes_on_when_there_is_room() {
-    inside("mount -t tmpfs -o size=4m none \"$1\"", "disk::fills_its_disk");
+    on_a_disk("mount -t tmpfs -o size=4m none \"$1\"", "disk::fills_its_disk");
 }
 
 #[tokio::test]
@@ -111,7 +79,7 @@ async fn makes_a_store_on_a_disk_without_room() {
 
 #[test]
 fn a_store_that_finds_no_room_at_all_is_told_as_full() {
-    inside("mount -t tmpfs -o size=1m none \"$1\"", "disk::makes_a_store_on_a_disk_without_room");
+    on_a_disk("mount -t tmpfs -o size=1m none \"$1\"", "disk::makes_a_store_on_a_disk_without_room");
 }
 
 #[tokio::test]
@@ -136,7 +104,7 @@ async fn makes_a_store_to_be_opened() {
 /// Makes a store within the namespace, before its disk is made read-only by `mounts`.
 fn read_only(mounts: &str) {
     let make = "\"$2\" --exact disk::makes_a_store_to_be_opened --nocapture";
-    inside(
+    on_a_disk(
         &format!("mount -t tmpfs -o size=4m none \"$1\"\n{make}\n{mounts}"),
         "disk::opens_a_store_that_may_not_be_written",
     );
