@@ -8,6 +8,9 @@ use feedspine_cluster::{ALL_VARIABLE, Cluster, URL_VARIABLE};
 
 use crate::{install, libduckdb, say};
 
+/// A variable of the environment, and what it is.
+type Variable = (&'static str, String);
+
 /// How much is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
@@ -28,7 +31,7 @@ impl Extent {
 }
 
 /// Tells tests that what they need of this machine must be there.
-fn every_test() -> (&'static str, String) {
+fn every_test() -> Variable {
     (ALL_VARIABLE, "1".to_owned())
 }
 
@@ -58,30 +61,40 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
 /// Checks and tests the backend that the ordinary steps leave out, and the command line with it: they need DuckDB's
 /// library, and a minute to compile what reads its rows.
 fn test_duckdb(extent: Extent) -> Result<(), String> {
-    let directory = libduckdb::directory()?;
-    let mut found_at: Vec<PathBuf> = vec![directory.clone()];
-    found_at.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
-    let found_at = std::env::join_paths(found_at).map_err(|error| format!("LD_LIBRARY_PATH: {error}"))?;
-    let environment = [
-        every_test(),
-        ("DUCKDB_LIB_DIR", directory.display().to_string()),
-        // Nothing but the package registries is asked.
-        ("DUCKDB_DOWNLOAD_LIB", "0".to_owned()),
-        ("LD_LIBRARY_PATH", found_at.to_string_lossy().into_owned()),
-    ];
+    install::everything()?;
+    let environment = [&[every_test()], &with_libduckdb()?[..]].concat();
     let backend = ["--package", "feedspine-duckdb", "--features", "linked", "--locked"];
-    let both = ["--package", "feedspine-duckdb", "--package", "feedspine-cli", "--locked"];
-    let both = [&both[..], &["--features", "feedspine-duckdb/linked,feedspine-cli/duckdb"]].concat();
+    let crates = ["--package", "feedspine-duckdb", "--package", "feedspine-cli", "--package", "feedspine-differential"];
+    let features = "feedspine-duckdb/linked,feedspine-cli/duckdb,feedspine-differential/duckdb";
+    let all = [&crates[..], &["--features", features, "--locked"]].concat();
     let step = |title: &str, command: &[&str]| cargo_with(title, command, &environment);
-    step("lints with DuckDB", &[&["clippy", "--all-targets"], &both[..], &["--", "--deny", "warnings"]].concat())?;
+    step("lints with DuckDB", &[&["clippy", "--all-targets"], &all[..], &["--", "--deny", "warnings"]].concat())?;
     step("tests of DuckDB", &[&["test", "--all-targets"], &backend[..]].concat())?;
     step("documentation tests of DuckDB", &[&["test", "--doc"], &backend[..]].concat())?;
     let command_line = ["test", "--package", "feedspine-cli", "--features", "duckdb", "--locked", "--test", "duckdb"];
     step("the command line with DuckDB", &command_line)?;
+    let sequences = ["--package", "feedspine-differential", "--features", "duckdb", "--locked", "--test", "agreement"];
+    step("random sequences with DuckDB", &[&["test"], &sequences[..], &["--", "duckdb"]].concat())?;
     if extent == Extent::Long {
         step("long tests of DuckDB", &[&["test", "--release"], &backend[..], &["--", "--ignored"]].concat())?;
+        let more = [&["test", "--release"], &sequences[..], &["--", "--ignored", "duckdb"]].concat();
+        step("more random sequences with DuckDB", &more)?;
     }
     Ok(())
+}
+
+/// What builds and runs programs with DuckDB in them.
+fn with_libduckdb() -> Result<[Variable; 3], String> {
+    let directory = libduckdb::directory()?;
+    let mut found_at: Vec<PathBuf> = vec![directory.clone()];
+    found_at.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
+    let found_at = std::env::join_paths(found_at).map_err(|error| format!("LD_LIBRARY_PATH: {error}"))?;
+    Ok([
+        ("DUCKDB_LIB_DIR", directory.display().to_string()),
+        // Nothing but the package registries is asked.
+        ("DUCKDB_DOWNLOAD_LIB", "0".to_owned()),
+        ("LD_LIBRARY_PATH", found_at.to_string_lossy().into_owned()),
+    ])
 }
 
 /// Runs a program of `crates/measure`, optimised, with these arguments.
@@ -107,10 +120,18 @@ pub(crate) fn fixture(arguments: &[String]) -> Result<(), String> {
     let (backend, name) = match arguments {
         [backend] => (backend, day_and_commit()?),
         [backend, name] => (backend, name.clone()),
-        _ => return Err("fixture takes a backend, sqlite or postgres, and perhaps a name".to_owned()),
+        _ => return Err("fixture takes a backend, sqlite, postgres or duckdb, and perhaps a name".to_owned()),
     };
     let package = format!("feedspine-{backend}");
-    cargo("fixture", &["run", "--quiet", "--locked", "--package", &package, "--example", "fixture", "--", &name])
+    let run = ["run", "--quiet", "--locked", "--package", &package, "--example", "fixture"];
+    let name = ["--", &name];
+    match backend.as_str() {
+        "duckdb" => {
+            let linked = [&run[..], &["--features", "linked"], &name].concat();
+            cargo_with("fixture", &linked, &with_libduckdb()?)
+        }
+        _ => cargo("fixture", &[&run[..], &name].concat()),
+    }
 }
 
 /// Writes the pages of docs/reference that are made from the code.
@@ -135,7 +156,7 @@ pub(crate) fn cargo(title: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The same, with these variables in its environment.
-fn cargo_with(title: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<(), String> {
+fn cargo_with(title: &str, arguments: &[&str], environment: &[Variable]) -> Result<(), String> {
     say(&format!("xtask: {title}: cargo {}", arguments.join(" ")));
     let began = Instant::now();
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

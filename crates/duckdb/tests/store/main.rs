@@ -1,4 +1,4 @@
-//! What the kit cannot know of: files, processes, processes that are killed, questions in SQL.
+//! What the kit cannot know of: files, processes, processes that are killed, questions in SQL, stores of earlier programs.
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod care;
@@ -6,3 +6,4 @@ mod file;
 mod kill;
 mod sql;
 mod support;
+mod upgrades;
