@@ -66,7 +66,7 @@ pub(crate) fn of_files(file: &Path, error: io::Error) -> Fault {
 
 /// What DuckDB's messages say (version 1.5.6; its C interface gives no codes), and what to do about it. The first that
 /// is found counts.
-const MEANINGS: [(&str, ErrorKind, &str); 14] = [
+const MEANINGS: [(&str, ErrorKind, &str); 15] = [
     (
         "Could not set lock on file",
         ErrorKind::Unavailable,
@@ -81,6 +81,7 @@ const MEANINGS: [(&str, ErrorKind, &str); 14] = [
     ("not a valid DuckDB database file", ErrorKind::Corrupt, "name another file, or restore this one from a backup"),
     ("database file with version number", ErrorKind::Unsupported, "use the program that wrote it, or a newer one"),
     ("Corrupt database file", ErrorKind::Corrupt, "restore the file from a backup"),
+    ("Could not read enough bytes from file", ErrorKind::Corrupt, "restore the file from a backup"),
     ("checksum", ErrorKind::Corrupt, "restore the file from a backup"),
     ("Serialization Error", ErrorKind::Corrupt, "restore the file from a backup"),
     ("Out of Memory Error", ErrorKind::Unavailable, "give the process more memory, or ask for less at once"),

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use duckdb::Connection;
 use feedspine_core::{ErrorKind, Selection, Seq, Standing, StorageBackend};
 use feedspine_duckdb::DuckDbStore;
+use feedspine_testkit::storage::calls::exported;
 use tempfile::TempDir;
 
 use crate::support::{item, open, snapshot};
@@ -49,6 +50,18 @@ async fn a_second_handle_in_this_process_is_refused_until_the_first_is_closed() 
     let again = open(&path).await.unwrap();
     drop(again);
     open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_can_be_opened_again_once_its_export_is_at_its_end() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    for number in 1..=10 {
+        let store = open(&path).await.unwrap();
+        store.ingest(snapshot(number, vec![item(0, "a", "x")])).await.unwrap();
+        exported(&store).await.unwrap();
+        store.close().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -109,6 +122,36 @@ async fn a_store_of_a_newer_program_is_unsupported() {
     let error = open(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains("99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_corrupt_wherever_it_is_damaged_and_no_new_one_is_made_of_it() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("store.duckdb");
+    let store = open(&path).await.unwrap();
+    store.ingest(snapshot(1, vec![item(0, "a", "x")])).await.unwrap();
+    store.close().await.unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let cut = whole[..whole.len() / 3].to_vec();
+    let flipped = |place: usize| {
+        let mut file = whole.clone();
+        file[place..place + 64].iter_mut().for_each(|byte| *byte ^= 0xA5);
+        file
+    };
+    let blocks = (3 * 4_096..whole.len()).step_by(262_144).map(|block| flipped(block + 100));
+    for (number, file) in [cut, flipped(0), flipped(8)].into_iter().chain(blocks).enumerate() {
+        std::fs::write(&path, &file).unwrap();
+        let failed = async {
+            let store = open(&path).await?;
+            let read = store.transfer().unwrap().export().await?.next().await;
+            store.close().await?;
+            read
+        };
+        let error = failed.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{number}: {error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("backup")), "{number}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), file, "{number}: it is left as it is");
+    }
 }
 
 #[tokio::test]

@@ -1,31 +1,32 @@
-//! kill -9 over the whole life of a writer: nothing acknowledged is lost, each call happened wholly or not at all (P1,
-//! P6), and going on ends where an undisturbed run ends (P7).
+//! kill -9 at the calls by which a writer writes, commits, checkpoints: nothing acknowledged is lost, each call happened
+//! wholly or not at all (P1, P6), and going on ends where an undisturbed run ends (P7).
 
-use std::io::{BufRead, BufReader, Write};
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
+use feedspine_cluster::{Left, Writer};
+use feedspine_core::transfer::Row;
 use feedspine_core::{
-    Content, FeedId, FetchId, IngestBatch, Json, Layer, PageRequest, Query, RecordId, RecordRef, RecordWrite,
-    Selection, Seq, Sighting, StorageBackend,
+    Care, Content, FeedId, FetchId, IngestBatch, Json, Layer, MemoryStore, RecordId, RecordRef, RecordWrite, Sighting,
+    StorageBackend,
 };
 use feedspine_duckdb::DuckDbStore;
-use tempfile::TempDir;
+use feedspine_testkit::storage::calls::exported;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{at, item, key, open, snapshot};
 
-/// Names the store that the process to be killed writes: this test program again, with one test.
-const KILLED: &str = "FEEDSPINE_KILLED_STORE";
+const WRITER: Writer = Writer {
+    test: "kill::the_killed_process",
+    calls: "write,pwrite64,fsync,fdatasync,ftruncate,unlink,rename,fallocate",
+};
 /// What the writer does: so many calls.
-const STEPS: u32 = 28;
-/// After these steps it closes the store and opens it again, which moves the log into the file.
-const REOPENED_AFTER: [u32; 2] = [9, 18];
+const STEPS: u32 = 84;
+/// After so many steps it closes the store and opens it again, which moves the log into the file.
+const UNTIL_REOPENED: u32 = 12;
 const ITEMS: u32 = 40;
 
 /// One call. Calling it again when it was done already changes nothing.
-async fn step(store: &DuckDbStore, number: u32) {
+async fn step(store: &dyn StorageBackend, number: u32) {
     match number % 7 {
         4 => {
             let write = RecordWrite {
@@ -39,19 +40,19 @@ async fn step(store: &DuckDbStore, number: u32) {
                 recorded_at: at(3_000_000 + number),
                 derived_from: None,
             };
-            store.put_many(vec![write]).await.expect("a record is put");
+            store.put_many(vec![write]).await.unwrap();
         }
         5 => {
             let doomed = RecordRef::key(key(&format!("item {}", number % ITEMS)));
-            store.delete_many(&[doomed], at(3_000_000 + number)).await.expect("a record is deleted");
+            store.delete_many(&[doomed], at(3_000_000 + number)).await.unwrap();
         }
         6 => {
             let (feed, fetch) = (FeedId::from_u128(2), FetchId::from_u128(number.into()));
             let told = Sighting { key: key("told"), feed, fetch, observed_at: at(number), version: None };
-            store.observe_many(vec![told]).await.expect("a sighting is told");
+            store.observe_many(vec![told]).await.unwrap();
         }
         _ => {
-            store.ingest(document(number)).await.expect("a document is taken");
+            store.ingest(document(number)).await.unwrap();
         }
     }
 }
@@ -67,141 +68,73 @@ fn document(number: u32) -> IngestBatch {
 }
 
 /// Does the steps from one on. `report` is told of each that was acknowledged.
-async fn run(path: &Path, from: u32, mut report: impl FnMut(u32)) -> DuckDbStore {
-    let mut store = open(path).await.expect("the store opens");
+async fn run(path: &Path, from: u32, report: impl Fn()) -> DuckDbStore {
+    let mut store = open(path).await.unwrap();
     for number in from..STEPS {
         step(&store, number).await;
-        report(number);
-        if REOPENED_AFTER.contains(&number) {
-            store.close().await.expect("the store closes");
-            store = open(path).await.expect("the store opens again");
+        report();
+        if (number + 1).is_multiple_of(UNTIL_REOPENED) {
+            store.close().await.unwrap();
+            store = open(path).await.unwrap();
         }
     }
     store
 }
 
+/// Whatever blocks does so on one thread, whose calls strace counts.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap()
+}
+
 /// Writes until it is killed. Does nothing unless it is the process for that.
-#[tokio::test]
-async fn the_killed_process() {
-    let Some(path) = std::env::var_os(KILLED) else { return };
-    let store = run(Path::new(&path), 0, |number| {
-        // Past the test harness, which may keep back what is printed.
-        let told = writeln!(std::io::stdout(), "acknowledged {number}").and_then(|()| std::io::stdout().flush());
-        told.expect("the parent listens");
+#[test]
+fn the_killed_process() {
+    let Some(directory) = Writer::place() else { return };
+    runtime().block_on(async {
+        let store = run(&directory.join("store.duckdb"), 0, Writer::acknowledge).await;
+        store.close().await.unwrap();
     });
-    store.await.close().await.expect("the store closes");
 }
 
-/// All that a store holds, by all reads that tell of it.
-async fn dump(store: &DuckDbStore) -> String {
-    let (everything, page) = (Selection::everything(), PageRequest::first(1_000));
-    let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.expect("changes");
-    let records = store.query_page(&Query::new(everything, 1_000)).await.expect("records");
-    let keys: Vec<_> = records.items.iter().map(|record| record.key.clone()).chain([key("told")]).collect();
-    let seen = store.seen_many(&keys).await.expect("figures");
-    let mut told = vec![format!("{changes:#?}"), format!("{records:#?}"), format!("{seen:#?}")];
-    for record in records.items.iter().step_by(5) {
-        told.push(format!("{:#?}", store.versions_page(record.id, record.layer, &page).await.expect("versions")));
-        told.push(format!("{:#?}", store.sightings_page(&record.key, &page).await.expect("sightings")));
-    }
-    let feed = FeedId::from_u128(1);
-    told.push(format!("{:#?}", store.observations_page(feed, &page).await.expect("the ledger")));
-    told.push(format!("{:#?}", store.rejects_page(feed, &page).await.expect("the quarantine")));
-    told.push(format!("{:#?}", store.cursor(feed).await.expect("the cursor")));
-    told.join("\n")
-}
-
-/// What an undisturbed run holds before its first step and after each.
-async fn undisturbed() -> Vec<String> {
-    let place = TempDir::new().expect("a directory");
-    let store = open(&place.path().join("store.duckdb")).await.expect("the store opens");
-    let mut dumps = vec![dump(&store).await];
+/// What is held before the first step and after each, as the memory backend tells it.
+async fn chapters() -> Vec<Vec<Row>> {
+    let store = MemoryStore::new();
+    store.initialize().await.unwrap();
+    let mut chapters = vec![exported(&store).await.unwrap().unwrap()];
     for number in 0..STEPS {
         step(&store, number).await;
-        dumps.push(dump(&store).await);
+        chapters.push(exported(&store).await.unwrap().unwrap());
     }
-    dumps
+    chapters
 }
 
-/// Says where two dumps part.
-fn assert_same(held: &str, right: &str, of: &str) {
-    for (number, (held, right)) in (1..).zip(held.lines().zip(right.lines())) {
-        assert_eq!(held, right, "{of}: line {number}");
-    }
-    assert_eq!(held.lines().count(), right.lines().count(), "{of}: lines");
+async fn judge(Left { directory, acknowledged, call }: Left<'_>, chapters: &[Vec<Row>]) {
+    let path = directory.join("store.duckdb");
+    let store = open(&path).await.unwrap_or_else(|error| panic!("after a kill at call {call}: {error}"));
+    let held = exported(&store).await.unwrap().unwrap();
+    // The call that was not acknowledged has happened, wholly, or not.
+    let whole = chapters[acknowledged..].iter().take(2).any(|chapter| *chapter == held);
+    assert!(whole, "killed at call {call} after {acknowledged} steps: it holds neither {acknowledged} nor one more");
+    store.close().await.unwrap();
+    let store = run(&path, u32::try_from(acknowledged).unwrap(), || ()).await;
+    assert_eq!(store.check().await.unwrap().faults, Vec::<String>::new(), "killed at call {call}");
+    let last = exported(&store).await.unwrap().unwrap();
+    assert!(last == chapters[STEPS as usize], "killed at call {call}: it does not end as an undisturbed run");
+    store.close().await.unwrap();
 }
 
-fn writer(path: &Path) -> Child {
-    Command::new(std::env::current_exe().expect("this test is a program"))
-        .args(["--exact", "kill::the_killed_process", "--nocapture"])
-        .env(KILLED, path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("this test starts again")
+fn sweep(kills: usize) {
+    let chapters = runtime().block_on(chapters());
+    WRITER.sweep(kills, STEPS as usize, |left| runtime().block_on(judge(left, &chapters)));
 }
 
-/// What the writer tells as acknowledged, until it ends.
-fn acknowledged(child: &mut Child) -> impl Iterator<Item = String> + use<> {
-    let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    lines.map_while(Result::ok).filter(|line| line.contains("acknowledged "))
+#[test]
+fn kill_9_at_some_points_of_a_writer_loses_nothing() {
+    sweep(10);
 }
 
-/// Kills a writer at so many points spread evenly over its steps, however fast the machine is: some way into the step that
-/// follows so many acknowledged ones.
-#[expect(clippy::print_stdout, reason = "how much was swept is to be known")]
-async fn sweep(points: u32) {
-    let dumps = undisturbed().await;
-    let place = TempDir::new().expect("a directory");
-    let life = {
-        let began = Instant::now();
-        let mut child = writer(&place.path().join("calm.duckdb"));
-        let all = acknowledged(&mut child).count();
-        assert!(child.wait().expect("the writer ends").success() && all == STEPS as usize, "{all} steps");
-        began.elapsed()
-    };
-    let (mut reached, mut between) = (vec![0_u32; STEPS as usize + 1], 0);
-    for point in 0..points {
-        let path = place.path().join(format!("{point}.duckdb"));
-        let mut child = writer(&path);
-        let mut told_now = acknowledged(&mut child);
-        let (steps, part) = (point * (STEPS + 1) / points, point * (STEPS + 1) % points);
-        let mut told = told_now.by_ref().take(steps as usize).count();
-        std::thread::sleep(life.mul_f64(f64::from(part) / f64::from(points) / f64::from(STEPS)));
-        child.kill().expect("the writer is killed or has ended");
-        child.wait().expect("the writer ends");
-        told += told_now.count();
-        reached[told] += 1;
-        let store = open(&path).await.expect("the store opens after a kill");
-        let held = dump(&store).await;
-        // The call that was not acknowledged has happened, wholly, or not.
-        let is_next = dumps.get(told + 1) == Some(&held);
-        between += u32::from(is_next);
-        if !is_next {
-            assert_same(&held, &dumps[told], &format!("point {point}, after {told} acknowledged steps"));
-        }
-        store.close().await.expect("the store closes");
-        let store = run(&path, u32::try_from(told).expect("few steps"), |_| ()).await;
-        assert_same(&dump(&store).await, &dumps[STEPS as usize], &format!("the end of point {point}"));
-        store.close().await.expect("the store closes");
-        std::fs::remove_file(&path).expect("the store was there");
-    }
-    let steps_hit = reached.iter().filter(|count| **count > 0).count();
-    println!(
-        "killed {points} times over a life of {} ms: after {steps_hit} different numbers of acknowledged steps; {between} \
-         times the step under way was held",
-        life.as_millis()
-    );
-}
-
-#[tokio::test]
-async fn kill_9_at_some_points_of_a_writer_loses_nothing() {
-    sweep(8).await;
-}
-
-#[tokio::test]
+#[test]
 #[ignore = "long: cargo xtask test --duckdb --long"]
-async fn kill_9_at_three_hundred_points_of_a_writer_loses_nothing() {
-    sweep(300).await;
+fn kill_9_at_three_hundred_points_of_a_writer_loses_nothing() {
+    sweep(300);
 }
