@@ -43,6 +43,13 @@ impl StoreCare {
     /// `None` when the store holds something already.
     async fn begin_filling(&self) -> Result<Option<Filling<'_>>, OpError> {
         let transfer = self.transfer()?;
+        // Feeds of a store that answers are its own. No import may be begun over them, not even to be ended at once: whoever
+        // is killed in between leaves a store that refuses every call.
+        if let Some(feed) = self.state().feeds().await?.first()
+            && self.answers(feed.id).await?
+        {
+            return Ok(None);
+        }
         let begun = match transfer.begin_import().await {
             Ok(begun) => begun,
             Err(error) if error.kind() == ErrorKind::Conflict => return Ok(None),
@@ -50,11 +57,21 @@ impl StoreCare {
         };
         let held = self.state().feeds().await?;
         if begun.is_none() && !held.is_empty() {
+            // Added by another process since.
             transfer.finish_import().await?;
             return Ok(None);
         }
         let feeds = held.into_iter().map(|feed| (feed.id, feed)).collect();
         Ok(Some(Filling { transfer, state: self.state(), begun, feeds }))
+    }
+
+    /// Whether the storage answers, as it does not while an import is unfinished.
+    async fn answers(&self, feed: FeedId) -> Result<bool, OpError> {
+        match self.storage().cursor(feed).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -1,0 +1,103 @@
+//! Copies into a store, as seen by a process that ends half-way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use feedspine::Engine;
+use feedspine::core::{
+    Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page, PageRequest, Result,
+    Selection, StateStore, StorageBackend, StorageError,
+};
+use feedspine::ops::{CopyError, StoreCare};
+
+use crate::support::{add, settings};
+
+/// A control plane on which the process ends when it lists the feeds for the so-manieth time.
+#[derive(Debug)]
+struct Ending {
+    state: Arc<MemoryStore>,
+    lists_left: AtomicUsize,
+}
+
+#[async_trait]
+impl StateStore for Ending {
+    async fn prepare(&self) -> Result<()> {
+        self.state.prepare().await
+    }
+
+    async fn add_feed(&self, feed: &Feed) -> Result<()> {
+        self.state.add_feed(feed).await
+    }
+
+    async fn update_feed(&self, feed: &Feed) -> Result<()> {
+        self.state.update_feed(feed).await
+    }
+
+    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
+        self.state.settle_key_rule(feed, rule).await
+    }
+
+    async fn feeds(&self) -> Result<Vec<Feed>> {
+        let left = self.lists_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => self.state.feeds().await,
+            Err(_) => Err(StorageError::internal("the process has ended")),
+        }
+    }
+
+    async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
+        self.state.feed_named(name).await
+    }
+
+    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
+        self.state.begin_fetch(intent).await
+    }
+
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
+        self.state.finish_fetch(fetch, detail).await
+    }
+
+    async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
+        self.state.fetches_page(feed, page).await
+    }
+}
+
+/// A store with one feed, never collected.
+async fn with_a_feed(address: &str) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::open(store.clone(), store.clone(), settings()).await.unwrap();
+    add(&engine, address).await;
+    store
+}
+
+#[tokio::test]
+async fn a_copy_into_a_store_with_feeds_leaves_it_usable_wherever_the_process_ends() {
+    let from = with_a_feed("http://127.0.0.1:1/theirs.xml").await;
+    let from = StoreCare::new(from.clone(), from);
+    for lists_left in 0..4 {
+        let store = with_a_feed("http://127.0.0.1:1/ours.xml").await;
+        let state = Ending { state: store.clone(), lists_left: lists_left.into() };
+        let into = StoreCare::new(store.clone(), Arc::new(state));
+        from.copy_to(&into).await.unwrap_err();
+        assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0, "after {lists_left} lists");
+        let whole = StoreCare::new(store.clone(), store.clone());
+        let refused = from.copy_to(&whole).await.unwrap_err();
+        assert!(matches!(&refused, CopyError::To(error) if error.code() == "import.not_empty"), "{refused:?}");
+        assert_eq!(store.feeds().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_into_an_empty_store_goes_on_wherever_the_process_ended() {
+    let from = with_a_feed("http://127.0.0.1:1/theirs.xml").await;
+    let from = StoreCare::new(from.clone(), from);
+    for lists_left in 0..4 {
+        let store = Arc::new(MemoryStore::new());
+        let state = Ending { state: store.clone(), lists_left: lists_left.into() };
+        let _ended = from.copy_to(&StoreCare::new(store.clone(), Arc::new(state))).await;
+        let written = from.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap();
+        assert_eq!(written.contents.feeds, 1, "after {lists_left} lists");
+        assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0);
+    }
+}
