@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use duckdb::Connection;
-use feedspine_core::transfer::import_unfinished;
+use feedspine_core::transfer::{Progress, import_unfinished};
 use feedspine_core::{Applied, Result, StorageError};
 use tokio::sync::{Mutex as Turn, Semaphore};
 
@@ -23,7 +23,7 @@ pub(crate) struct Session {
     turns: Arc<Semaphore>,
     readers: Arc<Mutex<Readers>>,
     /// An import was begun and not finished: only that may go on.
-    importing: AtomicBool,
+    importing: Arc<AtomicBool>,
 }
 
 /// Connections for reading; made when first needed, then kept.
@@ -36,7 +36,7 @@ struct Readers {
 
 impl Session {
     pub(crate) fn new(conn: Claimed) -> Outcome<Self> {
-        let importing = AtomicBool::new(import::is_unfinished(&conn)?);
+        let importing = Arc::new(AtomicBool::new(import::is_unfinished(&conn)?));
         let readers = Readers { first: Some(conn.another()?), idle: Vec::new() };
         Ok(Self {
             writer: Arc::new(Turn::new(Some(conn))),
@@ -46,13 +46,23 @@ impl Session {
         })
     }
 
-    /// Says whether an import is under way from now on.
-    pub(crate) fn set_importing(&self, importing: bool) {
-        self.importing.store(importing, Ordering::Release);
+    /// Begins an import, or says how far one came. Writes that wait for their turn are refused from then on.
+    pub(crate) async fn begin_import(&self) -> Result<Option<Progress>> {
+        let importing = Arc::clone(&self.importing);
+        let begin = move |conn: &Connection| {
+            let progress = import::begin(conn)?;
+            // Before the turn ends. When the commit fails nobody knows: to begin again finds out.
+            importing.store(true, Ordering::Release);
+            Ok(progress)
+        };
+        self.write_always(begin).await
     }
 
-    fn refuse_while_importing(&self) -> Result<()> {
-        if self.importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(()) }
+    /// Ends an import.
+    pub(crate) async fn finish_import(&self) -> Result<()> {
+        self.write_always(import::finish).await?;
+        self.importing.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Runs `work` in a transaction of its own, when it is its turn. A caller that drops the future before that has asked
@@ -61,8 +71,12 @@ impl Session {
         &self,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        self.refuse_while_importing()?;
-        self.write_always(work).await
+        let importing = Arc::clone(&self.importing);
+        let unless_importing = move |conn: &Connection| {
+            refuse_while(&importing)?;
+            work(conn)
+        };
+        self.write_always(unless_importing).await
     }
 
     /// The same, for an import too.
@@ -89,7 +103,7 @@ impl Session {
         &self,
         question: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        self.refuse_while_importing()?;
+        refuse_while(&self.importing)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| closed())?;
         let conn = lock(&self.readers).take().map_err(Fault::into_error)?;
         let readers = Arc::clone(&self.readers);
@@ -130,6 +144,10 @@ impl Readers {
             None => self.first.as_ref().ok_or_else(closed)?.another(),
         }
     }
+}
+
+fn refuse_while(importing: &AtomicBool) -> Result<()> {
+    if importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(()) }
 }
 
 fn lock(readers: &Mutex<Readers>) -> MutexGuard<'_, Readers> {

@@ -201,10 +201,7 @@ impl Transfer for DuckDbStore {
     }
 
     async fn begin_import(&self) -> Result<Option<Progress>> {
-        let session = self.session()?;
-        let progress = session.write_always(import::begin).await?;
-        session.set_importing(true);
-        Ok(progress)
+        self.session()?.begin_import().await
     }
 
     async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
@@ -212,10 +209,7 @@ impl Transfer for DuckDbStore {
     }
 
     async fn finish_import(&self) -> Result<()> {
-        let session = self.session()?;
-        session.write_always(import::finish).await?;
-        session.set_importing(false);
-        Ok(())
+        self.session()?.finish_import().await
     }
 }
 

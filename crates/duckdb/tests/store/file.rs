@@ -65,6 +65,24 @@ async fn a_store_can_be_opened_again_once_its_export_is_at_its_end() {
 }
 
 #[tokio::test]
+async fn of_a_write_and_the_beginning_of_an_import_at_once_one_is_refused() {
+    let place = TempDir::new().unwrap();
+    for number in 1..=8 {
+        let store = open(&place.path().join(format!("{number}.duckdb"))).await.unwrap();
+        let (transfer, write) = (store.transfer().unwrap(), snapshot(1, vec![item(0, "a", "x")]));
+        // Whoever is asked first gets the first turn.
+        let (begun, written) = if number % 2 == 0 {
+            tokio::join!(transfer.begin_import(), store.ingest(write))
+        } else {
+            let (written, begun) = tokio::join!(store.ingest(write), transfer.begin_import());
+            (begun, written)
+        };
+        assert_ne!(begun.is_ok(), written.is_ok(), "{number}: {begun:?} {written:?}");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_closed_store_is_one_file() {
     let place = TempDir::new().unwrap();
     let path = place.path().join("store.duckdb");
