@@ -1,7 +1,7 @@
 //! The conformance kit on the stores of a URL's backend: each check in stores of its own.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -111,8 +111,8 @@ impl Bench {
 
     /// What stands behind the scheme for a store that nobody else uses.
     fn fresh(&self) -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = format!("{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // By chance: others may check the same server from other machines.
+        let number = format!("{:016x}", RandomState::new().hash_one(0));
         match &self.beside {
             Beside::Memory => String::new(),
             Beside::File(path) => format!("{}.check_{number}", path.display()),

@@ -1,8 +1,8 @@
 //! The arenas of the built-in backends.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{Result, StorageBackend, StorageError};
@@ -75,8 +75,7 @@ pub struct PostgresArena {
 impl PostgresArena {
     /// A schema of its own on the server at that address, which has no settings of its own.
     pub fn new(server: &str) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let schema = format!("contest_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let schema = format!("contest_{:016x}", RandomState::new().hash_one(0));
         Self { server: server.to_owned(), schema }
     }
 

@@ -1,8 +1,7 @@
 //! The server that tests use, and a fresh schema for each store.
 
+use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use feedspine_cluster::URL_VARIABLE;
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -11,28 +10,19 @@ use libtest_mimic::{Arguments, Completion, Trial};
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     url: String,
-    /// Whether stores keep prepared statements.
-    prepared: &'static str,
 }
 
 impl Server {
     /// The server at that address, which has no settings of its own.
     pub(crate) fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prepared: "off" }
-    }
-
-    /// The same, without a pooler between.
-    fn directly(self) -> Self {
-        Self { prepared: "on", ..self }
+        Self { url: url.into() }
     }
 
     /// Room for a store that no other test sees.
     pub(crate) fn place(&self) -> Place {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos();
-        let schema = format!("t{now:x}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let schema = format!("test_{:016x}", RandomState::new().hash_one(0));
         // Small pools: many stores are open at once.
-        let url = format!("{}?schema={schema}&pool_size=4&prepared={}", self.url, self.prepared);
+        let url = format!("{}?schema={schema}&pool_size=4", self.url);
         Place { server: self.url.clone(), schema, url }
     }
 }
@@ -84,7 +74,7 @@ impl Drop for Place {
 /// and fails where every test is demanded.
 pub(crate) fn with_server(name: &str, test: impl FnOnce(Server) -> ExitCode) -> ExitCode {
     if let Ok(url) = std::env::var(URL_VARIABLE) {
-        return test(Server::at(url).directly());
+        return test(Server::at(url));
     }
     let reason = format!("SKIPPED: no server in {URL_VARIABLE}; `cargo xtask test` starts one");
     let demanded = feedspine_cluster::all_demanded();
