@@ -54,7 +54,9 @@ pub fn shuffled(snapshots: &[Snapshot], edited: usize, seed: u64) -> Vec<Snapsho
 pub fn batch(snapshot: &Snapshot, round: u64) -> IngestBatch {
     let feed = u128::try_from(snapshot.feed).expect("a feed's number fits");
     let seconds = i64::try_from(round).expect("few rounds") * 3_600 + 1_790_000_000;
-    let now = Timestamp::from_micros(seconds * 1_000_000).expect("a year of this century");
+    // Feeds are read one after the other.
+    let since = i64::try_from(snapshot.feed).expect("few feeds") * 10_000;
+    let now = Timestamp::from_micros(seconds * 1_000_000 + since).expect("a year of this century");
     IngestBatch {
         feed: FeedId::from_u128(feed + 1),
         fetch: FetchId::from_u128((u128::from(round) << 64) | (feed + 1)),
