@@ -19,7 +19,7 @@ const TABLES: &str = "SELECT c.relname::text, quote_ident(c.relname), pg_total_r
     LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'm') ORDER BY 1";
 
-/// Every column, index and constraint in words; those of the pattern read the same.
+/// Every column, index, constraint and view in words; those of the pattern read the same.
 const SHAPE: &str = "SELECT format('column %s.%s %s%s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
         CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
         coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''))
@@ -34,7 +34,10 @@ SELECT 'index ' || regexp_replace(pg_get_indexdef(i.indexrelid), ' ON (ONLY )?[^
 UNION ALL
 SELECT format('constraint %s.%s %s', c.relname, k.conname, pg_get_constraintdef(k.oid))
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = $1::text::regnamespace
-        AND k.contype IN ('p', 'u', 'c')";
+        AND k.contype IN ('p', 'u', 'c')
+UNION ALL
+SELECT format('view %s %s', c.relname, pg_get_viewdef(c.oid)) FROM pg_class c
+    WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'v'";
 
 /// The indexes of a schema by which amcheck walks.
 const INDEXES: &str = "SELECT i.indexrelid::regclass::text, c.relname::text FROM pg_index i
@@ -197,7 +200,7 @@ async fn check_shape(session: &Session, schema: &str, version: u32, report: &mut
     session.batch("ROLLBACK TO pattern").await?;
     match made {
         Ok(expected) => {
-            report.examined.push(format!("the columns, indexes and constraints of schema version {version}"));
+            report.examined.push(format!("the columns, indexes, constraints and views of schema version {version}"));
             for part in expected {
                 if !found.remove(&part) {
                     report.faults.push(format!("missing, or not as feedspine made it: {part}"));

@@ -96,13 +96,17 @@ async fn size(place: Place) {
 async fn shape(place: Place) {
     let store = filled(&place).await;
     let changes = "DROP INDEX ledger_setbacks; CREATE INDEX mine ON records (published);
-        ALTER TABLE records DROP CONSTRAINT records_key_hash_key; ALTER TABLE told ALTER first DROP NOT NULL";
+        ALTER TABLE records DROP CONSTRAINT records_key_hash_key; ALTER TABLE told ALTER first DROP NOT NULL;
+        CREATE OR REPLACE VIEW all_spans AS SELECT record, feed, since, until, version FROM spans;
+        CREATE VIEW of_mine AS SELECT 1 AS one";
     stranger(&place).await.batch_execute(changes).await.unwrap();
     let report = store.check().await.unwrap();
-    for part in ["ledger_setbacks", "records_key_hash_key", "column told.first boolean NOT NULL"] {
+    for part in ["ledger_setbacks", "records_key_hash_key", "column told.first boolean NOT NULL", "view all_spans"] {
         assert!(report.faults.iter().any(|fault| fault.contains(part)), "{part}: {report:?}");
     }
-    assert!(report.notes.iter().any(|note| note.contains("index CREATE INDEX mine")), "{report:?}");
+    for part in ["index CREATE INDEX mine", "view of_mine"] {
+        assert!(report.notes.iter().any(|note| note.contains(part)), "{part}: {report:?}");
+    }
 }
 
 async fn little_rights(place: Place) {
