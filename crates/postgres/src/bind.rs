@@ -37,6 +37,18 @@ bound! {
     Uuid: UUID, UUID_ARRAY;
 }
 
+impl Bound for Vec<u8> {
+    fn kind() -> Type {
+        Type::BYTEA
+    }
+}
+
+impl Bound for Option<Vec<u8>> {
+    fn kind() -> Type {
+        Type::BYTEA
+    }
+}
+
 /// The value with its type.
 pub(crate) fn bound<'a, T: Bound + 'a>(value: T) -> Param<'a> {
     (Box::new(value), T::kind())

@@ -16,6 +16,7 @@ use crate::bind::bind;
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
 use crate::session::Session;
+use crate::writes::Writes;
 
 /// The most events that one row holds, so that no page has to read much more than it shows.
 const RUN: usize = 1_000;
@@ -32,24 +33,23 @@ fn source(event: &Event) -> Source {
 }
 
 /// Appends events, in order. Called once in a transaction at most.
-pub(crate) async fn append(session: &Session, events: &[Event]) -> Outcome<()> {
+pub(crate) fn append<'a>(writes: &mut Writes<'a>, events: &'a [Event]) {
     let mut first = 1;
     for alike in events.chunk_by(|a, b| source(a) == source(b)) {
         for run in alike.chunks(RUN) {
-            append_run(session, run, first).await?;
+            append_run(writes, run, first);
             first += i32::try_from(run.len()).expect("a run is short");
         }
     }
-    Ok(())
 }
 
-async fn append_run(session: &Session, run: &[Event], first: i32) -> Outcome<()> {
+fn append_run<'a>(writes: &mut Writes<'a>, run: &'a [Event], first: i32) {
     let (feed, fetch, recorded_at) = source(&run[0]);
     let subjects = || run.iter().map(|event| event.subject.as_ref());
     let statement = "INSERT INTO changes (epoch, first, size, feed, fetch_id, recorded_at,
                                           kinds, records, namespaces, keys, layers, versions, witnesses)
          SELECT epoch, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM store";
-    let values = &bind![
+    let values = bind![
         first,
         i32::try_from(run.len()).expect("a run is short"),
         feed.map(rows::feed_uuid),
@@ -63,7 +63,7 @@ async fn append_run(session: &Session, run: &[Event], first: i32) -> Outcome<()>
         subjects().map(|subject| Some(rows::version_number(subject?.version?))).collect::<Vec<_>>(),
         run.iter().map(|event| event.witness.map(rows::record_uuid)).collect::<Vec<_>>(),
     ];
-    session.execute(statement, values).await
+    writes.add(statement, values);
 }
 
 /// A place in the log.

@@ -1,6 +1,8 @@
 //! PostgreSQL's errors as ours: the kind says what to do next.
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use std::io;
+
+use deadpool::managed::{PoolError, TimeoutType};
 use feedspine_core::{Applied, ErrorKind, StorageError};
 use tokio_postgres::error::SqlState;
 
@@ -11,6 +13,8 @@ pub(crate) enum Fault {
     Storage(StorageError),
     /// The server's or the driver's.
     Postgres(tokio_postgres::Error),
+    /// The server's host does not answer.
+    Unreached(io::Error),
     /// The call has no connection, or no time left.
     Late(StorageError),
     /// What was read before the locks were taken is not so any more: begin again.
@@ -21,6 +25,8 @@ pub(crate) enum Fault {
 
 /// What the functions of this crate return.
 pub(crate) type Outcome<T> = std::result::Result<T, Fault>;
+
+const REACH: &str = "check that the server runs and that the address is right";
 
 /// Whether another try may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +51,18 @@ impl From<StorageError> for Fault {
     }
 }
 
-impl From<PoolError> for Fault {
-    fn from(error: PoolError) -> Self {
+impl From<PoolError<Fault>> for Fault {
+    fn from(error: PoolError<Fault>) -> Self {
         match error {
-            PoolError::Backend(error) => Self::Postgres(error),
+            PoolError::Backend(fault) => fault,
             PoolError::Timeout(TimeoutType::Wait) => Self::Late(
                 StorageError::unavailable("postgres: every connection is in use")
                     .with_hint("try again, or allow more with ?pool_size=N in the address"),
             ),
             PoolError::Closed => Self::Late(StorageError::closed("the store was closed")),
-            other => Self::Late(StorageError::unavailable("postgres: no connection in time").with_source(other)),
+            PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Late(StorageError::unavailable("postgres: no connection in time").with_hint(REACH))
+            }
         }
     }
 }
@@ -65,7 +73,7 @@ impl Fault {
         match self {
             Self::Storage(_) | Self::Late(_) => Again::Never,
             Self::Outdated => Again::Lost,
-            Self::Unanswered(_) => Again::Away,
+            Self::Unanswered(_) | Self::Unreached(_) => Again::Away,
             Self::Postgres(error) => match error.code() {
                 Some(code) if is_lost(code) => Again::Lost,
                 Some(code) if is_away(code) || *code == SqlState::LOCK_NOT_AVAILABLE => Again::Away,
@@ -90,6 +98,10 @@ impl Fault {
         match self {
             Self::Storage(error) | Self::Late(error) => error,
             Self::Postgres(error) => explain(error),
+            Self::Unreached(error) => {
+                let message = format!("postgres: error connecting to server: {error}");
+                StorageError::unavailable(message).with_hint(REACH).with_source(error)
+            }
             Self::Outdated => {
                 StorageError::unavailable("postgres: other writers were always first").with_hint("try again")
             }
@@ -158,11 +170,7 @@ fn innermost(error: &tokio_postgres::Error) -> String {
 /// What to do about a state of PostgreSQL's (appendix A of its manual), or about a failed connection.
 fn judge(code: Option<&SqlState>, connection: bool) -> (ErrorKind, Option<&'static str>) {
     let Some(code) = code else {
-        return if connection {
-            (ErrorKind::Unavailable, Some("check that the server runs and that the address is right"))
-        } else {
-            (ErrorKind::Internal, None)
-        };
+        return if connection { (ErrorKind::Unavailable, Some(REACH)) } else { (ErrorKind::Internal, None) };
     };
     if is_away(code) || is_lost(code) {
         return (ErrorKind::Unavailable, Some("try again"));

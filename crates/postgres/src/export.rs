@@ -224,7 +224,7 @@ impl Out<'_> {
                 let (index, xid) = (columns.ordinal()?, columns.optional_word::<u64>()?);
                 let retold = columns.take::<Option<&[u8]>>()?.unwrap_or_default().as_chunks::<4>().0;
                 let retold = retold.iter().copied().map(u32::from_be_bytes).collect();
-                let told = ledger::read_told(columns)?;
+                let told = ledger::Told::read(columns)?;
                 let part = told.into_row(retold, || (made_by(&made, of, xid), rejected_by(&rejected, of, Some(index))));
                 parts.entry(of).or_default().push((index, part));
             }
@@ -246,7 +246,7 @@ impl Out<'_> {
                 let of = (feed, observation.fetch);
                 let mut own = parts.remove(&of).unwrap_or_default();
                 if columns.take()? {
-                    let told = ledger::read_told(columns)?;
+                    let told = ledger::Told::read(columns)?;
                     let lists = || (made_by(&made, of, None), rejected_by(&rejected, of, None));
                     own.push((0, told.into_row(Vec::new(), lists)));
                 }

@@ -9,6 +9,7 @@ use crate::bind::bind;
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
 use crate::session::Session;
+use crate::writes::Writes;
 
 /// What is held of a feed; the default of one that was never ingested into.
 #[derive(Debug, Default)]
@@ -44,14 +45,14 @@ impl FeedRow {
     }
 
     /// Writes what a plan left of the feed.
-    pub(crate) async fn store(&self, session: &Session, feed: FeedId) -> Outcome<()> {
+    pub(crate) fn store<'a>(&'a self, writes: &mut Writes<'a>, feed: FeedId) {
         let manifest = self.state.manifest.as_ref();
         let statement = "INSERT INTO feeds (id, revision, cursor, round, observations, rejects, observed_at,
                                             told_by, told_in, digest, size, rule)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (id) DO UPDATE SET revision = $2, cursor = $3, round = $4, observations = $5, rejects = $6,
                  observed_at = $7, told_by = $8, told_in = $9, digest = $10, size = $11, rule = $12";
-        let values = &bind![
+        let values = bind![
             rows::feed_uuid(feed),
             self.state.revision.cast_signed(),
             self.state.cursor.as_ref().map(Json::to_canonical),
@@ -65,7 +66,7 @@ impl FeedRow {
             manifest.map(|manifest| manifest.size.cast_signed()),
             manifest.map(|manifest| manifest.hash_rule.as_str()),
         ];
-        session.execute(statement, values).await
+        writes.add(statement, values);
     }
 }
 

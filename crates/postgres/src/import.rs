@@ -1,6 +1,6 @@
 //! Rows of an export, written as what this store keeps of them, run by run of one kind.
 //!
-//! The table `importing` is there as long as an import is not finished.
+//! The table `importing` has a row as long as an import is not finished.
 
 use std::collections::btree_map::{self, BTreeMap};
 use std::collections::{BTreeSet, HashMap};
@@ -19,15 +19,13 @@ use crate::apply::{self, Top, VersionRow};
 use crate::bind::bind;
 use crate::error::Outcome;
 use crate::manifest::{self, OpenSpans};
-use crate::rows::{self, COUNTS, Columns, corrupt};
+use crate::rows::{self, COUNTS, Columns};
 use crate::session::Session;
+use crate::writes::Writes;
 use crate::{changes, feed_row, ledger};
 
-/// Whether an import was begun and not finished.
-pub(crate) async fn is_unfinished(session: &Session) -> Outcome<bool> {
-    let found = session.query_opt("SELECT to_regclass('importing') IS NOT NULL", &[]).await?;
-    Ok(found.map(|row| Columns::of(&row).take()).transpose()?.unwrap_or(false))
-}
+/// Whether an import was begun and not finished, as SQL says it.
+pub(crate) const IS_UNFINISHED: &str = "EXISTS (SELECT 1 FROM importing)";
 
 /// Begins an import, or says how far one came. The session is alone in the store, as in all of this file.
 pub(crate) async fn begin(session: &Session) -> Outcome<Option<Progress>> {
@@ -40,26 +38,19 @@ pub(crate) async fn begin(session: &Session) -> Outcome<Option<Progress>> {
     if held.map(|row| Columns::of(&row).take()).transpose()?.unwrap_or(false) {
         return Err(not_empty().into());
     }
-    session.batch("CREATE TABLE importing (rows bigint NOT NULL, digest bytea NOT NULL)").await?;
     write_progress(session, Progress::default()).await?;
     Ok(None)
 }
 
 /// Ends an import.
 pub(crate) async fn finish(session: &Session) -> Outcome<()> {
-    if !is_unfinished(session).await? {
-        return Err(no_import().into());
-    }
-    session.batch("DROP TABLE importing").await
+    read_progress(session).await?.ok_or_else(no_import)?;
+    session.batch("DELETE FROM importing").await
 }
 
 /// How far an import came that was not finished.
 async fn read_progress(session: &Session) -> Outcome<Option<Progress>> {
-    if !is_unfinished(session).await? {
-        return Ok(None);
-    }
-    let told = session.query_opt("SELECT rows, digest FROM importing", &[]).await?;
-    let told = told.ok_or_else(|| corrupt("an import that says nothing"))?;
+    let Some(told) = session.query_opt("SELECT rows, digest FROM importing", &[]).await? else { return Ok(None) };
     let mut columns = Columns::of(&told);
     Ok(Some(Progress { rows: columns.unsigned()?, digest: columns.digest()? }))
 }
@@ -114,7 +105,9 @@ impl Import<'_> {
             Row::Told(_) => self.told(&of_kind!(run, Told)).await,
             Row::Event(_) => {
                 let events: Vec<Event> = of_kind!(run, Event).into_iter().cloned().collect();
-                changes::append(self.session, &events).await
+                let mut writes = Writes::default();
+                changes::append(&mut writes, &events);
+                writes.run(self.session).await
             }
         }
     }
@@ -123,7 +116,9 @@ impl Import<'_> {
         for row in feeds {
             let state = row.state.clone();
             let own = feed_row::FeedRow { state, ..feed_row::FeedRow::default() };
-            own.store(self.session, row.feed).await?;
+            let mut writes = Writes::default();
+            own.store(&mut writes, row.feed);
+            writes.run(self.session).await?;
         }
         Ok(())
     }
@@ -139,10 +134,12 @@ impl Import<'_> {
     }
 
     async fn store_feeds(&self) -> Outcome<()> {
+        let mut writes = Writes::default();
         for (feed, row) in &self.feeds {
-            row.store(self.session, *feed).await?;
+            row.store(&mut writes, *feed);
+            writes.then();
         }
-        Ok(())
+        writes.run(self.session).await
     }
 
     async fn observation(&mut self, row: &ObservationRow) -> Outcome<()> {
@@ -187,11 +184,9 @@ impl Import<'_> {
             alone.map(|_| b"".as_slice()),
             imported,
         ];
-        ledger::execute(self.session, &statement, own, &seen.counts).await?;
-        if alone.is_some() {
-            return Ok(());
-        }
-        for (index, part) in &row.parts {
+        let mut writes = Writes::default();
+        ledger::write(&mut writes, statement, own, &seen.counts);
+        for (index, part) in row.parts.iter().filter(|_| alone.is_none()) {
             let statement = format!(
                 "INSERT INTO parts (feed, fetch_id, part, digest, round, revision, outcomes, imported, {COUNTS})
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
@@ -207,9 +202,10 @@ impl Import<'_> {
                 b"".as_slice(),
                 Some(as_json(part)),
             ];
-            ledger::execute(self.session, &statement, own, &committed.counts).await?;
+            writes.then();
+            ledger::write(&mut writes, statement, own, &committed.counts);
         }
-        Ok(())
+        writes.run(self.session).await
     }
 
     async fn rejects(&mut self, rejects: &[&RejectRow]) -> Outcome<()> {
@@ -259,7 +255,8 @@ impl Import<'_> {
     async fn versions(&self, stored: &[&StoredVersion]) -> Outcome<()> {
         self.held("version", stored.iter().map(|stored| stored.version.record)).await?;
         let new: Vec<VersionRow<'_>> = stored.iter().map(|stored| version_row(stored)).collect();
-        apply::versions(self.session, &new).await?;
+        let mut writes = Writes::default();
+        apply::versions(&mut writes, &new);
         let mut tops: BTreeMap<RecordId, Top> = BTreeMap::new();
         for StoredVersion { version, .. } in stored {
             let (record, layer, number) = (version.record, version.layer, version.number);
@@ -268,7 +265,8 @@ impl Import<'_> {
                 tops.insert(record, Top { record, layer, number, published: version.published });
             }
         }
-        apply::raise_tops(self.session, &tops.into_values().collect::<Vec<_>>()).await
+        apply::raise_tops(&mut writes, &tops.into_values().collect::<Vec<_>>());
+        writes.run(self.session).await
     }
 
     async fn spans(&self, spans: &[&SpanRow]) -> Outcome<()> {
@@ -326,9 +324,12 @@ impl Import<'_> {
                 Standing::Left(absent) => absents.push((row, absent.shown, absent.left)),
             }
         }
+        let mut writes = Writes::default();
         for (feed, spans) in &open {
-            manifest::store(self.session, rows::feed_uuid(*feed), spans).await?;
+            manifest::store(&mut writes, rows::feed_uuid(*feed), spans);
+            writes.then();
         }
+        writes.run(self.session).await?;
         self.open_spans(&presents).await?;
         self.absent(&absents).await
     }

@@ -1,10 +1,11 @@
 //! Ingest: loads what the plan needs, in a few round trips. Applying it is in `apply.rs`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use feedspine_core::ingest::{Begin, Header, IngestReport, Known, Loaded, Point, Prepared, Present, Shown};
+use feedspine_core::ingest::{Begin, IngestReport, Known, Loaded, Point, Prepared, Present, Shown};
 use feedspine_core::{
-    Content, ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
+    Content, ContentHash, Coverage, CursorStep, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
 };
 use uuid::Uuid;
 
@@ -12,48 +13,40 @@ use crate::apply::Target;
 use crate::bind::bind;
 use crate::error::Outcome;
 use crate::feed_row::FeedRow;
-use crate::ledger::{self, Entry};
+use crate::header::Head;
+use crate::ledger;
 use crate::manifest::{self, OpenSpans};
 use crate::rows::{self, Columns, corrupt};
 use crate::session::{Session, both};
 
 /// Takes a batch: everything it writes, and the answer. The session holds the locks of its namespaces and its feed.
-pub(crate) async fn ingest(session: &Session, prepared: &Prepared) -> Outcome<IngestReport> {
-    let batch = prepared.batch();
-    let of_round = async {
-        match batch.coverage {
-            Coverage::Unchanged { of } => ledger::round_of(session, batch.feed, of).await,
-            _ => Ok(None),
-        }
-    };
-    let of_feed = both(FeedRow::load(session, batch.feed), Entry::load(session, batch.feed, batch.fetch));
-    let of_part = ledger::load_part(session, batch.feed, batch.fetch, batch.part.index);
-    let ((feed, entry), (part, of_round)) = both(of_feed, both(of_part, of_round)).await?;
-    let told = match &entry {
-        Some(Entry { alone: Some(alone), .. }) if batch.part.index == 0 => Some(alone),
-        _ => part.as_ref(),
-    };
-    let header = Header {
-        feed: feed.state.clone(),
-        committed: told.map(|told| told.committed.clone()),
-        begun: entry.as_ref().map(|entry| entry.begun),
-        of_round,
-    };
-    let plan = match prepared.begin(&header)? {
+///
+/// `hope` is set at the first try: the items of a feed that was never read are then taken for new without a look. If one
+/// is not, the index of the keys refuses the write, and the next try looks.
+pub(crate) async fn ingest(session: &Session, prepared: &Prepared, hope: &AtomicBool) -> Outcome<IngestReport> {
+    let asking = Loader::new(session, prepared);
+    let (head, ahead) = both(Head::load(session, prepared), asking.ahead()).await?;
+    let header = head.to_header(prepared);
+    let (plan, open) = match prepared.begin(&header)? {
         Begin::Replay(_) => {
-            let told = told.ok_or_else(|| rows::corrupt("a part without its fetch"))?;
+            let told = head.told(prepared).ok_or_else(|| corrupt("a part without its fetch"))?;
             return ledger::replay(told, prepared);
         }
         Begin::Settled(plan) => (*plan, OpenSpans::default()),
         Begin::Judge => {
-            let loading = Loader::new(session, prepared);
-            let open = loading.open(&feed).await?;
-            let loaded = loading.load(&feed, &open, entry.is_some()).await?;
+            let manifest = header.feed.manifest.as_ref();
+            let open = match ahead {
+                Some(open) if manifest.is_some_and(|held| !prepared.shows(held)) => open,
+                _ => asking.open(&head.feed).await?,
+            };
+            let is_first = head.feed.observations == 0;
+            let known = (is_first && hope.swap(false, Ordering::Relaxed)).then(KeyHashMap::default);
+            let loaded = asking.load(&head.feed, &open, known, head.is_begun()).await?;
             (prepared.plan(&header, &loaded), open)
         }
     };
-    let (plan, open) = plan;
-    let target = Target { feed, begun: entry.is_some(), open };
+    let begun = head.is_begun();
+    let target = Target { feed: head.feed, begun, open };
     target.apply(session, prepared, &plan).await?;
     Ok(plan.report)
 }
@@ -88,14 +81,38 @@ impl<'a> Loader<'a> {
         }
     }
 
-    async fn load(&self, feed: &FeedRow, open: &OpenSpans, has_earlier_parts: bool) -> Outcome<Loaded> {
+    /// The open spans, asked for together with the header, which will probably send for them: a feed that was read
+    /// before has some, and does not hold just what the batch shows.
+    async fn ahead(&self) -> Outcome<Option<OpenSpans>> {
+        let batch = self.prepared.batch();
+        let is_first = matches!(batch.step, CursorStep::Advance { expected: 0, .. });
+        if is_first || matches!(batch.coverage, Coverage::Unchanged { .. }) {
+            return Ok(None);
+        }
+        let shown = self.prepared.manifest_digest().map(|digest| digest.0);
+        let unless = shown.as_ref().map(|digest| (digest.as_slice(), self.rule_id.as_str()));
+        manifest::load_unless(self.session, self.feed(), unless).await.map(Some)
+    }
+
+    async fn load(
+        &self,
+        feed: &FeedRow,
+        open: &OpenSpans,
+        known: Option<KeyHashMap<Known>>,
+        has_earlier_parts: bool,
+    ) -> Outcome<Loaded> {
         let mut loaded = Loaded { present: self.present(feed, open).await?, ..Loaded::default() };
         if has_earlier_parts {
             self.earlier(&mut loaded).await?;
         }
-        let unsettled = self.prepared.unsettled(&loaded);
         let unnamed = self.prepared.unnamed(&loaded);
-        let (known, keys) = both(self.known(&unsettled), self.keys(&unnamed)).await?;
+        let of_items = async {
+            match known {
+                Some(known) => Ok(known),
+                None => self.known(&self.prepared.unsettled(&loaded)).await,
+            }
+        };
+        let (known, keys) = both(of_items, self.keys(&unnamed)).await?;
         loaded.known = known;
         for (key_hash, shown) in self.matching(&loaded).await? {
             if let Some(known) = loaded.known.get_mut(&key_hash) {

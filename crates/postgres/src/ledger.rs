@@ -1,17 +1,19 @@
 //! The ledger: one row for each observation, and one for each part of a fetch that came in several.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use feedspine_core::ingest::{
     BatchDigest, Begun, Committed, IngestBatch, IngestReport, Observation, Part, PartRow, Prepared,
 };
-use feedspine_core::{Counts, Coverage, FeedId, FetchId, KeyHash, Round, VersionNo};
-use tokio_postgres::Row;
+use feedspine_core::{Counts, Coverage, FeedId, FetchId, KeyHash, VersionNo};
 use uuid::Uuid;
 
 use crate::bind::{Param, bind, bound};
 use crate::error::Outcome;
 use crate::outcomes;
 use crate::rows::{self, COUNTS, Columns, corrupt};
-use crate::session::Session;
+use crate::writes::Writes;
 
 const SNAPSHOT: i16 = 0;
 const UNCHANGED: i16 = 1;
@@ -53,6 +55,19 @@ pub(crate) struct Told {
 type Lists = (Vec<(KeyHash, VersionNo)>, (Vec<u32>, Vec<KeyHash>));
 
 impl Told {
+    /// Reads [`PART`].
+    pub(crate) fn read(mut columns: Columns<'_>) -> Outcome<Self> {
+        let digest = BatchDigest(columns.digest()?);
+        let revision = columns.unsigned()?;
+        let outcomes = columns.take::<&[u8]>()?.to_vec();
+        let imported = columns.take::<Option<&str>>()?.map(serde_json::from_str).transpose();
+        let imported = imported.map_err(|_| corrupt("an imported part"))?;
+        let round = columns.optional_round()?;
+        let counts = columns.counts()?;
+        // The outcomes say which items were told before.
+        Ok(Self { committed: Committed { digest, round, revision, counts, retold: Vec::new() }, outcomes, imported })
+    }
+
     /// The part as every backend tells it: what was imported, or else what its lists say.
     pub(crate) fn into_row(self, retold: Vec<u32>, lists: impl FnOnce() -> Lists) -> PartRow {
         self.imported.unwrap_or_else(|| {
@@ -70,46 +85,24 @@ pub(crate) struct Entry {
     pub(crate) alone: Option<Told>,
 }
 
-impl Entry {
-    pub(crate) async fn load(session: &Session, feed: FeedId, fetch: FetchId) -> Outcome<Option<Self>> {
-        let statement = format!(
-            "SELECT observed_at, ended, coverage, of, digest, revision, outcomes, imported, round, {COUNTS}
-             FROM ledger WHERE feed = $1 AND fetch_id = $2"
-        );
-        let found = session.query_opt(&statement, &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch)]).await?;
-        found.as_ref().map(Self::read).transpose()
-    }
+/// The columns of an entry, in the order that [`Entry::read`] takes them.
+pub(crate) static ENTRY: LazyLock<String> = LazyLock::new(|| format!("observed_at, ended, coverage, of, {}", &*PART));
 
-    fn read(row: &Row) -> Outcome<Self> {
-        let mut columns = Columns::of(row);
+/// The columns of a part, in the order that [`Told::read`] takes them.
+pub(crate) static PART: LazyLock<String> =
+    LazyLock::new(|| format!("digest, revision, outcomes, imported, round, {COUNTS}"));
+
+/// An observation that took a round.
+pub(crate) const UNLESS_DELTA: &str = "coverage <> 3";
+
+impl Entry {
+    pub(crate) fn read(mut columns: Columns<'_>) -> Outcome<Self> {
         let (observed_at, ended) = (columns.instant()?, columns.take()?);
         let begun = Begun { observed_at, ended, coverage: read_coverage(&mut columns)? };
-        let came_alone = row.try_get::<_, Option<&[u8]>>("digest")?.is_some();
-        let alone = if came_alone { Some(read_told(columns)?) } else { None };
+        let came_alone = columns.clone().take::<Option<&[u8]>>()?.is_some();
+        let alone = if came_alone { Some(Told::read(columns)?) } else { None };
         Ok(Self { begun, alone })
     }
-}
-
-/// The part of that number, of a fetch that came in several.
-pub(crate) async fn load_part(session: &Session, feed: FeedId, fetch: FetchId, part: u32) -> Outcome<Option<Told>> {
-    let statement = format!(
-        "SELECT digest, revision, outcomes, imported, round, {COUNTS} FROM parts WHERE feed = $1 AND fetch_id = $2 AND part = $3"
-    );
-    let values = &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch), i64::from(part)];
-    session.query_opt(&statement, values).await?.map(|row| read_told(Columns::of(&row))).transpose()
-}
-
-/// Reads digest, revision, outcomes, what was imported, round and counts.
-pub(crate) fn read_told(mut columns: Columns<'_>) -> Outcome<Told> {
-    let digest = BatchDigest(columns.digest()?);
-    let revision = columns.unsigned()?;
-    let outcomes = columns.take::<&[u8]>()?.to_vec();
-    let imported = columns.take::<Option<&str>>()?.map(serde_json::from_str).transpose();
-    let imported = imported.map_err(|_| corrupt("an imported part"))?;
-    let round = columns.optional_round()?;
-    let counts = columns.counts()?;
-    // The outcomes say which items were told before.
-    Ok(Told { committed: Committed { digest, round, revision, counts, retold: Vec::new() }, outcomes, imported })
 }
 
 /// The first report again.
@@ -128,14 +121,6 @@ pub(crate) fn replay(told: &Told, prepared: &Prepared) -> Outcome<IngestReport> 
     })
 }
 
-/// The round of a Snapshot or Unchanged observation of the feed.
-pub(crate) async fn round_of(session: &Session, feed: FeedId, fetch: FetchId) -> Outcome<Option<Round>> {
-    let statement =
-        "SELECT round FROM ledger WHERE feed = $1 AND fetch_id = $2 AND round IS NOT NULL AND coverage <> $3";
-    let found = session.query_opt(statement, &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch), DELTA]).await?;
-    found.map(|row| Columns::of(&row).round()).transpose()
-}
-
 /// What a part says to the ledger.
 #[derive(Debug)]
 pub(crate) struct LedgerRow<'a> {
@@ -150,7 +135,7 @@ pub(crate) struct LedgerRow<'a> {
 
 impl LedgerRow<'_> {
     /// Writes the row of a fetch whose first part this is, at that place.
-    pub(crate) async fn insert(&self, session: &Session, place: i64) -> Outcome<()> {
+    pub(crate) fn insert<'a>(&'a self, writes: &mut Writes<'a>, place: i64) {
         let batch = self.batch;
         let alone = batch.part == Part::ONLY;
         let outcomes = outcomes::encode(&self.report.outcomes);
@@ -177,13 +162,13 @@ impl LedgerRow<'_> {
             batch.part.last,
             alone.then_some(self.digest.0.as_slice()),
             alone.then_some(self.report.revision.cast_signed()),
-            alone.then_some(outcomes.as_slice()),
+            alone.then_some(outcomes),
         ];
-        self.execute(session, &statement, own).await
+        self.write(writes, statement, own);
     }
 
     /// Adds a further part to its fetch's row.
-    pub(crate) async fn add(&self, session: &Session) -> Outcome<()> {
+    pub(crate) fn add<'a>(&'a self, writes: &mut Writes<'a>) {
         let batch = self.batch;
         let statement = "UPDATE ledger SET coverage = $3, recorded_at = $4, round = $5, setback = $6, ended = $7,
             seen = coalesce(seen, 0) + coalesce($8, 0), new = coalesce(new, 0) + coalesce($9, 0),
@@ -202,11 +187,11 @@ impl LedgerRow<'_> {
             self.setback,
             batch.part.last,
         ];
-        self.execute(session, statement, own).await
+        self.write(writes, statement, own);
     }
 
     /// Writes what the replay of one part of several needs.
-    pub(crate) async fn insert_part(&self, session: &Session) -> Outcome<()> {
+    pub(crate) fn insert_part<'a>(&'a self, writes: &mut Writes<'a>) {
         let batch = self.batch;
         let outcomes = outcomes::encode(&self.report.outcomes);
         let retold: Vec<u8> = self.retold.iter().flat_map(|ordinal| ordinal.to_be_bytes()).collect();
@@ -221,20 +206,20 @@ impl LedgerRow<'_> {
             self.digest.0.as_slice(),
             self.round(),
             self.report.revision.cast_signed(),
-            outcomes.as_slice(),
-            retold.as_slice(),
+            outcomes,
+            retold,
         ];
-        self.execute(session, &statement, own).await
+        self.write(writes, statement, own);
     }
 
     /// Binds its own values, then the ten counts.
-    async fn execute(
+    fn write<'a>(
         &self,
-        session: &Session,
-        statement: &str,
-        own: impl IntoIterator<Item = Param<'_>>,
-    ) -> Outcome<()> {
-        execute(session, statement, own, &self.report.counts).await
+        writes: &mut Writes<'a>,
+        statement: impl Into<Cow<'static, str>>,
+        own: impl IntoIterator<Item = Param<'a>>,
+    ) {
+        write(writes, statement, own, &self.report.counts);
     }
 
     fn round(&self) -> Option<i64> {
@@ -243,14 +228,13 @@ impl LedgerRow<'_> {
 }
 
 /// Binds values, then the ten counts.
-pub(crate) async fn execute(
-    session: &Session,
-    statement: &str,
-    own: impl IntoIterator<Item = Param<'_>>,
+pub(crate) fn write<'a>(
+    writes: &mut Writes<'a>,
+    statement: impl Into<Cow<'static, str>>,
+    own: impl IntoIterator<Item = Param<'a>>,
     counts: &Counts,
-) -> Outcome<()> {
-    let values: Vec<Param<'_>> = own.into_iter().chain(rows::count_values(counts).map(bound)).collect();
-    session.execute(statement, &values).await
+) {
+    writes.add(statement, own.into_iter().chain(rows::count_values(counts).map(bound)));
 }
 
 /// The columns of an observation, in the order that [`read_observation`] takes them.

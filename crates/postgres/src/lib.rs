@@ -5,17 +5,19 @@
 //! writers of ours cannot deadlock; namespaces run in parallel. Followers read the change log by
 //! `(transaction id, ordinal)` up to the oldest transaction that still runs, so none is ever skipped.
 //!
-//! Statements have no names, unless the address says `prepared=on`, and every setting ends with its transaction: a
-//! PgBouncer that pools transactions may stand between.
+//! A PgBouncer that pools transactions may stand between: then no statement has a name, and every setting ends with its
+//! transaction. A connection that turns out to be the server's own keeps what it has prepared.
 
 mod apply;
 mod bind;
 mod care;
 mod changes;
+mod connection;
 mod dialect;
 mod error;
 mod export;
 mod feed_row;
+mod header;
 mod history;
 mod import;
 mod ingest;
@@ -35,6 +37,7 @@ mod store;
 mod tls;
 mod tries;
 mod write;
+mod writes;
 
 pub use settings::{SchemaName, Settings};
 pub use store::PostgresStore;

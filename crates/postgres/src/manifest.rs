@@ -1,12 +1,14 @@
 //! A feed's open spans, packed in chunks that fill a quarter of a page each (see `feedspine_sql::manifest`).
 
 use feedspine_sql::manifest;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::bind::bind;
 use crate::error::Outcome;
 use crate::rows::{Columns, corrupt};
 use crate::session::Session;
+use crate::writes::Writes;
 
 /// The most entries of a chunk: four full ones just fill a page of 8 KiB, and the server moves none out of its row.
 const CHUNK: usize = 19;
@@ -17,6 +19,18 @@ pub(crate) type OpenSpans = manifest::OpenSpans<CHUNK>;
 /// Reads the open spans of a feed.
 pub(crate) async fn load(session: &Session, feed: Uuid) -> Outcome<OpenSpans> {
     let found = session.query("SELECT chunk, entries FROM manifests WHERE feed = $1", &bind![feed]).await?;
+    read(&found)
+}
+
+/// The same, or none if the feed's header holds that digest, made under that rule: then nobody will look at them.
+pub(crate) async fn load_unless(session: &Session, feed: Uuid, settled: Option<(&[u8], &str)>) -> Outcome<OpenSpans> {
+    let Some((digest, rule)) = settled else { return load(session, feed).await };
+    let statement = "SELECT chunk, entries FROM manifests WHERE feed = $1
+                     AND NOT EXISTS (SELECT 1 FROM feeds WHERE id = $1 AND digest = $2 AND rule = $3)";
+    read(&session.query(statement, &bind![feed, digest, rule]).await?)
+}
+
+fn read(found: &[Row]) -> Outcome<OpenSpans> {
     let read = |row| {
         let mut columns = Columns::of(row);
         Ok((columns.take::<i32>()?.cast_unsigned(), columns.take::<&[u8]>()?))
@@ -26,20 +40,20 @@ pub(crate) async fn load(session: &Session, feed: Uuid) -> Outcome<OpenSpans> {
 }
 
 /// Writes the chunks that were touched.
-pub(crate) async fn store(session: &Session, feed: Uuid, spans: &OpenSpans) -> Outcome<()> {
+pub(crate) fn store<'a>(writes: &mut Writes<'a>, feed: Uuid, spans: &'a OpenSpans) {
     let emptied: Vec<i32> = spans.emptied().iter().map(|number| number.cast_signed()).collect();
     if !emptied.is_empty() {
         let forget = "DELETE FROM manifests WHERE feed = $1 AND chunk = ANY($2)";
-        session.execute(forget, &bind![feed, emptied]).await?;
+        writes.add(forget, bind![feed, emptied]);
     }
     let (numbers, entries): (Vec<i32>, Vec<&[u8]>) =
         spans.touched().map(|(number, entries)| (number.cast_signed(), entries)).unzip();
     if numbers.is_empty() {
-        return Ok(());
+        return;
     }
-    let keep = "INSERT INTO manifests (feed, chunk, entries) SELECT $1, * FROM unnest($2, $3)
+    let keep = "INSERT INTO manifests (feed, chunk, entries) SELECT $1, unnest($2), unnest($3)
                 ON CONFLICT (feed, chunk) DO UPDATE SET entries = excluded.entries";
-    session.execute(keep, &bind![feed, numbers, entries]).await
+    writes.add(keep, bind![feed, numbers, entries]);
 }
 
 #[cfg(test)]

@@ -1,23 +1,36 @@
 //! Connections, and the words that each transaction begins with.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool as Connections, RecyclingMethod, Runtime};
+use deadpool::Runtime;
+use deadpool::managed::{Object, Pool as Connections};
 use feedspine_core::StorageError;
-use tokio_postgres::NoTls;
 use uuid::Uuid;
 
+use crate::connection::Connector;
 use crate::error::Outcome;
 use crate::locks::{LockNames, Locks};
-use crate::session::Session;
-use crate::settings::{Settings, Statements, Transport};
-use crate::tls::Verified;
+use crate::session::{Sees, Session};
+use crate::settings::Settings;
 
 /// How long one statement may wait for a lock; the call goes on trying until its own time is up.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server keeps a transaction that nobody goes on with: a client that is gone holds no lock for longer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;";
+const WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;";
+
+/// Writers look rows up by keys, whatever the planner thinks of the tables' sizes, and plans are made without a look at
+/// the values: with a look, whole arrays of contents were copied.
+const BY_KEYS: &str = "SET LOCAL enable_seqscan = off;SET LOCAL enable_hashjoin = off;
+    SET LOCAL enable_mergejoin = off;SET LOCAL plan_cache_mode = force_generic_plan;";
+
+/// For what reads everything.
+const ENDLESS: &str = "SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;";
 
 /// An unanswered COMMIT is asked after for a minute.
 const SWEEP: &str = "DELETE FROM receipts WHERE token IN (SELECT token FROM receipts
@@ -25,11 +38,26 @@ const SWEEP: &str = "DELETE FROM receipts WHERE token IN (SELECT token FROM rece
 
 /// The connections of one store.
 pub(crate) struct Pool {
-    connections: Connections,
-    statements: Statements,
+    connections: Connections<Connector>,
     pub(crate) names: LockNames,
-    reading: String,
+    /// What a transaction that writes, or else only reads, has to set where no setting may outlive it.
     writing: String,
+    reading: String,
+}
+
+/// A pool, and what is to be done with its sessions.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) sees: Sees,
+}
+
+impl Deref for Access {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.pool
+    }
 }
 
 impl fmt::Debug for Pool {
@@ -41,14 +69,19 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// Makes a pool; connects to nothing yet.
     pub(crate) fn new(settings: &Settings) -> Result<Self, StorageError> {
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match &settings.transport {
-            Transport::Plain => Manager::from_config(settings.config.clone(), NoTls, manager_config),
-            Transport::Verified { roots } => {
-                Manager::from_config(settings.config.clone(), Verified::new(roots.as_deref())?, manager_config)
-            }
+        let set = |scope: &str| {
+            format!(
+                "SET {scope} search_path TO {}, pg_temp;SET {scope} statement_timeout = {};
+                 SET {scope} idle_in_transaction_session_timeout = {};SET {scope} lock_timeout = {};
+                 SET {scope} jit = off;",
+                settings.schema.as_str(),
+                settings.statement.as_millis(),
+                IDLE_TIMEOUT.as_millis(),
+                LOCK_TIMEOUT.as_millis(),
+            )
         };
-        let connections = Connections::builder(manager)
+        let connector = Connector::new(settings, [set("SESSION"), durable("false")].concat())?;
+        let connections = Connections::builder(connector)
             .max_size(settings.pool_size)
             .wait_timeout(Some(settings.acquire))
             .create_timeout(settings.config.get_connect_timeout().copied())
@@ -57,76 +90,52 @@ impl Pool {
             .build()
             .map_err(|error| StorageError::internal("the connection pool cannot be made").with_source(error))?;
         // Every setting ends with its transaction: a connection may be another one at the next (PgBouncer).
-        let common = format!(
-            "SET LOCAL search_path TO {}, pg_temp;SET LOCAL statement_timeout = {};
-             SET LOCAL idle_in_transaction_session_timeout = {};SET LOCAL jit = off;",
-            settings.schema.as_str(),
-            settings.statement.as_millis(),
-            IDLE_TIMEOUT.as_millis(),
-        );
-        let reading = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{common}");
-        // Writers look rows up by keys, whatever the planner thinks of the tables' sizes. What is acknowledged is on
-        // disk: a server that would answer earlier is told not to.
-        let writing = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;{common}SET LOCAL lock_timeout = {};SET LOCAL enable_seqscan = off;
-             SET LOCAL enable_hashjoin = off;SET LOCAL enable_mergejoin = off;
-             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';",
-            LOCK_TIMEOUT.as_millis(),
-        );
-        Ok(Self {
-            connections,
-            statements: settings.statements,
-            names: LockNames::new(settings.schema.clone()),
-            reading,
-            writing,
-        })
+        let (reading, writing) = (set("LOCAL"), [set("LOCAL"), durable("true")].concat());
+        Ok(Self { connections, names: LockNames::new(settings.schema.clone()), writing, reading })
+    }
+
+    /// A session whose transaction begins with these words, and goes on with those settings unless they are made.
+    async fn session(&self, mode: &str, settings: &str, then: &str, sees: Sees) -> Outcome<Session> {
+        let connection = self.connections.get().await?;
+        let settings = if connection.has_settings() { "" } else { settings };
+        let prologue = [mode, settings, then].concat();
+        Ok(Session::new(connection, prologue, sees))
     }
 
     /// A session that only reads, in one snapshot.
-    pub(crate) async fn reading(&self) -> Outcome<Session> {
-        Ok(Session::new(self.connections.get().await?, self.reading.clone(), self.statements))
+    pub(crate) async fn reading(&self, sees: Sees) -> Outcome<Session> {
+        self.session(READING, &self.reading, "", sees).await
     }
 
     /// A session that writes once it holds these locks, leaving a receipt of that number if one is given.
-    pub(crate) async fn writing(&self, locks: &Locks, receipt: Option<Uuid>) -> Outcome<Session> {
+    pub(crate) async fn writing(&self, locks: &Locks, receipt: Option<Uuid>, sees: Sees) -> Outcome<Session> {
         // 32 hexadecimal digits made here. Whoever leaves one takes two away that nobody will ask for any more.
         let leave = |receipt: Uuid| format!("INSERT INTO receipts (token) VALUES ('{receipt}');{SWEEP}");
-        let prologue = [self.writing.clone(), locks.statements(), receipt.map(leave).unwrap_or_default()].concat();
-        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
+        let then = [BY_KEYS, &locks.statements(), &receipt.map(leave).unwrap_or_default()].concat();
+        self.session(WRITING, &self.writing, &then, sees).await
     }
 
     /// A session that may change the schema, alone in the store.
     pub(crate) async fn migrating(&self) -> Outcome<Session> {
         // A large store takes its time; nobody else can use it meanwhile anyway.
-        let prologue = format!(
-            "{}SET LOCAL statement_timeout = 0;SELECT pg_advisory_xact_lock({});",
-            self.writing,
-            self.names.store()
-        );
-        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
+        let then =
+            format!("{BY_KEYS}SET LOCAL statement_timeout = 0;SELECT pg_advisory_xact_lock({});", self.names.store());
+        Ok(self.session(WRITING, &self.writing, &then, Sees::All).await?.keeping_nothing())
     }
 
     /// A session for the care of the store, which is never committed: what it makes to compare with is gone with it.
     pub(crate) async fn caring(&self) -> Outcome<Session> {
         // A check reads everything: only a lock may not be waited for without end.
-        let prologue = format!(
-            "{}SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;",
-            self.writing.replace("SET LOCAL enable_seqscan = off;", "")
-        );
-        Ok(Session::new(self.connections.get().await?, prologue, self.statements))
+        Ok(self.session(WRITING, &self.writing, ENDLESS, Sees::All).await?.keeping_nothing())
     }
 
     /// A session that reads everything, in one snapshot, for as long as it takes.
     pub(crate) async fn exporting(&self) -> Outcome<Session> {
-        let prologue = format!(
-            "{}SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;",
-            self.reading
-        );
-        Ok(Session::new(self.connections.get().await?, prologue, Statements::Unnamed))
+        Ok(self.session(READING, &self.reading, ENDLESS, Sees::Whole).await?.keeping_nothing())
     }
 
     /// A connection for what may not be part of a transaction.
-    pub(crate) async fn connection(&self) -> Outcome<Object> {
+    pub(crate) async fn connection(&self) -> Outcome<Object<Connector>> {
         Ok(self.connections.get().await?)
     }
 
@@ -134,4 +143,10 @@ impl Pool {
     pub(crate) fn close(&self) {
         self.connections.close();
     }
+}
+
+/// What is acknowledged is on disk: a server that would answer earlier is told not to, for a transaction or for good.
+fn durable(local: &str) -> String {
+    let sure = "current_setting('synchronous_commit') = 'off'";
+    format!("SELECT set_config('synchronous_commit', 'on', {local}) WHERE {sure};")
 }

@@ -21,6 +21,7 @@ pub(crate) fn corrupt(what: &str) -> Fault {
 }
 
 /// A row read from left to right.
+#[derive(Clone)]
 pub(crate) struct Columns<'a> {
     row: &'a Row,
     at: usize,
@@ -29,6 +30,11 @@ pub(crate) struct Columns<'a> {
 impl<'a> Columns<'a> {
     pub(crate) fn of(row: &'a Row) -> Self {
         Self { row, at: 0 }
+    }
+
+    /// Leaves so many columns out.
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.at += columns;
     }
 
     /// The next column, as it is.

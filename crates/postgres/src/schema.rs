@@ -12,10 +12,10 @@ use crate::session::Session;
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -294,6 +294,10 @@ ALTER TABLE parts ALTER COLUMN xid SET DEFAULT pg_current_xact_id();
 -- Null for those that came before this column, and for what was imported.
 ALTER TABLE rejects ADD COLUMN part bigint;
 ";
+
+/// How far an import came is a row of a table that is always there, so that every transaction can ask for it; it was a
+/// table as long as an import was unfinished.
+const VERSION_5: &str = "CREATE TABLE IF NOT EXISTS importing (rows bigint NOT NULL, digest bytea NOT NULL);";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -3,18 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::Object;
+use deadpool::managed::Object;
+use feedspine_core::transfer::import_unfinished;
 use futures_util::FutureExt;
 use futures_util::future;
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 
 use crate::bind::Param;
+use crate::connection::Connector;
 use crate::error::{Fault, Outcome};
-use crate::settings::Statements;
-
-/// Statements that a connection keeps at most: what writes and looks up needs some 60, each filter of a list is another.
-const MOST_KEPT: usize = 500;
+use crate::import::IS_UNFINISHED;
 
 /// Two pieces of work of one session, their statements under way at once; if both fail, the failure that is the cause.
 pub(crate) fn both<'a, A: Send + 'a, B: Send + 'a>(
@@ -31,6 +30,15 @@ pub(crate) fn both<'a, A: Send + 'a, B: Send + 'a>(
     })
 }
 
+/// Whether a session minds that an import is unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sees {
+    /// It is refused then: it is to see or change what a store holds.
+    Whole,
+    /// It is of the control plane or of the import, or asks for itself.
+    All,
+}
+
 /// One connection for the time of one transaction.
 ///
 /// It begins together with its first statement, in one round trip. A connection goes back to the pool only after its
@@ -38,21 +46,29 @@ pub(crate) fn both<'a, A: Send + 'a, B: Send + 'a>(
 /// rolls back.
 pub(crate) struct Session {
     /// `None` once it has gone.
-    connection: Option<Object>,
+    connection: Option<Object<Connector>>,
     prologue: String,
-    statements: Statements,
+    sees: Sees,
+    /// Its statements stay on the server, if the connection keeps any.
+    keeps: bool,
     begun: AtomicBool,
     /// Statements whose answer nobody has waited for to the end.
     unheard: AtomicUsize,
 }
 
 impl Session {
-    pub(crate) fn new(connection: Object, prologue: String, statements: Statements) -> Self {
+    pub(crate) fn new(connection: Object<Connector>, prologue: String, sees: Sees) -> Self {
         let (begun, unheard) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { connection: Some(connection), prologue, statements, begun, unheard }
+        Self { connection: Some(connection), prologue, sees, keeps: true, begun, unheard }
     }
 
-    fn connection(&self) -> &Object {
+    /// The same for work that is done once, or asks the same words for other columns.
+    pub(crate) fn keeping_nothing(mut self) -> Self {
+        self.keeps = false;
+        self
+    }
+
+    fn connection(&self) -> &Object<Connector> {
         self.connection.as_ref().expect("a session has its connection until it ends")
     }
 
@@ -61,21 +77,32 @@ impl Session {
         let connection = self.connection();
         self.unheard.fetch_add(1, Ordering::Relaxed);
         let ask = self.ask(statement, values).boxed();
-        let (begun, rows) = if self.begun.swap(true, Ordering::Relaxed) {
-            (Ok(()), ask.await)
+        let (begun, whole, rows) = if self.begun.swap(true, Ordering::Relaxed) {
+            (Ok(()), Ok(()), ask.await)
         } else {
-            future::join(connection.batch_execute(&self.prologue).boxed(), ask).await
+            future::join3(connection.batch_execute(&self.prologue).boxed(), self.is_whole().boxed(), ask).await
         };
         self.unheard.fetch_sub(1, Ordering::Relaxed);
         begun?;
+        whole?;
         Ok(rows?)
+    }
+
+    /// Refuses what is to see the contents of a store that only a part of an import is in.
+    async fn is_whole(&self) -> Outcome<()> {
+        if self.sees == Sees::All {
+            return Ok(());
+        }
+        let statement = format!("SELECT {IS_UNFINISHED}");
+        let rows = self.ask(&statement, &[]).await?;
+        let is_unfinished: bool = rows.first().map_or(Ok(false), |row| row.try_get(0))?;
+        if is_unfinished { Err(import_unfinished().into()) } else { Ok(()) }
     }
 
     async fn ask(&self, statement: &str, values: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
         let connection = self.connection();
-        if self.statements == Statements::Kept && connection.statement_cache.size() < MOST_KEPT {
-            let kinds: Vec<Type> = values.iter().map(|(_, kind)| kind.clone()).collect();
-            let kept = connection.prepare_typed_cached(statement, &kinds).await?;
+        let kept = if self.keeps { connection.kept(statement, values).await? } else { None };
+        if let Some(kept) = kept {
             let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|(value, _)| &**value as _).collect();
             return connection.query(&kept, &values).await;
         }

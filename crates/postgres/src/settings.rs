@@ -52,14 +52,16 @@ pub(crate) enum Transport {
     Verified { roots: Option<PathBuf> },
 }
 
-/// Whether statements outlive their transaction on the server.
+/// Whether a connection keeps statements on the server, which then parses and plans them once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Statements {
-    /// None has a name: a pooler of transactions may stand between.
+pub(crate) enum Prepared {
+    /// Where the server's end of the connection turns out to be the other end of ours.
     #[default]
-    Unnamed,
-    /// Each connection keeps what it has prepared: the server parses and plans once.
-    Kept,
+    Auto,
+    /// Always: nothing that pools transactions stands between, or it knows how to keep them.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Where the store is and how it is reached.
@@ -71,7 +73,7 @@ pub struct Settings {
     pub(crate) pool_size: usize,
     pub(crate) acquire: Duration,
     pub(crate) statement: Duration,
-    pub(crate) statements: Statements,
+    pub(crate) prepared: Prepared,
 }
 
 /// Nothing secret is shown.
@@ -93,7 +95,7 @@ struct Own {
     pool_size: Option<usize>,
     acquire: Option<Duration>,
     statement: Option<Duration>,
-    statements: Statements,
+    prepared: Prepared,
     ssl_mode: Option<String>,
     ssl_root_cert: Option<PathBuf>,
 }
@@ -103,9 +105,9 @@ impl Settings {
     ///
     /// Beside what libpq knows (`host`, `connect_timeout`, `application_name`, …): `schema` (`feedspine`), `pool_size`
     /// (8), `acquire_timeout` (10, seconds to wait for a free connection), `statement_timeout` (30, seconds), `prepared`
-    /// (`off`; `on` is faster, and for connections that no pooler of transactions stands between), `sslmode`
-    /// (`disable` or `verify-full`; the default is `verify-full` for every host but this machine) and `sslrootcert`
-    /// (a PEM file; the default are the machine's own roots).
+    /// (`auto`: statements are kept on the server where it says that no pooler stands between; `on`: always, also over a
+    /// unix socket, which says nothing; `off`: never), `sslmode` (`disable` or `verify-full`; the default is `verify-full`
+    /// for every host but this machine) and `sslrootcert` (a PEM file; the default are the machine's own roots).
     ///
     /// # Errors
     /// `Invalid`, without repeating the address, which may hold a password.
@@ -146,7 +148,7 @@ impl Settings {
             pool_size: own.pool_size.unwrap_or(DEFAULT_POOL_SIZE),
             acquire: own.acquire.unwrap_or(DEFAULT_ACQUIRE),
             statement: own.statement.unwrap_or(DEFAULT_STATEMENT),
-            statements: own.statements,
+            prepared: own.prepared,
         })
     }
 }
@@ -165,9 +167,10 @@ impl Own {
             "acquire_timeout" => self.acquire = Some(seconds()?),
             "statement_timeout" => self.statement = Some(seconds()?),
             "prepared" => {
-                self.statements = match value {
-                    "on" => Statements::Kept,
-                    "off" => Statements::Unnamed,
+                self.prepared = match value {
+                    "auto" => Prepared::Auto,
+                    "on" => Prepared::On,
+                    "off" => Prepared::Off,
                     _ => return Err(wrong()),
                 }
             }
@@ -213,7 +216,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.schema.as_str(), "mine");
         assert_eq!((settings.pool_size, settings.acquire), (3, Duration::from_secs(2)));
-        assert_eq!(settings.statements, Statements::Unnamed);
+        assert_eq!(settings.prepared, Prepared::Auto);
         assert_eq!(settings.config.get_ports(), [5433]);
         assert_eq!(settings.config.get_application_name(), Some("x"));
         assert!(!format!("{settings:?}").contains("secret"));

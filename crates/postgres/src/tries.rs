@@ -6,7 +6,6 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::{Applied, StorageError};
@@ -16,8 +15,8 @@ use uuid::Uuid;
 use crate::bind::bind;
 use crate::error::{Again, Fault, Outcome};
 use crate::locks::Locks;
-use crate::pool::Pool;
-use crate::session::Session;
+use crate::pool::Access;
+use crate::session::{Sees, Session};
 
 /// A call must have committed by then: as-of questions rely on it that nothing is recorded later than this after its
 /// `recorded_at`.
@@ -51,7 +50,7 @@ pub(crate) enum Began<T> {
 
 /// One call's tries.
 pub(crate) struct Tries<T> {
-    pool: Arc<Pool>,
+    access: Access,
     proof: Proof<T>,
     deadline: Instant,
     tried: u32,
@@ -61,14 +60,14 @@ pub(crate) struct Tries<T> {
 }
 
 impl<T> Tries<T> {
-    pub(crate) fn new(pool: Arc<Pool>, proof: Proof<T>) -> Self {
+    pub(crate) fn new(access: Access, proof: Proof<T>) -> Self {
         let deadline = Instant::now() + DEADLINE;
-        Self { pool, proof, deadline, tried: 0, lost: 0, receipt: None, pending: None }
+        Self { access, proof, deadline, tried: 0, lost: 0, receipt: None, pending: None }
     }
 
     /// A session for a question.
     pub(crate) async fn reading(&self) -> Outcome<Session> {
-        self.pool.reading().await
+        self.access.reading(self.access.sees).await
     }
 
     /// A session that holds its locks, unless the try before turns out to have worked.
@@ -90,12 +89,12 @@ impl<T> Tries<T> {
             Proof::Receipt => Some(random_uuid()),
             Proof::Replay(_) => None,
         };
-        Ok(Began::Session(Box::new(self.pool.writing(locks, self.receipt).await?)))
+        Ok(Began::Session(Box::new(self.access.writing(locks, self.receipt, self.access.sees).await?)))
     }
 
     /// Whether that receipt was left. The locks are free only once the transaction that was to leave it is over.
     async fn find(&self, receipt: Uuid, locks: &Locks) -> Outcome<bool> {
-        let session = self.pool.writing(locks, None).await?;
+        let session = self.access.writing(locks, None, Sees::All).await?;
         let found = session.query_opt("SELECT 1 FROM receipts WHERE token = $1", &bind![receipt]).await;
         session.end();
         Ok(found?.is_some())

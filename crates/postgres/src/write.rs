@@ -16,6 +16,7 @@ use crate::locks::{LockNames, Locks};
 use crate::manifest;
 use crate::rows::{self, Columns};
 use crate::session::{Session, both};
+use crate::writes::Writes;
 
 /// A record's current version at a layer.
 #[derive(Debug, Clone)]
@@ -61,25 +62,29 @@ pub(crate) async fn put_many(session: &Session, writes: &[RecordWrite]) -> Outco
         events.push(Event::by_call(kind, subject, write.recorded_at));
     }
     keep_highest(&mut tops);
-    apply::records(session, &records).await?;
-    apply::versions(session, &versions).await?;
-    apply::raise_tops(session, &tops).await?;
-    note_sources(session, &sources).await?;
-    changes::append(session, &events).await?;
+    let mut writes = Writes::default();
+    apply::records(&mut writes, &records);
+    apply::versions(&mut writes, &versions);
+    changes::append(&mut writes, &events);
+    // They may be of records and versions that are made here.
+    writes.then();
+    apply::raise_tops(&mut writes, &tops);
+    note_sources(&mut writes, &sources);
+    writes.run(session).await?;
     Ok(answers)
 }
 
 /// Keeps what versions were derived from last.
-async fn note_sources(session: &Session, sources: &BTreeMap<(RecordId, Layer, VersionNo), &Lineage>) -> Outcome<()> {
+fn note_sources<'a>(writes: &mut Writes<'a>, sources: &BTreeMap<(RecordId, Layer, VersionNo), &'a Lineage>) {
     if sources.is_empty() {
-        return Ok(());
+        return;
     }
     let statement = "UPDATE versions v SET from_layer = t.from_layer, from_version = t.from_version,
             from_hash = t.from_hash, from_deleted = t.from_deleted
          FROM unnest($1, $2, $3, $4, $5, $6, $7)
               AS t (record, layer, number, from_layer, from_version, from_hash, from_deleted)
          WHERE v.record = t.record AND v.layer = t.layer AND v.number = t.number";
-    let values = &bind![
+    let values = bind![
         sources.keys().map(|(record, _, _)| rows::record_uuid(*record)).collect::<Vec<_>>(),
         sources.keys().map(|(_, layer, _)| rows::layer_rank(*layer)).collect::<Vec<_>>(),
         sources.keys().map(|(_, _, number)| rows::version_number(*number)).collect::<Vec<_>>(),
@@ -88,7 +93,7 @@ async fn note_sources(session: &Session, sources: &BTreeMap<(RecordId, Layer, Ve
         sources.values().map(|source| source.hash.as_bytes().as_slice()).collect::<Vec<_>>(),
         sources.values().map(|source| source.source_deleted).collect::<Vec<_>>(),
     ];
-    session.execute(statement, values).await
+    writes.add(statement, values);
 }
 
 async fn load(session: &Session, writes: &[RecordWrite]) -> Outcome<Held> {
@@ -279,7 +284,9 @@ pub(crate) async fn delete_many(
         answers.push(event.is_some());
         events.extend(event);
     }
-    changes::append(session, &events).await?;
+    let mut writes = Writes::default();
+    changes::append(&mut writes, &events);
+    writes.run(session).await?;
     Ok(answers)
 }
 
@@ -359,7 +366,9 @@ async fn take_present(session: &Session, record: Uuid, key: &NaturalKey) -> Outc
         let feed: Uuid = Columns::of(row).take()?;
         let mut open = manifest::load(session, feed).await?;
         open.remove(&key.hash());
-        manifest::store(session, feed, &open).await?;
+        let mut writes = Writes::default();
+        manifest::store(&mut writes, feed, &open);
+        writes.run(session).await?;
         let look_again = "UPDATE feeds SET digest = NULL, size = size - 1 WHERE id = $1";
         session.execute(look_again, &bind![feed]).await?;
     }

@@ -226,7 +226,9 @@ impl Prepared {
         }
         match batch.coverage {
             Coverage::Unchanged { of } => self.settle_unchanged(header, of),
-            Coverage::Snapshot { complete: true } if self.shows_the_manifest(header) => {
+            Coverage::Snapshot { complete: true }
+                if header.feed.manifest.as_ref().is_some_and(|held| self.shows(held)) =>
+            {
                 let outcomes = self.outcomes(|_| Outcome::Unchanged);
                 let seen = self.entries.len() as u64;
                 let repeated = (batch.items.len() - self.entries.len()) as u64;
@@ -303,11 +305,9 @@ impl Prepared {
         Ok(Begin::Settled(Box::new(self.one_row(header, counts, Vec::new(), false))))
     }
 
-    fn shows_the_manifest(&self, header: &Header) -> bool {
-        let manifest = header.feed.manifest.as_ref();
-        manifest.is_some_and(|manifest| {
-            manifest.hash_rule == self.rule && manifest.digest.is_some() && manifest.digest == self.manifest_digest
-        })
+    /// Whether the batch is a document that shows just what the feed was last known to hold.
+    pub fn shows(&self, manifest: &Manifest) -> bool {
+        manifest.hash_rule == self.rule && manifest.digest.is_some() && manifest.digest == self.manifest_digest
     }
 
     /// The plan that writes one ledger row and nothing else.
@@ -341,7 +341,8 @@ impl Prepared {
         }
     }
 
-    pub(super) fn manifest_digest(&self) -> Option<ManifestDigest> {
+    /// What [`Manifest::digest`] will be; `None` when the batch does not show all that the feed holds.
+    pub fn manifest_digest(&self) -> Option<ManifestDigest> {
         self.manifest_digest
     }
 }
