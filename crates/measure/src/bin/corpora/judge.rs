@@ -97,7 +97,7 @@ pub(crate) fn of_table(bytes: &[u8], tab: bool) -> Outcome {
     let read = || {
         let mut reader = TableReader::begin(bytes, &form)?;
         let page = reader.read_rows(&item_rules(), usize::MAX, usize::MAX)?;
-        Ok::<_, TableError>((page, reader.into_warnings()))
+        Ok::<_, TableError>((page, reader.take_warnings()))
     };
     match read::guarded(read) {
         Err(message) => Outcome { run: "panic", class: message, ..Outcome::default() },
