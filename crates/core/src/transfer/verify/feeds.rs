@@ -2,26 +2,31 @@
 
 use std::collections::HashMap;
 
+use super::mark;
 use crate::ingest::{FeedState, Observation};
 use crate::transfer::{FeedRow, ObservationRow, RejectRow};
-use crate::{ChangeKind, Counts, Coverage, Event, FetchId, HashRuleId, Round};
+use crate::{ChangeKind, Counts, Coverage, Event, FetchId, HashRuleId, Round, Timestamp};
 
 /// What is known of a feed so far.
 #[derive(Debug)]
 pub(super) struct FeedCheck {
     state: FeedState,
-    fetches: HashMap<FetchId, Observed>,
+    fetches: HashMap<FetchId, Seen>,
     /// From the first.
     rounds: Vec<RoundCheck>,
-    /// The highest revision that a part had.
+    /// The highest revision that a part had, and that of the last fetch that came in one.
     revision: u64,
+    last_revision: u64,
     open: u64,
 }
 
 /// An observation.
 #[derive(Debug)]
-struct Observed {
+struct Seen {
     round: Option<Round>,
+    observed_at: Timestamp,
+    /// `None` where it came in parts: each has its own.
+    recorded_at: Option<Timestamp>,
     /// Only where there is something to count: most polls find nothing new.
     tally: Option<Box<Tally>>,
 }
@@ -35,6 +40,9 @@ struct Tally {
     found: Counts,
     found_keyed: u64,
     points: u64,
+    /// Of the versions that its parts made, and of those that its changes name.
+    made: u64,
+    logged: u64,
 }
 
 /// A round: how many sightings it can have, and how many more or less it has than the round before.
@@ -49,7 +57,14 @@ struct RoundCheck {
 
 impl FeedCheck {
     pub(super) fn new(row: &FeedRow) -> Self {
-        Self { state: row.state.clone(), fetches: HashMap::new(), rounds: Vec::new(), revision: 0, open: 0 }
+        Self {
+            state: row.state.clone(),
+            fetches: HashMap::new(),
+            rounds: Vec::new(),
+            revision: 0,
+            last_revision: 0,
+            open: 0,
+        }
     }
 
     /// The rule under which the hashes of its open spans are made.
@@ -59,6 +74,16 @@ impl FeedCheck {
 
     pub(super) fn has(&self, fetch: FetchId) -> bool {
         self.fetches.contains_key(&fetch)
+    }
+
+    pub(super) fn observed_at(&self, fetch: FetchId) -> Option<Timestamp> {
+        self.fetches.get(&fetch).map(|observed| observed.observed_at)
+    }
+
+    /// What is wrong with the time at which something of an observation was recorded.
+    pub(super) fn recorded(&self, fetch: FetchId, at: Timestamp) -> Option<String> {
+        let right = self.fetches.get(&fetch)?.recorded_at.filter(|right| *right != at)?;
+        Some(format!("it was recorded at {at}, but its observation at {right}"))
     }
 
     pub(super) fn had(&self, round: Round) -> bool {
@@ -85,7 +110,16 @@ impl FeedCheck {
             }
             self.rounds.push(RoundCheck { fetch: seen.fetch, items: items(&seen.counts), keyed, change: 0 });
         }
-        let observed = Observed { round: seen.round, tally: tally(seen, keyed) };
+        if (row.ledger.ended && seen.coverage != Coverage::Delta) != seen.round.is_some() {
+            problems.push("it has a round and should not, or the other way".to_owned());
+        }
+        let alone = row.parts.len() == 1;
+        let observed = Seen {
+            round: seen.round,
+            observed_at: seen.observed_at,
+            recorded_at: alone.then_some(seen.recorded_at),
+            tally: tally(row, keyed),
+        };
         self.fetches.insert(seen.fetch, observed);
         problems
     }
@@ -101,6 +135,12 @@ impl FeedCheck {
             self.revision = self.revision.max(part.committed.revision);
             if part.made.len() as u64 != counts.new + counts.changed {
                 problems.push(format!("part {index} names not as many versions as it counts new and changed items"));
+            }
+        }
+        if let [(_, alone)] = row.parts.as_slice() {
+            let revision = std::mem::replace(&mut self.last_revision, alone.committed.revision);
+            if alone.committed.revision < revision {
+                problems.push(format!("its revision is {}, that before it {revision}", alone.committed.revision));
             }
         }
         if !row.parts.iter().any(|(_, part)| part.committed.round == seen.round) {
@@ -129,7 +169,10 @@ impl FeedCheck {
     }
 
     pub(super) fn event(&mut self, fetch: FetchId, event: &Event) {
-        let Some(Tally { found, .. }) = self.tally_of(fetch) else { return };
+        let Some(Tally { found, logged, .. }) = self.tally_of(fetch) else { return };
+        if let (ChangeKind::New | ChangeKind::Changed, Some(subject)) = (event.kind, &event.subject) {
+            *logged ^= mark((subject.key.hash(), subject.version));
+        }
         let count = match event.kind {
             ChangeKind::New => &mut found.new,
             ChangeKind::Changed => &mut found.changed,
@@ -169,7 +212,7 @@ impl FeedCheck {
         let mut problems = self.state_problems();
         let mut fetches: Vec<_> = self.fetches.iter().collect();
         fetches.sort_unstable_by_key(|(id, _)| **id);
-        for (fetch, Observed { round, tally }) in fetches {
+        for (fetch, Seen { round, tally, .. }) in fetches {
             let told = tally.iter().flat_map(|tally| tally.problems(*round, deleted));
             problems.extend(told.map(|problem| format!("observation {fetch}: {problem}")));
         }
@@ -227,6 +270,9 @@ impl Tally {
         .filter(|(_, right, _, found)| right != found)
         .map(|(what, right, holder, found)| format!("it counts {right} {what}, but {holder} {found}"))
         .collect();
+        if self.made != self.logged {
+            problems.push("its parts made other versions than the change log tells".to_owned());
+        }
         let most = if round.is_some() { 0 } else { items(right) };
         if !(most.saturating_sub(deleted)..=most).contains(&self.points) {
             problems.push(format!("it has {most} sightings of its own, but there are {}", self.points));
@@ -236,11 +282,13 @@ impl Tally {
 }
 
 /// What is to be compared with other rows.
-fn tally(seen: &Observation, keyed: u64) -> Option<Box<Tally>> {
-    let Counts { new, changed, rejected, withdrawn, scrolled_off, returned, gaps, .. } = seen.counts;
+fn tally(row: &ObservationRow, keyed: u64) -> Option<Box<Tally>> {
+    let Observation { counts, round, .. } = row.ledger.observation;
+    let Counts { new, changed, rejected, withdrawn, scrolled_off, returned, gaps, .. } = counts;
     let is_quiet = new + changed + rejected + withdrawn + scrolled_off + returned + gaps + keyed == 0;
-    let counts = seen.counts;
-    (!is_quiet || seen.round.is_none()).then(|| Box::new(Tally { counts, keyed, ..Tally::default() }))
+    let made = row.parts.iter().flat_map(|(_, part)| &part.made);
+    let made = made.fold(0, |marks, (key, version)| marks ^ mark((*key, Some(*version))));
+    (!is_quiet || round.is_none()).then(|| Box::new(Tally { counts, keyed, made, ..Tally::default() }))
 }
 
 /// The items that were taken: each is a sighting.

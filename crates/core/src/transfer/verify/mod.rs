@@ -5,18 +5,19 @@ mod records;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use self::feeds::FeedCheck;
 use self::records::Records;
 use super::{FeedRow, ObservationRow, PointRow, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow};
 use crate::ingest::{Standing, StoredVersion};
-use crate::{Event, FeedId, FetchId, KeyHashSet, Layer, RecordId, Round, VersionNo};
+use crate::{ChangeKind, Event, FeedId, FetchId, KeyHashSet, Layer, Origin, Quarantined, RecordId, Round, VersionNo};
 
 /// Reads the rows of an export in their order and notes what cannot be: content that its hash denies, versions with gaps
 /// or without their change, sightings of rounds that never were, rows that are fewer or more than others count, rows out
 /// of order.
 ///
-/// It keeps some 200 bytes for each record, and 100 for each version, observation and ended span.
+/// It keeps some 300 bytes for each record, and 100 for each version, observation and ended span.
 #[derive(Debug, Default)]
 pub struct Verifier {
     faults: Vec<String>,
@@ -85,7 +86,7 @@ impl Verifier {
         let standing =
             |(record, feed)| format!("record {record} was seen in feed {feed}, and how it stands there is not");
         found.extend(loose.into_iter().map(standing));
-        found.extend(self.records.finish());
+        found.extend(self.records.finish(|feed, fetch| self.feeds.get(&feed)?.observed_at(fetch)));
         self.faults.extend(found);
         self.faults()
     }
@@ -133,8 +134,11 @@ impl Verifier {
     }
 
     fn reject(&mut self, row: &RejectRow) {
-        if let Some(feed) = self.observed(row.feed, row.quarantined.fetch, "a reject") {
-            feed.reject(row);
+        let Quarantined { fetch, recorded_at, .. } = row.quarantined;
+        let Some(feed) = self.observed(row.feed, fetch, "a reject") else { return };
+        feed.reject(row);
+        if let Some(problem) = feed.recorded(fetch, recorded_at) {
+            self.fault(format!("a reject of feed {}", row.feed), problem);
         }
     }
 
@@ -142,7 +146,7 @@ impl Verifier {
         if !self.keys.insert(row.key.hash()) {
             self.fault(format!("record {}", row.id), format!("another record has its key {} too", row.key));
         }
-        self.records.record(row.id);
+        self.records.record(row);
     }
 
     fn version(&mut self, stored: &StoredVersion) {
@@ -162,8 +166,10 @@ impl Verifier {
         for problem in self.records.version(stored) {
             self.fault(&name, problem);
         }
-        if let Some(origin) = &version.origin {
-            self.observed(origin.feed, origin.fetch, &name);
+        let Some(Origin { feed, fetch }) = version.origin else { return };
+        let late = self.observed(feed, fetch, &name).and_then(|feed| feed.recorded(fetch, version.recorded_at));
+        if let Some(problem) = late {
+            self.fault(&name, problem);
         }
     }
 
@@ -177,6 +183,7 @@ impl Verifier {
         } else if let Some(feed) = self.had_round(&name, row.feed, row.until) {
             feed.span(row.since, Some(row.until));
         }
+        self.records.showed(row.record, row.version);
         let before = self.ended.insert((row.record, row.feed), row.until);
         if before.is_some_and(|until| until >= row.since) {
             self.fault(&name, "it overlaps the one before it");
@@ -252,11 +259,23 @@ impl Verifier {
             let record = event.subject.as_ref().map(|subject| subject.record.to_string()).unwrap_or_default();
             self.fault(format!("a change of record {record}"), problem);
         }
-        let (Some(feed), Some(fetch)) = (event.feed, event.fetch) else { return };
-        if let Some(feed) = self.observed(feed, fetch, "a change") {
-            feed.event(fetch, event);
+        if (event.kind == ChangeKind::Withdrawn) != event.witness.is_some() {
+            self.fault("a change", format!("it is {} and names a witness, or the other way", event.kind));
+        }
+        let (Some(id), Some(fetch)) = (event.feed, event.fetch) else { return };
+        let Some(feed) = self.observed(id, fetch, "a change") else { return };
+        feed.event(fetch, event);
+        if let Some(problem) = feed.recorded(fetch, event.recorded_at) {
+            self.fault(format!("a change of feed {id}"), problem);
         }
     }
+}
+
+/// A mark of something: those of many, xored, tell whether two sets of them are the same, in whatever order they come.
+fn mark(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The place of a row: its kind, and what rows of that kind are ordered by; nothing for those whose order only the store

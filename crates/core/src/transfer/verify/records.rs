@@ -2,8 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::mark;
 use crate::ingest::{Shown, StoredVersion};
-use crate::{ChangeKind, Content, ContentHash, Event, FetchId, HashRuleId, Layer, RecordId, VersionNo};
+use crate::transfer::RecordRow;
+use crate::{
+    ChangeKind, Content, ContentHash, Event, FeedId, FetchId, HashRuleId, KeyHash, Layer, RecordId, Timestamp,
+    VersionNo,
+};
 
 /// What is known of all records so far.
 #[derive(Debug, Default)]
@@ -15,16 +20,52 @@ pub(super) struct Records {
     of_manifests: HashSet<u32>,
     /// The hashes of bronze versions under rules of manifests that are not their own.
     other_hashes: HashMap<(RecordId, VersionNo, u32), ContentHash>,
-    logged: HashMap<RecordId, [u32; 3]>,
+    logged: HashMap<RecordId, Logged>,
+    /// Versions that are shown and not there: they may have been deleted.
+    unfounded: Vec<(RecordId, String)>,
+    /// Records of which something was deleted.
+    touched: HashSet<RecordId>,
     deleted: u64,
 }
 
 /// What is known of a record so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Timeline {
-    /// By the rank of the layer.
-    versions: [u32; 3],
+    key_hash: KeyHash,
+    first_seen: Timestamp,
+    layers: Layers,
     bronze: Vec<Bronze>,
+}
+
+/// Versions, by the rank of their layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Layers {
+    counted: [u32; 3],
+    /// Of the number, the fetch and the time of each.
+    marks: [u64; 3],
+}
+
+/// What the change log tells of a record.
+#[derive(Debug, Default)]
+struct Logged {
+    /// Since it, or that layer, was last deleted.
+    layers: Layers,
+    /// The feed and fetch that captured it first; `None` when a call wrote it.
+    born: Option<(FeedId, FetchId)>,
+}
+
+impl Layers {
+    fn add(&mut self, layer: Layer, number: Option<VersionNo>, by: Option<FetchId>, at: Timestamp) -> u32 {
+        let rank = usize::from(layer.rank());
+        self.counted[rank] += 1;
+        self.marks[rank] ^= mark((number, by, at.as_micros()));
+        self.counted[rank]
+    }
+
+    fn clear(&mut self, layer: Layer) {
+        let rank = usize::from(layer.rank());
+        (self.counted[rank], self.marks[rank]) = (0, 0);
+    }
 }
 
 /// A bronze version.
@@ -43,8 +84,10 @@ impl Records {
         self.of_manifests.insert(number);
     }
 
-    pub(super) fn record(&mut self, id: RecordId) {
-        self.held.insert(id, Timeline::default());
+    pub(super) fn record(&mut self, row: &RecordRow) {
+        let RecordRow { id, key, first_seen, .. } = row;
+        let (key_hash, first_seen) = (key.hash(), *first_seen);
+        self.held.insert(*id, Timeline { key_hash, first_seen, layers: Layers::default(), bronze: Vec::new() });
     }
 
     pub(super) fn has(&self, id: RecordId) -> bool {
@@ -71,9 +114,9 @@ impl Records {
             }
         }
         let Some(record) = self.held.get_mut(&version.record) else { return problems };
-        record.versions[usize::from(version.layer.rank())] += 1;
+        let by = version.origin.as_ref().map(|origin| origin.fetch);
+        record.layers.add(version.layer, Some(version.number), by, version.recorded_at);
         if version.layer == Layer::Bronze {
-            let by = version.origin.as_ref().map(|origin| origin.fetch);
             record.bronze.push(Bronze { hash: stored.hash, rule, by });
         }
         problems
@@ -90,10 +133,18 @@ impl Records {
     }
 
     /// What is wrong with what a point shows. Under which rule its hash was made is known where its fetch made the
-    /// version; a version that is not there may have been deleted.
-    pub(super) fn pointed(&self, record: RecordId, shown: Shown, fetch: FetchId) -> Option<String> {
+    /// version.
+    pub(super) fn pointed(&mut self, record: RecordId, shown: Shown, fetch: FetchId) -> Option<String> {
+        self.showed(record, shown.version);
         let version = self.bronze(record, shown.version).filter(|version| version.by == Some(fetch))?;
         (version.hash != shown.hash).then(|| differs(shown, version.hash))
+    }
+
+    /// A feed showed that version of the record once.
+    pub(super) fn showed(&mut self, record: RecordId, version: VersionNo) {
+        if self.has(record) && !self.has_bronze(record, version) {
+            self.unfounded.push((record, missing(version)));
+        }
     }
 
     /// Whether a record has that bronze version.
@@ -110,41 +161,59 @@ impl Records {
         let subject = event.subject.as_ref()?;
         if event.kind == ChangeKind::Deleted {
             self.deleted += 1;
+            self.touched.insert(subject.record);
             match (subject.layer, self.logged.get_mut(&subject.record)) {
-                (Some(layer), Some(logged)) => logged[usize::from(layer.rank())] = 0,
+                (Some(layer), Some(logged)) => logged.layers.clear(layer),
                 (None, _) => drop(self.logged.remove(&subject.record)),
                 (Some(_), None) => {}
             }
             return None;
         }
         if !matches!(event.kind, ChangeKind::New | ChangeKind::Changed | ChangeKind::Promoted) {
-            return None;
+            if let Some(version) = subject.version {
+                self.showed(subject.record, version);
+            }
+            let captured = subject.layer == Some(Layer::Bronze);
+            return (!captured).then(|| format!("it is {} and not of bronze", event.kind));
         }
         let layer = subject.layer?;
-        let logged = &mut self.logged.entry(subject.record).or_default()[usize::from(layer.rank())];
-        *logged += 1;
+        let logged = self.logged.entry(subject.record).or_default();
+        if logged.layers == Layers::default() {
+            logged.born = event.feed.zip(event.fetch);
+        }
+        let right = logged.layers.add(layer, subject.version, event.fetch, event.recorded_at);
         let told = subject.version.map_or(0, VersionNo::get);
-        (told != *logged).then(|| format!("it names {layer} version {told}, and {logged} comes next"))
+        (told != right).then(|| format!("it names {layer} version {told}, and {right} comes next"))
     }
 
-    /// After the last row: what only the whole can tell.
-    pub(super) fn finish(&self) -> Vec<String> {
+    /// After the last row: what only the whole can tell. `observed_at` is when an observation read its feed.
+    pub(super) fn finish(&self, observed_at: impl Fn(FeedId, FetchId) -> Option<Timestamp>) -> Vec<String> {
         let mut ids: Vec<RecordId> = self.held.keys().chain(self.logged.keys()).copied().collect();
         ids.sort_unstable();
         ids.dedup();
         let mut found = Vec::new();
         for id in ids {
-            let held = self.held.get(&id).map(|record| record.versions);
-            if held == Some([0; 3]) {
+            let (held, logged) = (self.held.get(&id), self.logged.get(&id));
+            let there = held.map(|record| record.layers).unwrap_or_default();
+            if held.is_some() && there.counted == [0; 3] {
                 found.push(format!("record {id} has no version"));
             }
-            let (held, logged) = (held.unwrap_or_default(), self.logged.get(&id).copied().unwrap_or_default());
-            for (layer, (held, logged)) in Layer::ALL.into_iter().zip(held.into_iter().zip(logged)) {
+            let told = logged.map(|logged| logged.layers).unwrap_or_default();
+            for (rank, layer) in Layer::ALL.into_iter().enumerate() {
+                let (held, logged) = (there.counted[rank], told.counted[rank]);
                 if held != logged {
                     found.push(format!("record {id} has {held} {layer} versions, but the change log has {logged}"));
+                } else if there.marks[rank] != told.marks[rank] {
+                    let problem = "are of other fetches or times than the change log tells";
+                    found.push(format!("the {layer} versions of record {id} {problem}"));
                 }
             }
+            if let Some(problem) = held.and_then(|held| held.birth(id, logged?.born?, &observed_at)) {
+                found.push(format!("record {id}: {problem}"));
+            }
         }
+        let told = self.unfounded.iter().filter(|(id, _)| !self.touched.contains(id));
+        found.extend(told.map(|(id, problem)| format!("a sighting of record {id}: {problem}")));
         found
     }
 
@@ -156,6 +225,23 @@ impl Records {
             self.rules.len() - 1
         });
         u32::try_from(at).expect("there are a few rules")
+    }
+}
+
+impl Timeline {
+    /// What is wrong with the id and the time of a record that a fetch captured.
+    fn birth(
+        &self,
+        id: RecordId,
+        (feed, fetch): (FeedId, FetchId),
+        observed_at: impl Fn(FeedId, FetchId) -> Option<Timestamp>,
+    ) -> Option<String> {
+        let right = observed_at(feed, fetch)?;
+        if self.first_seen != right {
+            return Some(format!("it was first seen at {}, but captured by {fetch} at {right}", self.first_seen));
+        }
+        let derived = RecordId::derive(fetch, &self.key_hash, right);
+        (derived != id).then(|| format!("what {fetch} captured by its key has the id {derived}"))
     }
 }
 
