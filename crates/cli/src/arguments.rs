@@ -423,7 +423,8 @@ pub(crate) enum Db {
     Migrate(Rehearsal),
     /// Let the backend check the store: pages, rows, indexes
     Check,
-    /// Read all that the store holds and check it: contents by their hashes, versions, sightings, counts
+    /// Read all that the store holds and compare it: contents with their hashes, versions with the change log, sightings
+    /// and rejects with the ledger
     Verify,
     /// Give room back that nothing uses any more
     Compact(Rehearsal),

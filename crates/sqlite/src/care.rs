@@ -11,6 +11,7 @@ use crate::connect;
 use crate::error::{Fault, Outcome};
 use crate::schema::{self, Found};
 use crate::store::SqliteStore;
+use crate::verify;
 
 /// The most faults that are told: one damaged page makes thousands.
 const MOST_FAULTS: u32 = 100;
@@ -45,6 +46,14 @@ impl Care for SqliteStore {
             let version = version(conn)?;
             schema::check_version(version)?;
             check(conn, version)
+        })
+        .await
+    }
+
+    async fn verify(&self) -> Result<Vec<String>> {
+        self.cared_for(|conn, _| {
+            schema::check_version(version(conn)?)?;
+            verify::verify(conn)
         })
         .await
     }

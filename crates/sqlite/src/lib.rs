@@ -26,6 +26,7 @@ mod session;
 mod sightings;
 mod state;
 mod store;
+mod verify;
 mod versions;
 mod write;
 mod writer;

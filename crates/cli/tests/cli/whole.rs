@@ -258,6 +258,25 @@ fn a_store_is_copied_into_one_of_another_backend() {
 }
 
 #[test]
+fn a_bit_flip_in_what_a_record_is_found_by_is_found_and_named() {
+    let user = reader();
+    let path = user.home().join(".local/share/feedspine/feedspine.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let key = NaturalKey::new(Namespace::new("news").unwrap(), "b").unwrap();
+    let hash = key.hash();
+    let places: Vec<usize> =
+        bytes.windows(32).enumerate().filter(|(_, window)| window == hash.as_bytes()).map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + 31] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+    let ran = user.run(&["db", "verify"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("it is not found by its key") && ran.stdout.contains("under another key"), "{ran:?}");
+}
+
+#[test]
 fn a_bit_flip_in_content_is_found_and_named() {
     let user = reader();
     let path = user.home().join(".local/share/feedspine/feedspine.db");

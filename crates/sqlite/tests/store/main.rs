@@ -10,4 +10,5 @@ mod growth;
 mod kill;
 mod support;
 mod upgrades;
+mod verify;
 mod writer;

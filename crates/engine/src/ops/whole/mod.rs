@@ -161,8 +161,9 @@ impl StoreCare {
         filled.map_err(|error| if source.failed { CopyError::From(error) } else { CopyError::To(error) })
     }
 
-    /// Reads all that the store holds and checks it by itself: contents against their hashes, versions without gaps,
-    /// sightings within rounds, counts against what they count.
+    /// Reads all that the store holds and checks it by itself: contents against their hashes, versions against the change
+    /// log, what feeds showed against versions, sightings and rejects against the ledger; and what the backend keeps
+    /// twice for its own sake.
     ///
     /// # Errors
     /// `Usage` where the backend cannot. What cannot be read is a fault.
@@ -192,6 +193,13 @@ impl StoreCare {
             }
         }
         verified.rows = examiner.rows();
+        if let Some(care) = self.storage().care() {
+            match care.verify().await {
+                Ok(faults) => verified.take(faults),
+                Err(error) if error.kind() == ErrorKind::Corrupt => verified.take(vec![error.to_string()]),
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(verified)
     }
 
