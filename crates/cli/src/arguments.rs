@@ -189,8 +189,9 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The feed's URL, that of its site, the path of a file, or push:NAME for what is handed over by `ingest`
-    #[arg(value_name = "URL|FILE|push:NAME")]
+    /// The feed's URL, that of its site, the path of a file, 'command:PROGRAM ARGUMENTS' for what a program
+    /// prints, or push:NAME for what is handed over by `ingest`
+    #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// What to call it; else it is called after its host or file
     #[arg(long)]
@@ -213,7 +214,7 @@ pub(crate) struct Add {
     /// Take the address as it stands: nobody is asked whether there is a feed
     #[arg(long, conflicts_with_all = ["first", "pick"])]
     pub(crate) as_is: bool,
-    /// How it is read: feed, json, csv, files or push; else as a feed, or as the address says
+    /// How it is read: feed, json, csv, files, command or push; else as a feed, or as the address says
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter, such as key=id; one that is given several times is a list

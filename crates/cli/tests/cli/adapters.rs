@@ -42,6 +42,8 @@ fn every_command_of_the_guide_does_what_it_says() {
     let samples = user.ask(&["list", "--where", "namespace=samples", "--order", "key"]);
     assert_eq!((text(&samples, "items.0.key"), text(&samples, "items.1.key")), ("prices.csv", "releases.json"));
     assert!(text(&samples, "items.0.content.text").starts_with("symbol;day;close"), "{samples}");
+    let rates = user.ask(&["list", "--where", "namespace=rates", "--order", "-key"]);
+    assert_eq!((list(&rates, "items").len(), text(&rates, "items.0.key")), (6, r#"["rates","2","USD"]"#));
     let orders = user.ask(&["list", "--where", "namespace=orders", "--order", "key"]);
     assert_eq!((text(&orders, "items.0.key"), number(&orders, "items.0.version")), ("B-101", 2));
     let shown = user.run(&["feed", "show", "releases"]);

@@ -12,6 +12,7 @@ mod kill;
 mod site;
 mod storage;
 mod support;
+mod taps;
 mod together;
 mod whole;
 

@@ -83,8 +83,8 @@ pub(crate) fn set_parameter(url: &mut Url, name: &str, value: &str) {
     url.query_pairs_mut().clear().extend_pairs(kept).append_pair(name, value);
 }
 
-/// A secret that stands in the settings would be stored and shown.
-fn template(name: &str, value: &str) -> Result<Template, OpError> {
+/// Reads the value of a header, a parameter or a variable. A secret that stands in the settings would be stored and shown.
+pub(super) fn template(name: &str, value: &str) -> Result<Template, OpError> {
     let template = Template::parse(value);
     let lower = name.to_ascii_lowercase();
     let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());

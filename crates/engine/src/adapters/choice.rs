@@ -46,7 +46,8 @@ impl AdapterChoice {
     pub(crate) fn at(self, address: &Address) -> Self {
         let said = match address {
             Address::Push(_) => Some(Adapter::PUSH),
-            Address::Http(_) | Address::File(_) | Address::Command(_) => None,
+            Address::Command(_) => Some(Adapter::COMMAND),
+            Address::Http(_) | Address::File(_) => None,
         };
         Self { name: self.name.or(said.map(str::to_owned)), ..self }
     }

@@ -7,6 +7,7 @@
 
 mod asking;
 mod choice;
+mod command;
 mod files;
 mod identity;
 mod json;
@@ -27,6 +28,7 @@ pub(crate) use push::{Push, not_fetched};
 use crate::collect::cursor::Memory;
 use crate::fetch::{FetchFailure, Reach};
 use crate::{Address, Engine, OpError};
+use command::{Command, CommandPages};
 pub(crate) use files::check_folder;
 use files::{FilePages, Files};
 use identity::Naming;
@@ -43,6 +45,8 @@ pub(crate) enum Adapter {
     Json(Box<JsonApi>),
     /// Rows of a table.
     Csv(Box<Table>),
+    /// What a program prints.
+    Command(Box<Command>),
     /// Files of a folder.
     Files(Box<Files>),
     /// Lines that are handed to us.
@@ -52,7 +56,9 @@ pub(crate) enum Adapter {
 impl Adapter {
     /// The adapter of feeds for which none was chosen.
     pub(crate) const FEED: &str = "feed";
-    const NAMES: [&str; 5] = [Self::FEED, "json", "csv", Self::FILES, Self::PUSH];
+    const NAMES: [&str; 6] = [Self::FEED, "json", "csv", Self::FILES, Self::COMMAND, Self::PUSH];
+    /// That of programs.
+    pub(crate) const COMMAND: &str = "command";
     /// That of folders.
     pub(crate) const FILES: &str = "files";
     /// Never collected.
@@ -77,6 +83,7 @@ impl Adapter {
         let adapter = match known {
             "csv" => Self::Csv(Box::new(Table::read(&mut options, namespace)?)),
             "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
+            Self::COMMAND => Self::Command(Box::new(Command::read(&mut options, namespace)?)),
             Self::FILES => Self::Files(Box::new(Files::read(&mut options, namespace)?)),
             Self::PUSH => Self::Push(Box::new(Push::read(&mut options, namespace)?)),
             _ => {
@@ -97,6 +104,7 @@ impl Adapter {
         match self {
             Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
             Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
+            Self::Command(command) => Ok(Box::new(CommandPages::begin(command, ground)?)),
             Self::Files(files) => Ok(Box::new(FilePages::begin(files, ground)?)),
             Self::Feed(_) | Self::Push(_) => {
                 Err(OpError::failed("adapter.unknown", format!("{} does not come in pages", ground.address)))
@@ -110,6 +118,7 @@ impl Adapter {
     /// `Usage`: it does not.
     pub(crate) fn suits(&self, address: &Address) -> Result<(), OpError> {
         let suits = match (self, address) {
+            (Self::Command(command), address) => return command.words_at(address).map(drop),
             (Self::Push(_), address) => matches!(address, Address::Push(_)),
             (Self::Files(_), address) => matches!(address, Address::File(_)),
             (_, address) => matches!(address, Address::Http(_) | Address::File(_)),
@@ -131,6 +140,7 @@ impl Adapter {
             Self::Feed(identity) => identity,
             Self::Json(api) => &api.identity,
             Self::Csv(table) => &table.identity,
+            Self::Command(command) => &command.identity,
             Self::Files(files) => &files.identity,
             Self::Push(push) => &push.identity,
         }

@@ -12,6 +12,7 @@ mod json_api;
 mod lists;
 mod origin;
 mod polls;
+mod programs;
 mod proxy;
 mod pushing;
 mod rejects;
