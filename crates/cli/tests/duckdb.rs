@@ -5,32 +5,103 @@
 mod support;
 
 use feedspine::core::Json;
-use support::User;
+use support::{Ran, User};
 
 const FEED: &str = "<rss version=\"2.0\"><channel><title>T</title>\
     <item><guid isPermaLink=\"false\">1</guid><title>One</title></item>\
     <item><guid isPermaLink=\"false\">2</guid><title>Two</title></item></channel></rss>";
 
-#[test]
-fn a_feed_is_collected_into_a_duckdb_file_and_asked_in_sql() {
+/// Written by DuckDB's own `COPY (SELECT '1' AS key, 5::UTINYINT AS stars UNION ALL SELECT '2', 3) TO …`.
+const STARS: &[u8] = include_bytes!("fixtures/stars.parquet");
+
+/// A user with a feed of two items in `store.duckdb`.
+fn user() -> User {
     let user = User::new();
     let file = user.file("feed.xml", FEED);
-    let db = format!("duckdb:{}", user.home().join("store.duckdb").display());
-    let run = |words: &[&str]| {
-        let ran = user.run(&[words, &["--db", &db]].concat());
-        assert_eq!(ran.code, 0, "{ran:?}");
-        ran
-    };
-    run(&["add", file.to_str().expect("UTF-8"), "--name", "news"]);
-    run(&["collect"]);
-    let listed = run(&["list", "--json"]).json();
+    ask(&user, &["add", file.to_str().expect("UTF-8"), "--name", "news"]);
+    ask(&user, &["collect"]);
+    user
+}
+
+/// Runs a command on that store, which has to work.
+fn ask(user: &User, words: &[&str]) -> Ran {
+    let ran = user.run(&[words, &["--db", "duckdb:store.duckdb"]].concat());
+    assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+    ran
+}
+
+fn rows(answer: &Ran) -> String {
+    answer.json().get("rows").map(Json::to_canonical).unwrap_or_default()
+}
+
+#[test]
+fn a_feed_is_collected_into_a_duckdb_file_and_asked_in_sql() {
+    let user = user();
+    let listed = ask(&user, &["list", "--json"]).json();
     assert!(matches!(listed.get("items"), Some(Json::Array(items)) if items.len() == 2), "{listed}");
-    let asked = run(&["sql", "SELECT key, content->>'$.title' AS title FROM records ORDER BY key"]);
+    let asked = ask(&user, &["sql", "SELECT key, content->>'$.title' AS title FROM records ORDER BY key"]);
     assert_eq!(asked.stdout, "key  title\n1    One\n2    Two\n");
-    let figures = run(&["sql", "--json", "SELECT kind, count(*) FROM changes GROUP BY kind"]).json();
-    assert_eq!(figures.get("rows").map(Json::to_canonical).as_deref(), Some(r#"[["new",2]]"#));
-    let refused = user.run(&["sql", "DELETE FROM _versions", "--db", &db]);
+    let figures = ask(&user, &["sql", "--json", "SELECT kind, count(*) FROM changes GROUP BY kind"]);
+    assert_eq!(rows(&figures), r#"[["new",2]]"#);
+    let refused = user.run(&["sql", "DELETE FROM _versions", "--db", "duckdb:store.duckdb"]);
     assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+#[test]
+fn records_are_joined_with_parquet_files_and_columns_of_equal_names_are_numbered() {
+    let user = user();
+    user.file("lake/a/stars.parquet", STARS);
+    user.file("lake/b/stars.parquet", STARS);
+    let sql = "SELECT s.key, stars, r.key FROM 'lake/a/stars.parquet' s JOIN records r ON r.key = s.key ORDER BY ALL";
+    assert_eq!(ask(&user, &["sql", sql]).stdout, "key  stars  key_1\n1    5      1\n2    3      2\n");
+    let joined = ask(&user, &["sql", "--json", sql]);
+    assert_eq!(joined.json().get("columns").map(Json::to_canonical).as_deref(), Some(r#"["key","stars","key_1"]"#));
+    assert_eq!(rows(&joined), r#"[["1",5,"1"],["2",3,"2"]]"#);
+    let every_column = ask(&user, &["sql", "--json", "SELECT * FROM records r JOIN versions v ON v.record = r.id"]);
+    assert!(matches!(every_column.json().get("rows"), Some(Json::Array(rows)) if rows.len() == 2), "{every_column:?}");
+    let globbed = ask(&user, &["sql", "--json", "SELECT count(*), sum(stars) FROM 'lake/*/*.parquet'"]);
+    assert_eq!(rows(&globbed), "[[4,16]]");
+    let missing = user.run(&["sql", "SELECT * FROM 'none.parquet'", "--db", "duckdb:store.duckdb"]);
+    assert!(missing.code == 2 && missing.stderr.contains("none.parquet"), "{missing:?}");
+}
+
+#[test]
+fn a_store_is_told_checked_verified_compacted_and_copied() {
+    let user = user();
+    let told = ask(&user, &["db", "info"]).stdout;
+    assert!(told.contains("duckdb") && told.contains("_versions"), "{told}");
+    assert!(ask(&user, &["db", "check"]).stdout.ends_with("sound\n"));
+    let compacted = ask(&user, &["db", "compact", "--json"]).json();
+    let bytes = |name: &str| compacted.get(name).map(Json::to_canonical).and_then(|text| text.parse::<u64>().ok());
+    assert!(bytes("bytes_after") <= bytes("bytes_before") && bytes("bytes_after") > Some(0), "{compacted}");
+    ask(&user, &["db", "verify"]);
+    let copied = user.run(&["db", "copy", "duckdb:store.duckdb", "sqlite:copy.db"]);
+    assert_eq!(copied.code, 0, "{copied:?}");
+    let listed = user.run(&["list", "--json", "--db", "sqlite:copy.db"]).json();
+    assert!(matches!(listed.get("items"), Some(Json::Array(items)) if items.len() == 2), "{listed}");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_by_its_name_and_left_as_it_is() {
+    let user = user();
+    let whole = std::fs::read(user.home().join("store.duckdb")).expect("the store is there");
+    let cut = &whole[..whole.len() / 3];
+    let flipped: Vec<u8> =
+        whole.iter().enumerate().map(|(place, byte)| if place == 300_000 { !byte } else { *byte }).collect();
+    for (what, held) in
+        [("cut", cut), ("flipped", &flipped), ("text", "not a database at all ".repeat(9_999).as_bytes())]
+    {
+        let name = format!("{what}.duckdb");
+        let file = user.file(&name, held);
+        let checked = user.run(&["db", "check", "--db", &format!("duckdb:{name}")]);
+        assert!(checked.code == 1, "{what}: {checked:?}");
+        let said = format!("{}{}", checked.stdout, checked.stderr);
+        assert!(said.contains(&name) || said.contains("fault"), "{what}: {checked:?}");
+        assert!(!said.contains("panicked"), "{what}: {checked:?}");
+        assert!(std::fs::read(&file).expect("it is there") == held, "{what}: the file was changed");
+    }
+    let missing = user.run(&["db", "check", "--db", "duckdb:none/none.duckdb"]);
+    assert!(missing.code != 0 && missing.stderr.contains("none.duckdb"), "{missing:?}");
 }
 
 #[test]
