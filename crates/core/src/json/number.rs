@@ -6,6 +6,9 @@ use std::fmt;
 /// Integers and fractions whose plain spelling needs more digits than this are spelt with an exponent.
 const PLAIN_DIGITS: i64 = 40;
 
+/// The greatest exponent of ten that is read and written: ten digits.
+const MAX_EXPONENT: i64 = 9_999_999_999;
+
 /// An exact decimal number, never passed through a float: `1.0` is `1`, `-0` is `0`, 10^30 keeps every digit.
 ///
 /// Equal numbers have equal spelling, so equality, hashing and the content hash need no arithmetic.
@@ -21,7 +24,8 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Number {
-    /// Reads a JSON number (RFC 8259, section 6); `None` when it is none or its exponent is beyond ten digits.
+    /// Reads a JSON number (RFC 8259, section 6); `None` when it is none, or its exponent is beyond ten digits as it stands
+    /// or in the canonical spelling.
     pub fn parse(literal: &str) -> Option<Self> {
         if is_small_integer(literal) {
             return Some(Self(literal.into()));
@@ -80,6 +84,10 @@ fn split(literal: &str) -> Option<Parts<'_>> {
         return Some(Parts { negative: false, digits: "".into(), point: 0 });
     }
     let point = exponent.checked_add(i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?)?;
+    // Its spelling must be a number too.
+    if !(-MAX_EXPONENT..=MAX_EXPONENT).contains(&(point - 1)) {
+        return None;
+    }
     let digits = match all {
         std::borrow::Cow::Borrowed(text) => text.trim_matches('0').into(),
         std::borrow::Cow::Owned(text) => text.trim_matches('0').to_owned().into(),
@@ -197,6 +205,22 @@ mod tests {
         for literal in ["", "-", "01", "1.", ".5", "1e", "+1", "NaN", "0x1", "1e99999999999", "1 "] {
             assert!(Number::parse(literal).is_none(), "{literal}");
         }
+    }
+
+    #[test]
+    fn what_is_read_is_spelt_as_a_number_that_is_read() {
+        for (literal, canonical) in [
+            ("99e9999999998", "9.9e9999999999"),
+            ("0.1e-9999999998", "1e-9999999999"),
+            ("1e9999999999", "1e9999999999"),
+        ] {
+            assert_eq!(spelt(literal), canonical);
+            assert_eq!(spelt(canonical), canonical);
+        }
+        for literal in ["99e9999999999", "0.01e-9999999999", "-10e9999999999"] {
+            assert!(Number::parse(literal).is_none(), "{literal}");
+        }
+        assert_eq!(spelt("0e9999999999"), "0");
     }
 
     #[test]
