@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::error::ParseError;
 use crate::warning::Warnings;
@@ -128,13 +128,37 @@ fn strictly<'a>(bytes: &'a [u8], encoding: &'static Encoding) -> Option<Decoded<
     Some(Decoded { text, encoding: encoding.name(), recovered: false })
 }
 
-fn lossily<'a>(bytes: &'a [u8], encoding: &'static Encoding, warnings: &mut Warnings) -> Decoded<'a> {
-    let (text, _) = encoding.decode_without_bom_handling(bytes);
-    let count = u32::try_from(text.matches('\u{FFFD}').count()).unwrap_or(u32::MAX);
+fn lossily<'a>(bytes: &[u8], encoding: &'static Encoding, warnings: &mut Warnings) -> Decoded<'a> {
+    let mut text = String::new();
+    let count = decode_into(&mut encoding.new_decoder_without_bom_handling(), bytes, true, &mut text);
+    warn_of_undecodable(count, encoding, warnings);
+    Decoded { text: text.into(), encoding: encoding.name(), recovered: true }
+}
+
+/// Appends what the bytes mean, with U+FFFD for each sequence that means nothing; how many those are. A U+FFFD that was
+/// published is none of them. `ends` when nothing follows the bytes.
+pub(crate) fn decode_into(decoder: &mut Decoder, mut bytes: &[u8], ends: bool, text: &mut String) -> u32 {
+    let mut count = 0_u32;
+    loop {
+        let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len() * 3 + 16);
+        text.reserve(room);
+        let (result, read) = decoder.decode_to_string_without_replacement(bytes, text, ends);
+        bytes = &bytes[read..];
+        match result {
+            DecoderResult::InputEmpty => return count,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => {
+                text.push(char::REPLACEMENT_CHARACTER);
+                count = count.saturating_add(1);
+            }
+        }
+    }
+}
+
+pub(crate) fn warn_of_undecodable(count: u32, encoding: &'static Encoding, warnings: &mut Warnings) {
     warnings.add_many("encoding.undecodable", count, || {
         format!("bytes that mean nothing in {} became U+FFFD", encoding.name())
     });
-    Decoded { text, encoding: encoding.name(), recovered: true }
 }
 
 /// No encoding is named, or what is named does not fit.
@@ -254,6 +278,16 @@ mod tests {
             assert!(text.contains('\u{FFFD}'), "{text}");
             assert_eq!((encoding, recovered), ("UTF-8", true));
         }
+    }
+
+    #[test]
+    fn a_published_replacement_character_is_not_called_undecodable() {
+        let mut warnings = Warnings::default();
+        decode("\u{FFFD} \u{FFFD}".as_bytes(), None, &mut warnings).unwrap();
+        decode(b"\xEF\xBF\xBD \xC3\xA9 \xE9 \xFF \xC3", None, &mut warnings).unwrap();
+        let counts: Vec<(&str, u32)> =
+            warnings.into_vec().iter().map(|warning| (warning.code, warning.count)).collect();
+        assert_eq!(counts, [("encoding.undecodable", 3)]);
     }
 
     #[test]

@@ -151,6 +151,14 @@ fn a_list_is_written_for_readers_that_know_folders_and_for_those_that_know_categ
     );
 }
 
+#[test]
+fn control_characters_that_xml_allows_are_written() {
+    let feed = OutlineToWrite { title: "a\u{7F}b\u{85}c\u{1}d", address: "http://a.example/", tags: &[] };
+    let written = write_opml("t", Timestamp::UNIX_EPOCH, &[feed]);
+    let list = read(&written).unwrap();
+    assert_eq!(list.feeds[0].title.as_deref(), Some("a\u{7F}b cd"));
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(

@@ -105,8 +105,7 @@ fn escape_into(text: &str, out: &mut String) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\u{FFFE}' | '\u{FFFF}' => {}
-            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => {}
+            '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => {}
             c => out.push(c),
         }
     }

@@ -30,21 +30,26 @@ pub(super) enum Scan {
     OpenQuote,
 }
 
-/// Reads the record that a text begins with; `ends` when nothing follows the text.
+/// Reads the record that a text begins with; `ends` when nothing follows the text. What is odd is told only of a record
+/// that is whole: one that is cut is read again.
 pub(super) fn scan(text: &str, ends: bool, delimiter: u8, warnings: &mut Warnings) -> Scan {
     if text.is_empty() {
         return if ends { Scan::End } else { Scan::More };
     }
     let bytes = text.as_bytes();
     let mut fields = Vec::new();
+    let mut after_quotes: Vec<&str> = Vec::new();
     let mut at = 0;
-    loop {
+    let used = loop {
         if fields.len() == MOST_COLUMNS {
             return Scan::TooManyColumns;
         }
         let (field, end) = if bytes.get(at) == Some(&b'"') {
-            match quoted(text, at, ends, delimiter, warnings) {
-                Ok(read) => read,
+            match quoted(text, at, ends, delimiter) {
+                Ok(Quoted { field, after_quote, end }) => {
+                    after_quotes.extend(Some(after_quote).filter(|text| !text.is_empty()));
+                    (field, end)
+                }
                 Err(stop) => return stop,
             }
         } else {
@@ -59,25 +64,28 @@ pub(super) fn scan(text: &str, ends: bool, delimiter: u8, warnings: &mut Warning
             Some(byte) if *byte == delimiter => at = end + 1,
             // What follows a return decides whether it is half of a line end.
             Some(b'\r') if end + 1 == bytes.len() && !ends => return Scan::More,
-            Some(byte) => {
-                let length = if *byte == b'\r' && bytes.get(end + 1) == Some(&b'\n') { 2 } else { 1 };
-                let used = end + length;
-                return Scan::Record { fields, bytes: used, lines: line_ends(&bytes[..used]) };
-            }
-            None if ends => return Scan::Record { fields, bytes: end, lines: line_ends(bytes) },
+            Some(b'\r') if bytes.get(end + 1) == Some(&b'\n') => break end + 2,
+            Some(_) => break end + 1,
+            None if ends => break end,
             None => return Scan::More,
         }
+    };
+    if let Some(first) = after_quotes.first() {
+        let count = u32::try_from(after_quotes.len()).unwrap_or(u32::MAX);
+        warnings.add_many("csv.after_quote", count, || format!("{first:?} stands behind a closing quote"));
     }
+    Scan::Record { fields, bytes: used, lines: line_ends(&bytes[..used]) }
 }
 
-/// A field that begins with a quote, and where it ends. Text behind the closing quote belongs to it.
-fn quoted(
-    text: &str,
-    start: usize,
-    ends: bool,
-    delimiter: u8,
-    warnings: &mut Warnings,
-) -> Result<(String, usize), Scan> {
+/// A field that begins with a quote.
+struct Quoted<'a> {
+    field: String,
+    /// The text behind its closing quote, which belongs to it.
+    after_quote: &'a str,
+    end: usize,
+}
+
+fn quoted(text: &str, start: usize, ends: bool, delimiter: u8) -> Result<Quoted<'_>, Scan> {
     let bytes = text.as_bytes();
     let mut field = String::new();
     let mut at = start + 1;
@@ -101,11 +109,9 @@ fn quoted(
         }
     }
     let end = plain_end(bytes, at, delimiter);
-    if end > at {
-        warnings.add("csv.after_quote", || format!("{:?} stands behind a closing quote", &text[at..end]));
-        field.push_str(&text[at..end]);
-    }
-    Ok((field, end))
+    let after_quote = &text[at..end];
+    field.push_str(after_quote);
+    Ok(Quoted { field, after_quote, end })
 }
 
 /// Where a field without quotes ends. A quote within it is text.

@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
+use encoding_rs::{Decoder, Encoding, UTF_8};
 
 use super::TableError;
+use crate::charset;
 use crate::warning::Warnings;
 
 /// How much is read at once, and how much the encoding and the delimiter are judged by.
@@ -71,27 +72,13 @@ impl<R: Read> Source<R> {
     }
 
     pub(super) fn warn(&mut self, warnings: &mut Warnings) {
-        warnings.add_many("encoding.undecodable", std::mem::take(&mut self.undecodable), || {
-            format!("bytes that mean nothing in {} became U+FFFD", self.decoder.encoding().name())
-        });
+        charset::warn_of_undecodable(std::mem::take(&mut self.undecodable), self.decoder.encoding(), warnings);
     }
 
-    fn push(&mut self, mut piece: &[u8], ends: bool) {
+    fn push(&mut self, piece: &[u8], ends: bool) {
         self.ends = ends;
-        loop {
-            let room = self.decoder.max_utf8_buffer_length(piece.len()).unwrap_or(piece.len() * 3 + 16);
-            self.text.reserve(room);
-            let before = self.text.len();
-            let (result, read, replaced) = self.decoder.decode_to_string(piece, &mut self.text, ends);
-            if replaced {
-                let count = self.text[before..].matches('\u{FFFD}').count();
-                self.undecodable = self.undecodable.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-            }
-            piece = &piece[read..];
-            if result == CoderResult::InputEmpty {
-                return;
-            }
-        }
+        let count = charset::decode_into(&mut self.decoder, piece, ends, &mut self.text);
+        self.undecodable = self.undecodable.saturating_add(count);
     }
 }
 

@@ -144,6 +144,16 @@ impl Read for Endless {
 }
 
 #[test]
+fn what_is_odd_is_told_once_wherever_a_piece_ends() {
+    for behind in 0..12 {
+        let filler = "x".repeat(64 * 1024 - b"id,t\n1,\n".len() - behind);
+        let (page, warnings) = read(format!("id,t\n1,{filler}\n2,\"a\"bc\n").as_bytes()).unwrap();
+        assert_eq!(page.candidates.len(), 2);
+        assert_eq!((warnings.len(), warnings[0].code, warnings[0].count), (1, "csv.after_quote", 1), "{behind}");
+    }
+}
+
+#[test]
 fn what_is_held_of_a_table_does_not_grow_with_it() {
     let endless = Endless { row: 0, rows: 50_000, rest: b"id,t\n".to_vec() };
     let mut reader = TableReader::begin(endless, &TableForm::default()).unwrap();
