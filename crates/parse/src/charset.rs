@@ -35,9 +35,15 @@ pub(crate) fn decode<'a>(
 ) -> Result<Decoded<'a>, ParseError> {
     refuse_what_is_not_read(bytes)?;
     if let Some((encoding, length)) = Encoding::for_bom(bytes) {
-        return Ok(
-            strictly(&bytes[length..], encoding).unwrap_or_else(|| lossily(&bytes[length..], encoding, warnings))
-        );
+        let bytes = &bytes[length..];
+        let mut decoded = strictly(bytes, encoding).unwrap_or_else(|| lossily(bytes, encoding, warnings));
+        // The mark is obeyed whatever the declaration says.
+        let named = declared(bytes).and_then(Encoding::for_label).filter(|named| *named != encoding);
+        if named.is_some() {
+            decoded.recovered = true;
+            warnings.add("encoding.mismatch", || mismatch(named, encoding));
+        }
+        return Ok(decoded);
     }
     if let Some(encoding) = sixteen_bits(bytes) {
         return Ok(strictly(bytes, encoding).unwrap_or_else(|| lossily(bytes, encoding, warnings)));
@@ -242,6 +248,10 @@ mod tests {
         let utf8 = [b"\xEF\xBB\xBF".as_slice(), "é".as_bytes()].concat();
         assert_eq!(read(&utf8, Some("text/xml; charset=iso-8859-1")), ("é".into(), "UTF-8", false));
         assert_eq!(read(b"\xFE\xFF\0<\0\xE9", None), ("<é".into(), "UTF-16BE", false));
+        let body = "\u{FEFF}<?xml version='1.0' encoding='utf-16'?><a>é</a>";
+        let (text, encoding, recovered) = read(body.as_bytes(), None);
+        assert!(text.contains('é'));
+        assert_eq!((encoding, recovered), ("UTF-8", true));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub(crate) struct Reader<'a> {
     attributes: Vec<Attribute<'a>>,
     namespaces: Namespaces<'a>,
     bases: Vec<String>,
+    /// The last of these is that of an element that has ended: what was read of it is resolved before the next event.
+    base_has_ended: bool,
     base: Option<&'a str>,
     oddities: Oddities,
     depth_limit: usize,
@@ -108,6 +110,7 @@ impl<'a> Reader<'a> {
             attributes: Vec::with_capacity(8),
             namespaces: Namespaces::default(),
             bases: Vec::new(),
+            base_has_ended: false,
             base,
             oddities: Oddities::default(),
             depth_limit: limits.depth,
@@ -119,6 +122,9 @@ impl<'a> Reader<'a> {
 
     /// The next event; `None` at the end, when every element has been ended.
     pub(crate) fn next(&mut self) -> Result<Option<Event<'a>>, ParseError> {
+        if std::mem::take(&mut self.base_has_ended) {
+            self.bases.pop();
+        }
         loop {
             if self.open.len() > self.keep {
                 self.close();
@@ -178,8 +184,14 @@ impl<'a> Reader<'a> {
             self.oddities.attributes += attributes::split(source, self.attribute_limit, &mut self.attributes);
             for attribute in &self.attributes {
                 if let Some(prefix) = attribute.name.strip_prefix("xmlns") {
-                    self.namespaces.bind(prefix, &entity::decoded(attribute.raw, &mut self.oddities));
+                    let uri = entity::decoded(attribute.raw, &mut self.oddities);
+                    // A blank is in no URI (RFC 3986, section 2).
+                    self.oddities.lenient += u32::from(uri.trim_ascii().contains(|c: char| c.is_ascii_whitespace()));
+                    self.namespaces.bind(prefix, &uri);
                 }
+            }
+            for attribute in &self.attributes {
+                self.oddities.prefixes += u32::from(self.namespaces.is_undeclared(attribute.name));
             }
             has_base = self.enter_base(name);
         }
@@ -222,9 +234,7 @@ impl<'a> Reader<'a> {
     fn close(&mut self) {
         let open = self.open.pop().expect("more elements are open than are to be kept");
         self.namespaces.truncate(open.bindings);
-        if open.has_base {
-            self.bases.pop();
-        }
+        self.base_has_ended = open.has_base;
     }
 
     /// How many elements are open.

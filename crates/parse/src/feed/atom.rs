@@ -4,13 +4,19 @@ use super::text::Form;
 use super::{LowerName, Walk};
 use crate::base64;
 use crate::error::ParseError;
-use crate::model::{FeedMeta, Link, Person, Tag as Category, Text, TextKind};
+use crate::model::{FeedMeta, Format, Link, Person, Tag as Category, Text, TextKind};
 use crate::xml::{Event, Tag};
 
 impl<'a> Walk<'a, '_> {
     /// A text construct; in RSS the same element without a `type`.
     pub(super) fn text_construct(&mut self) -> Result<Text, ParseError> {
         let (kind, form) = self.text_kind();
+        // Atom 1.0 has no media types here: what is called by one is what it calls `xhtml` (RFC 4287, section 3.1.1).
+        let is_xhtml = self.parts.format == Format::Atom && form == Form::Markup;
+        self.text_of(kind, if is_xhtml { Form::MarkupInDiv } else { form })
+    }
+
+    fn text_of(&mut self, kind: TextKind, form: Form) -> Result<Text, ParseError> {
         let mut text = self.text(kind, form)?;
         if form == Form::Base64
             && let Some(value) = base64::decode(&text.value)
@@ -24,7 +30,8 @@ impl<'a> Walk<'a, '_> {
     pub(super) fn content(&mut self) -> Result<Option<Text>, ParseError> {
         let src = self.attribute("src");
         let src = src.map(|src| self.link_to(&src)).and_then(|link| link.href.or(link.raw));
-        let mut text = self.text_construct()?;
+        let (kind, form) = self.text_kind();
+        let mut text = self.text_of(kind, form)?;
         text.src = src;
         Ok(Some(text).filter(|text| !text.value.is_empty() || text.src.is_some()))
     }
@@ -107,6 +114,9 @@ impl<'a> Walk<'a, '_> {
         let [term, scheme, domain, label] = ["term", "scheme", "domain", "label"].map(|name| self.attribute(name));
         let text = self.plain_if_any()?;
         let term = term.or(text).or_else(|| label.clone());
+        if term.is_none() && (scheme.is_some() || domain.is_some()) {
+            self.warnings.add("category.unnamed", || "a category without a term was left out".to_owned());
+        }
         Ok(term.map(|term| Category { term, scheme: scheme.or(domain), label }))
     }
 

@@ -14,13 +14,13 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// `enclosure`, and anything with an `url` or `href` that is one.
+    /// `enclosure`, and whatever is one: by its `url` or `href`, or as some write it by its text.
     pub(super) fn enclosure(&mut self) -> Result<Option<Enclosure>, ParseError> {
         let [url, href] = ["url", "href"].map(|name| self.attribute(name));
         let [media_type, length, title, duration] =
             ["type", "length", "title", "duration"].map(|name| self.attribute(name));
-        let link = url.or(href).map(|url| self.link_to(&url));
-        self.skip()?;
+        let text = self.plain_if_any()?;
+        let link = url.or(href).or(text).map(|url| self.link_to(&url));
         let href = link.and_then(|link| link.href.or(link.raw));
         Ok(href.map(|href| Enclosure { href, media_type, length, title, duration }))
     }

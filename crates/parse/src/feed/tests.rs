@@ -361,3 +361,49 @@ fn a_feed_that_lists_without_end_keeps_the_first() {
     assert_eq!(document.feed.tags.len(), 10_000);
     assert!(document.feed.extensions.len() <= 10_001);
 }
+
+#[test]
+fn an_element_with_a_base_of_its_own_is_resolved_against_it() {
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='http://b.example/'><icon xml:base='img/'>i.png</icon>
+         <logo>l.png</logo><author><uri xml:base='http://c.example/'>me</uri></author>
+         <entry><link xml:base='http://d.example/' href='x'/><link rel='related' href='y'/></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(document.feed.icon.as_deref(), Some("http://b.example/img/i.png"));
+    assert_eq!(document.feed.image.as_ref().unwrap().href.as_deref(), Some("http://b.example/l.png"));
+    assert_eq!(document.feed.authors[0].uri.as_deref(), Some("http://c.example/me"));
+    let links: Vec<&str> = document.items[0].links.iter().filter_map(|link| link.href.as_deref()).collect();
+    assert_eq!(links, ["http://d.example/x", "http://b.example/y"]);
+}
+
+#[test]
+fn an_enclosure_may_be_a_text() {
+    let document = rss("<item><enclosure type='audio/mpeg'> /a.mp3 </enclosure></item>");
+    assert_eq!(document.items[0].enclosures[0].href, "http://a.example/a.mp3");
+    let document = read(
+        "<feed xmlns='http://www.w3.org/2005/Atom'><entry><link rel='enclosure'>http://a.example/b</link></entry></feed>",
+    )
+    .unwrap();
+    assert_eq!(document.items[0].enclosures[0].href, "http://a.example/b");
+}
+
+#[test]
+fn the_div_of_xhtml_is_no_part_of_a_text_under_its_media_type_either() {
+    let xhtml = "<div xmlns='http://www.w3.org/1999/xhtml'>a <b>b</b></div>";
+    let document = read(&format!(
+        "<feed xmlns='http://www.w3.org/2005/Atom'><entry><title type='application/xhtml+xml'>{xhtml}</title>
+         <content type='application/xhtml+xml'>{xhtml}</content></entry></feed>"
+    ))
+    .unwrap();
+    assert_eq!(document.items[0].title.as_ref().unwrap().value, "a <b>b</b>");
+    assert_eq!(document.items[0].contents[0].value, "<div>a <b>b</b></div>");
+}
+
+#[test]
+fn a_category_without_a_term_is_left_out_and_told() {
+    let document = rss("<item><category domain='d'/><category/><category>x</category></item>");
+    assert_eq!(document.items[0].tags.len(), 1);
+    let told: Vec<(&str, u32)> = document.warnings.iter().map(|warning| (warning.code, warning.count)).collect();
+    assert_eq!(told, [("category.unnamed", 1)]);
+}

@@ -55,18 +55,25 @@ fn place_in(elements: &[Element]) -> Option<Place> {
         ("georss", "line") => line(positions(&element.text, 2)?),
         ("georss", "polygon") => polygon(positions(&element.text, 2)?),
         ("georss", "box") => box_of(&positions(&element.text, 2)?),
-        ("gml", "Point") => point(gml(element, "pos")?),
-        ("gml", "LineString") => line(gml(element, "posList")?),
-        ("gml", "Polygon") => {
+        ("gml", "Point") if is_geographic(element) => point(gml(element, "pos")?),
+        ("gml", "LineString") if is_geographic(element) => line(gml(element, "posList")?),
+        ("gml", "Polygon") if is_geographic(element) => {
             let exterior = element.children("gml", "exterior").next()?.children("gml", "LinearRing").next()?;
             polygon(gml(exterior, "posList")?)
         }
-        ("gml", "Envelope") => {
+        ("gml", "Envelope") if is_geographic(element) => {
             let corner = |name: &str| gml(element, name)?.into_iter().next();
             box_of(&[corner("lowerCorner")?, corner("upperCorner")?])
         }
         _ => None,
     })
+}
+
+/// Whether positions are latitude and longitude: those of EPSG's systems from 4000 to 4999 are. `GeoRSS` means WGS 84
+/// where none is named; of a projected position no place on the globe is made.
+fn is_geographic(element: &Element) -> bool {
+    let code = |name: &str| name.rsplit([':', '#', '/']).next().and_then(|code| code.parse::<u32>().ok());
+    element.attribute("srsName").is_none_or(|name| code(name).is_some_and(|code| (4_000..5_000).contains(&code)))
 }
 
 fn gml(element: &Element, name: &str) -> Option<Vec<Vec<Number>>> {

@@ -28,6 +28,10 @@ fn places_are_read_in_every_vocabulary() {
             "<g:where><l:Point srsDimension='3'><l:pos>1 2 3</l:pos></l:Point></g:where>",
             r#"{"coordinates":[2,1,3],"type":"Point"}"#,
         ),
+        (
+            "<g:where><l:Point srsName='urn:ogc:def:crs:EPSG:6.6:4979' srsDimension='3'><l:pos>1 2 3</l:pos></l:Point></g:where>",
+            r#"{"coordinates":[2,1,3],"type":"Point"}"#,
+        ),
         ("<g:box>1 2 3 4</g:box>", r#"{"coordinates":[[[2,1],[4,1],[4,3],[2,3],[2,1]]],"type":"Polygon"}"#),
         ("<w:lat>1.50</w:lat><w:long>-2</w:long>", r#"{"coordinates":[-2,1.5],"type":"Point"}"#),
         ("<w:Point><w:lat>1</w:lat><w:long>2</w:long></w:Point>", r#"{"coordinates":[2,1],"type":"Point"}"#),
@@ -39,9 +43,15 @@ fn places_are_read_in_every_vocabulary() {
 
 #[test]
 fn what_is_no_place_is_none() {
-    for extensions in
-        ["", "<g:point>here</g:point>", "<g:point>1</g:point>", "<g:line>1 2</g:line>", "<w:lat>1</w:lat>"]
-    {
+    for extensions in [
+        "",
+        "<g:point>here</g:point>",
+        "<g:point>1</g:point>",
+        "<g:line>1 2</g:line>",
+        "<w:lat>1</w:lat>",
+        // Metres of a map.
+        "<g:where><l:Point srsName='EPSG:26913'><l:pos>500000 4000000</l:pos></l:Point></g:where>",
+    ] {
         assert_eq!(item(extensions).place(), None, "{extensions}");
     }
 }

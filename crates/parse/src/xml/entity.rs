@@ -121,6 +121,8 @@ fn resolve(name: &str, oddities: &mut Oddities) -> Option<char> {
         oddities.html_entities += u32::from(found.is_some());
         return found;
     };
+    // HTML takes the capital too, XML does not (XML 1.0, section 4.1).
+    oddities.lenient += u32::from(number.starts_with('X'));
     let code = match number.strip_prefix(['x', 'X']) {
         Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16),
         None => number.parse(),

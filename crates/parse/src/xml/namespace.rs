@@ -141,6 +141,13 @@ impl<'a> Namespaces<'a> {
         }
     }
 
+    /// Whether a name has a prefix that nothing declares.
+    pub(super) fn is_undeclared(&self, name: &str) -> bool {
+        let Some((prefix, _)) = name.split_once(':').filter(|(prefix, _)| !prefix.is_empty()) else { return false };
+        let is_bound = || self.bindings.iter().any(|binding| binding.prefix.get(1..) == Some(prefix));
+        !matches!(prefix, "xml" | "xmlns") && !is_bound()
+    }
+
     fn current(&self, vocabulary: Vocabulary) -> Vocabulary {
         match vocabulary {
             Vocabulary::Other(number) if self.others.get(usize::from(number)).is_some_and(|other| other.adopted) => {

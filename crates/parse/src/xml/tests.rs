@@ -69,6 +69,19 @@ fn entities_of_the_document_are_not_expanded() {
 }
 
 #[test]
+fn what_only_other_readers_refuse_is_read_and_flagged() {
+    for (text, expected) in [
+        ("<a>&#X26;</a>", "<a|&>"),
+        ("<a b:c='1'>x</a>", "<a b:c=1|x>"),
+        ("<a xmlns:b='http://b.example/ c'>x</a>", "<a xmlns:b=http://b.example/ c|x>"),
+    ] {
+        let (read, recovered, _) = events(text);
+        assert_eq!((read.as_str(), recovered), (expected, true), "{text}");
+    }
+    assert!(!events("<a xml:lang='de' xmlns:b=' urn:b ' b:c='1'>x&#x26;</a>").1);
+}
+
+#[test]
 fn numbers_of_control_characters_mean_windows_1252() {
     assert_eq!(events("<a>&#150;&#x92;</a>").0, "<a|\u{2013}\u{2019}>");
 }
