@@ -1,6 +1,6 @@
 //! Counts what passes, compares it with the floors, and prints it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -34,6 +34,11 @@ impl Measure {
                 self.failed.insert(name.to_owned(), difference);
             }
         }
+    }
+
+    /// All rows, each as the list of differences names it.
+    fn rows(&self, measure: &str) -> impl Iterator<Item = String> {
+        self.held.iter().chain(self.failed.keys()).map(move |row| format!("{measure} {row}"))
     }
 
     /// Hundredths of a percent, rounded down.
@@ -94,7 +99,7 @@ impl Report {
         &mut self.measures[at].1
     }
 
-    /// What is wrong: a measure below its floor, an explained difference that is none any more.
+    /// What is wrong: a measure below its floor, an explained difference that is none any more, or that no row has.
     pub(crate) fn judge(&self, floors: &Floors, differences: &Differences) -> Vec<String> {
         let mut faults = Vec::new();
         for (name, measure) in &self.measures {
@@ -107,6 +112,9 @@ impl Report {
             let gone = measure.held.iter().filter(|row| differences.0.contains_key(&format!("{name} {row}")));
             faults.extend(gone.map(|row| format!("{name} {row} passes now: take it off corpora-differences.json")));
         }
+        let rows: HashSet<String> = self.measures.iter().flat_map(|(name, measure)| measure.rows(name)).collect();
+        let unknown = differences.0.keys().filter(|explained| !rows.contains(*explained));
+        faults.extend(unknown.map(|explained| format!("{explained} is no row: take it off corpora-differences.json")));
         faults
     }
 
