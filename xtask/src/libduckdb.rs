@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::say;
-use crate::steps::root;
+use crate::steps::target_directory;
 
 /// DuckDB 1.5.6, for `duckdb = "=1.10506.1"` of Cargo.toml: both change together.
 const PACKAGE: &str = "@duckdb/node-bindings-linux-x64";
@@ -26,8 +26,7 @@ pub(crate) fn directory() -> Result<PathBuf, String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err("DuckDB's library is fetched for Linux on x86_64 only: set DUCKDB_LIB_DIR to where yours is".into());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |named| root().join(named));
-    let place = target.join(format!("libduckdb-{VERSION}"));
+    let place = target_directory().join(format!("libduckdb-{VERSION}"));
     if !place.join("libduckdb.so").exists() {
         fetch(&place)?;
     }

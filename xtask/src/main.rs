@@ -1,7 +1,8 @@
-//! The contributor and CI runner: `cargo xtask test|corpora|bench|fixture|docs`.
+//! The contributor and CI runner: `cargo xtask test|corpora|bench|fuzz|fixture|docs`.
 //!
 //! Everything that tests need is installed and started from here, so that a fresh machine needs no manual step.
 
+mod fuzz;
 mod install;
 mod libduckdb;
 mod steps;
@@ -17,6 +18,7 @@ commands:
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md);
             --peer: side by side with the Python original instead
+  fuzz      throw changed inputs at all that reads untrusted bytes: [--seconds N] [TARGET]
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres|duckdb [NAME]
   docs      write the pages of docs/reference that are made from the code
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "test" => steps::test(&rest),
         "corpora" => steps::measure("corpora", &rest),
         "bench" => steps::bench(&rest),
+        "fuzz" => fuzz::run(&rest),
         "fixture" => steps::fixture(&rest),
         "docs" => steps::docs(&rest),
         _ => {

@@ -156,7 +156,7 @@ pub(crate) fn cargo(title: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// The same, with these variables in its environment.
-fn cargo_with(title: &str, arguments: &[&str], environment: &[Variable]) -> Result<(), String> {
+pub(crate) fn cargo_with(title: &str, arguments: &[&str], environment: &[Variable]) -> Result<(), String> {
     say(&format!("xtask: {title}: cargo {}", arguments.join(" ")));
     let began = Instant::now();
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -173,4 +173,9 @@ fn cargo_with(title: &str, arguments: &[&str], environment: &[Variable]) -> Resu
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+/// Where cargo builds: as `CARGO_TARGET_DIR` says, else below the root.
+pub(crate) fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |named| root().join(named))
 }
