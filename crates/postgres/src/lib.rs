@@ -13,6 +13,7 @@ mod bind;
 mod care;
 mod changes;
 mod connection;
+mod delete;
 mod dialect;
 mod error;
 mod export;

@@ -1,6 +1,7 @@
 //! A feed's open spans, packed in chunks that fill a quarter of a page each (see `feedspine_sql::manifest`).
 
-use feedspine_sql::manifest;
+use feedspine_core::KeyHash;
+use feedspine_sql::manifest::{self, ENTRY};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -28,6 +29,19 @@ pub(crate) async fn load_unless(session: &Session, feed: Uuid, settled: Option<(
     let statement = "SELECT chunk, entries FROM manifests WHERE feed = $1
                      AND NOT EXISTS (SELECT 1 FROM feeds WHERE id = $1 AND digest = $2 AND rule = $3)";
     read(&session.query(statement, &bind![feed, digest, rule]).await?)
+}
+
+/// Only the chunks that may hold these keys: for taking some out.
+pub(crate) async fn load_around(session: &Session, feed: Uuid, key_hashes: &[KeyHash]) -> Outcome<OpenSpans> {
+    let keys: Vec<&[u8]> = key_hashes.iter().map(|key_hash| key_hash.as_bytes().as_slice()).collect();
+    // A chunk is in the order of its keys, with which its entries begin.
+    let statement = format!(
+        "SELECT chunk, entries FROM manifests WHERE feed = $1 AND EXISTS (
+             SELECT 1 FROM unnest($2) AS t (key_hash)
+             WHERE key_hash BETWEEN substr(entries, 1, 32) AND substr(entries, length(entries) - {}, 32))",
+        ENTRY - 1
+    );
+    read(&session.query(&statement, &bind![feed, keys]).await?)
 }
 
 fn read(found: &[Row]) -> Outcome<OpenSpans> {
@@ -58,8 +72,6 @@ pub(crate) fn store<'a>(writes: &mut Writes<'a>, feed: Uuid, spans: &'a OpenSpan
 
 #[cfg(test)]
 mod tests {
-    use feedspine_sql::manifest::ENTRY;
-
     use super::*;
 
     #[test]

@@ -25,7 +25,7 @@ use crate::session::Sees;
 use crate::settings::Settings;
 use crate::state::Begun;
 use crate::tries::{Proof, ask, work};
-use crate::{history, import, ingest, query, schema, sightings, state, write};
+use crate::{delete, history, import, ingest, query, schema, sightings, state, write};
 
 /// Deletes of more records than this lock the store, not each namespace and feed that is concerned.
 const MOST_LOCKED_DELETES: usize = 64;
@@ -198,8 +198,8 @@ impl StorageBackend for PostgresStore {
         finished(async move {
             let _guard = guard;
             // Which namespaces to lock is asked first, and again under their locks.
-            let found: Result<Vec<Option<write::Doomed>>> =
-                ask!(access.clone(), session => write::find_many(session, &doomed));
+            let found: Result<Vec<Option<delete::Doomed>>> =
+                ask!(access.clone(), session => delete::find_many(session, &doomed));
             let found = found?;
             let namespaces: BTreeSet<Namespace> = found.iter().flatten().map(|d| d.namespace().clone()).collect();
             let names = access.names.clone();
@@ -207,8 +207,8 @@ impl StorageBackend for PostgresStore {
                 0..=MOST_LOCKED_DELETES => Locks::of(&names, &namespaces, []),
                 _ => Locks::whole_store(&names),
             };
-            let cover = write::Cover { locks: &locks, namespaces: &namespaces, names: &names };
-            work!(access, Proof::Receipt, &locks, session => write::delete_many(session, &doomed, &cover, at))
+            let cover = delete::Cover { locks: &locks, namespaces: &namespaces, names: &names };
+            work!(access, Proof::Receipt, &locks, session => delete::delete_many(session, &doomed, &cover, at))
         })
         .await
     }

@@ -1,19 +1,16 @@
-//! Writes that are not captures: put and delete.
+//! Writes that are not captures: put. Deletes are in `delete.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use feedspine_core::{
-    ChangeKind, Event, KeyHash, KeyRule, Layer, Lineage, Namespace, NaturalKey, RecordId, RecordName, RecordRef,
-    RecordWrite, StorageError, Subject, Timestamp, VersionNo,
+    ChangeKind, Event, KeyHash, KeyRule, Layer, Lineage, RecordId, RecordWrite, StorageError, Subject, VersionNo,
 };
 use uuid::Uuid;
 
 use crate::apply::{self, RecordRow, Top, VersionRow};
 use crate::bind::bind;
 use crate::changes;
-use crate::error::{Fault, Outcome};
-use crate::locks::{LockNames, Locks};
-use crate::manifest;
+use crate::error::Outcome;
 use crate::rows::{self, Columns};
 use crate::session::{Session, both};
 use crate::writes::Writes;
@@ -192,195 +189,4 @@ fn new_version(write: &RecordWrite, number: VersionNo) -> VersionRow<'_> {
 fn keep_highest(tops: &mut Vec<Top>) {
     tops.sort_by_key(|top| (top.record, std::cmp::Reverse((top.layer, top.number))));
     tops.dedup_by_key(|top| top.record);
-}
-
-/// A record as a delete finds it.
-#[derive(Debug)]
-pub(crate) struct Doomed {
-    id: RecordId,
-    key: NaturalKey,
-}
-
-impl Doomed {
-    pub(crate) fn namespace(&self) -> &Namespace {
-        self.key.namespace()
-    }
-}
-
-/// The records of these names, in the order asked.
-pub(crate) async fn find_many(session: &Session, doomed: &[RecordRef]) -> Outcome<Vec<Option<Doomed>>> {
-    let mut ids = Vec::new();
-    let mut hashes = Vec::new();
-    for doomed in doomed {
-        match &doomed.name {
-            RecordName::Id(id) => ids.push(rows::record_uuid(*id)),
-            RecordName::Key(key) => hashes.push(key.hash()),
-        }
-    }
-    let hashes: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_bytes().as_slice()).collect();
-    let statement = "SELECT id, namespace, key FROM records WHERE id = ANY($1)
-                     UNION SELECT id, namespace, key FROM records WHERE key_hash = ANY($2)";
-    let mut by_id = HashMap::new();
-    let mut by_key = HashMap::new();
-    for row in &session.query(statement, &bind![ids, hashes]).await? {
-        let mut columns = Columns::of(row);
-        let (id, key) = (columns.record()?, columns.key()?);
-        by_id.insert(id, key.clone());
-        by_key.insert(key, id);
-    }
-    let find = |doomed: &RecordRef| match &doomed.name {
-        RecordName::Id(id) => by_id.get(id).map(|key| Doomed { id: *id, key: key.clone() }),
-        RecordName::Key(key) => by_key.get(key).map(|id| Doomed { id: *id, key: key.clone() }),
-    };
-    Ok(doomed.iter().map(find).collect())
-}
-
-/// The locks that a delete holds.
-pub(crate) struct Cover<'a> {
-    pub(crate) locks: &'a Locks,
-    /// Those whose locks are among them.
-    pub(crate) namespaces: &'a BTreeSet<Namespace>,
-    pub(crate) names: &'a LockNames,
-}
-
-impl Cover<'_> {
-    /// Makes sure that nobody writes to these records or to what feeds show of them, or says to begin again.
-    async fn extend(&self, session: &Session, found: &[Option<Doomed>]) -> Outcome<()> {
-        if self.locks.hold_the_store() {
-            return Ok(());
-        }
-        if found.iter().flatten().any(|doomed| !self.namespaces.contains(doomed.namespace())) {
-            return Err(Fault::Outdated);
-        }
-        // Under the locks of their namespaces no other feed can begin to show them.
-        let ids: Vec<Uuid> = found.iter().flatten().map(|doomed| rows::record_uuid(doomed.id)).collect();
-        let statement =
-            "SELECT feed FROM all_spans WHERE record = ANY($1) UNION SELECT feed FROM absent WHERE record = ANY($1)";
-        let feeds = session.query(statement, &bind![ids]).await?;
-        let feeds = feeds.iter().map(|row| Ok(self.names.feed(Columns::of(row).feed()?)));
-        let mut locks = feeds.collect::<Outcome<Vec<i64>>>()?;
-        locks.sort_unstable();
-        session.execute("SELECT pg_advisory_xact_lock(number) FROM unnest($1) AS number", &bind![locks]).await
-    }
-}
-
-/// Deletes rows, in the order asked.
-pub(crate) async fn delete_many(
-    session: &Session,
-    doomed: &[RecordRef],
-    cover: &Cover<'_>,
-    at: Timestamp,
-) -> Outcome<Vec<bool>> {
-    let found = find_many(session, doomed).await?;
-    cover.extend(session, &found).await?;
-    let mut gone = Vec::new();
-    let mut events = Vec::new();
-    let mut answers = Vec::with_capacity(doomed.len());
-    for (doomed, found) in doomed.iter().zip(&found) {
-        let event = match found {
-            Some(record) if !gone.contains(&record.id) => delete(session, record, doomed.layer, at, &mut gone).await?,
-            _ => None,
-        };
-        answers.push(event.is_some());
-        events.extend(event);
-    }
-    let mut writes = Writes::default();
-    changes::append(&mut writes, &events);
-    writes.run(session).await?;
-    Ok(answers)
-}
-
-/// Deletes one row; the event that tells of it, or `None` when there is none such.
-async fn delete(
-    session: &Session,
-    record: &Doomed,
-    layer: Option<Layer>,
-    at: Timestamp,
-    gone: &mut Vec<RecordId>,
-) -> Outcome<Option<Event>> {
-    let id = rows::record_uuid(record.id);
-    let mut version = None;
-    let mut forgotten = layer.is_none();
-    if let Some(layer) = layer {
-        let rank = rows::layer_rank(layer);
-        let statement = "SELECT max(number), (SELECT count(*) FROM versions WHERE record = $1 AND layer <> $2)
-                         FROM versions WHERE record = $1 AND layer = $2";
-        let Some(row) = session.query_opt(statement, &bind![id, rank]).await? else { return Ok(None) };
-        let mut columns = Columns::of(&row);
-        version = columns.optional_version()?;
-        if version.is_none() {
-            return Ok(None);
-        }
-        let others: i64 = columns.take()?;
-        forgotten = others == 0;
-        if !forgotten {
-            delete_layer(session, id, &record.key, layer).await?;
-        }
-    }
-    if forgotten {
-        forget(session, id, &record.key).await?;
-        gone.push(record.id);
-    }
-    let subject = Subject { record: record.id, key: record.key.clone(), layer, version };
-    Ok(Some(Event::by_call(ChangeKind::Deleted, subject, at)))
-}
-
-/// Removes the versions of one layer, which is not the last, and marks what was derived from them.
-async fn delete_layer(session: &Session, record: Uuid, key: &NaturalKey, layer: Layer) -> Outcome<()> {
-    let rank = rows::layer_rank(layer);
-    let remove = "DELETE FROM versions WHERE record = $1 AND layer = $2";
-    let orphan = "UPDATE versions SET from_deleted = true WHERE record = $1 AND from_layer = $2";
-    let lower = "UPDATE records r SET top_layer = v.layer, top_version = v.number, published = v.published
-         FROM (SELECT layer, number, published FROM versions WHERE record = $1 ORDER BY layer DESC, number DESC LIMIT 1) v
-         WHERE r.id = $1";
-    session.execute(remove, &bind![record, rank]).await?;
-    session.execute(orphan, &bind![record, rank]).await?;
-    session.execute(lower, &bind![record]).await?;
-    if layer == Layer::Bronze {
-        forget_shown(session, record, key).await?;
-    }
-    Ok(())
-}
-
-/// The versions that feeds have shown are gone: their spans end as unknown, and the next document that lists the item
-/// captures it anew. Sightings stay.
-async fn forget_shown(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
-    let forget = "UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = $1";
-    session.execute(forget, &bind![record]).await?;
-    let note = "INSERT INTO absent (record, feed, ended)
-                SELECT record, feed, 'unknown' FROM all_spans WHERE record = $1 AND until IS NULL
-                ON CONFLICT (record, feed) DO UPDATE SET ended = 'unknown'";
-    session.execute(note, &bind![record]).await?;
-    take_present(session, record, key).await?;
-    let end = "INSERT INTO spans (record, feed, since, until, version)
-         SELECT s.record, s.feed, s.since, f.round, s.version FROM all_spans s JOIN feeds f ON f.id = s.feed
-         WHERE s.record = $1 AND s.until IS NULL
-         ON CONFLICT (record, feed, since) DO UPDATE SET until = excluded.until";
-    session.execute(end, &bind![record]).await
-}
-
-/// Takes a record out of the manifests that hold it, whose feeds' next full documents have to be looked at item by item.
-async fn take_present(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
-    let holders = "SELECT DISTINCT feed FROM all_spans WHERE record = $1 AND until IS NULL";
-    for row in &session.query(holders, &bind![record]).await? {
-        let feed: Uuid = Columns::of(row).take()?;
-        let mut open = manifest::load(session, feed).await?;
-        open.remove(&key.hash());
-        let mut writes = Writes::default();
-        manifest::store(&mut writes, feed, &open);
-        writes.run(session).await?;
-        let look_again = "UPDATE feeds SET digest = NULL, size = size - 1 WHERE id = $1";
-        session.execute(look_again, &bind![feed]).await?;
-    }
-    Ok(())
-}
-
-/// Removes a record and every trace but the change log.
-async fn forget(session: &Session, record: Uuid, key: &NaturalKey) -> Outcome<()> {
-    take_present(session, record, key).await?;
-    for table in ["versions", "absent", "spans", "points"] {
-        session.execute(&format!("DELETE FROM {table} WHERE record = $1"), &bind![record]).await?;
-    }
-    session.execute("DELETE FROM told WHERE key_hash = $1", &bind![key.hash().as_bytes().as_slice()]).await?;
-    session.execute("DELETE FROM records WHERE id = $1", &bind![record]).await
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use feedspine_core::ingest::{Candidate, Coverage, IngestBatch, Reject};
 use feedspine_core::{
-    Applied, ChangeKind, ErrorKind, Filter, PageRequest, Query, Selection, Seq, StorageBackend, StorageExt,
+    Applied, ChangeKind, ErrorKind, FeedId, Filter, PageRequest, Query, RecordRef, Selection, Seq, StorageBackend,
+    StorageExt,
 };
 use feedspine_postgres::PostgresStore;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
             trial(&server, "calls_that_are_dropped_leave_no_transaction_behind", dropped_calls),
             trial(&server, "when_every_connection_is_in_use_the_store_is_unavailable", busy_pool),
             trial(&server, "a_deadlock_with_strangers_is_tried_again", deadlock),
+            trial(&server, "records_of_large_documents_are_deleted_together", many_deletes),
+            trial(&server, "items_that_another_feed_captured_first_are_no_new_ones", known_at_first_sight),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
     })
@@ -326,4 +329,28 @@ async fn deadlock(place: Place) {
     assert_eq!(report.counts.changed, 1);
     let record = store.get_by_natural_key(&key("a")).await.unwrap().unwrap();
     assert_eq!(record.version.get(), 2);
+}
+
+async fn many_deletes(place: Place) {
+    let store = opened(&place).await;
+    let names: Vec<String> = (0..200).map(|number| format!("item {number}")).collect();
+    let document = || names.iter().map(|name| item(name, name)).collect::<Vec<_>>();
+    store.ingest(snapshot(1, document())).await.unwrap();
+    let doomed: Vec<RecordRef> = names.iter().step_by(2).map(|name| RecordRef::key(key(name))).collect();
+    let at = snapshot(2, vec![]).recorded_at;
+    assert!(store.delete_many(&doomed, at).await.unwrap().iter().all(|gone| *gone));
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 100);
+    let counts = store.ingest(snapshot(2, document())).await.unwrap().counts;
+    assert_eq!((counts.new, counts.unchanged, counts.gaps), (100, 100, 0));
+    let counts = store.ingest(snapshot(3, document())).await.unwrap().counts;
+    assert_eq!((counts.seen, counts.unchanged), (200, 200));
+}
+
+async fn known_at_first_sight(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x"), item("b", "x")])).await.unwrap();
+    let other = IngestBatch { feed: FeedId::from_u128(77), ..snapshot(2, vec![item("b", "x"), item("c", "x")]) };
+    let counts = store.ingest(IngestBatch { step: snapshot(1, vec![]).step, ..other }).await.unwrap().counts;
+    assert_eq!((counts.new, counts.unchanged), (1, 1));
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 3);
 }
