@@ -12,7 +12,9 @@ mod pooler;
 mod process;
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,6 +124,26 @@ impl Cluster {
     pub fn crash_and_restart(&mut self) -> Result<(), String> {
         self.end("immediate")?;
         self.begin()
+    }
+
+    /// Lets the server speak TLS with that certificate and its key, both in PEM, to whoever asks for it.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn encrypt(&self, certificate: &str, key: &str) -> Result<(), String> {
+        let data = self.place.path().join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            let failed = |error| format!("{}: {error}", path.display());
+            std::fs::write(&path, text).map_err(failed)?;
+            // The server takes no key that others may read.
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
+            self.owner.give(&path)?;
+        }
+        let settings = data.join("postgresql.auto.conf");
+        std::fs::write(&settings, "ssl = on\n").map_err(|error| format!("{}: {error}", settings.display()))?;
+        let mut reload = self.owner.command(&self.programs.join("pg_ctl"));
+        process::run(reload.args(["reload", "--pgdata"]).arg(&data))
     }
 
     /// Starts a PgBouncer that pools transactions before this server.

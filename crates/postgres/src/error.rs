@@ -26,6 +26,9 @@ pub(crate) enum Fault {
 /// What the functions of this crate return.
 pub(crate) type Outcome<T> = std::result::Result<T, Fault>;
 
+const TRUST: &str = "name the host as its certificate does, and the authority's PEM file with ?sslrootcert=PATH; \
+                     sslmode=disable is for where nobody can listen";
+
 const REACH: &str = "check that the server runs and that the address is right";
 
 /// Whether another try may help.
@@ -74,6 +77,7 @@ impl Fault {
             Self::Storage(_) | Self::Late(_) => Again::Never,
             Self::Outdated => Again::Lost,
             Self::Unanswered(_) | Self::Unreached(_) => Again::Away,
+            Self::Postgres(error) if is_tls(error) => Again::Never,
             Self::Postgres(error) => match error.code() {
                 Some(code) if is_lost(code) => Again::Lost,
                 Some(code) if is_away(code) || *code == SqlState::LOCK_NOT_AVAILABLE => Again::Away,
@@ -146,7 +150,16 @@ fn is_connection(error: &tokio_postgres::Error) -> bool {
     error.is_closed()
 }
 
+/// The server and this program found no encrypted way to speak. The driver says so in words only.
+fn is_tls(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("error performing TLS handshake")
+}
+
 fn explain(error: tokio_postgres::Error) -> StorageError {
+    if is_tls(&error) {
+        let message = format!("postgres: {}", innermost(&error));
+        return StorageError::new(ErrorKind::Denied, message).with_hint(TRUST).with_source(error);
+    }
     let (kind, hint) = judge(error.code(), is_connection(&error));
     let message = match error.as_db_error() {
         Some(said) => format!("postgres: {} (SQLSTATE {})", said.message(), said.code().code()),
