@@ -94,7 +94,11 @@ fn replace(conn: &Connection, path: &Path, new: &Path) -> Outcome<()> {
 
 /// The statement takes no placeholders.
 fn attach(conn: &Connection, file: &Path, name: &str, how: &str) -> Outcome<()> {
-    let quoted = file.to_string_lossy().replace('\'', "''");
+    let text = file.to_str().ok_or_else(|| {
+        let message = format!("{}: DuckDB attaches no file whose name is not UTF-8", file.display());
+        StorageError::unsupported(message).with_hint("give the file another name")
+    })?;
+    let quoted = text.replace('\'', "''");
     Ok(conn.execute_batch(&format!("ATTACH '{quoted}' AS {name}{how}"))?)
 }
 
