@@ -67,12 +67,8 @@ impl Writer {
                 let run = next.fetch_add(1, Ordering::Relaxed);
                 // Threads share the work in another way each time: some runs end before the call they were to be killed in.
                 assert!(run < 3 * kills, "{killed:?} of {run} runs were killed");
-                let call = spread(run, calls);
-                let directory = TempDir::new().expect("a temporary directory can be made");
-                let inject = format!("inject={}:signal=KILL:when={call}", self.calls);
-                let (acknowledged, ended) = self.run(directory.path(), &["-e", &inject, "-o", "/dev/null"]);
-                judge(Left { directory: directory.path(), acknowledged, call });
-                killed.fetch_add(usize::from(!ended), Ordering::Relaxed);
+                let was_killed = self.kill_in(spread(run, calls), &judge);
+                killed.fetch_add(usize::from(was_killed), Ordering::Relaxed);
             }
         };
         std::thread::scope(|scope| {
@@ -81,6 +77,27 @@ impl Writer {
         });
         let (killed, runs) = (killed.into_inner(), next.into_inner());
         tell(&format!("{}: killed in {killed} of {calls} calls; {} runs ended before", self.test, runs - killed));
+    }
+
+    /// Kills it in each of its first calls.
+    ///
+    /// # Panics
+    /// A judge panics.
+    pub fn sweep_beginning(&self, calls: usize, judge: impl Fn(Left<'_>)) {
+        if Command::new("strace").arg("--version").output().is_err() {
+            return skip("strace cannot be run");
+        }
+        let killed = (1..=calls).filter(|call| self.kill_in(*call, &judge)).count();
+        tell(&format!("{}: killed in {killed} of its first {calls} calls", self.test));
+    }
+
+    /// Lets it be killed in its call of that number and the rest be judged; whether it was.
+    fn kill_in(&self, call: usize, judge: &impl Fn(Left<'_>)) -> bool {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let inject = format!("inject={}:signal=KILL:when={call}", self.calls);
+        let (acknowledged, ended) = self.run(directory.path(), &["-e", &inject, "-o", "/dev/null"]);
+        judge(Left { directory: directory.path(), acknowledged, call });
+        !ended
     }
 
     /// Runs it under strace: how many steps it acknowledged, and whether it ended by itself.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use feedspine_core::{Compaction, StorageError};
 
-use crate::connect::Claimed;
+use crate::connect::{Claimed, directory_of};
 use crate::error::{Outcome, of_files};
 use crate::rows::{self, no_values};
 use crate::schema;
@@ -86,7 +86,7 @@ fn replace(conn: &Connection, path: &Path, new: &Path) -> Outcome<()> {
     });
     settled.map_err(of_new)?;
     fs::rename(new, path).map_err(of_new)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| of_files(directory, error))?;
     conn.execute_batch(&format!("DETACH {NEW}; DETACH {OLD}"))?;
     Ok(())

@@ -1,6 +1,8 @@
 //! Opening a DuckDB file, once at a time.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use duckdb::{AccessMode, Config, Connection};
 use feedspine_core::StorageError;
 
-use crate::error::Outcome;
+use crate::error::{Fault, Outcome, of_files};
 use crate::schema;
 
 /// The files that this process has open. DuckDB locks a file against other processes; a second open in the same one would
@@ -40,12 +42,47 @@ impl Drop for Claim {
     }
 }
 
+/// Makes an empty store beside the place, and puts it there whole: DuckDB begins a file with several writes, and what a
+/// process leaves that is killed between them never opens again (seen with DuckDB 1.5.6).
+fn make(path: &Path) -> Outcome<()> {
+    let (directory, of_file) = (directory_of(path), |error| of_files(path, error));
+    let beside = tempfile::Builder::new().prefix(".feedspine-").tempdir_in(directory).map_err(of_file)?;
+    let new = beside.path().join(path.file_name().unwrap_or_default());
+    migrated(&new)?.close().map_err(|(_, error)| Fault::from(error))?;
+    File::open(&new).and_then(|file| file.sync_all()).map_err(of_file)?;
+    let linked = match fs::hard_link(&new, path) {
+        // Made by another process meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Some file systems have no links.
+        Err(_) if !path.exists() => fs::rename(&new, path),
+        linked => linked,
+    };
+    linked.and_then(|()| File::open(directory)?.sync_all()).map_err(of_file)
+}
+
+/// Opens a file as it is opened for writing.
+fn migrated(path: &Path) -> Outcome<Connection> {
+    // No code is loaded from elsewhere. A question that needs more memory writes to files beside the store.
+    let config = Config::default().enable_autoload_extension(false)?.max_memory(MEMORY)?;
+    let mut conn = Connection::open_with_flags(path, config)?;
+    // The log is moved into the file when it is that long, and when the store is closed.
+    conn.execute_batch("SET checkpoint_threshold = '64MB'; SET lock_configuration = true")?;
+    let tx = conn.transaction()?;
+    schema::migrate(&tx)?;
+    tx.commit()?;
+    Ok(conn)
+}
+
+/// The directory that a file lies in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// One name for each file, also before it is made.
 fn place_of(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default();
-        parent.canonicalize().map_or_else(|_| path.to_owned(), |parent| parent.join(name))
+        directory_of(path).canonicalize().map_or_else(|_| path.to_owned(), |parent| parent.join(name))
     })
 }
 
@@ -61,15 +98,10 @@ impl Claimed {
     /// Opens the file, or makes it, and takes the steps to the newest schema.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
         let claim = Arc::new(Claim::of(path)?);
-        // No code is loaded from elsewhere. A question that needs more memory writes to files beside the store.
-        let config = Config::default().enable_autoload_extension(false)?.max_memory(MEMORY)?;
-        let mut conn = Connection::open_with_flags(path, config)?;
-        // The log is moved into the file when it is that long, and when the store is closed.
-        conn.execute_batch("SET checkpoint_threshold = '64MB'; SET lock_configuration = true")?;
-        let tx = conn.transaction()?;
-        schema::migrate(&tx)?;
-        tx.commit()?;
-        Ok(Self { conn, claim })
+        if !path.exists() {
+            make(path)?;
+        }
+        Ok(Self { conn: migrated(path)?, claim })
     }
 
     /// Opens a file that is there for reading alone.

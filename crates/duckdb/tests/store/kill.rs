@@ -129,6 +129,18 @@ fn sweep(kills: usize) {
 }
 
 #[test]
+fn kill_9_while_a_store_is_made_leaves_none_or_an_empty_one() {
+    WRITER.sweep_beginning(20, |Left { directory, acknowledged, call }| {
+        runtime().block_on(async {
+            let store =
+                open(&directory.join("store.duckdb")).await.unwrap_or_else(|error| panic!("call {call}: {error}"));
+            assert!(acknowledged > 0 || exported(&store).await.unwrap().unwrap().len() <= 1, "call {call}");
+            store.close().await.unwrap();
+        });
+    });
+}
+
+#[test]
 fn kill_9_at_some_points_of_a_writer_loses_nothing() {
     sweep(10);
 }
