@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{
-    Candidate, Content, Coverage, CursorStep, FeedId, FetchId, HashRule, IngestBatch, Json, KeyRule, Namespace,
-    NaturalKey, Part, StorageBackend, Timestamp,
+    Candidate, Content, Coverage, CursorStep, FeedId, FetchId, HashRule, IngestBatch, Json, KeyRule, Layer, Namespace,
+    NaturalKey, Part, RecordId, RecordWrite, StorageBackend, Timestamp,
 };
 use feedspine_sqlite::SqliteStore;
 
@@ -135,6 +135,7 @@ fn what_is_no_export_of_ours_is_refused_before_anything_is_written() {
         ("longer", format!("{lines}{{}}\n").into_bytes(), 1, "goes on after its end"),
         ("newer", lines.replace(first, &newer).into_bytes(), 2, "format 2"),
         ("diary", b"dear diary\n".to_vec(), 2, "was not written by"),
+        ("one-long-line", vec![b'x'; 1 << 20], 2, "was not written by"),
         ("other", b"{\"row\":\"header\"}\n".to_vec(), 2, "was not written by"),
         ("empty", Vec::new(), 2, "was not written by"),
         ("database", fs::read(user.home().join(".local/share/feedspine/feedspine.db")).unwrap(), 2, "was not written"),
@@ -255,6 +256,39 @@ fn a_store_is_copied_into_one_of_another_backend() {
     let missing = user.run(&["db", "copy", "sqlite:typo.db", "sqlite:to.db"]);
     assert_eq!(missing.code, 5, "{missing:?}");
     assert!(!user.home().join("to.db").exists());
+}
+
+/// A content of 300 MB: longer than any line that a reader would take for one of a text file.
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn a_content_of_300_megabytes_is_exported_and_imported() {
+    let user = User::new();
+    put(&user.home().join("from.db"), &"x".repeat(300_000_000));
+    user.ask(&["db", "backup", "large.backup", "--db", "sqlite:from.db"]);
+    let restored = user.ask(&["db", "restore", "large.backup", "--db", "sqlite:to.db"]);
+    assert_eq!(text(&restored, "outcome"), "written");
+}
+
+/// A store of one record that a call wrote.
+fn put(path: &Path, title: &str) {
+    let write = RecordWrite {
+        id: RecordId::from_u128(1),
+        key: NaturalKey::new(Namespace::new("large").unwrap(), "a").unwrap(),
+        layer: Layer::Bronze,
+        content: Content::new(&Json::object([("title", title.into())])),
+        metadata: Content::empty(),
+        published: None,
+        updated: None,
+        recorded_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        derived_from: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = SqliteStore::new(path);
+        store.initialize().await.unwrap();
+        store.put_many(vec![write]).await.unwrap();
+        store.close().await.unwrap();
+    });
 }
 
 #[test]

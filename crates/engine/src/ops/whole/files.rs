@@ -13,8 +13,9 @@ use super::lines::{End, FORMAT, Line, Own, hexadecimal, read};
 use super::{Contents, Piece, Source};
 use crate::ops::OpError;
 
-/// A line that is longer is none of ours: content is at most some 20 MiB.
-const LONGEST_LINE: u64 = 256 << 20;
+/// A first line that is longer is none of ours. Others may have any length: so may contents, and a fetch of a million
+/// items names as many versions; who reads one needs no more memory than who wrote it.
+const LONGEST_HEADER: u64 = 64 << 10;
 
 /// How every zstd frame begins (RFC 8878 section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -63,7 +64,7 @@ impl Reading {
     }
 
     fn header(&mut self) -> Result<(), OpError> {
-        let line = self.text()?;
+        let line = self.text(LONGEST_HEADER)?;
         let header = match read(&line) {
             Ok(Line::Own(Own::Header(header))) if header.feedspine == "export" => Some(header.format),
             // A newer header may have another form, but says its format.
@@ -89,11 +90,11 @@ impl Reading {
         }
     }
 
-    /// The next line with its end; empty at the end of the file.
-    fn text(&mut self) -> Result<Vec<u8>, OpError> {
+    /// The next line with its end, or so much of it; empty at the end of the file.
+    fn text(&mut self, most: u64) -> Result<Vec<u8>, OpError> {
         self.number += 1;
         let mut line = Vec::new();
-        let read = (&mut self.lines).take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let read = (&mut self.lines).take(most).read_until(b'\n', &mut line);
         read.map_err(|error| self.damaged(&format!("line {}: {error}", self.number)))?;
         Ok(line)
     }
@@ -106,7 +107,7 @@ impl Reading {
         if self.ended {
             return Ok(None);
         }
-        let text = self.text()?;
+        let text = self.text(u64::MAX)?;
         if !text.ends_with(b"\n") {
             return Err(self.damaged(&format!("it breaks off at line {}", self.number)));
         }
@@ -138,7 +139,7 @@ impl Reading {
         if (end.feeds, end.fetches, end.rows) != (feeds, fetches, rows) {
             return Err(self.damaged("it holds not as many lines as it says"));
         }
-        if !self.text()?.is_empty() {
+        if !self.text(1)?.is_empty() {
             return Err(self.damaged("it goes on after its end"));
         }
         Ok(())
