@@ -73,7 +73,7 @@ impl Bench {
     /// `Usage`: no backend is called so, or it is not known where fresh stores of it could be.
     pub(crate) fn new(backends: &Backends, url: &str, shown: &str) -> std::result::Result<Self, OpError> {
         let (factory, scheme, rest) = backends.factory(url)?;
-        let Stores { storage, state } = factory(rest).map_err(|error| misnamed(shown, error))?;
+        let Stores { storage, state, .. } = factory(rest).map_err(|error| misnamed(shown, error))?;
         let is_durable = storage.info().capabilities.durable;
         let own = backends.places(scheme).map(|places| Beside::Own { places: places.clone(), rest: rest.to_owned() });
         let beside = match (own, scheme) {

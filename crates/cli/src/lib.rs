@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod config;
 mod demo;
+mod feeds_file;
 #[cfg(feature = "kit")]
 mod kit;
 mod places;

@@ -19,7 +19,7 @@ pub(crate) fn without_password(url: &str) -> String {
         return url.to_owned();
     }
     let (slashes, rest) = rest.split_at(rest.len() - rest.trim_start_matches('/').len());
-    let is_path = !matches!(slashes.len(), 0 | 2) && !POSTGRES.contains(&scheme);
+    let is_path = !matches!(slashes.len(), 0 | 2) && !POSTGRES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
     let (login, rest) = if is_path { (String::new(), rest) } else { split_login(rest) };
     let rest = match rest.split_once('?') {
         Some((place, settings)) => format!("{place}?{}", without_values(settings)),
@@ -132,6 +132,7 @@ mod tests {
             ("postgres://me:hidden", "postgres://me:***"),
             ("postgres://me:hid/den", "postgres://me:***"),
             ("postgres://me:hidden@[::1]:5432/x", "postgres://me:***@[::1]:5432/x"),
+            ("POSTGRES:///me:hidden@db.example/x", "POSTGRES:///me:***@db.example/x"),
             ("postgres:me:hidden@db.example/x", "postgres:me:***@db.example/x"),
             ("postgres:/me:hidden@db.example/x", "postgres:/me:***@db.example/x"),
             ("postgres:///me:hidden@db.example/x", "postgres:///me:***@db.example/x"),

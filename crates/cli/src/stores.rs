@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use feedspine::OpError;
-use feedspine::core::{ContentHash, MemoryStore, StateStore, StorageBackend, StorageError};
+use feedspine::core::{MemoryStore, StateStore, StorageBackend, StorageError};
 use feedspine::ops::StoreCare;
 use feedspine_sqlite::SqliteStore;
 
+use crate::feeds_file::{self, FeedsFile};
 use crate::places;
 use crate::secrets::without_password;
 use crate::shell::quoted;
@@ -19,18 +20,28 @@ use crate::shell::quoted;
 pub struct Stores {
     pub(crate) storage: Arc<dyn StorageBackend>,
     pub(crate) state: Option<Arc<dyn StateStore>>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Stores {
-    /// A store of records alone: feeds and fetches are then kept in a SQLite file under the user's data directory.
+    /// A store of records alone: feeds and fetches are then kept in a SQLite file under the user's data directory, named
+    /// after the URL.
     pub fn records(storage: impl StorageBackend) -> Self {
-        Self { storage: Arc::new(storage), state: None }
+        Self { storage: Arc::new(storage), state: None, file: None }
     }
 
     /// One store that keeps everything.
     pub fn everything(store: impl StorageBackend + StateStore) -> Self {
         let store = Arc::new(store);
-        Self { storage: store.clone(), state: Some(store) }
+        Self { storage: store.clone(), state: Some(store), file: None }
+    }
+
+    /// Says that a store of records alone lies in this file: feeds and fetches are then kept beside it, in `FILE.state`,
+    /// so that both are found however the URL is written, and can be moved together.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
     }
 }
 
@@ -45,7 +56,7 @@ pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
 /// Whether what stands behind that scheme is the path of a file.
 pub(crate) fn is_file(scheme: &str) -> bool {
-    ["sqlite", DUCKDB].contains(&scheme)
+    ["sqlite", DUCKDB].iter().any(|file| file.eq_ignore_ascii_case(scheme))
 }
 
 /// Makes, of what stands behind the scheme and a suffix that no other store has, what stands there for a fresh store.
@@ -86,7 +97,10 @@ impl Default for Backends {
         #[cfg(feature = "duckdb")]
         backends.insert(
             DUCKDB,
-            Arc::new(|rest| Ok(Stores::records(feedspine_duckdb::DuckDbStore::new(file_path(DUCKDB, rest)?)))),
+            Arc::new(|rest| {
+                let file = file_path(DUCKDB, rest)?;
+                Ok(Stores::records(feedspine_duckdb::DuckDbStore::new(&file)).in_file(file))
+            }),
         );
         #[cfg(feature = "postgres")]
         for scheme in POSTGRES {
@@ -115,6 +129,8 @@ pub(crate) struct Found {
     pub(crate) place: String,
     pub(crate) storage: Arc<dyn StorageBackend>,
     pub(crate) state: Arc<dyn StateStore>,
+    /// The file of the feeds, where the store keeps records alone.
+    pub(crate) feeds: Option<FeedsFile>,
     /// What is kept is gone when the process ends.
     pub(crate) fleeting: bool,
 }
@@ -150,9 +166,11 @@ impl Backends {
     }
 
     /// The backend of a URL, and what the URL says behind the scheme.
-    pub(crate) fn factory<'a>(&self, url: &'a str) -> Result<(&Factory, &'a str, &'a str), OpError> {
+    pub(crate) fn factory<'a>(&'a self, url: &'a str) -> Result<(&'a Factory, &'a str, &'a str), OpError> {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-        let factory = self.factories.get(scheme).ok_or_else(|| self.unknown(url, scheme, &without_password(url)))?;
+        // Schemes are the same in capitals (RFC 3986 section 3.1).
+        let known = self.factories.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme));
+        let (scheme, factory) = known.ok_or_else(|| self.unknown(url, scheme, &without_password(url)))?;
         Ok((factory, scheme, rest))
     }
 
@@ -165,13 +183,15 @@ impl Backends {
         } else {
             shown.clone()
         };
-        let Stores { storage, state } = factory(rest).map_err(|error| misnamed(&shown, error))?;
+        let Stores { storage, state, file } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let fleeting = !storage.info().capabilities.durable;
-        let state = match state {
-            Some(state) => state,
-            None => Arc::new(SqliteStore::new(state_path(url, rest)?)),
+        let (state, feeds) = if let Some(state) = state {
+            (state, None)
+        } else {
+            let feeds = feeds_file::find(url, file.as_deref())?;
+            (Arc::new(SqliteStore::new(&feeds.path)) as Arc<dyn StateStore>, Some(feeds))
         };
-        Ok(Found { shown, place, storage, state, fleeting })
+        Ok(Found { shown, place, storage, state, feeds, fleeting })
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {
@@ -241,14 +261,6 @@ pub(crate) fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageErro
         }
         None => Ok(Path::new(rest).to_path_buf()),
     }
-}
-
-/// Where the feeds and fetches of a backend are kept that keeps records alone: one file for each store. A relative path
-/// names another store in another directory.
-fn state_path(url: &str, rest: &str) -> Result<PathBuf, OpError> {
-    let here = if rest.starts_with('/') { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() };
-    let name = ContentHash::of(format!("{}\n{url}", here.display()).as_bytes()).to_string();
-    Ok(places::data_dir()?.join("state").join(format!("{}.db", &name[..16])))
 }
 
 #[cfg(test)]

@@ -6,5 +6,9 @@ use feedspine_cli::{App, Stores};
 use feedspine_example_redb::RedbStore;
 
 fn main() -> ExitCode {
-    App::new().with_backend("redb", |rest| Ok(Stores::records(RedbStore::new(rest.trim_start_matches("//"))))).run()
+    let open = |rest: &str| {
+        let path = rest.trim_start_matches("//");
+        Ok(Stores::records(RedbStore::new(path)).in_file(path))
+    };
+    App::new().with_backend("redb", open).run()
 }

@@ -63,7 +63,7 @@ pub(super) async fn with_care<T>(
     missing: Missing,
     ask: impl AsyncFnOnce(&StoreCare) -> Result<T, OpError>,
 ) -> Result<T, OpError> {
-    let found = context.backends.find(url)?;
+    let found = context.find(url)?;
     let care = found.care();
     if missing == Missing::Refused && context.standing(&found).await? == Some(Standing::Nothing) {
         return Err(found.missing());

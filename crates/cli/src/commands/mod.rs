@@ -24,7 +24,7 @@ use feedspine::{Ending, Engine, OpError};
 use crate::arguments::{Arguments, Command};
 use crate::config::Config;
 use crate::demo;
-use crate::printer::Printer;
+use crate::printer::{Line, Printer, Style};
 use crate::secrets::without_password;
 use crate::shell::quoted;
 use crate::stores::{Backends, Found, Wanted, unopened};
@@ -84,10 +84,22 @@ impl Context<'_> {
         command.to_owned() + &db.unwrap_or_default()
     }
 
+    /// The stores that a URL names.
+    fn find(self, url: &str) -> Result<Found, OpError> {
+        let found = self.backends.find(url)?;
+        if let Some(unused) = found.feeds.as_ref().and_then(|feeds| feeds.unused.as_ref()) {
+            let shown = quoted(&format!("sqlite:{}", unused.display()));
+            self.printer.warning(format!("feeds that were added by {} earlier are not looked at", found.shown));
+            let hint = format!(": `feedspine --db {shown} feed list` lists them; remove the file when none is missed");
+            self.printer.note(Line::of(Style::Faint, "hint").plain(hint));
+        }
+        Ok(found)
+    }
+
     async fn open(self, wanted: Wanted) -> Result<Engine, OpError> {
         // The default store needs no beginning by hand.
         let wanted = if self.config.db_is_default() { Wanted::ExistingOrNew } else { wanted };
-        let found = self.backends.find(&self.config.db)?;
+        let found = self.find(&self.config.db)?;
         if found.fleeting {
             self.printer.warning(format!("{} keeps nothing after this command", found.shown));
         }

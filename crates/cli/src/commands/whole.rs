@@ -25,7 +25,10 @@ pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -
     let mut out = BufWriter::with_capacity(1 << 16, printer.raw());
     let ask = with_care(context, &context.config.db, Missing::Refused, async |care| care.export(&mut out).await);
     match ask.await {
-        Ok(contents) => printer.note(format!("exported: {}", held(contents))),
+        Ok(contents) => {
+            printer.note(format!("exported: {}", held(contents)));
+            warn_without_feeds(contents, &context.config.db, context);
+        }
         // A reader that went away has had what it wanted.
         Err(error) if error.code() == "export.unwritable" => printer.finish()?,
         Err(error) => return Err(error),
@@ -64,6 +67,7 @@ async fn write_file(
 ) -> Result<(), OpError> {
     let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing, existing).await;
     let contents = with_care(context, &context.config.db, Missing::Refused, ask).await?;
+    warn_without_feeds(contents, &context.config.db, context);
     let exported = Exported { file: file.display().to_string(), contents };
     context.printer.answer(&exported, || {
         let line = Line::of(Style::Good, "written").plain(": ").then(Style::Strong, &exported.file);
@@ -80,7 +84,7 @@ pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpE
 }
 
 pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(), OpError> {
-    let (source, target) = (context.backends.find(from)?, context.backends.find(to)?);
+    let (source, target) = (context.find(from)?, context.find(to)?);
     if context.standing(&source).await? == Some(Standing::Nothing) {
         return Err(source.missing());
     }
@@ -93,6 +97,7 @@ pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(
     let filled = fills.close().await.map_err(|error| named(&target.shown, error));
     let written = written?;
     read.and(filled)?;
+    warn_without_feeds(written.contents, from, context);
     told(&written, &target.shown, context);
     Ok(())
 }
@@ -112,6 +117,18 @@ fn findings(verified: &Verified) -> Vec<Line> {
         faults => Line::of(Style::Bad, format!("{} found", counted(faults, "fault"))).plain(format!(" in {rows}")),
     });
     lines
+}
+
+/// Warns where records were written without a feed: those of a store that keeps records alone may be elsewhere.
+fn warn_without_feeds(contents: Contents, store: &str, context: Context<'_>) {
+    if contents.feeds > 0 || contents.rows == 0 {
+        return;
+    }
+    let file = context.backends.find(store).ok().and_then(|found| Some(found.feeds?.path));
+    let place = file.map(|file| format!(" in {}", file.display())).unwrap_or_default();
+    context
+        .printer
+        .warning(format!("there is no feed{place}: only the records of {} are written", without_password(store)));
 }
 
 fn told(written: &Written, place: &str, context: Context<'_>) {
