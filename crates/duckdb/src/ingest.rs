@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use duckdb::Connection;
 use feedspine_core::ingest::{
-    Absent, Begin, FeedState, Header, IngestBatch, IngestReport, Loaded, Point, Prepared, Present, Shown, Standing,
+    Absent, Begin, Earlier, FeedState, Header, IngestBatch, IngestReport, Loaded, Prepared, Present, Shown, Standing,
 };
 use feedspine_core::{Content, Coverage, KeyHash, KeyHashMap, Layer, SpanEnd};
 
@@ -61,8 +61,10 @@ fn load(conn: &Connection, prepared: &Prepared, header: &Header, fixed: &mut Key
     }
     if header.begun.is_some() {
         loaded.earlier = earlier(conn, prepared)?;
-        let parts = ledger::parts(conn, batch.feed, batch.fetch)?;
-        loaded.rejected = parts.into_iter().flat_map(|part| part.rejected).collect();
+        if prepared.closes_document() {
+            let parts = ledger::parts(conn, batch.feed, batch.fetch)?;
+            loaded.rejected = parts.into_iter().flat_map(|part| part.rejected).collect();
+        }
     }
     let unsettled = prepared.unsettled(&loaded);
     if !unsettled.is_empty() {
@@ -123,8 +125,8 @@ fn shown_by_feed(conn: &Connection, prepared: &Prepared) -> Outcome<Vec<(KeyHash
     })
 }
 
-/// What earlier parts of the fetch have shown.
-fn earlier(conn: &Connection, prepared: &Prepared) -> Outcome<KeyHashMap<Point>> {
+/// What earlier parts of the fetch have shown. All of it is read, whichever part asks: it is one scan.
+fn earlier(conn: &Connection, prepared: &Prepared) -> Outcome<KeyHashMap<Earlier>> {
     let batch = prepared.batch();
     let sql = format!(
         "SELECT p.key_hash, p.record, p.age, p.ordinal, p.version, coalesce(v.hash, p.hash), {REHASHED}
@@ -135,10 +137,19 @@ fn earlier(conn: &Connection, prepared: &Prepared) -> Outcome<KeyHashMap<Point>>
     let points = rows::all(conn, &sql, &[&rule.as_str(), &feed, &fetch], |columns| {
         let (key_hash, record) = (columns.key_hash()?, columns.word()?);
         let (age, ordinal) = (columns.instant()?, columns.take()?);
-        let point = Point { record, key_hash, age, ordinal, shown: read_shown(columns, prepared)?, present: false };
-        Ok((key_hash, point))
+        Ok((key_hash, Earlier { record, age, ordinal, shown: read_shown(columns, prepared)?, left: None }))
     })?;
-    Ok(points.into_iter().collect())
+    let mut earlier: KeyHashMap<Earlier> = points.into_iter().collect();
+    // Only the last part brings keys back.
+    if prepared.closes_document() && !earlier.is_empty() {
+        let told: Vec<KeyHash> = earlier.keys().copied().collect();
+        for (key_hash, standing) in standings(conn, prepared, &list_hashes(&told))? {
+            if let (Some(told), Standing::Left(absent)) = (earlier.get_mut(&key_hash), standing) {
+                told.left = absent.left;
+            }
+        }
+    }
+    Ok(earlier)
 }
 
 /// What is known of keys that the open spans do not settle.

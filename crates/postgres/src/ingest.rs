@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use feedspine_core::ingest::{Begin, IngestReport, Known, Loaded, Point, Prepared, Present, Shown};
+use feedspine_core::ingest::{Begin, Earlier, IngestReport, Known, Loaded, Prepared, Present, Shown};
 use feedspine_core::{
     Content, ContentHash, Coverage, CursorStep, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
 };
@@ -125,40 +125,53 @@ impl<'a> Loader<'a> {
 
     /// The open spans, their hashes under the batch's rule.
     async fn present(&self, feed: &FeedRow, open: &OpenSpans) -> Outcome<KeyHashMap<Present>> {
-        let mut present = open.to_map().ok_or_else(|| corrupt("a manifest's numbers"))?;
-        if feed.state.manifest.as_ref().is_some_and(|manifest| manifest.hash_rule != self.rule_id) {
+        let changes_rule = feed.state.manifest.as_ref().is_some_and(|manifest| manifest.hash_rule != self.rule_id);
+        let whole = changes_rule || self.prepared.closes_document();
+        let present = if whole { open.to_map() } else { open.of(self.prepared.key_hashes()) };
+        let mut present = present.ok_or_else(|| corrupt("a manifest's numbers"))?;
+        if changes_rule {
             self.rehash(present.values_mut().map(|present| (present.record, &mut present.shown)).collect()).await?;
         }
         Ok(present)
     }
 
-    /// What earlier parts of this fetch have shown and rejected.
+    /// What earlier parts of this fetch have shown: of all keys, with the keys that they rejected, when the document ends
+    /// with this part; else of its own keys.
     async fn earlier(&self, loaded: &mut Loaded) -> Outcome<()> {
-        let points = "SELECT r.key_hash, p.record, p.age, p.ordinal, p.shown_version, p.shown_hash
-                      FROM points p JOIN records r ON r.id = p.record WHERE p.fetch_id = $1 AND p.feed = $2";
-        let rejects = "SELECT namespace, key FROM rejects WHERE fetch_id = $1 AND feed = $2 AND key IS NOT NULL";
+        const SHOWN: &str = "r.key_hash, p.record, p.age, p.ordinal, p.shown_version, p.shown_hash, a.ended";
+        const ABSENT: &str = "LEFT JOIN absent a ON a.record = p.record AND a.feed = p.feed";
         let (fetch, feed) = (self.fetch(), self.feed());
-        let (points, rejects) =
-            both(self.session.query(points, &bind![fetch, feed]), self.session.query(rejects, &bind![fetch, feed]))
-                .await?;
+        let points = if self.prepared.closes_document() {
+            let points = format!(
+                "SELECT {SHOWN} FROM points p JOIN records r ON r.id = p.record {ABSENT}
+                 WHERE p.fetch_id = $1 AND p.feed = $2"
+            );
+            let rejects = "SELECT namespace, key FROM rejects WHERE fetch_id = $1 AND feed = $2 AND key IS NOT NULL";
+            let (points, rejects) = both(
+                self.session.query(&points, &bind![fetch, feed]),
+                self.session.query(rejects, &bind![fetch, feed]),
+            )
+            .await?;
+            for row in &rejects {
+                loaded.rejected.insert(Columns::of(row).key()?.hash());
+            }
+            points
+        } else {
+            let own: Vec<&[u8]> = self.prepared.key_hashes().map(|key_hash| key_hash.as_bytes().as_slice()).collect();
+            let points = format!(
+                "SELECT {SHOWN} FROM unnest($3) AS t (key_hash) JOIN records r ON r.key_hash = t.key_hash
+                 JOIN points p ON p.record = r.id AND p.feed = $2 AND p.fetch_id = $1 {ABSENT}"
+            );
+            self.session.query(&points, &bind![fetch, feed, own]).await?
+        };
         for row in &points {
             let mut columns = Columns::of(row);
             let key_hash = KeyHash::from_bytes(columns.digest()?);
-            let point = Point {
-                record: columns.record()?,
-                key_hash,
-                age: columns.instant()?,
-                ordinal: columns.ordinal()?,
-                shown: columns.shown()?,
-                present: loaded.present.contains_key(&key_hash),
-            };
-            loaded.earlier.insert(key_hash, point);
+            let (record, age, ordinal) = (columns.record()?, columns.instant()?, columns.ordinal()?);
+            let (shown, left) = (columns.shown()?, read_left(&mut columns)?);
+            loaded.earlier.insert(key_hash, Earlier { record, shown, age, ordinal, left });
         }
-        self.rehash(loaded.earlier.values_mut().map(|point| (point.record, &mut point.shown)).collect()).await?;
-        for row in &rejects {
-            loaded.rejected.insert(Columns::of(row).key()?.hash());
-        }
-        Ok(())
+        self.rehash(loaded.earlier.values_mut().map(|told| (told.record, &mut told.shown)).collect()).await
     }
 
     /// Puts the hashes of versions that were shown under the batch's rule; they stay as they are where the version is
@@ -218,8 +231,7 @@ impl<'a> Loader<'a> {
             let mut columns = Columns::of(row);
             let key_hash = KeyHash::from_bytes(columns.digest()?);
             let (record, first_seen) = (columns.record()?, columns.instant()?);
-            let left = columns.take::<Option<&str>>()?;
-            let left = left.map(|word| SpanEnd::from_word(word).ok_or_else(|| corrupt("a span's end"))).transpose()?;
+            let left = read_left(&mut columns)?;
             let noted = columns.optional_shown()?;
             let shown = self.optional_version(&mut columns)?.or(noted);
             let current = self.optional_version(&mut columns)?;
@@ -293,4 +305,9 @@ impl<'a> Loader<'a> {
         };
         Ok(Some(Shown { version, hash }))
     }
+}
+
+fn read_left(columns: &mut Columns<'_>) -> Outcome<Option<SpanEnd>> {
+    let word = columns.take::<Option<&str>>()?;
+    word.map(|word| SpanEnd::from_word(word).ok_or_else(|| corrupt("a span's end"))).transpose()
 }

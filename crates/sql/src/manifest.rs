@@ -59,6 +59,17 @@ impl<const CHUNK: usize> OpenSpans<CHUNK> {
         Some(present)
     }
 
+    /// Those of these keys that are open; `None` for numbers that cannot be.
+    pub fn of<'k>(&self, keys: impl IntoIterator<Item = &'k KeyHash>) -> Option<KeyHashMap<Present>> {
+        let mut present = KeyHashMap::default();
+        for key_hash in keys {
+            if let (at, Ok(place)) = self.find(key_hash) {
+                present.insert(*key_hash, decode(&self.chunks[at].entries[place])?);
+            }
+        }
+        Some(present)
+    }
+
     /// Adds a span, or puts another in its place.
     pub fn set(&mut self, key_hash: &KeyHash, present: &Present) {
         let entry = encode(key_hash, present);
@@ -85,7 +96,9 @@ impl<const CHUNK: usize> OpenSpans<CHUNK> {
     pub fn show(&mut self, key_hash: &KeyHash, shown: Shown) -> bool {
         let (at, Ok(place)) = self.find(key_hash) else { return false };
         let Some(present) = decode(&self.chunks[at].entries[place]) else { return false };
-        self.set(key_hash, &Present { shown, ..present });
+        if present.shown != shown {
+            self.set(key_hash, &Present { shown, ..present });
+        }
         true
     }
 

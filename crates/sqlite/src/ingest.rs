@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use feedspine_core::ingest::{
-    Begin, Committed, Header, IngestReport, KEY_COLLISION, Known, Loaded, Point, Prepared, Present, Shown,
+    Begin, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, Prepared, Present, Shown,
 };
 use feedspine_core::{
     ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::apply::Target;
 use crate::changes;
@@ -85,12 +85,15 @@ struct Loader<'a> {
     rule: &'a HashRule,
     rule_id: HashRuleId,
     last_space: RefCell<Option<(Namespace, Option<i64>)>>,
+    /// Numbers of the records of keys, where they were asked for what earlier parts told of them.
+    records: RefCell<KeyHashMap<Option<i64>>>,
 }
 
 impl<'a> Loader<'a> {
     fn new(conn: &'a Connection, prepared: &'a Prepared, feed: Option<&'a FeedRow>) -> Self {
         let rule = &prepared.batch().hash_rule;
-        Self { conn, prepared, feed, rule, rule_id: rule.id(), last_space: RefCell::default() }
+        let (last_space, records) = (RefCell::default(), RefCell::default());
+        Self { conn, prepared, feed, rule, rule_id: rule.id(), last_space, records }
     }
 
     fn load(&self, open: Option<&OpenSpans>, has_earlier_parts: bool) -> Outcome<Loaded> {
@@ -98,8 +101,10 @@ impl<'a> Loader<'a> {
         if let Some(open) = open {
             loaded.present = self.present(open)?;
         }
-        if let Some(feed) = self.feed.filter(|_| has_earlier_parts) {
-            self.load_earlier(feed, &mut loaded)?;
+        match self.feed.filter(|_| has_earlier_parts) {
+            Some(feed) if self.prepared.closes_document() => self.load_all_earlier(feed, &mut loaded)?,
+            Some(feed) => self.load_own_earlier(feed, &mut loaded)?,
+            None => {}
         }
         for key_hash in self.prepared.unsettled(&loaded) {
             if let Some(known) = self.known(&key_hash, &loaded)? {
@@ -117,11 +122,15 @@ impl<'a> Loader<'a> {
         Ok(loaded)
     }
 
-    /// The open spans, their hashes under the batch's rule.
+    /// The open spans that the plan looks at, their hashes under the batch's rule.
     fn present(&self, open: &OpenSpans) -> Outcome<KeyHashMap<Present>> {
-        let mut present = open.to_map()?;
         let manifest = self.feed.and_then(|feed| feed.state.manifest.as_ref());
-        if manifest.is_some_and(|manifest| manifest.hash_rule != self.rule_id) {
+        let changes_rule = manifest.is_some_and(|manifest| manifest.hash_rule != self.rule_id);
+        if !changes_rule && !self.prepared.closes_document() {
+            return open.of(self.prepared.key_hashes());
+        }
+        let mut present = open.to_map()?;
+        if changes_rule {
             for span in present.values_mut() {
                 if let Some(record) = find_record(self.conn, span.record)? {
                     span.shown = self.under_rule(record, span.shown)?;
@@ -131,26 +140,63 @@ impl<'a> Loader<'a> {
         Ok(present)
     }
 
-    /// What earlier parts of this fetch have shown and rejected.
-    fn load_earlier(&self, feed: &FeedRow, loaded: &mut Loaded) -> Outcome<()> {
+    /// What earlier parts of this fetch have shown of the batch's own keys.
+    fn load_own_earlier(&self, feed: &FeedRow, loaded: &mut Loaded) -> Outcome<()> {
+        let batch = self.prepared.batch();
+        let Some(fetch) = find_fetch(self.conn, batch.fetch)? else { return Ok(()) };
         let mut load = self.conn.prepare_cached(
-            "SELECT s.name, r.key, r.id, p.shown_version, p.shown_hash, p.age, p.ordinal, p.record
-             FROM fetches f JOIN points p ON p.fetch = f.no AND p.feed = ?2
-             JOIN records r ON r.no = p.record JOIN spaces s ON s.no = r.space WHERE f.id = ?1",
+            "SELECT r.id, p.shown_version, p.shown_hash, p.age, p.ordinal, a.ended
+             FROM points p JOIN records r ON r.no = p.record LEFT JOIN absent a ON a.record = p.record AND a.feed = p.feed
+             WHERE p.record = ? AND p.observed_at = ? AND p.feed = ? AND p.fetch = ?",
         )?;
-        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no))?;
+        for key_hash in self.prepared.key_hashes() {
+            let record = self.record_of(key_hash)?;
+            self.records.borrow_mut().insert(*key_hash, record);
+            let Some(record) = record else { continue };
+            let mut found = load.query((record, batch.observed_at.as_micros(), feed.no, fetch))?;
+            if let Some(row) = found.next()? {
+                let told = Earlier {
+                    record: RecordId::from_bytes(row.get(0)?),
+                    shown: self.under_rule(record, rows::shown(row.get(1)?, row.get(2)?)?)?,
+                    age: rows::instant(row.get(3)?)?,
+                    ordinal: row.get(4)?,
+                    left: read_end(row, 5)?,
+                };
+                loaded.earlier.insert(*key_hash, told);
+            }
+        }
+        Ok(())
+    }
+
+    /// What earlier parts of this fetch have shown and rejected, of whatever key.
+    fn load_all_earlier(&self, feed: &FeedRow, loaded: &mut Loaded) -> Outcome<()> {
+        // The version's own hash, where it was stored under the batch's rule: then it need not be looked for again.
+        let mut load = self.conn.prepare_cached(&format!(
+            "SELECT s.name, r.key, r.id, p.record, p.shown_version, p.shown_hash, p.age, p.ordinal, a.ended,
+                    CASE WHEN u.id = ?3 THEN ifnull(c.rule_hash, c.hash) END
+             FROM fetches f JOIN points p ON p.fetch = f.no AND p.feed = ?2
+             JOIN records r ON r.no = p.record JOIN spaces s ON s.no = r.space
+             LEFT JOIN absent a ON a.record = p.record AND a.feed = p.feed
+             LEFT JOIN contents c ON c.no = CASE p.shown_version WHEN 1 THEN p.record ELSE
+                 (SELECT x.content FROM revisions x WHERE x.row = (p.record << {} | p.shown_version)) END
+             LEFT JOIN rules u ON u.no = c.rule
+             WHERE f.id = ?1",
+            rows::RECORD_SHIFT
+        ))?;
+        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no, self.rule_id.as_str()))?;
         while let Some(row) = found.next()? {
-            let key_hash = rows::key(row, 0)?.hash();
-            let shown = self.under_rule(row.get(7)?, rows::shown(row.get(3)?, row.get(4)?)?)?;
-            let point = Point {
-                record: RecordId::from_bytes(row.get(2)?),
-                key_hash,
-                shown,
-                age: rows::instant(row.get(5)?)?,
-                ordinal: row.get(6)?,
-                present: loaded.present.contains_key(&key_hash),
+            let shown = match (row.get(4)?, row.get::<_, Option<[u8; 32]>>(9)?) {
+                (version, Some(under_rule)) => rows::shown(version, under_rule)?,
+                (version, None) => self.under_rule(row.get(3)?, rows::shown(version, row.get(5)?)?)?,
             };
-            loaded.earlier.insert(key_hash, point);
+            let told = Earlier {
+                record: RecordId::from_bytes(row.get(2)?),
+                shown,
+                age: rows::instant(row.get(6)?)?,
+                ordinal: row.get(7)?,
+                left: read_end(row, 8)?,
+            };
+            loaded.earlier.insert(rows::key(row, 0)?.hash(), told);
         }
         let mut load = self.conn.prepare_cached(
             "SELECT r.namespace, r.key FROM fetches f JOIN rejects r ON r.fetch = f.no AND r.feed = ?2
@@ -163,19 +209,22 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    fn known(&self, key_hash: &KeyHash, loaded: &Loaded) -> Outcome<Option<Known>> {
-        let record = match (self.prepared.key_of(key_hash), loaded.earlier.get(key_hash)) {
-            (Some(key), _) => match self.space(key.namespace())? {
-                Some(space) => {
-                    let mut find = self.conn.prepare_cached("SELECT record FROM keys WHERE space = ? AND hash = ?")?;
-                    find.query_row((space, key_hash.as_bytes()), |row| row.get(0)).optional()?
-                }
-                None => None,
-            },
-            (None, Some(earlier)) => find_record(self.conn, earlier.record)?,
-            (None, None) => None,
+    /// The number of the record that holds a key of the batch, if any does.
+    fn record_of(&self, key_hash: &KeyHash) -> Outcome<Option<i64>> {
+        let space = match self.prepared.key_of(key_hash) {
+            Some(key) => self.space(key.namespace())?,
+            None => None,
         };
-        let Some(record) = record else { return Ok(None) };
+        let mut find = self.conn.prepare_cached("SELECT record FROM keys WHERE space = ? AND hash = ?")?;
+        match space {
+            Some(space) => Ok(find.query_row((space, key_hash.as_bytes()), |row| row.get(0)).optional()?),
+            None => Ok(None),
+        }
+    }
+
+    fn known(&self, key_hash: &KeyHash, loaded: &Loaded) -> Outcome<Option<Known>> {
+        let asked = self.records.borrow().get(key_hash).copied();
+        let Some(record) = asked.map_or_else(|| self.record_of(key_hash), Ok)? else { return Ok(None) };
         let mut load = self.conn.prepare_cached("SELECT id, first_seen FROM records WHERE no = ?")?;
         let (id, first_seen) = load.query_row([record], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // What is present is not absent.
@@ -214,8 +263,7 @@ impl<'a> Loader<'a> {
             .prepare_cached("SELECT shown_version, shown_hash, ended FROM absent WHERE record = ? AND feed = ?")?;
         let mut found = load.query((record, feed.no))?;
         let Some(row) = found.next()? else { return Ok(None) };
-        let ended: Option<String> = row.get(2)?;
-        let ended = ended.map(|word| SpanEnd::from_word(&word).ok_or_else(|| corrupt("a span's end"))).transpose()?;
+        let ended = read_end(row, 2)?;
         let shown = match row.get(0)? {
             Some(version) => Some(rows::shown(version, row.get(1)?)?),
             None => None,
@@ -263,5 +311,86 @@ impl<'a> Loader<'a> {
         let mut found = load.query([content])?;
         let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
         Ok(Shown { version, hash: self.rule.hash(&rows::content(held, 0, 1)?) })
+    }
+}
+
+/// Why a key left a feed; null when only a Delta ever showed it.
+fn read_end(row: &Row<'_>, column: usize) -> Outcome<Option<SpanEnd>> {
+    let ended: Option<String> = row.get(column)?;
+    ended.map(|word| SpanEnd::from_word(&word).ok_or_else(|| corrupt("a span's end"))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use feedspine_core::{
+        Candidate, Content, CursorStep, FeedId, FetchId, IngestBatch, KeyRule, NaturalKey, Part, Timestamp,
+    };
+
+    use super::*;
+    use crate::session::{Names, NextNumbers};
+
+    /// A part of one item that no other part holds.
+    fn part(fetch: u128, index: u32, last: bool) -> Prepared {
+        let key = NaturalKey::new(Namespace::new("table").unwrap(), &format!("row {index}")).unwrap();
+        let item = Candidate {
+            key,
+            key_rule: KeyRule::Id,
+            ordinal: index,
+            content: Content::empty(),
+            published: None,
+            updated: None,
+        };
+        let batch = IngestBatch {
+            feed: FeedId::from_u128(1),
+            fetch: FetchId::from_u128(fetch),
+            part: Part { index, last },
+            observed_at: Timestamp::UNIX_EPOCH,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            coverage: Coverage::Snapshot { complete: true },
+            hash_rule: HashRule::whole(),
+            items: vec![item],
+            rejects: Vec::new(),
+            step: CursorStep::Keep,
+        };
+        Prepared::new(batch).unwrap()
+    }
+
+    fn loaded(conn: &Connection, part: &Prepared) -> Loaded {
+        let feed = FeedRow::load(conn, part.batch().feed).unwrap();
+        let open = feed.as_ref().map(|feed| OpenSpans::load(conn, feed.no).unwrap());
+        Loader::new(conn, part, feed.as_ref()).load(open.as_ref(), part.batch().part.index > 0).unwrap()
+    }
+
+    #[test]
+    fn a_part_loads_what_is_held_of_its_own_keys_and_only_the_last_loads_all() {
+        let conn = crate::schema::pattern(crate::schema::SCHEMA_VERSION).unwrap();
+        let (mut names, mut next) = (Names::default(), NextNumbers::default());
+        let mut session = Session::new(&conn, &mut names, &mut next);
+        for index in 0..100 {
+            let part = part(1, index, index == 99);
+            assert_eq!(loaded(&conn, &part).earlier.len(), if index == 99 { 99 } else { 0 });
+            ingest(&mut session, &part).unwrap();
+        }
+        for index in 0..100 {
+            let part = part(2, index, index == 99);
+            let Loaded { present, earlier, known, keys, .. } = loaded(&conn, &part);
+            let expected = if index == 99 { (99, 100) } else { (0, 1) };
+            assert_eq!((earlier.len(), present.len(), known.len(), keys.len()), (expected.0, expected.1, 0, 0));
+            ingest(&mut session, &part).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_part_told_is_loaded_with_the_part_that_tells_it_again() {
+        let conn = crate::schema::pattern(crate::schema::SCHEMA_VERSION).unwrap();
+        let (mut names, mut next) = (Names::default(), NextNumbers::default());
+        let mut session = Session::new(&conn, &mut names, &mut next);
+        for index in 0..3 {
+            ingest(&mut session, &part(1, index, false)).unwrap();
+        }
+        let again =
+            Prepared::new(IngestBatch { part: Part { index: 3, last: false }, ..part(1, 1, false).batch().clone() });
+        let told = loaded(&conn, &again.unwrap()).earlier;
+        assert_eq!(told.values().map(|told| told.ordinal).collect::<Vec<_>>(), [1]);
     }
 }

@@ -42,6 +42,11 @@ impl OpenSpans {
         self.packed.to_map().ok_or_else(|| corrupt("a manifest's numbers"))
     }
 
+    /// Those of these keys that are open.
+    pub(crate) fn of<'k>(&self, keys: impl IntoIterator<Item = &'k KeyHash>) -> Outcome<KeyHashMap<Present>> {
+        self.packed.of(keys).ok_or_else(|| corrupt("a manifest's numbers"))
+    }
+
     /// Adds a span, or puts another in its place.
     pub(crate) fn set(&mut self, key_hash: &KeyHash, present: &Present) {
         self.packed.set(key_hash, present);

@@ -1,7 +1,8 @@
 //! Ingest: load, plan, apply. What is new, changed or gone is `plan`'s to say, never ours.
 
 use feedspine_core::ingest::{
-    Begin, Header, IngestReport, Known, LedgerRow, Loaded, PartRow, Point, Prepared, Shown, Standing, WritePlan,
+    Begin, Earlier, Header, IngestReport, Known, LedgerRow, Loaded, PartRow, Point, Prepared, Shown, Standing,
+    WritePlan,
 };
 use feedspine_core::{Coverage, KeyHash, Layer, Quarantined, RecordId, Result, StorageError, VersionNo};
 use redb::WriteTransaction;
@@ -52,22 +53,31 @@ fn load(tx: &WriteTransaction, prepared: &Prepared, header: &Header) -> Result<L
     let batch = prepared.batch();
     let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
     let mut loaded = Loaded::default();
-    let changes_rule = prepared.changes_rule(header);
-    for ((_, hash), mut present) in PRESENT.range(tx, (feed, [0; 32])..=(feed, [255; 32]))? {
-        if changes_rule {
-            present.shown = shown(tx, prepared, present.record, present.shown)?;
-        }
-        loaded.present.insert(KeyHash::from_bytes(hash), present);
-    }
-    if header.begun.is_some() {
-        for ((.., hash), ()) in POINTS_OF.range(tx, (feed, fetch, [0; 32])..=(feed, fetch, [255; 32]))? {
-            if let Some((point, _)) = POINTS.get(tx, (hash, feed, fetch))? {
-                let shown = shown(tx, prepared, point.record, point.shown)?;
-                loaded.earlier.insert(point.key_hash, Point { shown, ..point });
+    let (closes, changes_rule) = (prepared.closes_document(), prepared.changes_rule(header));
+    if closes || changes_rule {
+        for ((_, hash), mut present) in PRESENT.range(tx, (feed, [0; 32])..=(feed, [255; 32]))? {
+            if changes_rule {
+                present.shown = shown(tx, prepared, present.record, present.shown)?;
             }
+            loaded.present.insert(KeyHash::from_bytes(hash), present);
+        }
+    } else {
+        for key_hash in prepared.key_hashes() {
+            if let Some(present) = PRESENT.get(tx, (feed, *key_hash.as_bytes()))? {
+                loaded.present.insert(*key_hash, present);
+            }
+        }
+    }
+    if header.begun.is_some() && closes {
+        for ((.., hash), ()) in POINTS_OF.range(tx, (feed, fetch, [0; 32])..=(feed, fetch, [255; 32]))? {
+            loaded.earlier.extend(earlier(tx, prepared, &KeyHash::from_bytes(hash))?);
         }
         for (_, part) in PARTS.range(tx, (feed, fetch, 0)..=(feed, fetch, u32::MAX))? {
             loaded.rejected.extend(part.rejected);
+        }
+    } else if header.begun.is_some() {
+        for key_hash in prepared.key_hashes() {
+            loaded.earlier.extend(earlier(tx, prepared, key_hash)?);
         }
     }
     for key_hash in prepared.unsettled(&loaded) {
@@ -79,6 +89,21 @@ fn load(tx: &WriteTransaction, prepared: &Prepared, header: &Header) -> Result<L
         loaded.keys.insert(id, record_row(tx, id)?.key);
     }
     Ok(loaded)
+}
+
+/// What an earlier part of this fetch has shown of a key.
+fn earlier(tx: &WriteTransaction, prepared: &Prepared, key_hash: &KeyHash) -> Result<Option<(KeyHash, Earlier)>> {
+    let (hash, batch) = (*key_hash.as_bytes(), prepared.batch());
+    let (feed, fetch) = (*batch.feed.as_bytes(), *batch.fetch.as_bytes());
+    let Some((Point { record, shown: noted, age, ordinal, .. }, _)) = POINTS.get(tx, (hash, feed, fetch))? else {
+        return Ok(None);
+    };
+    let left = match STANDINGS.get(tx, (hash, feed))? {
+        Some(Standing::Left(absent)) => absent.left,
+        _ => None,
+    };
+    let shown = shown(tx, prepared, record, noted)?;
+    Ok(Some((*key_hash, Earlier { record, shown, age, ordinal, left })))
 }
 
 fn known(tx: &WriteTransaction, prepared: &Prepared, key_hash: &KeyHash) -> Result<Option<Known>> {

@@ -17,7 +17,7 @@ mod version;
 pub use batch::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
 };
-pub use plan::{ClosedSpan, Loaded, NewRecord, NewVersion, OpenSpan, Point, Shown, WritePlan};
+pub use plan::{ClosedSpan, Earlier, Loaded, NewRecord, NewVersion, OpenSpan, Point, Shown, WritePlan};
 pub use prepare::{BatchDigest, Begin, Begun, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
 pub use rows::{LedgerRow, PartRow, StoredVersion};
 pub use standing::{Absent, Standing};

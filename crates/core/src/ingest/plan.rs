@@ -23,16 +23,19 @@ pub struct Shown {
     pub hash: ContentHash,
 }
 
-/// What a backend loaded for [`Prepared::plan`].
+/// What a backend loaded for [`Prepared::plan`]. More than is asked for does no harm.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
-    /// The feed's open spans, what they show hashed under the batch's rule (see [`Prepared::changes_rule`]).
+    /// The feed's open spans, what they show hashed under the batch's rule (see [`Prepared::changes_rule`]). Those of the
+    /// batch's own keys are enough unless the batch [closes the document](Prepared::closes_document) or changes the rule.
     pub present: KeyHashMap<Present>,
-    /// What earlier parts of this fetch have shown, hashed under the batch's rule.
-    pub earlier: KeyHashMap<Point>,
+    /// What earlier parts of this fetch have shown, hashed under the batch's rule. Of the batch's own keys, unless it
+    /// [closes the document](Prepared::closes_document): then of all.
+    pub earlier: KeyHashMap<Earlier>,
     /// What is known of the keys that [`Prepared::unsettled`] named; keys without a record are left out.
     pub known: KeyHashMap<Known>,
-    /// The keys of rejects that earlier parts of this fetch quarantined.
+    /// The keys of rejects that earlier parts of this fetch quarantined, when the batch
+    /// [closes the document](Prepared::closes_document).
     pub rejected: KeyHashSet,
     /// The keys of the records that [`Prepared::unnamed`] named.
     pub keys: HashMap<RecordId, NaturalKey>,
@@ -54,6 +57,21 @@ pub struct Point {
     pub ordinal: u32,
     /// The feed holds an open span of the record: a note for whoever applies the plan.
     pub present: bool,
+}
+
+/// What an earlier part of the fetch has shown of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// The record.
+    pub record: RecordId,
+    /// The version and hash it showed.
+    pub shown: Shown,
+    /// Published, else first seen.
+    pub age: Timestamp,
+    /// Its place in the document.
+    pub ordinal: u32,
+    /// Why the key had left the feed before this fetch; `None` while it is present, and when it never was.
+    pub left: Option<SpanEnd>,
 }
 
 /// A record to be made for an item of the batch.
@@ -164,34 +182,45 @@ struct Verdict {
 }
 
 impl Prepared {
-    /// The keys of which the store must load what it [`Known`]s: those that no open span settles.
+    /// Whether this is the last part of a Snapshot, which ends and opens spans: then the plan looks at all that the feed
+    /// holds and at all that earlier parts have told. Else it looks at the batch's own keys, so that a document in many
+    /// parts costs no more than its items.
+    pub fn closes_document(&self) -> bool {
+        self.batch.part.last && matches!(self.batch.coverage, Coverage::Snapshot { .. })
+    }
+
+    /// The batch's own keys, each once, ascending.
+    pub fn key_hashes(&self) -> impl Iterator<Item = &KeyHash> {
+        self.entries.iter().map(|entry| &entry.key_hash)
+    }
+
+    /// The keys of which the store must load what it [`Known`]s, ascending: those that neither an open span nor an earlier
+    /// part settles.
     pub fn unsettled(&self, loaded: &Loaded) -> Vec<KeyHash> {
         let settled = |entry: &Entry| {
             let present = loaded.present.get(&entry.key_hash);
-            entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
+            loaded.earlier.contains_key(&entry.key_hash)
+                || entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
         };
-        let of_batch = self.entries.iter().filter(|entry| !settled(entry)).map(|entry| entry.key_hash);
-        let of_earlier = loaded.earlier.keys().filter(|key_hash| !loaded.present.contains_key(key_hash)).copied();
-        let mut asked: Vec<KeyHash> = of_batch.chain(of_earlier).collect();
-        asked.sort_unstable();
-        asked.dedup();
-        asked
+        self.entries.iter().filter(|entry| !settled(entry)).map(|entry| entry.key_hash).collect()
     }
 
     /// The records whose keys the events of this batch will name although no item of it does: load [`Loaded::keys`] for
     /// them.
     pub fn unnamed(&self, loaded: &Loaded) -> Vec<RecordId> {
-        if !(self.batch.part.last && matches!(self.batch.coverage, Coverage::Snapshot { .. })) {
+        if !self.closes_document() {
             return Vec::new();
         }
-        let told = loaded.earlier.values().map(|point| point.record);
+        // Of what earlier parts told only a return is logged now.
+        let told = loaded.earlier.values().filter(|told| told.returns()).map(|told| told.record);
         let listed = self.entries.iter().filter(|entry| loaded.present.contains_key(&entry.key_hash)).count();
         if listed == loaded.present.len() {
             // The usual document: nothing has left.
             return told.collect();
         }
         let here = |key_hash: &KeyHash| self.entries.binary_search_by_key(key_hash, |entry| entry.key_hash).is_ok();
-        let left = loaded.present.iter().filter(|(key_hash, _)| !here(key_hash)).map(|(_, present)| present.record);
+        let gone = |key_hash: &KeyHash| !here(key_hash) && !loaded.earlier.contains_key(key_hash);
+        let left = loaded.present.iter().filter(|(key_hash, _)| gone(key_hash)).map(|(_, present)| present.record);
         left.chain(told).collect()
     }
 
@@ -236,7 +265,7 @@ impl Planner<'_> {
         self.plan.records.sort_by_key(|record| record.item);
         self.plan.versions.sort_by_key(|version| version.item);
         match batch.coverage {
-            Coverage::Snapshot { complete } if batch.part.last => self.close_document(complete),
+            Coverage::Snapshot { complete } if self.prepared.closes_document() => self.close_document(complete),
             _ => self.add_points(),
         }
         self.finish()
@@ -351,13 +380,13 @@ impl Planner<'_> {
         let prepared = self.prepared;
         let mut verdicts = std::mem::take(&mut self.verdicts);
         let told_here = verdicts.len();
-        verdicts.extend(self.loaded.earlier.values().map(|point| Verdict {
-            key_hash: point.key_hash,
+        verdicts.extend(self.loaded.earlier.iter().map(|(key_hash, told)| Verdict {
+            key_hash: *key_hash,
             item: usize::MAX,
-            record: point.record,
-            shown: point.shown,
-            age: point.age,
-            ordinal: point.ordinal,
+            record: told.record,
+            shown: told.shown,
+            age: told.age,
+            ordinal: told.ordinal,
         }));
         // What earlier parts told comes in no order of its own.
         verdicts[told_here..].sort_by_key(|verdict| verdict.ordinal);
@@ -436,8 +465,11 @@ impl Planner<'_> {
     }
 
     fn enter(&mut self, verdict: &Verdict, round: Round) {
-        let left = self.loaded.known.get(&verdict.key_hash).and_then(|known| known.left);
-        if matches!(left, Some(SpanEnd::Withdrawn | SpanEnd::ScrolledOff)) {
+        let left = match self.loaded.earlier.get(&verdict.key_hash) {
+            Some(told) => told.left,
+            None => self.loaded.known.get(&verdict.key_hash).and_then(|known| known.left),
+        };
+        if returns(left) {
             self.plan.report.counts.returned += 1;
             let key = self.key_of(verdict);
             let event = self.event(ChangeKind::Returned, key.map(|key| subject(verdict, key)), None);
@@ -557,6 +589,18 @@ fn unlisted<'a>(
     let mut unlisted: Vec<_> = present.iter().filter(|(key_hash, _)| !here.contains(key_hash)).collect();
     unlisted.sort_unstable_by_key(|(key_hash, _)| **key_hash);
     unlisted
+}
+
+impl Earlier {
+    /// Whether the document that it is part of brings its key back.
+    fn returns(&self) -> bool {
+        returns(self.left)
+    }
+}
+
+/// Whether a key comes back when it is listed again; after `unknown` nobody knows that it was gone.
+fn returns(left: Option<SpanEnd>) -> bool {
+    matches!(left, Some(SpanEnd::Withdrawn | SpanEnd::ScrolledOff))
 }
 
 fn subject(verdict: &Verdict, key: NaturalKey) -> Subject {

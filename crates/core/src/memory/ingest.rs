@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables};
 use crate::ingest::{
-    Begin, Coverage, Header, IngestReport, Known, Loaded, NewRecord, Point, Prepared, Shown, Standing, StoredVersion,
+    Begin, Coverage, Earlier, Header, IngestReport, Known, Loaded, NewRecord, Prepared, Shown, Standing, StoredVersion,
     WritePlan,
 };
-use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, Result};
+use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, RecordId, Result};
 
 impl Tables {
     pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
@@ -49,16 +49,23 @@ impl Tables {
         let mut loaded = Loaded::default();
         let feed = self.feeds.get(&batch.feed);
         if let Some(feed) = feed {
-            loaded.present.clone_from(&feed.present);
+            if prepared.closes_document() || prepared.changes_rule(header) {
+                loaded.present.clone_from(&feed.present);
+            } else {
+                let held = |key_hash: &KeyHash| Some((*key_hash, feed.present.get(key_hash)?.clone()));
+                loaded.present = prepared.key_hashes().filter_map(held).collect();
+            }
             if prepared.changes_rule(header) {
                 for present in loaded.present.values_mut() {
                     present.shown = self.shown(prepared, present.record, present.shown);
                 }
             }
-            if feed.by_fetch.contains_key(&batch.fetch) {
-                loaded.earlier = self.earlier(prepared);
-                let parts = feed.ledger[feed.by_fetch[&batch.fetch]].parts.values();
-                loaded.rejected = parts.flat_map(|part| part.rejected.iter().copied()).collect();
+            if let Some(at) = feed.by_fetch.get(&batch.fetch) {
+                loaded.earlier = self.earlier(prepared, feed);
+                if prepared.closes_document() {
+                    let parts = feed.ledger[*at].parts.values();
+                    loaded.rejected = parts.flat_map(|part| part.rejected.iter().copied()).collect();
+                }
             }
         }
         for key_hash in prepared.unsettled(&loaded) {
@@ -72,28 +79,30 @@ impl Tables {
         loaded
     }
 
-    fn shown(&self, prepared: &Prepared, record: crate::RecordId, shown: Shown) -> Shown {
+    fn shown(&self, prepared: &Prepared, record: RecordId, shown: Shown) -> Shown {
         let versions = self.records[&record].layer(Layer::Bronze);
         let stored = versions.iter().find(|stored| stored.version.number == shown.version);
         stored.map_or(shown, |stored| prepared.shown(stored))
     }
 
-    fn earlier(&self, prepared: &Prepared) -> KeyHashMap<Point> {
-        let batch = prepared.batch();
-        let feed = &self.feeds[&batch.feed];
-        let records = feed.points_of.get(&batch.fetch).map(Vec::as_slice).unwrap_or_default();
-        let mut earlier = KeyHashMap::default();
-        for record in records {
-            let Some(row) = self.records.get(record) else { continue };
-            let points = row.points.iter().filter(|point| point.fetch == batch.fetch && point.feed == batch.feed);
-            earlier.extend(points.map(|point| {
-                let shown = self.shown(prepared, *record, point.shown);
-                let present = feed.present.contains_key(&row.key_hash);
-                let (age, ordinal) = (point.age, point.ordinal);
-                (row.key_hash, Point { record: *record, key_hash: row.key_hash, shown, age, ordinal, present })
-            }));
+    fn earlier(&self, prepared: &Prepared, feed: &FeedTable) -> KeyHashMap<Earlier> {
+        let told = |id: &RecordId| self.told_earlier(prepared, feed, *id);
+        if prepared.closes_document() {
+            feed.points_of.get(&prepared.batch().fetch).into_iter().flatten().filter_map(told).collect()
+        } else {
+            prepared.key_hashes().filter_map(|key_hash| told(self.keys.get(key_hash)?)).collect()
         }
-        earlier
+    }
+
+    /// What an earlier part of this fetch has shown of a record.
+    fn told_earlier(&self, prepared: &Prepared, feed: &FeedTable, record: RecordId) -> Option<(KeyHash, Earlier)> {
+        let batch = prepared.batch();
+        let row = self.records.get(&record)?;
+        let mut latest_first = row.points.iter().rev();
+        let point = latest_first.find(|point| point.fetch == batch.fetch && point.feed == batch.feed)?;
+        let shown = self.shown(prepared, record, point.shown);
+        let left = feed.absent.get(&row.key_hash).and_then(|absent| absent.left);
+        Some((row.key_hash, Earlier { record, shown, age: point.age, ordinal: point.ordinal, left }))
     }
 
     fn known(&self, prepared: &Prepared, feed: Option<&FeedTable>, key_hash: &KeyHash) -> Option<Known> {
@@ -169,7 +178,7 @@ impl Tables {
         }
     }
 
-    pub(super) fn row_mut(&mut self, id: crate::RecordId) -> &mut RecordRow {
+    pub(super) fn row_mut(&mut self, id: RecordId) -> &mut RecordRow {
         self.records.get_mut(&id).expect("a plan names records that exist")
     }
 
@@ -199,5 +208,58 @@ impl FeedTable {
         let quarantined = plan.rejects.iter().map(|reject| Quarantined { fetch, recorded_at, reject: reject.clone() });
         self.quarantine.extend(quarantined);
         self.state = plan.feed.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::{Candidate, CursorStep, IngestBatch, Part};
+    use crate::{Content, FetchId, HashRule, KeyRule, Namespace, NaturalKey, Timestamp};
+
+    /// A part of one item that no other part holds.
+    fn part(fetch: u128, index: u32, last: bool) -> Prepared {
+        let key = NaturalKey::new(Namespace::new("table").unwrap(), &format!("row {index}")).unwrap();
+        let item = Candidate {
+            key,
+            key_rule: KeyRule::Id,
+            ordinal: index,
+            content: Content::empty(),
+            published: None,
+            updated: None,
+        };
+        let batch = IngestBatch {
+            feed: FeedId::from_u128(1),
+            fetch: FetchId::from_u128(fetch),
+            part: Part { index, last },
+            observed_at: Timestamp::UNIX_EPOCH,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            coverage: Coverage::Snapshot { complete: true },
+            hash_rule: HashRule::whole(),
+            items: vec![item],
+            rejects: Vec::new(),
+            step: CursorStep::Keep,
+        };
+        Prepared::new(batch).unwrap()
+    }
+
+    #[test]
+    fn a_part_loads_what_is_held_of_its_own_keys_and_only_the_last_loads_all() {
+        let mut tables = Tables::default();
+        let loads = |tables: &Tables, part: &Prepared| {
+            let loaded = tables.load(part, &tables.header(part));
+            (loaded.earlier.len(), loaded.present.len(), loaded.known.len(), loaded.keys.len())
+        };
+        for index in 0..100 {
+            let part = part(1, index, index == 99);
+            assert_eq!(loads(&tables, &part).0, if index == 99 { 99 } else { 0 });
+            tables.ingest(&part).unwrap();
+        }
+        for index in 0..100 {
+            let part = part(2, index, index == 99);
+            let (earlier, present) = if index == 99 { (99, 100) } else { (0, 1) };
+            assert_eq!(loads(&tables, &part), (earlier, present, 0, 0));
+            tables.ingest(&part).unwrap();
+        }
     }
 }
