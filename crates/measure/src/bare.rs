@@ -99,6 +99,18 @@ impl Bare {
         });
     }
 
+    /// Selects one item by its key.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn find(&self, key: &str) -> String {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT key, hash, content FROM items WHERE key = ?1")
+            .expect("a good statement");
+        select.query_row([key], |row| row.get(2)).expect("every item was inserted before")
+    }
+
     fn in_commits(&self, snapshots: &[Snapshot], write: impl Fn(&str, &[u8], &str)) {
         let mut open = 0;
         for item in snapshots.iter().flat_map(|snapshot| &snapshot.items) {

@@ -32,6 +32,12 @@ pub fn all_new(count: usize, size: usize) -> Vec<Snapshot> {
         .collect()
 }
 
+/// `count` items of the feed 0 from that place in its document on: a part of one that is too large to be held. Each item
+/// is made for itself.
+pub fn part(from: usize, count: usize) -> Vec<Candidate> {
+    (from..from + count).map(|item| candidate(0, item, &mut Random::new(item as u64))).collect()
+}
+
 /// The same items in another order, with `edited` of each snapshot's changed.
 pub fn shuffled(snapshots: &[Snapshot], edited: usize, seed: u64) -> Vec<Snapshot> {
     let mut random = Random::new(seed);

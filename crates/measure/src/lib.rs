@@ -5,6 +5,7 @@ pub mod bare_postgres;
 pub mod candidates;
 pub mod corpus;
 pub mod ingest;
+pub mod million;
 pub mod parsing;
 pub mod peer;
 pub mod postgres;

@@ -35,7 +35,7 @@ pub struct Row {
     pub what: String,
     /// The median rate.
     pub rate: f64,
-    /// The rate's unit: `MB/s`, `items/s`, `KB`.
+    /// The rate's unit: `MB/s`, `items/s`, `KB`, `ms`.
     pub unit: &'static str,
     /// The median of the ratios to a peer or limit of the same repetition, and its name.
     pub ratios: Vec<(f64, &'static str)>,
@@ -52,6 +52,8 @@ pub enum Goal {
     Rate(f64),
     /// The figure is at most this.
     AtMost(f64),
+    /// The first ratio is at most this.
+    AtMostRatio(f64),
 }
 
 impl Row {
@@ -61,6 +63,7 @@ impl Row {
             Goal::Ratio(least) => self.ratios.first().is_some_and(|(ratio, _)| *ratio >= least),
             Goal::Rate(least) => self.rate >= least,
             Goal::AtMost(most) => self.rate <= most,
+            Goal::AtMostRatio(most) => self.ratios.first().is_some_and(|(ratio, _)| *ratio <= most),
         })
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Row {
             Some(Goal::Ratio(least)) => format!("at least {least} x"),
             Some(Goal::Rate(least)) => format!("at least {}", grouped(least)),
             Some(Goal::AtMost(most)) => format!("at most {}", grouped(most)),
+            Some(Goal::AtMostRatio(most)) => format!("at most {most} x"),
             None => String::new(),
         };
         let verdict = match self.reached() {

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use feedspine_measure::{ingest, parsing, postgres, table};
+use feedspine_measure::{ingest, million, parsing, postgres, table};
 
-const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest|postgres]";
+const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest|postgres|million]";
+
+/// What `million` is about, unless `--candidates` says otherwise.
+const MILLION: usize = 1_000_000;
 
 fn main() -> ExitCode {
     let Some(wanted) = Wanted::read(std::env::args().skip(1)) else {
@@ -12,14 +15,19 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut rows = Vec::new();
+    let candidates = wanted.candidates.unwrap_or(100_000);
     if wanted.covers("parse") {
         rows.extend(parsing::rows(wanted.repetitions, &tell));
     }
     if wanted.covers("ingest") {
-        rows.extend(ingest::rows(wanted.candidates, wanted.repetitions, &tell));
+        rows.extend(ingest::rows(candidates, wanted.repetitions, &tell));
     }
     if wanted.covers("postgres") {
-        rows.extend(postgres::rows(wanted.candidates, wanted.repetitions, &tell));
+        rows.extend(postgres::rows(candidates, wanted.repetitions, &tell));
+    }
+    // Minutes, and some gigabytes of disk: only when asked for.
+    if wanted.part.as_deref() == Some("million") {
+        rows.extend(million::rows(wanted.candidates.unwrap_or(MILLION), &tell));
     }
     print(table::HEAD);
     for row in &rows {
@@ -36,18 +44,18 @@ fn main() -> ExitCode {
 /// What the command line asks for.
 struct Wanted {
     repetitions: usize,
-    candidates: usize,
+    candidates: Option<usize>,
     part: Option<String>,
 }
 
 impl Wanted {
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let mut wanted = Self { repetitions: 5, candidates: 100_000, part: None };
+        let mut wanted = Self { repetitions: 5, candidates: None, part: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--repetitions" => wanted.repetitions = positive(&arguments.next()?)?,
-                "--candidates" => wanted.candidates = positive(&arguments.next()?)?,
-                "parse" | "ingest" | "postgres" => wanted.part = Some(argument),
+                "--candidates" => wanted.candidates = Some(positive(&arguments.next()?)?),
+                "parse" | "ingest" | "postgres" | "million" => wanted.part = Some(argument),
                 _ => return None,
             }
         }
