@@ -46,6 +46,12 @@ impl Rows {
         }
     }
 
+    /// What [`Head::read`] reads.
+    fn head(self) -> String {
+        let space = "(SELECT s.name FROM spaces s WHERE s.no = r.space)";
+        format!("r.id, {space}, r.key, r.key_rule, r.first_seen, {}", self.row())
+    }
+
     /// The row number of the version that is shown: the greatest of its record and layer in `revisions`, else the
     /// record's own.
     fn row(self) -> String {
@@ -169,12 +175,7 @@ pub(crate) fn query_page(conn: &Connection, query: &Query) -> Outcome<Page<Recor
     query.check()?;
     let after = query.position()?;
     let source = Rows::of(&query.selection, &query.order);
-    let mut statement = Statement::new(&format!(
-        "SELECT r.id, (SELECT s.name FROM spaces s WHERE s.no = r.space), r.key, r.key_rule, r.first_seen, {}
-         FROM {} WHERE (",
-        source.row(),
-        source.from()
-    ));
+    let mut statement = Statement::new(&format!("SELECT {} FROM {} WHERE (", source.head(), source.from()));
     compile_filter(&source, &mut statement, &query.selection.filter);
     statement.push(")");
     if let Some(after) = &after {
@@ -215,19 +216,29 @@ pub(crate) fn get_many(conn: &Connection, wanted: &[RecordRef]) -> Outcome<Vec<O
     wanted.iter().map(|wanted| get(conn, wanted)).collect()
 }
 
+/// One statement, since it is the question that is asked most.
 fn get(conn: &Connection, wanted: &RecordRef) -> Outcome<Option<Record>> {
-    let Some(number) = find(conn, &wanted.name)? else { return Ok(None) };
-    let mut select = conn.prepare_cached(
-        "SELECT r.id, s.name, r.key, r.key_rule, r.first_seen, ?2
-         FROM records r JOIN spaces s ON s.no = r.space WHERE r.no = ?1",
-    )?;
-    let shown = match wanted.layer {
-        Some(layer) => versions::current(conn, number, layer)?,
-        None => versions::highest(conn, number)?,
+    let source = Rows { layer: wanted.layer, with_version: true };
+    let select = |condition: &str| {
+        let (head, from) = (source.head(), source.from());
+        conn.prepare_cached(&format!("SELECT {head}, {VERSION} FROM {from} WHERE {condition}"))
     };
-    let Some(shown) = shown else { return Ok(None) };
-    let mut found = select.query((number, shown.row))?;
-    found.next()?.map(|row| Head::read(row)?.record(conn)).transpose()
+    let read = |row: &Row<'_>| Head::read(row)?.with_version(row, HEAD_COLUMNS);
+    match &wanted.name {
+        RecordName::Id(id) => {
+            let mut select = select("r.id = ?1")?;
+            let mut found = select.query([id.as_bytes()])?;
+            found.next()?.map(read).transpose()
+        }
+        RecordName::Key(key) => {
+            let mut select = select(
+                "r.no = (SELECT k.record FROM keys k
+                         WHERE k.space = (SELECT s.no FROM spaces s WHERE s.name = ?1) AND k.hash = ?2)",
+            )?;
+            let mut found = select.query((key.namespace().as_str(), key.hash().as_bytes()))?;
+            found.next()?.map(read).transpose()
+        }
+    }
 }
 
 /// The number of a record by its id or key.
@@ -237,6 +248,13 @@ pub(crate) fn find(conn: &Connection, name: &RecordName) -> Outcome<Option<i64>>
         RecordName::Key(key) => find_key(conn, key),
     }
 }
+
+/// The columns that [`Rows::head`] names.
+const HEAD_COLUMNS: usize = 6;
+
+/// What a record shows of its version.
+const VERSION: &str = "v.hash, v.content, v.metadata, v.published, v.updated, v.recorded_at,
+                       v.from_layer, v.from_version, v.from_hash, v.from_deleted";
 
 /// A record without its version.
 struct Head {
@@ -259,14 +277,15 @@ impl Head {
     }
 
     fn record(self, conn: &Connection) -> Outcome<Record> {
-        let mut select = conn.prepare_cached(
-            "SELECT hash, content, metadata, published, updated, recorded_at,
-                    from_layer, from_version, from_hash, from_deleted FROM contents WHERE no = ?",
-        )?;
+        let mut select = conn.prepare_cached(&format!("SELECT {VERSION} FROM contents v WHERE v.no = ?"))?;
         let lost = || rows::corrupt("a record without its version");
         let held = versions::find(conn, self.row)?.ok_or_else(lost)?;
         let mut found = select.query([held.content])?;
-        let row = found.next()?.ok_or_else(lost)?;
+        self.with_version(found.next()?.ok_or_else(lost)?, 0)
+    }
+
+    /// With the columns of [`VERSION`], which begin at that one.
+    fn with_version(self, row: &Row<'_>, at: usize) -> Outcome<Record> {
         let (layer, version) = rows::split_row(self.row)?;
         Ok(Record {
             id: self.id,
@@ -274,13 +293,13 @@ impl Head {
             key_rule: self.key_rule,
             layer,
             version,
-            content: rows::content(row, 0, 1)?,
-            metadata: rows::metadata(row, 2)?,
-            published: rows::optional_instant(row.get(3)?)?,
-            updated: rows::optional_instant(row.get(4)?)?,
+            content: rows::content(row, at, at + 1)?,
+            metadata: rows::metadata(row, at + 2)?,
+            published: rows::optional_instant(row.get(at + 3)?)?,
+            updated: rows::optional_instant(row.get(at + 4)?)?,
             first_seen: self.first_seen,
-            recorded_at: rows::instant(row.get(5)?)?,
-            derived_from: rows::lineage(row, 6)?,
+            recorded_at: rows::instant(row.get(at + 5)?)?,
+            derived_from: rows::lineage(row, at + 6)?,
         })
     }
 }
