@@ -124,14 +124,17 @@ async fn kill_at(call: usize, chapters: &[Vec<Row>]) -> bool {
     ended
 }
 
-/// Kills at so many calls, spread over the life of the process, on two threads.
-fn sweep(points: usize) {
+/// Kills at calls spread over the life of the process, on two threads, so often that `least` of them hit it before its
+/// end.
+fn sweep(least: usize) {
     if Command::new("strace").arg("--version").output().is_err() {
         return feedspine_cluster::skip("strace cannot be run");
     }
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let chapters = runtime().block_on(chapters());
     let calls = calls_of_the_writer();
+    // Of ten runs one at most may have ended before: the threads share the calls in another way each time.
+    let points = least + least / 9 + 1;
     let spread: Range<usize> = 0..points.min(calls);
     let (next, survived) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -148,18 +151,19 @@ fn sweep(points: usize) {
             });
         }
     });
-    let (kills, survived) = (spread.len(), survived.into_inner());
-    say(&format!("killed at {} of {calls} calls; {survived} runs ended before", kills - survived));
-    assert!(calls >= points && survived * 10 <= kills, "{survived} of {kills} runs of {calls} calls were not killed");
+    let survived = survived.into_inner();
+    let killed = spread.len() - survived;
+    say(&format!("killed inside {killed} of {calls} calls that write or sync; {survived} runs ended before"));
+    assert!(calls >= points && killed >= least, "{killed} of {points} runs of {calls} calls were killed, not {least}");
 }
 
 #[test]
-fn kill_9_at_sixty_points_of_its_life_loses_nothing() {
-    sweep(60);
+fn kill_9_at_fifty_points_of_its_life_loses_nothing() {
+    sweep(50);
 }
 
 #[test]
 #[ignore = "long: cargo xtask test --long"]
 fn kill_9_at_three_hundred_points_of_its_life_loses_nothing() {
-    sweep(330);
+    sweep(300);
 }
