@@ -103,6 +103,11 @@ pub(crate) fn open_checkpointer(path: &Path, busy: Duration) -> Outcome<Connecti
     Ok(conn)
 }
 
+/// Runs one of the few statements that frame all others.
+pub(crate) fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 fn open(path: &Path, busy: Duration) -> Outcome<Connection> {
     // No URI: a path is a path, whatever characters it holds.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

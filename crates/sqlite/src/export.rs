@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Fault, Outcome};
+use crate::import::Imports;
 use crate::ledger::{self, OF};
 use crate::manifest::OpenSpans;
 use crate::rows::{self, corrupt};
@@ -37,7 +38,9 @@ impl Reading {
         let (begun, is_begun) = oneshot::channel();
         let read = move || {
             let opened = connect::open_reader(&path, busy).and_then(|conn| {
-                conn.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+                // The first read of the transaction fixes what it shows.
+                conn.execute_batch("BEGIN")?;
+                Imports::default().admit(&conn)?;
                 Ok(conn)
             });
             let conn = match opened {

@@ -7,8 +7,8 @@ use std::collections::btree_map::{self, BTreeMap};
 
 use feedspine_core::ingest::{KEY_COLLISION, LedgerRow, Present, Standing, StoredVersion};
 use feedspine_core::transfer::{
-    FeedRow, ObservationRow, PointRow, Progress, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow, no_import,
-    not_empty, unfounded,
+    FeedRow, ObservationRow, PointRow, Progress, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow,
+    import_unfinished, no_import, not_empty, unfounded,
 };
 use feedspine_core::{
     Coverage, Event, FeedId, FetchId, KeyHash, Layer, NaturalKey, RecordId, Reject, SpanEnd, Subject, Timestamp,
@@ -38,8 +38,29 @@ CREATE INDEX importing_graves ON graves (id);";
 const FINISH: &str = "DROP INDEX importing_graves; DROP TABLE importing_parts; DROP TABLE importing;";
 
 /// Whether an import was begun and not finished.
-pub(crate) fn is_unfinished(conn: &Connection) -> Outcome<bool> {
-    Ok(conn.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'importing'")?.exists([])?)
+fn is_unfinished(conn: &Connection) -> Outcome<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'importing'")?.exists([])?)
+}
+
+/// What a connection knows of imports, which another process may have begun meanwhile. Their mark is a table: it cannot
+/// come or go without the schema's version growing, which is one number of the file's header.
+#[derive(Debug, Default)]
+pub(crate) struct Imports {
+    /// The schema's version when it was looked for the mark, and whether it was there.
+    known: Option<(i64, bool)>,
+}
+
+impl Imports {
+    /// Refuses while an import is not finished. Asks in the transaction that the connection is in.
+    pub(crate) fn admit(&mut self, conn: &Connection) -> Outcome<()> {
+        let version = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+        let unfinished = match self.known {
+            Some((known, unfinished)) if known == version => unfinished,
+            _ => is_unfinished(conn)?,
+        };
+        self.known = Some((version, unfinished));
+        if unfinished { Err(import_unfinished().into()) } else { Ok(()) }
+    }
 }
 
 /// Begins an import, or says how far one came.

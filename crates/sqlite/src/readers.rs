@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 
 use crate::connect;
 use crate::error::{Fault, Outcome};
+use crate::import::Imports;
+use crate::session::Concern;
 use crate::writer::closed;
 
 /// Connections for reading; made when first needed, then kept.
@@ -19,7 +21,13 @@ pub(crate) struct Readers {
     busy: Duration,
     count: u32,
     turns: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Reader>>>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    conn: Connection,
+    imports: Imports,
 }
 
 impl Readers {
@@ -29,7 +37,7 @@ impl Readers {
     }
 
     /// Asks a question; all its statements see one state of the store.
-    pub(crate) async fn run<T, Q>(&self, question: Q) -> Result<T>
+    pub(crate) async fn run<T, Q>(&self, concern: Concern, question: Q) -> Result<T>
     where
         T: Send + 'static,
         Q: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
@@ -38,14 +46,14 @@ impl Readers {
         let (path, busy, idle) = (self.path.clone(), self.busy, Arc::clone(&self.idle));
         let asked = tokio::task::spawn_blocking(move || {
             let held = lock(&idle).pop();
-            let conn = match held {
-                Some(conn) => conn,
-                None => connect::open_reader(&path, busy)?,
+            let mut reader = match held {
+                Some(reader) => reader,
+                None => Reader { conn: connect::open_reader(&path, busy)?, imports: Imports::default() },
             };
-            let answer = ask(&conn, question);
+            let answer = reader.ask(concern, question);
             // A connection on which SQLite failed is not used again.
             if !matches!(answer, Err(Fault::Sqlite(_))) {
-                lock(&idle).push(conn);
+                lock(&idle).push(reader);
             }
             drop(turn);
             answer
@@ -63,13 +71,23 @@ impl Readers {
     }
 }
 
-fn ask<T>(conn: &Connection, question: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
-    let snapshot = conn.unchecked_transaction()?;
-    let answer = question(conn)?;
-    snapshot.commit()?;
-    Ok(answer)
+impl Reader {
+    fn ask<T>(&mut self, concern: Concern, question: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        connect::execute(&self.conn, "BEGIN")?;
+        let admitted = match concern {
+            Concern::Data => self.imports.admit(&self.conn),
+            Concern::Control => Ok(()),
+        };
+        let answer = admitted.and_then(|()| question(&self.conn));
+        let ended = connect::execute(&self.conn, "COMMIT");
+        match answer {
+            // It may have ended the transaction by itself.
+            Err(Fault::Sqlite(error)) => Err(error.into()),
+            answer => ended.map_err(Fault::from).and(answer),
+        }
+    }
 }
 
-fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+fn lock(idle: &Mutex<Vec<Reader>>) -> std::sync::MutexGuard<'_, Vec<Reader>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,16 +6,27 @@ use feedspine_core::{FeedId, FetchId, HashRuleId, Namespace, RecordId, StorageEr
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Outcome;
+use crate::import::Imports;
 use crate::rows::{LAST_RECORD, corrupt};
 use crate::versions::FIRST_APPENDED;
 
-/// Numbers given earlier. Rows that give numbers are never deleted, so what was committed once stays true, also when
+/// Numbers given earlier, and what was seen of imports. Rows that give numbers are never deleted, so what was committed once stays true, also when
 /// another process writes.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     spaces: HashMap<Namespace, i64>,
     rules: HashMap<HashRuleId, i64>,
     feeds: HashMap<FeedId, i64>,
+    imports: Imports,
+}
+
+/// What a unit of work or a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// What was captured: refused while an import is not finished.
+    Data,
+    /// The control plane, or the import itself.
+    Control,
 }
 
 impl Names {
@@ -43,6 +54,14 @@ pub(crate) struct NextNumbers {
 impl<'a> Session<'a> {
     pub(crate) fn new(conn: &'a Connection, names: &'a mut Names, next: &'a mut NextNumbers) -> Self {
         Self { conn, names, next }
+    }
+
+    /// Refuses work that has to wait for the end of an import.
+    pub(crate) fn admit(&mut self, concern: Concern) -> Outcome<()> {
+        match concern {
+            Concern::Data => self.names.imports.admit(self.conn),
+            Concern::Control => Ok(()),
+        }
     }
 
     /// The namespace's number; gives it one when it is new.

@@ -3,23 +3,25 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
-use feedspine_core::transfer::{Export, Progress, Row, Transfer, import_unfinished};
+use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
     Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
     Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
+use rusqlite::Connection;
 
-use crate::error::Fault;
+use crate::error::{Fault, Outcome};
 use crate::export::Reading;
 use crate::feed_row::FeedRow;
 use crate::readers::Readers;
+use crate::session::{Concern, Session};
 use crate::writer::{Counters, Writer, WriterSettings, closed};
 use crate::{changes, connect, history, import, ingest, query, schema, sightings, state, write};
 
@@ -84,8 +86,35 @@ pub struct SqliteStore {
 struct Open {
     writer: Writer,
     readers: Readers,
-    /// An import was begun and not finished: only the control plane is open.
-    importing: AtomicBool,
+}
+
+/// The way into an open store, for one kind of call.
+struct Door {
+    open: Arc<Open>,
+    concern: Concern,
+}
+
+impl Door {
+    async fn ask<T, Q>(&self, question: Q) -> Result<T>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.open.readers.run(self.concern, question).await
+    }
+
+    async fn write<T, W>(&self, mut work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Session<'_>) -> Outcome<T> + Send + 'static,
+    {
+        let concern = self.concern;
+        let admitted = move |session: &mut Session<'_>| {
+            session.admit(concern)?;
+            work(session)
+        };
+        self.open.writer.run(admitted).await
+    }
 }
 
 impl fmt::Debug for SqliteStore {
@@ -129,13 +158,18 @@ impl SqliteStore {
     }
 
     /// For the control plane, and for imports.
-    fn control(&self) -> Result<Arc<Open>> {
-        self.slot().clone().ok_or_else(closed)
+    fn control(&self) -> Result<Door> {
+        self.door(Concern::Control)
     }
 
-    fn open(&self) -> Result<Arc<Open>> {
-        let open = self.control()?;
-        if open.importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(open) }
+    /// For all else.
+    fn data(&self) -> Result<Door> {
+        self.door(Concern::Data)
+    }
+
+    fn door(&self, concern: Concern) -> Result<Door> {
+        let open = self.slot().clone().ok_or_else(closed)?;
+        Ok(Door { open, concern })
     }
 
     async fn start(&self) -> Result<()> {
@@ -144,13 +178,8 @@ impl SqliteStore {
             return Ok(());
         }
         let (path, busy) = (self.path.clone(), self.settings.busy);
-        let opened = tokio::task::spawn_blocking(move || {
-            let conn = connect::open_writer(&path, busy)?;
-            let importing = import::is_unfinished(&conn)?;
-            Ok((conn, importing))
-        })
-        .await;
-        let (conn, importing) = opened
+        let opened = tokio::task::spawn_blocking(move || connect::open_writer(&path, busy)).await;
+        let conn = opened
             .map_err(|error| StorageError::internal("opening the store panicked").with_source(error))?
             .map_err(|fault| self.named(fault))?;
         let settings = WriterSettings {
@@ -161,7 +190,7 @@ impl SqliteStore {
         };
         let writer = Writer::start(conn, settings, Arc::clone(&self.counters))?;
         let readers = Readers::new(self.path.clone(), busy, self.settings.readers.get());
-        *self.slot() = Some(Arc::new(Open { writer, readers, importing: AtomicBool::new(importing) }));
+        *self.slot() = Some(Arc::new(Open { writer, readers }));
         Ok(())
     }
 
@@ -201,72 +230,72 @@ impl StorageBackend for SqliteStore {
 
     async fn ingest(&self, batch: IngestBatch) -> Result<IngestReport> {
         CAPABILITIES.check_size(&batch)?;
-        let open = self.open()?;
+        let door = self.data()?;
         let prepared = Prepared::new(batch)?;
-        open.writer.run(move |session| ingest::ingest(session, &prepared)).await
+        door.write(move |session| ingest::ingest(session, &prepared)).await
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
         let question = move |conn: &_| Ok(FeedRow::load(conn, feed)?.and_then(|feed| feed.state.to_cursor()));
-        self.open()?.readers.run(question).await
+        self.data()?.ask(question).await
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
-        self.open()?.writer.run(move |session| write::put_many(session, &writes)).await
+        self.data()?.write(move |session| write::put_many(session, &writes)).await
     }
 
     async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
         let wanted = wanted.to_vec();
-        self.open()?.readers.run(move |conn| query::get_many(conn, &wanted)).await
+        self.data()?.ask(move |conn| query::get_many(conn, &wanted)).await
     }
 
     async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {
         let doomed = doomed.to_vec();
-        self.open()?.writer.run(move |session| write::delete_many(session, &doomed, at)).await
+        self.data()?.write(move |session| write::delete_many(session, &doomed, at)).await
     }
 
     async fn query_page(&self, query: &Query) -> Result<Page<Record>> {
         let query = query.clone();
-        self.open()?.readers.run(move |conn| query::query_page(conn, &query)).await
+        self.data()?.ask(move |conn| query::query_page(conn, &query)).await
     }
 
     async fn count(&self, selection: &Selection) -> Result<u64> {
         let selection = selection.clone();
-        self.open()?.readers.run(move |conn| query::count(conn, &selection)).await
+        self.data()?.ask(move |conn| query::count(conn, &selection)).await
     }
 
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {
-        self.open()?.writer.run(move |session| write::observe_many(session, &seen)).await
+        self.data()?.write(move |session| write::observe_many(session, &seen)).await
     }
 
     async fn sightings_page(&self, key: &NaturalKey, page: &PageRequest) -> Result<Page<Sighting>> {
         let (key, page) = (key.clone(), page.clone());
-        self.open()?.readers.run(move |conn| sightings::sightings_page(conn, &key, &page)).await
+        self.data()?.ask(move |conn| sightings::sightings_page(conn, &key, &page)).await
     }
 
     async fn seen_many(&self, keys: &[NaturalKey]) -> Result<Vec<Option<Seen>>> {
         let keys = keys.to_vec();
-        self.open()?.readers.run(move |conn| sightings::seen_many(conn, &keys)).await
+        self.data()?.ask(move |conn| sightings::seen_many(conn, &keys)).await
     }
 
     async fn versions_page(&self, record: RecordId, layer: Layer, page: &PageRequest) -> Result<Page<Version>> {
         let page = page.clone();
-        self.open()?.readers.run(move |conn| history::versions_page(conn, record, layer, &page)).await
+        self.data()?.ask(move |conn| history::versions_page(conn, record, layer, &page)).await
     }
 
     async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let page = page.clone();
-        self.open()?.readers.run(move |conn| history::observations_page(conn, feed, &page)).await
+        self.data()?.ask(move |conn| history::observations_page(conn, feed, &page)).await
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         let page = page.clone();
-        self.open()?.readers.run(move |conn| history::rejects_page(conn, feed, &page)).await
+        self.data()?.ask(move |conn| history::rejects_page(conn, feed, &page)).await
     }
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let after = after.clone();
-        self.open()?.readers.run(move |conn| changes::changes(conn, &after, limit)).await
+        self.data()?.ask(move |conn| changes::changes(conn, &after, limit)).await
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {
@@ -281,26 +310,20 @@ impl StorageBackend for SqliteStore {
 #[async_trait]
 impl Transfer for SqliteStore {
     async fn export(&self) -> Result<Box<dyn Export>> {
-        self.open()?;
+        self.data()?;
         Ok(Box::new(Reading::begin(self.path.clone(), self.settings.busy).await?))
     }
 
     async fn begin_import(&self) -> Result<Option<Progress>> {
-        let open = self.control()?;
-        let progress = open.writer.run(|session| import::begin(session)).await?;
-        open.importing.store(true, Ordering::Release);
-        Ok(progress)
+        self.control()?.write(|session| import::begin(session)).await
     }
 
     async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
-        self.control()?.writer.run(move |session| import::import(session, &rows, progress)).await
+        self.control()?.write(move |session| import::import(session, &rows, progress)).await
     }
 
     async fn finish_import(&self) -> Result<()> {
-        let open = self.control()?;
-        open.writer.run(|session| import::finish(session)).await?;
-        open.importing.store(false, Ordering::Release);
-        Ok(())
+        self.control()?.write(|session| import::finish(session)).await
     }
 }
 
@@ -312,39 +335,39 @@ impl StateStore for SqliteStore {
 
     async fn add_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
-        self.control()?.writer.run(move |session| state::add_feed(session, &feed)).await
+        self.control()?.write(move |session| state::add_feed(session, &feed)).await
     }
 
     async fn update_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
-        self.control()?.writer.run(move |session| state::update_feed(session, &feed)).await
+        self.control()?.write(move |session| state::update_feed(session, &feed)).await
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        self.control()?.writer.run(move |session| state::settle_key_rule(session, feed, rule)).await
+        self.control()?.write(move |session| state::settle_key_rule(session, feed, rule)).await
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
-        self.control()?.readers.run(state::feeds).await
+        self.control()?.ask(state::feeds).await
     }
 
     async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
         let name = name.clone();
-        self.control()?.readers.run(move |conn| state::feed_named(conn, &name)).await
+        self.control()?.ask(move |conn| state::feed_named(conn, &name)).await
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
         let intent = intent.clone();
-        self.control()?.writer.run(move |session| state::begin_fetch(session, &intent)).await
+        self.control()?.write(move |session| state::begin_fetch(session, &intent)).await
     }
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
         let detail = detail.clone();
-        self.control()?.writer.run(move |session| state::finish_fetch(session, fetch, &detail)).await
+        self.control()?.write(move |session| state::finish_fetch(session, fetch, &detail)).await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         let page = page.clone();
-        self.control()?.readers.run(move |conn| state::fetches_page(conn, feed, &page)).await
+        self.control()?.ask(move |conn| state::fetches_page(conn, feed, &page)).await
     }
 }

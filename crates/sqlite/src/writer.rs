@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::checkpoint::Checkpointer;
-use crate::connect;
+use crate::connect::{self, execute};
 use crate::error::{Failure, Fault, Outcome};
 use crate::session::{Names, NextNumbers, Session};
 
@@ -343,11 +343,6 @@ fn run_in_savepoint(job: &mut dyn Job, session: &mut Session<'_>) -> std::result
 /// A panic costs its own job, not the writer.
 fn run_caught(job: &mut dyn Job, session: &mut Session<'_>) -> std::result::Result<(), Fault> {
     catch_unwind(AssertUnwindSafe(|| job.run(session))).unwrap_or_else(|_| Err(panicked()))
-}
-
-/// Runs one of the few statements that frame all others.
-fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn panicked() -> Fault {
