@@ -62,6 +62,14 @@ pub enum ParseError {
         /// Where it leads.
         found: String,
     },
+    /// Something else than the list that it was said to be.
+    #[error("not a {wanted}: {found}")]
+    NotAList {
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is, as far as can be seen.
+        found: String,
+    },
     /// More items than one document may hold.
     #[error("the document holds more than {limit} items")]
     TooManyItems {
@@ -83,6 +91,7 @@ impl ParseError {
             Self::JsonDepth { .. } => "json.depth",
             Self::JsonTruncated => "json.truncated",
             Self::ItemsPath { .. } => "adapter.items_path",
+            Self::NotAList { .. } => "adapter.document",
             Self::TooManyItems { .. } => "feed.too_many_items",
         }
     }
@@ -96,6 +105,7 @@ impl ParseError {
             Self::Empty { .. } => Some("the server may be at fault; try again later"),
             Self::JsonTruncated => Some("nothing was stored of it; collect again"),
             Self::ItemsPath { .. } => Some("look at the document: the option `items` says where its list of items is"),
+            Self::NotAList { .. } => Some("look at the document: another adapter may read it"),
             Self::Encoding { .. } => Some("ask the publisher for UTF-8"),
             _ => None,
         }

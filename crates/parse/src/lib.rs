@@ -22,6 +22,7 @@ mod json_items;
 mod json_query;
 mod limits;
 mod lines;
+mod lists;
 mod media;
 mod model;
 mod opml;
@@ -44,6 +45,7 @@ pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;
 pub use lines::{LineForm, LinePage, LineReader};
+pub use lists::{FurtherList, ListPage, read_manifest, read_sitemap};
 pub use media::{as_text, media_type};
 pub use model::{
     Dated, Document, Enclosure, FeedMeta, Format, Generator, Image, Item, Link, Person, RejectedItem, Tag, Text,

@@ -27,7 +27,8 @@ fn every_command_of_the_guide_does_what_it_says() {
         user.settle(&mut shell);
         let binary = Path::new(env!("CARGO_BIN_EXE_feedspine")).parent().unwrap();
         let path = std::env::join_paths([binary, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
-        let line = if *line == "feedspine collect" { "feedspine collect releases log prices samples" } else { line };
+        let line =
+            if *line == "feedspine collect" { "feedspine collect releases log prices samples files" } else { line };
         let ran = Ran::of(&shell.args(["-c", line]).env("PATH", path).current_dir(top()).output().unwrap());
         assert_eq!(ran.code, 0, "{line}: {ran:?}");
     }
@@ -44,6 +45,9 @@ fn every_command_of_the_guide_does_what_it_says() {
     assert!(text(&samples, "items.0.content.text").starts_with("symbol;day;close"), "{samples}");
     let rates = user.ask(&["list", "--where", "namespace=rates", "--order", "-key"]);
     assert_eq!((list(&rates, "items").len(), text(&rates, "items.0.key")), (6, r#"["rates","2","USD"]"#));
+    let files = user.ask(&["list", "--where", "namespace=files", "--order", "key"]);
+    let (listed, read) = (text(&files, "items.1.content.checksum"), text(&samples, "items.0.content.sha256"));
+    assert_eq!((text(&files, "items.1.key"), listed), ("prices.csv", read), "SHA256SUMS is that of the samples");
     let orders = user.ask(&["list", "--where", "namespace=orders", "--order", "key"]);
     assert_eq!((text(&orders, "items.0.key"), number(&orders, "items.0.version")), ("B-101", 2));
     let shown = user.run(&["feed", "show", "releases"]);

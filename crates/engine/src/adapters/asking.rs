@@ -5,7 +5,7 @@ use url::Url;
 
 use super::options::Options;
 use super::secrets::{Secrets, Template};
-use crate::OpError;
+use crate::{Address, OpError};
 
 /// Words in the names of what is a secret.
 const SECRET_WORDS: [&str; 9] =
@@ -81,6 +81,11 @@ pub(crate) fn set_parameter(url: &mut Url, name: &str, value: &str) {
     let kept: Vec<(String, String)> =
         url.query_pairs().filter(|(held, _)| held != name).map(|(held, value)| (held.into(), value.into())).collect();
     url.query_pairs_mut().clear().extend_pairs(kept).append_pair(name, value);
+}
+
+/// Whether two addresses are of one server.
+pub(super) fn same_origin(one: &Address, other: &Address) -> bool {
+    matches!((one, other), (Address::Http(one), Address::Http(other)) if one.origin() == other.origin())
 }
 
 /// Reads the value of a header, a parameter or a variable. A secret that stands in the settings would be stored and shown.

@@ -8,10 +8,13 @@
 mod asking;
 mod choice;
 mod command;
+mod documents;
 mod files;
 mod identity;
 mod json;
+mod lists;
 mod options;
+mod presets;
 mod push;
 mod secrets;
 mod table;
@@ -23,6 +26,7 @@ use tokio::sync::SemaphorePermit;
 
 pub use choice::AdapterChoice;
 pub(crate) use identity::Identity;
+use presets::{PRESETS, Preset};
 pub(crate) use push::{Push, not_fetched};
 
 use crate::collect::cursor::Memory;
@@ -33,6 +37,7 @@ pub(crate) use files::check_folder;
 use files::{FilePages, Files};
 use identity::Naming;
 use json::{JsonApi, JsonPages};
+use lists::{List, ListKind, ListPages};
 use options::{Options, nearest};
 use table::{Table, TablePages};
 
@@ -45,6 +50,8 @@ pub(crate) enum Adapter {
     Json(Box<JsonApi>),
     /// Rows of a table.
     Csv(Box<Table>),
+    /// A sitemap, or a manifest.
+    List(Box<List>),
     /// What a program prints.
     Command(Box<Command>),
     /// Files of a folder.
@@ -56,7 +63,7 @@ pub(crate) enum Adapter {
 impl Adapter {
     /// The adapter of feeds for which none was chosen.
     pub(crate) const FEED: &str = "feed";
-    const NAMES: [&str; 6] = [Self::FEED, "json", "csv", Self::FILES, Self::COMMAND, Self::PUSH];
+    const NAMES: [&str; 8] = [Self::FEED, "json", "csv", "sitemap", "manifest", Self::FILES, Self::COMMAND, Self::PUSH];
     /// That of programs.
     pub(crate) const COMMAND: &str = "command";
     /// That of folders.
@@ -77,12 +84,19 @@ impl Adapter {
     /// # Errors
     /// `Usage`: an adapter or an option that is not known, a value that an option cannot have.
     pub(crate) fn read(choice: &AdapterChoice, namespace: &Namespace) -> Result<Self, OpError> {
-        let known =
-            Self::NAMES.into_iter().find(|name| *name == choice.name()).ok_or_else(|| unknown(choice.name()))?;
+        if let Some(preset) = Preset::named(choice.name()) {
+            let mut options = Options::new(preset.name, preset.complete(choice.options()));
+            let api = JsonApi::read(&mut options, namespace)?;
+            options.finish()?;
+            return Ok(Self::Json(Box::new(api)));
+        }
+        let known = names().find(|name| *name == choice.name()).ok_or_else(|| unknown(choice.name()))?;
         let mut options = Options::new(known, choice.options().clone());
         let adapter = match known {
             "csv" => Self::Csv(Box::new(Table::read(&mut options, namespace)?)),
             "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
+            "manifest" => Self::List(Box::new(List::read(ListKind::Manifest, &mut options, namespace)?)),
+            "sitemap" => Self::List(Box::new(List::read(ListKind::Sitemap, &mut options, namespace)?)),
             Self::COMMAND => Self::Command(Box::new(Command::read(&mut options, namespace)?)),
             Self::FILES => Self::Files(Box::new(Files::read(&mut options, namespace)?)),
             Self::PUSH => Self::Push(Box::new(Push::read(&mut options, namespace)?)),
@@ -104,6 +118,7 @@ impl Adapter {
         match self {
             Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
             Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
+            Self::List(list) => Ok(Box::new(ListPages::begin(list, ground)?)),
             Self::Command(command) => Ok(Box::new(CommandPages::begin(command, ground)?)),
             Self::Files(files) => Ok(Box::new(FilePages::begin(files, ground)?)),
             Self::Feed(_) | Self::Push(_) => {
@@ -140,6 +155,7 @@ impl Adapter {
             Self::Feed(identity) => identity,
             Self::Json(api) => &api.identity,
             Self::Csv(table) => &table.identity,
+            Self::List(list) => &list.identity,
             Self::Command(command) => &command.identity,
             Self::Files(files) => &files.identity,
             Self::Push(push) => &push.identity,
@@ -159,11 +175,17 @@ impl Adapter {
     }
 }
 
+/// What adapters are called, presets included.
+fn names() -> impl Iterator<Item = &'static str> {
+    Adapter::NAMES.into_iter().chain(PRESETS.iter().map(|preset| preset.name))
+}
+
 fn unknown(name: &str) -> OpError {
     let error = OpError::usage("adapter.unknown", format!("there is no adapter {name:?}"));
-    match nearest(name, &Adapter::NAMES) {
+    let known: Vec<&str> = names().collect();
+    match nearest(name, &known) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
-        None => error.with_hint(format!("there are {}", Adapter::NAMES.join(", "))),
+        None => error.with_hint(format!("there are {}", known.join(", "))),
     }
 }
 

@@ -10,13 +10,14 @@ use feedspine_core::{ContentHash, Json, Namespace};
 use feedspine_parse::{Header, ItemKey, ItemRules, TableError, TableForm, TablePage, TableReader, Warning};
 use sha2::{Digest, Sha256};
 
-use super::asking::{Asked, Asking};
+use super::asking::Asking;
+use super::documents::{Document, Documents, Got};
 use super::identity::{Identity, Naming};
 use super::options::Options;
 use super::{Cost, Covers, End, Ground, Page, Pages, Then, Told};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::reading;
-use crate::fetch::{FetchFailure, Fetched, Request, Validators};
+use crate::fetch::{FetchFailure, Validators};
 use crate::{Address, Limits, OpError};
 
 /// Rows of one page, and bytes: what stands in memory of a table, some ten times over.
@@ -82,8 +83,7 @@ pub(super) type Reader = TableReader<Bytes>;
 /// One fetch under way.
 pub(super) struct TablePages<'a> {
     table: &'a Table,
-    ground: Ground<'a>,
-    asked: Asked,
+    documents: Documents<'a>,
     covers: Covers,
     stage: Stage,
     /// What was odd about the coding of the body.
@@ -110,24 +110,30 @@ impl<'a> TablePages<'a> {
         let is_large = matches!(&ground.address, Address::File(path)
             if std::fs::metadata(path).is_ok_and(|found| found.len() > LARGEST_SNAPSHOT));
         let fallback = if is_large { Covers::Some } else { Covers::All };
-        Ok(Self { table, ground, asked, covers: table.covers.unwrap_or(fallback), stage: Stage::Begin, warning: None })
+        let covers = table.covers.unwrap_or(fallback);
+        Ok(Self { table, documents: Documents { ground, asked }, covers, stage: Stage::Begin, warning: None })
     }
 
     /// The last fetch, when the same bytes would say the same now.
     fn held(&self) -> Option<&Memory> {
-        let known = self.covers == Covers::Some || self.ground.manifest.is_some();
-        let memory = self.ground.memory.as_ref().filter(|_| known);
+        let known = self.covers == Covers::Some || self.documents.ground.manifest.is_some();
+        let memory = self.documents.ground.memory.as_ref().filter(|_| known);
         memory.filter(|memory| memory.state.get("covers") == Some(&self.covers.as_str().into()))
     }
 
     async fn find(&self) -> Result<Result<Found, Told<'a>>, FetchFailure> {
-        match &self.ground.address {
+        match &self.documents.ground.address {
             Address::File(path) => Ok(self.find_file(path).await?),
             Address::Http(url) => {
                 let mut url = url.clone();
-                self.asked.complete(&mut url);
-                let found = self.fetch(&Address::Http(url)).await;
-                found.map_err(|failure| FetchFailure { error: self.asked.secrets.hide(failure.error), ..failure })
+                self.documents.asked.complete(&mut url);
+                match self.documents.get(&Address::Http(url), self.held()).await? {
+                    Got::Same { cost, memory } => Ok(Err(Told::Same { cost, memory })),
+                    Got::Document(Document { bytes, hash, source, validators, cost, warning, .. }) => {
+                        let memory = self.memory(source, validators, hash);
+                        Ok(Ok(Found { bytes: Box::new(Cursor::new(bytes)), memory, cost, warning }))
+                    }
+                }
             }
             other => Err(OpError::usage("adapter.address", format!("{other} is no table")).into()),
         }
@@ -144,47 +150,16 @@ impl<'a> TablePages<'a> {
         Ok(Ok(Found { bytes: Box::new(file), memory, cost, warning: None }))
     }
 
-    async fn fetch(&self, address: &Address) -> Result<Result<Found, Told<'a>>, FetchFailure> {
-        let held = self.held();
-        let validators = held.and_then(|held| held.validators_at(self.ground.observed_at));
-        let headers = Some(&self.asked.headers);
-        let request = Request { address, reach: self.ground.reach, validators, headers };
-        let Fetched { http_status, url, validators, content_type, body, .. } =
-            self.ground.engine.fetcher().fetch(request).await?;
-        let hidden = |url: String| self.asked.secrets.hidden(&url);
-        let validators = validators.filter(|validators| hidden(validators.url.clone()) == validators.url);
-        let Some(received) = body else {
-            let held = held.expect("only a request with validators is answered without a body").clone();
-            let cost = Cost { http_status, ..Cost::default() };
-            return Ok(Err(Told::Same { cost, memory: Memory { validators, ..held } }));
-        };
-        let wire_bytes = received.wire.len() as u64;
-        let limits = self.ground.engine.settings().limits;
-        let shown = address.to_string();
-        let decode = move || {
-            let body = received.decoded(&shown, &limits)?;
-            Ok((ContentHash::of(&body.bytes), body))
-        };
-        let decoded = reading(&address.to_string(), limits.parse, decode).await;
-        let (hash, body) = decoded.map_err(|error| FetchFailure { error, http_status, wire_bytes })?;
-        let cost = Cost { http_status, wire_bytes, body_bytes: body.bytes.len() as u64 };
-        let memory = self.memory(Source { url: url.map(hidden), content_type }, validators, hash);
-        if held.is_some_and(|held| held.body == hash && held.source == memory.source) {
-            return Ok(Err(Told::Same { cost, memory }));
-        }
-        Ok(Ok(Found { bytes: Box::new(Cursor::new(body.bytes)), memory, cost, warning: body.warning }))
-    }
-
     fn memory(&self, source: Source, validators: Option<Validators>, body: ContentHash) -> Memory {
         let state = Json::object([("covers", self.covers.as_str().into())]);
-        Memory { validators, body, source, read_at: self.ground.observed_at, state }
+        Memory { validators, body, source, read_at: self.documents.ground.observed_at, state }
     }
 
     async fn rows(&self, mut reader: Reader) -> Result<(TablePage, Reader), OpError> {
         let rules = self.table.rules.clone();
-        let address = self.ground.address.to_string();
+        let address = self.documents.ground.address.to_string();
         let shown = address.clone();
-        let Limits { parse, .. } = self.ground.engine.settings().limits;
+        let Limits { parse, .. } = self.documents.ground.engine.settings().limits;
         let read = move || {
             let page = reader.read_rows(&rules, PAGE.0, PAGE.1).map_err(|error| unreadable(&shown, error))?;
             Ok((page, reader))
@@ -207,7 +182,7 @@ impl<'a> Pages<'a> for TablePages<'a> {
                 Ok(Found { bytes, memory, cost, warning }) => {
                     self.warning = warning;
                     let begun = open_table(&self.table.form, &self.table.rules, bytes);
-                    let failed = |error| unreadable(&self.ground.address.to_string(), error);
+                    let failed = |error| unreadable(&self.documents.ground.address.to_string(), error);
                     let Cost { http_status, wire_bytes, .. } = cost;
                     let reader =
                         begun.map_err(|error| FetchFailure { error: failed(error), http_status, wire_bytes })?;
@@ -216,7 +191,7 @@ impl<'a> Pages<'a> for TablePages<'a> {
             },
             Stage::Done => return Err(OpError::failed("internal.pages", "there is no further page").into()),
         };
-        let room = self.ground.engine.room_for(PAGE.1 as u64).await;
+        let room = self.documents.ground.engine.room_for(PAGE.1 as u64).await;
         let read = self.rows(reader).await;
         let (page, mut reader) = read.map_err(|error| FetchFailure {
             error,

@@ -127,7 +127,11 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
 
 /// A document that was cut tells nothing of what was cut off: nothing of it is taken.
 pub(crate) fn cut(address: &str, format: Format) -> OpError {
-    let code = if format == Format::JsonFeed { "json.truncated" } else { "xml.truncated" };
+    cut_off(address, if format == Format::JsonFeed { "json.truncated" } else { "xml.truncated" })
+}
+
+/// The same of a document that is no feed's.
+pub(crate) fn cut_off(address: &str, code: &'static str) -> OpError {
     OpError::failed(code, format!("{address}: the document ends in the middle"))
         .with_hint("nothing was stored of it; collect again")
 }

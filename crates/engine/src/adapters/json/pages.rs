@@ -11,7 +11,7 @@ use url::Url;
 
 use super::paging::{Paging, Read};
 use super::{JsonApi, SinceFrom};
-use crate::adapters::asking::{Asked, set_parameter};
+use crate::adapters::asking::{Asked, same_origin, set_parameter};
 use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{reading, unreadable};
@@ -198,7 +198,7 @@ impl<'a> JsonPages<'a> {
         let answered = answered.unwrap_or(url);
         let read = Read { asked: url, answered, number, items, before, document: &page.document, link };
         let Some(mut next) = self.api.paging.after(&read)? else { return Ok(false) };
-        if matches!(&self.ground.address, Address::Http(home) if same_origin_url(&next, home)) {
+        if matches!(&self.ground.address, Address::Http(home) if next.origin() == home.origin()) {
             self.asked.complete(&mut next);
         }
         let next = Address::Http(next);
@@ -287,12 +287,4 @@ fn text_of(value: &Json) -> String {
 
 fn together(bodies: &Sha256) -> ContentHash {
     ContentHash::from_bytes(bodies.clone().finalize().into())
-}
-
-fn same_origin(one: &Address, other: &Address) -> bool {
-    matches!((one, other), (Address::Http(one), Address::Http(other)) if same_origin_url(one, other))
-}
-
-fn same_origin_url(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin()
 }
