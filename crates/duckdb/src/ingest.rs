@@ -143,7 +143,7 @@ fn earlier(conn: &Connection, prepared: &Prepared) -> Outcome<KeyHashMap<Earlier
     // Only the last part brings keys back.
     if prepared.closes_document() && !earlier.is_empty() {
         let told: Vec<KeyHash> = earlier.keys().copied().collect();
-        for (key_hash, standing) in standings(conn, prepared, &list_hashes(&told))? {
+        for (key_hash, standing) in standings(conn, prepared, &Among::hashes(&told))? {
             if let (Some(told), Standing::Left(absent)) = (earlier.get_mut(&key_hash), standing) {
                 told.left = absent.left;
             }
