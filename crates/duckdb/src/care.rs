@@ -11,7 +11,7 @@ use crate::error::Outcome;
 use crate::rows::{self, no_values};
 use crate::schema::{self, Found};
 use crate::store::DuckDbStore;
-use crate::{check, compact};
+use crate::{check, compact, verify};
 
 #[async_trait]
 impl Care for DuckDbStore {
@@ -33,6 +33,10 @@ impl Care for DuckDbStore {
 
     async fn check(&self) -> Result<CheckReport> {
         self.cared_for(|conn, _| check::check(conn)).await
+    }
+
+    async fn verify(&self) -> Result<Vec<String>> {
+        self.cared_for(|conn, _| verify::verify(conn)).await
     }
 
     /// The store must not be open, in this process neither: the file is replaced.

@@ -46,6 +46,7 @@ mod session;
 mod sightings;
 mod sql;
 mod store;
+mod verify;
 mod write;
 
 pub use store::DuckDbStore;

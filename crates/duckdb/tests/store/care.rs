@@ -126,6 +126,24 @@ async fn rows_that_do_not_fit_one_another_are_faults() {
 }
 
 #[tokio::test]
+async fn what_is_kept_twice_is_compared() {
+    let directory = TempDir::new().unwrap();
+    let path = sample(&directory).await;
+    let (store, whole) = (DuckDbStore::new(&path), fs::read(&path).unwrap());
+    assert_eq!(store.verify().await.unwrap(), Vec::<String>::new());
+    for (what, sql) in [
+        ("not found by its key", "UPDATE _versions SET key = concat(key, 'x') WHERE key = 'e'"),
+        ("told sighting", "UPDATE _told SET key = concat(key, 'x')"),
+        ("another time", "UPDATE _points SET observed_at = now()::TIMESTAMP"),
+    ] {
+        fs::write(&path, &whole).unwrap();
+        change(&path, sql);
+        let faults = store.verify().await.unwrap();
+        assert!(!faults.is_empty() && faults.iter().all(|fault| fault.contains(what)), "{sql}: {faults:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_that_is_not_finished_is_noted() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.duckdb");
