@@ -26,6 +26,8 @@ pub(crate) struct Target {
     pub(crate) open: Option<OpenSpans>,
     /// For Unchanged: the place of the observation that it names.
     pub(crate) of_place: Option<i64>,
+    /// The numbers of records that were asked for already.
+    pub(crate) records: HashMap<RecordId, i64>,
 }
 
 impl Target {
@@ -44,9 +46,8 @@ impl Target {
         };
         let fetch = session.fetch(batch.fetch)?;
         let open = self.open.unwrap_or_else(|| OpenSpans::none(feed.no));
-        let (records, first_made) = (HashMap::new(), None);
-        let mut applying =
-            Applying { session, prepared, plan, feed, fetch, entry: self.entry, open, records, first_made };
+        let (entry, records, first_made) = (self.entry, self.records, None);
+        let mut applying = Applying { session, prepared, plan, feed, fetch, entry, open, records, first_made };
         applying.records()?;
         applying.versions()?;
         applying.close_spans()?;
@@ -167,6 +168,11 @@ impl Applying<'_, '_> {
     fn close_spans(&mut self) -> Outcome<()> {
         let (conn, feed) = (self.session.conn, self.feed.no);
         if self.plan.absorb_points {
+            // What earlier parts told is present now, whatever it was before.
+            conn.prepare_cached(
+                "DELETE FROM absent WHERE feed = ?2 AND record IN (SELECT record FROM points WHERE fetch = ?1 AND feed = ?2)",
+            )?
+            .execute((self.fetch, feed))?;
             conn.prepare_cached("DELETE FROM points WHERE fetch = ? AND feed = ?")?.execute((self.fetch, feed))?;
         }
         for closed in &self.plan.closed {
@@ -203,7 +209,10 @@ impl Applying<'_, '_> {
             let record = self.number_of(opened.record)?;
             // A record that this plan makes was never absent, and its row says where its first span begins.
             if self.first_made.is_none_or(|first| record < first) {
-                forget.execute((record, feed))?;
+                // What was told by earlier parts is forgotten at once, see above.
+                if self.prepared.key_of(&opened.key_hash).is_some() {
+                    forget.execute((record, feed))?;
+                }
                 open.execute((record, feed, rows::round_number(opened.since), opened.shown.version.get()))?;
             }
         }

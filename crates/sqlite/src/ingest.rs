@@ -1,6 +1,7 @@
 //! Ingest: loads what the plan needs. Applying it is in `apply.rs`.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use feedspine_core::ingest::{
     Begin, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, Prepared, Present, Shown,
@@ -38,7 +39,7 @@ pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<
         begun: entry.as_ref().map(|entry| entry.begun),
         of_round: named.map(|(_, round)| rows::round(round)).transpose()?,
     };
-    let mut open = None;
+    let (mut open, mut records) = (None, HashMap::new());
     let plan = match prepared.begin(&header)? {
         Begin::Replay(committed) => return replay(session.conn, prepared, feed.as_ref(), entry.as_ref(), &committed),
         Begin::Settled(plan) => *plan,
@@ -47,10 +48,12 @@ pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<
                 open = Some(OpenSpans::load(session.conn, feed.no)?);
             }
             let loader = Loader::new(session.conn, prepared, feed.as_ref());
-            prepared.plan(&header, &loader.load(open.as_ref(), entry.is_some())?)
+            let plan = prepared.plan(&header, &loader.load(open.as_ref(), entry.is_some())?);
+            records = loader.records.into_inner();
+            plan
         }
     };
-    let target = Target { feed, entry, open, of_place: named.map(|(place, _)| place) };
+    let target = Target { feed, entry, open, of_place: named.map(|(place, _)| place), records };
     target.apply(session, prepared, &plan)?;
     Ok(plan.report)
 }
@@ -86,14 +89,16 @@ struct Loader<'a> {
     rule_id: HashRuleId,
     last_space: RefCell<Option<(Namespace, Option<i64>)>>,
     /// Numbers of the records of keys, where they were asked for what earlier parts told of them.
-    records: RefCell<KeyHashMap<Option<i64>>>,
+    by_key: RefCell<KeyHashMap<Option<i64>>>,
+    /// Numbers of the records that are held: whoever applies the plan need not ask for them again.
+    records: RefCell<HashMap<RecordId, i64>>,
 }
 
 impl<'a> Loader<'a> {
     fn new(conn: &'a Connection, prepared: &'a Prepared, feed: Option<&'a FeedRow>) -> Self {
         let rule = &prepared.batch().hash_rule;
-        let (last_space, records) = (RefCell::default(), RefCell::default());
-        Self { conn, prepared, feed, rule, rule_id: rule.id(), last_space, records }
+        let (last_space, by_key, records) = Default::default();
+        Self { conn, prepared, feed, rule, rule_id: rule.id(), last_space, by_key, records }
     }
 
     fn load(&self, open: Option<&OpenSpans>, has_earlier_parts: bool) -> Outcome<Loaded> {
@@ -151,7 +156,7 @@ impl<'a> Loader<'a> {
         )?;
         for key_hash in self.prepared.key_hashes() {
             let record = self.record_of(key_hash)?;
-            self.records.borrow_mut().insert(*key_hash, record);
+            self.by_key.borrow_mut().insert(*key_hash, record);
             let Some(record) = record else { continue };
             let mut found = load.query((record, batch.observed_at.as_micros(), feed.no, fetch))?;
             if let Some(row) = found.next()? {
@@ -170,33 +175,32 @@ impl<'a> Loader<'a> {
 
     /// What earlier parts of this fetch have shown and rejected, of whatever key.
     fn load_all_earlier(&self, feed: &FeedRow, loaded: &mut Loaded) -> Outcome<()> {
-        // The version's own hash, where it was stored under the batch's rule: then it need not be looked for again.
+        // Where the store knows no other rule, all hashes were made under this one. Else that of the version is looked at:
+        // it lies beside the content, so that a large table reads as much as it holds.
+        let mut others = self.conn.prepare_cached("SELECT 1 FROM rules WHERE id <> ?")?;
+        let unless_only = if others.exists([self.rule_id.as_str()])? { Some(self.rule_id.as_str()) } else { None };
         let mut load = self.conn.prepare_cached(&format!(
             "SELECT s.name, r.key, r.id, p.record, p.shown_version, p.shown_hash, p.age, p.ordinal, a.ended,
-                    CASE WHEN u.id = ?3 THEN ifnull(c.rule_hash, c.hash) END
+                    CASE WHEN ?3 IS NULL THEN p.shown_hash WHEN u.id = ?3 THEN ifnull(c.rule_hash, c.hash) END
              FROM fetches f JOIN points p ON p.fetch = f.no AND p.feed = ?2
              JOIN records r ON r.no = p.record JOIN spaces s ON s.no = r.space
              LEFT JOIN absent a ON a.record = p.record AND a.feed = p.feed
-             LEFT JOIN contents c ON c.no = CASE p.shown_version WHEN 1 THEN p.record ELSE
+             LEFT JOIN contents c ON c.no = CASE WHEN ?3 IS NULL THEN NULL WHEN p.shown_version = 1 THEN p.record ELSE
                  (SELECT x.content FROM revisions x WHERE x.row = (p.record << {} | p.shown_version)) END
              LEFT JOIN rules u ON u.no = c.rule
              WHERE f.id = ?1",
             rows::RECORD_SHIFT
         ))?;
-        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no, self.rule_id.as_str()))?;
+        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no, unless_only))?;
         while let Some(row) = found.next()? {
+            let (record, number) = (RecordId::from_bytes(row.get(2)?), row.get(3)?);
             let shown = match (row.get(4)?, row.get::<_, Option<[u8; 32]>>(9)?) {
                 (version, Some(under_rule)) => rows::shown(version, under_rule)?,
-                (version, None) => self.under_rule(row.get(3)?, rows::shown(version, row.get(5)?)?)?,
+                (version, None) => self.under_rule(number, rows::shown(version, row.get(5)?)?)?,
             };
-            let told = Earlier {
-                record: RecordId::from_bytes(row.get(2)?),
-                shown,
-                age: rows::instant(row.get(6)?)?,
-                ordinal: row.get(7)?,
-                left: read_end(row, 8)?,
-            };
-            loaded.earlier.insert(rows::key(row, 0)?.hash(), told);
+            let (age, ordinal, left) = (rows::instant(row.get(6)?)?, row.get(7)?, read_end(row, 8)?);
+            self.records.borrow_mut().insert(record, number);
+            loaded.earlier.insert(rows::key(row, 0)?.hash(), Earlier { record, shown, age, ordinal, left });
         }
         let mut load = self.conn.prepare_cached(
             "SELECT r.namespace, r.key FROM fetches f JOIN rejects r ON r.fetch = f.no AND r.feed = ?2
@@ -223,10 +227,12 @@ impl<'a> Loader<'a> {
     }
 
     fn known(&self, key_hash: &KeyHash, loaded: &Loaded) -> Outcome<Option<Known>> {
-        let asked = self.records.borrow().get(key_hash).copied();
+        let asked = self.by_key.borrow().get(key_hash).copied();
         let Some(record) = asked.map_or_else(|| self.record_of(key_hash), Ok)? else { return Ok(None) };
         let mut load = self.conn.prepare_cached("SELECT id, first_seen FROM records WHERE no = ?")?;
         let (id, first_seen) = load.query_row([record], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let id = RecordId::from_bytes(id);
+        self.records.borrow_mut().insert(id, record);
         // What is present is not absent.
         let absent = if loaded.present.contains_key(key_hash) { None } else { self.absent(record)? };
         let shown = absent.and_then(|(shown, _)| shown).map(|shown| self.under_rule(record, shown)).transpose()?;
@@ -235,7 +241,7 @@ impl<'a> Loader<'a> {
         let matching =
             if is_first_sight { self.matching(record, &self.prepared.hashes_of(key_hash))? } else { Vec::new() };
         Ok(Some(Known {
-            record: RecordId::from_bytes(id),
+            record: id,
             first_seen: rows::instant(first_seen)?,
             current: self.current(record)?,
             shown,
