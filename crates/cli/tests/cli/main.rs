@@ -6,6 +6,7 @@ mod commands;
 mod db;
 mod demo;
 mod finding;
+mod inbox;
 mod ingest;
 mod interrupt;
 mod kill;
