@@ -149,6 +149,10 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>>;
 
     /// Up to `limit` changes after a position, oldest first. A reader that follows never misses one.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no position of this log. One of the store before it was restored is none, where the backend
+    /// tells them apart.
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>>;
 
     /// How everything is read and written row by row, for copies and backups; `None` where the backend cannot.

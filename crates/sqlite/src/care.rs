@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use feedspine_core::{Care, CheckReport, Compaction, ErrorKind, Result, Standing, StorageError, StoreSize, TableSize};
 use rusqlite::Connection;
 
+use crate::changes;
 use crate::connect;
 use crate::error::{Fault, Outcome};
 use crate::schema::{self, Found};
@@ -35,8 +36,8 @@ impl Care for SqliteStore {
 
     async fn size(&self) -> Result<StoreSize> {
         self.cared_for(|conn, path| {
-            version(conn)?;
-            size(conn, path)
+            let version = version(conn)?;
+            size(conn, path, version)
         })
         .await
     }
@@ -100,7 +101,7 @@ fn version(conn: &mut Connection) -> Outcome<u32> {
     }
 }
 
-fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
+fn size(conn: &Connection, path: &Path, version: u32) -> Outcome<StoreSize> {
     let number = |query: &str| conn.query_row(query, [], |row| row.get(0)).map(i64::cast_unsigned);
     let free = number("PRAGMA freelist_count")? * number("PRAGMA page_size")?;
     let names =
@@ -113,7 +114,8 @@ fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
         tables.push(TableSize { name, rows, bytes: None });
     }
     let bytes = bytes_on_disk(path);
-    Ok(StoreSize { bytes, reclaimable_bytes: Some(free + log_bytes(path)), epoch: None, tables })
+    let epoch = if version < schema::FIRST_WITH_EPOCHS { None } else { Some(u64::from(changes::epoch(conn)?)) };
+    Ok(StoreSize { bytes, reclaimable_bytes: Some(free + log_bytes(path)), epoch, tables })
 }
 
 /// The file and its log. The `-shm` file is memory that processes share.

@@ -135,10 +135,47 @@ pub(crate) fn made(conn: &Connection, first: i64) -> Outcome<KeyHashMap<VersionN
     Ok(made)
 }
 
+/// Which line of its history the store's positions belong to.
+pub(crate) fn epoch(conn: &Connection) -> Outcome<u32> {
+    Ok(conn.prepare_cached("SELECT epoch FROM history")?.query_row([], |row| row.get(0))?)
+}
+
+/// The position of that number: the bytes order as numbers do, behind those of the epoch, which older stores have none of.
+fn position(epoch: u32, number: u64) -> Seq {
+    if epoch == 0 {
+        Seq::from_number(number)
+    } else {
+        Seq::from_bytes([epoch_bytes(epoch), number.to_be_bytes().to_vec()].concat())
+    }
+}
+
+fn epoch_bytes(epoch: u32) -> Vec<u8> {
+    epoch.to_be_bytes().to_vec()
+}
+
+/// The number of a position of this log.
+fn number_of(epoch: u32, position: &Seq) -> Result<u64, StorageError> {
+    let bytes = position.as_bytes();
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    let own = if epoch == 0 { Some(bytes) } else { bytes.strip_prefix(epoch_bytes(epoch).as_slice()) };
+    if let Some(number) = own.and_then(|number| number.try_into().ok()) {
+        return Ok(u64::from_be_bytes(number));
+    }
+    Err(match bytes.len() {
+        8 | 12 => {
+            StorageError::invalid("the position is of another change log: this store was restored, or is another one")
+                .with_hint("follow this log from its beginning")
+        }
+        _ => StorageError::invalid("not a position of this change log"),
+    })
+}
+
 /// Up to `most` changes after a position.
 pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Outcome<Vec<Change>> {
-    let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
-    let next = i64::try_from(after).unwrap_or(i64::MAX).saturating_add(1);
+    let epoch = epoch(conn)?;
+    let next = i64::try_from(number_of(epoch, after)?).unwrap_or(i64::MAX).saturating_add(1);
     // The row that holds the next one may begin before it.
     let mut load = conn.prepare_cached(
         "SELECT c.seq, f.id, t.id, c.recorded_at, c.events FROM changes c
@@ -155,7 +192,7 @@ pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Out
         let entries = decode_all(row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?)?;
         for (number, entry) in (first..).zip(entries).filter(|(number, _)| *number >= next) {
             let event = event_of(conn, &entry, (feed, fetch), recorded_at)?;
-            changes.push(Change { seq: Seq::from_number(number.cast_unsigned()), event });
+            changes.push(Change { seq: position(epoch, number.cast_unsigned()), event });
             if changes.len() == most.get() {
                 return Ok(changes);
             }

@@ -75,6 +75,7 @@ pub(crate) fn begin(session: &Session<'_>) -> Outcome<Option<Progress>> {
         }
     }
     conn.execute_batch(BEGIN)?;
+    conn.execute_batch(crate::schema::NEW_EPOCH)?;
     write_progress(conn, Progress::default())?;
     Ok(None)
 }

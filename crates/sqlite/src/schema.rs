@@ -13,10 +13,13 @@ use crate::error::Outcome;
 pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
+
+/// The first schema version whose positions have an epoch.
+pub(crate) const FIRST_WITH_EPOCHS: u32 = 3;
 
 /// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 -- Namespaces and hash rules, each stored once.
@@ -253,6 +256,15 @@ CREATE TABLE addresses (no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRIC
 /// What the operator chose for a feed.
 const VERSION_2: &str = "ALTER TABLE control_feeds ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';";
 
+/// Which line of its history the positions in the change log belong to.
+const VERSION_3: &str = "
+-- One row. The epoch is 0 for stores that are older than this table: their positions are numbers alone.
+CREATE TABLE history (epoch INTEGER NOT NULL) STRICT;
+INSERT INTO history VALUES (0);";
+
+/// Begins a line of history of its own: positions of every other one are told apart from its.
+pub(crate) const NEW_EPOCH: &str = "UPDATE history SET epoch = random() & 0x7FFFFFFF | 1";
+
 /// What a file is, before it is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -287,6 +299,9 @@ pub(crate) fn migrate(conn: &mut Connection) -> Outcome<()> {
     check_version(taken)?;
     for step in MIGRATIONS.iter().skip(taken as usize) {
         transaction.execute_batch(step)?;
+    }
+    if taken == 0 {
+        transaction.execute_batch(NEW_EPOCH)?;
     }
     if taken < SCHEMA_VERSION {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -5,6 +5,7 @@ mod answers;
 mod care;
 mod disk;
 mod durable;
+mod epoch;
 mod file;
 mod growth;
 mod kill;
