@@ -167,6 +167,8 @@ pub(crate) enum Command {
     /// Write all that the store holds as JSON lines
     Export(Export),
     /// Fill the store, which must be empty, with what an export holds
+    ///
+    /// The file is checked before anything is written. An import that was interrupted goes on when it is run again.
     Import(Import),
     /// Look after the store as a whole
     #[command(subcommand)]
@@ -439,6 +441,8 @@ pub(crate) enum Db {
         replace: bool,
     },
     /// Fill the store, which must be empty, with what a backup holds, once that is checked
+    ///
+    /// `--db URL` says which store. What was interrupted goes on when it is run again.
     Restore {
         /// The file
         file: PathBuf,

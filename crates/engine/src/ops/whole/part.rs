@@ -1,8 +1,8 @@
 //! [`Part`]: a file under way, which is there under its name whole and on the disk, or not at all.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -54,12 +54,12 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn begin(file: &Path, packing: Packing, existing: Existing) -> Result<Self, OpError> {
+        if file.is_dir() || file.file_name().is_none() {
+            let message = format!("{} is a directory", file.display());
+            return Err(OpError::usage("export.unwritable", message).with_hint("name a file in it"));
+        }
         if existing == Existing::Kept && file.symlink_metadata().is_ok() {
             return Err(exists(file));
-        }
-        if file.is_dir() || file.file_name().is_none() {
-            let message = format!("{} names no file", file.display());
-            return Err(OpError::usage("export.unwritable", message).with_hint("name a file in that directory"));
         }
         remove_dead(file);
         let packer = made(file).and_then(|made| {
@@ -110,12 +110,14 @@ impl Write for Part {
 /// A new file beside that one which nobody else may read, locked as long as it is being written.
 fn made(file: &Path) -> io::Result<NamedTempFile> {
     let prefix = format!("{}.", name_of(file));
+    // Opened here: an error of `tempfile`'s own opening would name the part, which nobody asked for.
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
     loop {
         let part = tempfile::Builder::new()
             .prefix(&prefix)
             .suffix(ENDING)
             .rand_bytes(RANDOM_LETTERS)
-            .tempfile_in(directory_of(file))?;
+            .make_in(directory_of(file), open)?;
         // Where there are no locks, no part is taken for a dead one either.
         let _unlocked = part.as_file().lock();
         // Another process may have taken it for a dead one before it was locked.
@@ -244,7 +246,17 @@ mod tests {
     fn a_directory_is_no_file() {
         let home = tempfile::tempdir().unwrap();
         for existing in [Existing::Kept, Existing::Replaced] {
-            assert!(Part::begin(home.path(), Packing::Plain, existing).is_err());
+            let refused = Part::begin(home.path(), Packing::Plain, existing).err().unwrap();
+            assert!(refused.message().ends_with("is a directory"), "{refused}");
         }
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_file_is_named_and_not_its_part() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("nowhere").join("a.backup");
+        let refused = Part::begin(&file, Packing::Plain, Existing::Kept).err().unwrap();
+        assert!(refused.message().starts_with(&format!("cannot write {}: No such file", file.display())), "{refused}");
+        assert!(!refused.message().contains("feedspine-part"), "{refused}");
     }
 }
