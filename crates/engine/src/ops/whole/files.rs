@@ -9,12 +9,11 @@ use feedspine_core::transfer::Batches;
 use feedspine_core::{FeedId, Fetch};
 use sha2::{Digest, Sha256};
 
-use super::lines::{End, FORMAT, Line, Own, hexadecimal, read};
+use super::lines::{End, FORMAT, LONGEST_LINE, Line, Own, hexadecimal, read};
 use super::{Contents, Piece, Source};
 use crate::ops::OpError;
 
-/// A first line that is longer is none of ours. Others may have any length: so may contents, and a fetch of a million
-/// items names as many versions; who reads one needs no more memory than who wrote it.
+/// A first line that is longer is none of ours.
 const LONGEST_HEADER: u64 = 64 << 10;
 
 /// How every zstd frame begins (RFC 8878 section 3.1.1).
@@ -27,6 +26,7 @@ pub(super) struct Reading {
     number: u64,
     digest: Sha256,
     contents: Contents,
+    longest: u64,
     /// Read ahead: it belongs to the next piece.
     ahead: Option<Line>,
     ended: bool,
@@ -34,6 +34,10 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn open(file: &Path) -> Result<Self, OpError> {
+        Self::open_within(file, LONGEST_LINE)
+    }
+
+    fn open_within(file: &Path, longest: u64) -> Result<Self, OpError> {
         let unreadable = |error: io::Error| {
             let message = format!("cannot read {}: {error}", file.display());
             match error.kind() {
@@ -56,6 +60,7 @@ impl Reading {
             number: 0,
             digest: Sha256::new(),
             contents: Contents::default(),
+            longest,
             ahead: None,
             ended: false,
         };
@@ -107,7 +112,10 @@ impl Reading {
         if self.ended {
             return Ok(None);
         }
-        let text = self.text(u64::MAX)?;
+        let text = self.text(self.longest)?;
+        if text.len() as u64 == self.longest && !text.ends_with(b"\n") {
+            return Err(self.damaged(&format!("line {} is longer than {} bytes", self.number, self.longest)));
+        }
         if !text.ends_with(b"\n") {
             return Err(self.damaged(&format!("it breaks off at line {}", self.number)));
         }
@@ -197,5 +205,28 @@ impl Reading {
             Some(Line::Own(Own::Fetch(fetch))) => self.fetches(fetch).map(Some),
             Some(_) | None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_unpacks_to_more_than_any_of_ours_is_refused_before_it_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("bomb");
+        let mut packed = zstd::stream::write::Encoder::new(File::create(&file).unwrap(), 0).unwrap();
+        let header = br#"{"row":"header","feedspine":"export","format":1,"program":"0","backend":"x"}"#;
+        packed.write_all(header).unwrap();
+        packed.write_all(b"\n").unwrap();
+        packed.write_all(&vec![b'x'; 10_000_000]).unwrap();
+        packed.finish().unwrap();
+        let mut reading = Reading::open_within(&file, 1_000_000).unwrap();
+        let refused = reading.next().await.unwrap_err();
+        assert_eq!(refused.code(), "import.damaged");
+        assert!(refused.message().ends_with("line 2 is longer than 1000000 bytes"), "{refused}");
     }
 }

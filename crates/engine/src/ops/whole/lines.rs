@@ -16,6 +16,10 @@ use crate::ops::OpError;
 /// The format that this program writes, and the newest that it reads.
 pub(super) const FORMAT: u32 = 1;
 
+/// The longest line that is written and read, in bytes: 2 GiB. Stores keep no content that is much longer than 1 GB, and a
+/// fetch of a million items takes some 100 MB; what unpacks to more was made to fill memories.
+pub(super) const LONGEST_LINE: u64 = 2 << 30;
+
 /// Lines that are no rows of the storage.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "row", rename_all = "snake_case")]
@@ -74,12 +78,17 @@ pub(super) struct LineWriter<'a> {
     to: &'a mut (dyn Write + Send),
     contents: Contents,
     digest: Sha256,
+    longest: u64,
 }
 
 impl<'a> LineWriter<'a> {
     /// Writes the header.
     pub(super) fn begin(to: &'a mut (dyn Write + Send), backend: &str) -> Result<Self, OpError> {
-        let mut lines = Self { to, contents: Contents::default(), digest: Sha256::new() };
+        Self::begin_within(to, backend, LONGEST_LINE)
+    }
+
+    fn begin_within(to: &'a mut (dyn Write + Send), backend: &str, longest: u64) -> Result<Self, OpError> {
+        let mut lines = Self { to, contents: Contents::default(), digest: Sha256::new(), longest };
         let header = Header {
             feedspine: "export".to_owned(),
             format: FORMAT,
@@ -102,7 +111,7 @@ impl<'a> LineWriter<'a> {
             }
             Piece::Rows(rows) => {
                 self.contents.rows += rows.len() as u64;
-                rows.iter().try_for_each(|row| self.line(row))
+                rows.iter().try_for_each(|row| self.line(row).map_err(|error| named(error, row)))
             }
         }
     }
@@ -120,6 +129,12 @@ impl<'a> LineWriter<'a> {
     fn line(&mut self, entry: &impl Serialize) -> Result<(), OpError> {
         let mut line = serde_json::to_vec(entry).expect("words and rows have a JSON form");
         line.push(b'\n');
+        if line.len() as u64 > self.longest {
+            let message = format!("it takes {} bytes as a line; the most is {}", line.len(), self.longest);
+            return Err(
+                OpError::failed("export.too_long", message).with_hint("nothing was left out: no file was written")
+            );
+        }
         self.digest.update(&line);
         self.to.write_all(&line).map_err(|error| unwritable(&error))
     }
@@ -133,6 +148,63 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// An error about one row says which that is.
+fn named(error: OpError, row: &Row) -> OpError {
+    if error.code() != "export.too_long" {
+        return error;
+    }
+    let name = match row {
+        Row::Version(stored) => {
+            let version = &stored.version;
+            format!("{} version {} of record {}", version.layer, version.number, version.record)
+        }
+        Row::Observation(row) => format!("the observation {}", row.ledger.observation.fetch),
+        Row::Feed(row) => format!("the feed {}", row.feed),
+        Row::Reject(row) => format!("a reject of the fetch {}", row.quarantined.fetch),
+        _ => "a row".to_owned(),
+    };
+    let message = format!("{name} cannot be exported: {}", error.message());
+    let named = OpError::failed(error.code(), message);
+    error.hint().map(str::to_owned).into_iter().fold(named, OpError::with_hint)
+}
+
 fn unwritable(error: &io::Error) -> OpError {
     OpError::failed("export.unwritable", format!("cannot write the export: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use feedspine_core::transfer::Transfer;
+    use feedspine_core::{
+        Content, Json, Layer, MemoryStore, Namespace, NaturalKey, RecordId, RecordWrite, StorageBackend, Timestamp,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_row_that_no_import_would_read_is_named_and_not_written() {
+        let store = MemoryStore::new();
+        store.initialize().await.unwrap();
+        let write = RecordWrite {
+            id: RecordId::from_u128(7),
+            key: NaturalKey::new(Namespace::new("large").unwrap(), "a").unwrap(),
+            layer: Layer::Bronze,
+            content: Content::new(&Json::object([("title", "x".repeat(2_000).into())])),
+            metadata: Content::empty(),
+            published: None,
+            updated: None,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            derived_from: None,
+        };
+        store.put_many(vec![write]).await.unwrap();
+        let rows = store.export().await.unwrap().next().await.unwrap();
+        let mut written = Vec::new();
+        let refused = LineWriter::begin_within(&mut written, "memory", 2_000).unwrap().piece(&Piece::Rows(rows));
+        let message = refused.unwrap_err().to_string();
+        assert!(
+            message.starts_with("bronze version 1 of record 00000000-0000-0000-0000-000000000007 cannot"),
+            "{message}"
+        );
+        assert!(!String::from_utf8(written).unwrap().contains("xxx"));
+    }
 }
