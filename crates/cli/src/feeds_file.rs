@@ -52,23 +52,21 @@ fn named(text: &str) -> Result<PathBuf, OpError> {
     Ok(places::data_dir()?.join("state").join(format!("{}.db", &name[..16])))
 }
 
-/// The URL such that a store has one name: for what has a port or a login the host in small letters and no password, else
-/// the path from the root.
+/// The URL such that a store has one name, from whichever directory it is asked: behind `//` stands a host, in small
+/// letters and without a password; what stands behind the scheme alone is a path, here from the root.
 fn same_store(url: &str, here: &Path) -> String {
     let shown = without_password(url);
     let (scheme, rest) = shown.split_once(':').unwrap_or((&shown, ""));
     let scheme = scheme.to_ascii_lowercase();
-    let below = rest.strip_prefix("//").unwrap_or(rest);
+    let below = rest.strip_prefix("//").filter(|below| !below.starts_with('/'));
+    let Some(below) = below else {
+        let path: PathBuf = here.join(rest).components().collect();
+        return format!("{scheme}:{}", path.display());
+    };
     let (authority, path) = below.split_at(below.find(['/', '?']).unwrap_or(below.len()));
     let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if rest.starts_with("//") && (login.is_some() || has_port) {
-        let user = login.map(|login| login.split(':').next().unwrap_or_default().to_owned() + "@");
-        let (user, host) = (user.unwrap_or_default(), host.to_ascii_lowercase());
-        return format!("{scheme}://{user}{host}{}", path.trim_end_matches('/'));
-    }
-    let path: PathBuf = here.join(below).components().collect();
-    format!("{scheme}:{}", path.display())
+    let user = login.map(|login| login.split(':').next().unwrap_or_default().to_owned() + "@").unwrap_or_default();
+    format!("{scheme}://{user}{}{}", host.to_ascii_lowercase(), path.trim_end_matches('/'))
 }
 
 /// Moves the earlier file to its place, if it can be.
@@ -103,11 +101,15 @@ mod tests {
         for (name, urls) in [
             (
                 "mine:/home/me/x.db",
-                &["mine:x.db", "mine:./x.db", "mine://x.db", "mine:///home/me/x.db", "MINE:././x.db", "mine:x.db/"][..],
+                &["mine:x.db", "mine:./x.db", "mine:/home/me/x.db", "mine:///home/me/x.db", "MINE:././x.db"][..],
             ),
             (
                 "mine://db.example:99/news",
                 &["mine://db.example:99/news", "mine://DB.example:99/news/", "Mine://db.Example:99/news"],
+            ),
+            (
+                "mine://db.example/news",
+                &["mine://db.example/news", "mine://db.example/news/", "mine://DB.example/news"],
             ),
             (
                 "mine://me@db.example/News",
@@ -118,9 +120,14 @@ mod tests {
                 assert_eq!(same_store(url, here), name, "{url}");
             }
         }
+        let elsewhere = Path::new("/tmp");
+        for host in ["mine://db.example/news", "mine://db.example:99/news", "mine:///home/me/x.db"] {
+            assert_eq!(same_store(host, here), same_store(host, elsewhere), "{host}");
+        }
+        assert_ne!(same_store("mine:x.db", here), same_store("mine:x.db", elsewhere));
         for (one, other) in [
             ("mine:x.db", "mine:X.db"),
-            ("mine://x.db", "mine://X.db"),
+            ("mine://x.db", "mine:x.db"),
             ("mine:x.db", "yours:x.db"),
             ("mine://me@h/x", "mine://you@h/x"),
             ("mine://h:1/x", "mine://h:2/x"),

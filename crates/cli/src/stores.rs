@@ -25,7 +25,8 @@ pub struct Stores {
 
 impl Stores {
     /// A store of records alone: feeds and fetches are then kept in a SQLite file under the user's data directory, named
-    /// after the URL.
+    /// after the URL. What stands behind `//` is taken for a host, which is the same from every directory; a backend
+    /// whose stores are files says so by [`Stores::in_file`].
     pub fn records(storage: impl StorageBackend) -> Self {
         Self { storage: Arc::new(storage), state: None, file: None }
     }
