@@ -13,6 +13,8 @@ use crate::table::{Goal, Row, median, median_ratio};
 
 /// Items in a batch: a common feed document, and a large one.
 const BATCHES: [usize; 2] = [100, 1_000];
+/// The batch that the goals are for: one of a hundred costs more for its transaction and questions than for its rows.
+const JUDGED: usize = 1_000;
 /// Writers of the row about many.
 const WRITERS: usize = 4;
 
@@ -106,12 +108,13 @@ fn table(batch: usize, rates: &[Rates]) -> Vec<Row> {
     };
     let (identical, edited, writers) =
         (of(|rates| rates.identical), of(|rates| rates.edited), of(|rates| rates.writers));
+    let goal = |ratio| (batch == JUDGED).then_some(Goal::Ratio(ratio));
     let against_bare = |ours: &[f64]| vec![(median_ratio(ours, &bare), "bare upsert of new rows")];
     vec![
         row("bare upsert", &bare, Vec::new(), None),
-        row("new, one writer", &new, against_bare(&new), Some(Goal::Ratio(0.6))),
+        row("new, one writer", &new, against_bare(&new), goal(0.6)),
         row("identical manifest", &identical, against_bare(&identical), None),
-        row("shuffled, 1 of 100 edited", &edited, against_bare(&edited), Some(Goal::Ratio(2.5))),
+        row("shuffled, 1 of 100 edited", &edited, against_bare(&edited), goal(2.5)),
         row("new, 4 writers", &writers, vec![(median_ratio(&writers, &new), "one writer")], Some(Goal::Ratio(1.25))),
     ]
 }
