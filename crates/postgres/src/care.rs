@@ -72,7 +72,7 @@ impl Care for PostgresStore {
         let names = self.cared_for(async |session| tables(session, schema).await).await?;
         let pool = self.any_pool()?;
         let tidy = async {
-            let connection = pool.connection().await?;
+            let connection = pool.apart().await?;
             for Table { quoted, .. } in names {
                 connection.batch_execute(&format!("VACUUM (ANALYZE) {schema}.{quoted}")).await?;
             }

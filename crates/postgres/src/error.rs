@@ -140,19 +140,26 @@ fn is_away(code: &SqlState) -> bool {
 
 /// The connection failed, rather than what was asked on it.
 fn is_connection(error: &tokio_postgres::Error) -> bool {
+    of_socket(error).is_some() || error.is_closed()
+}
+
+/// What the socket failed with.
+fn of_socket(error: &tokio_postgres::Error) -> Option<&io::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if cause.is::<std::io::Error>() {
-            return true;
+        if let Some(failure) = cause.downcast_ref() {
+            return Some(failure);
         }
         source = cause.source();
     }
-    error.is_closed()
+    None
 }
 
 /// The server and this program found no encrypted way to speak. The driver says so in words only.
 fn is_tls(error: &tokio_postgres::Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
+    // What was said wrongly is invalid data; all else that a socket tells of is a connection that broke.
+    let was_heard = of_socket(error).is_none_or(|failure| failure.kind() == io::ErrorKind::InvalidData);
+    was_heard && error.to_string().starts_with("error performing TLS handshake")
 }
 
 fn explain(error: tokio_postgres::Error) -> StorageError {

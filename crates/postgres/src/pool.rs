@@ -10,7 +10,7 @@ use deadpool::managed::{Object, Pool as Connections};
 use feedspine_core::StorageError;
 use uuid::Uuid;
 
-use crate::connection::Connector;
+use crate::connection::{Connection, Connector};
 use crate::error::Outcome;
 use crate::locks::{LockNames, Locks};
 use crate::session::{Sees, Session};
@@ -28,6 +28,11 @@ const WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;";
 /// the values: with a look, whole arrays of contents were copied.
 const BY_KEYS: &str = "SET LOCAL enable_seqscan = off;SET LOCAL enable_hashjoin = off;
     SET LOCAL enable_mergejoin = off;SET LOCAL plan_cache_mode = force_generic_plan;";
+
+/// Long values are compressed by LZ4 where the server has it: the events of a large document took twice as long by the
+/// server's own method.
+const COMPRESSED: &str = "SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);";
 
 /// For what reads everything.
 const ENDLESS: &str = "SET LOCAL statement_timeout = 0;SET LOCAL idle_in_transaction_session_timeout = 0;";
@@ -80,7 +85,7 @@ impl Pool {
                 LOCK_TIMEOUT.as_millis(),
             )
         };
-        let connector = Connector::new(settings, [set("SESSION"), durable("false")].concat())?;
+        let connector = Connector::new(settings, [set("SESSION"), durable("false"), COMPRESSED.to_owned()].concat())?;
         let connections = Connections::builder(connector)
             .max_size(settings.pool_size)
             .wait_timeout(Some(settings.acquire))
@@ -134,9 +139,13 @@ impl Pool {
         Ok(self.session(READING, &self.reading, ENDLESS, Sees::Whole).await?.keeping_nothing())
     }
 
-    /// A connection for what may not be part of a transaction.
-    pub(crate) async fn connection(&self) -> Outcome<Object<Connector>> {
-        Ok(self.connections.get().await?)
+    /// A connection for what may not be part of a transaction, and takes its time. It is closed afterwards.
+    pub(crate) async fn apart(&self) -> Outcome<Connection> {
+        let connection = Object::take(self.connections.get().await?);
+        if connection.has_settings() {
+            connection.batch_execute("SET statement_timeout = 0;SET lock_timeout = 0").await?;
+        }
+        Ok(connection)
     }
 
     /// Lets go of all connections as they become free.
@@ -145,8 +154,79 @@ impl Pool {
     }
 }
 
-/// What is acknowledged is on disk: a server that would answer earlier is told not to, for a transaction or for good.
+/// What is acknowledged is on disk: a server that would answer earlier is told not to, for a transaction or for good. Any
+/// other answer is held fast too, so that no later change of the server's settings is followed.
 fn durable(local: &str) -> String {
-    let sure = "current_setting('synchronous_commit') = 'off'";
-    format!("SELECT set_config('synchronous_commit', 'on', {local}) WHERE {sure};")
+    let set = "current_setting('synchronous_commit')";
+    format!("SELECT set_config('synchronous_commit', CASE {set} WHEN 'off' THEN 'on' ELSE {set} END, {local});")
+}
+
+#[cfg(test)]
+mod tests {
+    use feedspine_cluster::Cluster;
+    use tokio_postgres::NoTls;
+
+    use super::*;
+
+    /// A pool at that port of the cluster, and what the server says of the connection after a question.
+    async fn asked(cluster: &Cluster, port: u16, wish: &str, question: &str) -> String {
+        let url = format!("{}?pool_size=1{wish}", cluster.url_at(port));
+        let pool = Pool::new(&Settings::from_url(&url).unwrap()).unwrap();
+        for _ in 0..2 {
+            let session = pool.reading(Sees::All).await.unwrap();
+            session.query("SELECT 1", &[]).await.unwrap();
+            session.end();
+        }
+        let session = pool.reading(Sees::All).await.unwrap();
+        let answer = session.query(question, &[]).await.unwrap()[0].get(0);
+        session.end();
+        answer
+    }
+
+    #[tokio::test]
+    async fn statements_are_kept_where_nothing_stands_between() {
+        if !feedspine_cluster::has_server() || !feedspine_cluster::has_pooler() {
+            return feedspine_cluster::skip("PostgreSQL's server or PgBouncer is not installed");
+        }
+        let cluster = Cluster::start().unwrap();
+        let pooler = cluster.pooler().unwrap();
+        // That of the question itself is one of them.
+        let kept = "SELECT count(*)::text FROM pg_prepared_statements";
+        assert_eq!(asked(&cluster, pooler.port(), "", kept).await, "0");
+        assert_eq!(asked(&cluster, cluster.port(), "", kept).await, "2");
+        assert_eq!(asked(&cluster, cluster.port(), "&prepared=on", kept).await, "2");
+        assert_eq!(asked(&cluster, cluster.port(), "&prepared=off", kept).await, "0");
+    }
+
+    #[tokio::test]
+    async fn no_later_setting_of_the_server_lets_it_answer_early() {
+        if !feedspine_cluster::has_server() {
+            return feedspine_cluster::skip("PostgreSQL's server is not installed");
+        }
+        let cluster = Cluster::start().unwrap();
+        let settings = Settings::from_url(&format!("{}?pool_size=1", cluster.url())).unwrap();
+        let pool = Pool::new(&settings).unwrap();
+        let shown = async || {
+            let session = pool.reading(Sees::All).await.unwrap();
+            let rows = session.query("SHOW synchronous_commit", &[]).await.unwrap();
+            session.end();
+            rows[0].get::<_, String>(0)
+        };
+        assert_eq!(shown().await, "on");
+        let change = "ALTER SYSTEM SET synchronous_commit = off";
+        let stranger = async || {
+            let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        };
+        stranger().await.batch_execute(change).await.unwrap();
+        stranger().await.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        // The server reads its settings in its own time.
+        let is_off = async || {
+            let row = stranger().await.query_one("SHOW synchronous_commit", &[]).await.unwrap();
+            row.get::<_, &str>(0) == "off"
+        };
+        while !is_off().await {}
+        assert_eq!(shown().await, "on");
+    }
 }

@@ -10,6 +10,9 @@ use crate::bind::Param;
 use crate::error::Outcome;
 use crate::session::Session;
 
+/// Statements that go together at most: a document needs 14, and the protocol counts a statement's values in 16 bits.
+const MOST_TOGETHER: usize = 16;
+
 /// Statements that write, each with its values.
 #[derive(Default)]
 pub(crate) struct Writes<'a> {
@@ -30,6 +33,9 @@ struct Together<'a> {
 impl<'a> Writes<'a> {
     /// Adds a statement, whose placeholders begin with `$1`.
     pub(crate) fn add(&mut self, statement: impl Into<Cow<'static, str>>, values: impl IntoIterator<Item = Param<'a>>) {
+        if self.last.statements.len() == MOST_TOGETHER {
+            self.then();
+        }
         self.last.before.push(self.last.values.len());
         self.last.statements.push(statement.into());
         self.last.values.extend(values);
@@ -103,6 +109,18 @@ mod tests {
             "WITH w0 AS (INSERT INTO a VALUES ($1, $2, $1)), w1 AS (DELETE FROM b) UPDATE c SET d = $3 WHERE e = $13"
         );
         assert_eq!(writes.last.values.len(), 13);
+    }
+
+    #[test]
+    fn very_many_statements_are_sent_some_at_a_time() {
+        let mut writes = Writes::default();
+        for number in 0..6_000_i64 {
+            writes.add("INSERT INTO a VALUES ($1)", bind![number]);
+        }
+        writes.then();
+        assert_eq!(writes.done.len(), 375);
+        let texts: std::collections::BTreeSet<_> = writes.done.iter().map(Together::text).collect();
+        assert_eq!(texts.len(), 1, "the server keeps one statement for all of them");
     }
 
     #[test]

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             trial(&server, "what_is_not_as_it_was_made_is_told_apart_from_what_was_added", shape),
             trial(&server, "a_role_that_may_only_read_is_told_what_was_not_checked", little_rights),
             trial(&server, "compacting_loses_nothing", compacting),
+            trial(&server, "compacting_takes_longer_than_a_statement_may", long_compacting),
             trial(&server, "a_store_is_removed_and_nothing_else", destroying),
             trial(&server, "a_newer_schema_is_named_and_not_touched", newer),
         ];
@@ -133,6 +134,19 @@ async fn compacting(place: Place) {
     let missed: i64 = stranger(&place).await.query_one(analysed, &[&place.schema()]).await.unwrap().get(0);
     assert_eq!(missed, 0);
     assert_eq!(store.size().await.unwrap().tables.iter().find(|table| table.name == "records").unwrap().rows, 2);
+}
+
+async fn long_compacting(place: Place) {
+    filled(&place).await.close().await.unwrap();
+    let url = format!("{}&statement_timeout=1", place.url());
+    let store = PostgresStore::from_url(&url).unwrap();
+    store.initialize().await.unwrap();
+    let other = stranger(&place).await;
+    other.batch_execute("BEGIN; LOCK TABLE versions IN SHARE UPDATE EXCLUSIVE MODE").await.unwrap();
+    let slow = other.batch_execute("SELECT pg_sleep(1.5); COMMIT");
+    let (released, compacted) = tokio::join!(slow, store.compact());
+    released.unwrap();
+    assert!(compacted.unwrap().bytes_after > 0);
 }
 
 async fn newer(place: Place) {

@@ -15,6 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use support::Server;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::NoTls;
 
 fn main() -> ExitCode {
@@ -40,6 +41,21 @@ fn main() -> ExitCode {
                 let url = format!("{}?sslmode=require&sslrootcert={}", plain.url(), place.authority());
                 let error = refusal_of(&url).await;
                 assert!(error.to_string().contains("server does not support TLS"), "{error}");
+            }),
+            trial(&place, "a_handshake_that_breaks_off_is_a_connection_that_broke", async |place| {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let port = listener.local_addr().unwrap().port();
+                tokio::spawn(async move {
+                    while let Ok((mut stream, _)) = listener.accept().await {
+                        // A request for TLS, granted; then nothing more.
+                        let mut request = [0; 8];
+                        stream.read_exact(&mut request).await.unwrap();
+                        stream.write_all(b"S").await.unwrap();
+                    }
+                });
+                let url = format!("{}?sslrootcert={}", place.cluster.url_at(port), place.authority());
+                let error = PostgresStore::from_url(&url).unwrap().initialize().await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             }),
             trial(&place, "without_a_wish_this_machine_is_spoken_to_openly", async |place| {
                 for mode in ["pool_size=2", "sslmode=disable"] {
