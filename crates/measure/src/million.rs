@@ -1,4 +1,4 @@
-//! A store of a million records: one document in parts, then pages and single records read back.
+//! A store of a million records: pages and single records read back; on SQLite they are one document that came in parts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,16 @@ use feedspine_sqlite::SqliteStore;
 use crate::bare::Bare;
 use crate::bare_postgres::BarePostgres;
 use crate::candidates::{Snapshot, batch, part};
-use crate::ingest::rate_of;
+use crate::ingest::{hand_over, rate_of};
 use crate::random::Random;
 use crate::table::{Goal, Row, median};
 
 /// Items in a part, as the adapter for CSV hands them over (`crates/engine/src/adapters/table.rs`).
 const PART: usize = 5_000;
+/// Items in a document, where there are many.
+const DOCUMENT: usize = 1_000;
+/// Documents on their way at once.
+const WRITERS: usize = 4;
 /// Rows in a page.
 const PAGE: usize = 100;
 /// The page that is compared with the first.
@@ -68,12 +72,12 @@ async fn postgres(candidates: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
     let store = PostgresStore::from_url(&format!("{}?schema=million", cluster.url())).expect("a good address");
     store.initialize().await.expect("a fresh schema");
     let store: Arc<dyn StorageBackend> = Arc::new(store);
-    let mut rows = capture("PostgreSQL", &store, candidates, tell).await;
+    fill(&store, candidates).await;
     let bare = BarePostgres::open(&cluster.url()).await;
     for from in (0..candidates).step_by(PART) {
         bare.upsert(&[Snapshot { feed: 0, items: part(from, PART) }]).await;
     }
-    rows.extend(pages("PostgreSQL", &store, tell).await);
+    let mut rows = pages("PostgreSQL", &store, tell).await;
     let mut found = Vec::new();
     for item in sample(candidates) {
         let began = Instant::now();
@@ -84,6 +88,15 @@ async fn postgres(candidates: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
     rows.extend(single("PostgreSQL", "tokio-postgres", &store, candidates, &found, tell).await);
     store.close().await.expect("the store closes");
     rows
+}
+
+/// Many documents, each of a feed of its own.
+async fn fill(store: &Arc<dyn StorageBackend>, candidates: usize) {
+    for from in (0..candidates).step_by(PART) {
+        let document = |at: usize| Snapshot { feed: at / DOCUMENT, items: part(at, DOCUMENT) };
+        let documents: Vec<Snapshot> = (from..from + PART).step_by(DOCUMENT).map(document).collect();
+        hand_over(store, &documents, 0, WRITERS).await;
+    }
 }
 
 /// One document in parts, twice: all new, then all the same.
