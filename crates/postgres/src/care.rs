@@ -11,6 +11,7 @@ use crate::error::{Fault, Outcome};
 use crate::schema::{self, Found};
 use crate::session::Session;
 use crate::store::PostgresStore;
+use crate::verify;
 
 /// The tables of a schema, by name, with what they take on disk and how much of that is left by rows that are gone.
 const TABLES: &str = "SELECT c.relname::text, quote_ident(c.relname), pg_total_relation_size(c.oid),
@@ -63,6 +64,19 @@ impl Care for PostgresStore {
         let version = self.version().await?;
         schema::check_version(version)?;
         self.cared_for(async |session| check(session, self.settings.schema.as_str(), version).await).await
+    }
+
+    async fn verify(&self) -> Result<Vec<String>> {
+        schema::check_version(self.version().await?)?;
+        let pool = self.any_pool()?;
+        let done = async {
+            // One moment is compared, whatever is written meanwhile.
+            let session = pool.exporting().await?;
+            let faults = verify::verify(&session).await;
+            session.end();
+            faults
+        };
+        done.await.map_err(Fault::into_error)
     }
 
     async fn compact(&self) -> Result<Compaction> {

@@ -37,6 +37,7 @@ mod state;
 mod store;
 mod tls;
 mod tries;
+mod verify;
 mod write;
 mod writes;
 

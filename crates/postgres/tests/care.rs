@@ -8,6 +8,7 @@ mod support;
 use std::future::Future;
 use std::process::ExitCode;
 
+use feedspine_core::transfer::{Transfer, Verifier};
 use feedspine_core::{Care, ErrorKind, Standing, StorageBackend};
 use feedspine_postgres::PostgresStore;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             trial(&server, "a_role_that_may_only_read_is_told_what_was_not_checked", little_rights),
             trial(&server, "compacting_loses_nothing", compacting),
             trial(&server, "compacting_takes_longer_than_a_statement_may", long_compacting),
+            trial(&server, "what_was_altered_is_found", altered),
             trial(&server, "a_store_is_removed_and_nothing_else", destroying),
             trial(&server, "a_newer_schema_is_named_and_not_touched", newer),
         ];
@@ -61,6 +63,54 @@ async fn stranger(place: &Place) -> Client {
     tokio::spawn(connection);
     client.batch_execute(&format!("SET search_path TO {}", place.schema())).await.unwrap();
     client
+}
+
+/// What a verification says: of the rows, and of what they do not show.
+async fn faults(store: &PostgresStore) -> Vec<String> {
+    let (mut export, mut verifier) = (store.export().await.unwrap(), Verifier::new());
+    loop {
+        match export.next().await {
+            Ok(rows) if rows.is_empty() => break,
+            Ok(rows) => {
+                for row in &rows {
+                    verifier.take(row);
+                }
+            }
+            Err(error) => return vec![error.to_string()],
+        }
+    }
+    let mut found = verifier.finish();
+    found.extend(store.verify().await.unwrap());
+    found
+}
+
+async fn altered(place: Place) {
+    let store = filled(&place).await;
+    let client = stranger(&place).await;
+    assert_eq!(faults(&store).await, Vec::<String>::new());
+    let bit = |byte: u32| format!("set_byte(it, {byte}, get_byte(it, {byte}) # 1)");
+    // Each is altered, found, and put back by the same statement.
+    for (table, column, other, words) in [
+        ("records", "key_hash", bit(31), "it is not found by its key"),
+        ("records", "published", "CASE WHEN it IS NULL THEN 7 END".to_owned(), "it is listed by another date"),
+        ("records", "first_seen", "it # 1".to_owned(), "it was first seen at"),
+        ("versions", "hash", bit(31), "but was stored with"),
+        ("versions", "recorded_at", "it # 1".to_owned(), "it was recorded at"),
+        ("manifests", "entries", bit(31), "its manifest holds it under another key"),
+        ("manifests", "entries", bit(95), "it shows version 1 with hash"),
+        ("ledger", "new", "it # 1".to_owned(), "seen is not new + changed"),
+        ("feeds", "observations", "it # 2".to_owned(), "it counts 3 rows of ledger, but there are 1"),
+        ("feeds", "size", "it # 1".to_owned(), "the size of the manifest is 3, but there are 2"),
+        ("changes", "recorded_at", "it # 1".to_owned(), "a change of feed"),
+    ] {
+        let place = other.replace("it", column);
+        let alter = format!("UPDATE {table} SET {column} = {place}");
+        client.batch_execute(&alter).await.unwrap();
+        let found = faults(&store).await;
+        assert!(found.iter().any(|fault| fault.contains(words)), "{table}.{column}: {found:?}");
+        client.batch_execute(&alter).await.unwrap();
+    }
+    assert_eq!(faults(&store).await, Vec::<String>::new());
 }
 
 async fn looking(place: Place) {
