@@ -194,6 +194,28 @@ async fn a_folder_that_is_gone_tells_nothing_of_its_files() {
 }
 
 #[tokio::test]
+async fn files_of_a_folder_that_cannot_be_read_are_not_said_to_have_left() {
+    let (engine, folder, other) = (engine().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("a.txt"), "x").unwrap();
+    fs::write(other.path().join("b.txt"), "x").unwrap();
+    symlink(other.path(), path("sub")).unwrap();
+    for pattern in ["match=**/*.txt", "match=**/*"] {
+        let feed = folder_feed(&engine, folder.path(), &["links=follow", pattern]).await;
+        assert_eq!(counts(&collect(&engine, &feed).await), [2, 0, 0, 0]);
+        // A link to itself cannot be read by anybody.
+        fs::remove_file(path("sub")).unwrap();
+        symlink(path("sub"), path("sub")).unwrap();
+        let report = collect(&engine, &feed).await;
+        assert_eq!((counts(&report), report.counts.scrolled_off), ([0, 0, 1, 1], 0), "{report:?}");
+        assert!(reasons(&engine, &feed).await[0].1.starts_with("sub: it cannot be read"));
+        fs::remove_file(path("sub")).unwrap();
+        symlink(other.path(), path("sub")).unwrap();
+        engine.remove(&feed.name).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn ten_thousand_files_are_a_feed() {
     let (engine, folder) = (engine().await, tempfile::tempdir().unwrap());
     for number in 0..10_000 {

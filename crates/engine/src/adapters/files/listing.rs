@@ -66,6 +66,8 @@ pub(super) struct Fault {
     pub(super) name: String,
     pub(super) code: &'static str,
     pub(super) reason: String,
+    /// It is a folder, or may lead to one: what is in it is not known.
+    pub(super) is_folder: bool,
 }
 
 /// The files of a folder, by name.
@@ -123,7 +125,7 @@ impl Listing {
                 Ok(entries) => entries,
                 Err(error) if name.is_empty() => return Err(unreadable_folder(&folder, error)),
                 Err(error) => {
-                    listing.fault(&name, "file.unreadable", format!("the folder cannot be read: {error}"));
+                    listing.folder_fault(&name, &format!("the folder cannot be read: {error}"));
                     continue;
                 }
             };
@@ -135,7 +137,7 @@ impl Listing {
                         folders.extend(listing.take(search, entry, &mut visited));
                     }
                     Err(error) => {
-                        listing.fault(&name, "file.unreadable", format!("the folder cannot be read on: {error}"));
+                        listing.folder_fault(&name, &format!("the folder cannot be read on: {error}"));
                     }
                 }
             }
@@ -158,13 +160,13 @@ impl Listing {
             return None;
         }
         if !is_text && (is_meant || kind.is_dir()) {
-            self.fault(&name, "file.name", "its name is not in UTF-8: rename it".to_owned());
+            self.fault(&name, "file.name", "its name is not in UTF-8: rename it");
             return None;
         }
         if kind.is_symlink() && search.links == Links::Reject {
             if is_meant {
                 let reason = "it is a symbolic link; the option links=follow reads what it leads to";
-                self.fault(&name, "file.symlink", reason.to_owned());
+                self.fault(&name, "file.symlink", reason);
             }
             return None;
         }
@@ -173,8 +175,12 @@ impl Listing {
             // It left while the folder was looked at; a link that leads nowhere is still there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !kind.is_symlink() => return None,
             Err(error) => {
-                if is_meant {
-                    self.fault(&name, "file.unreadable", format!("it cannot be read: {error}"));
+                let leads_nowhere = error.kind() == io::ErrorKind::NotFound;
+                let reason = format!("it cannot be read: {error}");
+                if is_way && (kind.is_dir() || kind.is_symlink() && !leads_nowhere) {
+                    self.folder_fault(&name, &reason);
+                } else if is_meant {
+                    self.fault(&name, "file.unreadable", &reason);
                 }
                 return None;
             }
@@ -192,8 +198,13 @@ impl Listing {
         None
     }
 
-    fn fault(&mut self, name: &str, code: &'static str, reason: String) {
-        self.faults.push(Fault { name: name.to_owned(), code, reason });
+    fn fault(&mut self, name: &str, code: &'static str, reason: &str) {
+        self.faults.push(Fault { name: name.to_owned(), code, reason: reason.to_owned(), is_folder: false });
+    }
+
+    fn folder_fault(&mut self, name: &str, reason: &str) {
+        let (name, reason) = (name.to_owned(), reason.to_owned());
+        self.faults.push(Fault { name, code: "file.unreadable", reason, is_folder: true });
     }
 
     /// Tells this listing from others of the same folder; `None` while a change might not be seen.

@@ -76,7 +76,9 @@ impl Reading {
             broke: faults.iter().any(|fault| fault.code == "file.unreadable"),
         };
         for fault in faults {
-            reading.reject_file(&fault.name, fault.code, &fault.reason);
+            // What a folder holds is not known: a reject without a key says that something may be missing.
+            let key = if fault.is_folder { None } else { reading.key_of(&fault.name) };
+            reading.reject(key, &fault.name, fault.code, &fault.reason);
         }
         reading
     }
@@ -240,17 +242,23 @@ impl Reading {
 
     /// A file that cannot be taken. Where a file is an item, it is still there.
     fn reject_file(&mut self, name: &str, code: &str, reason: &str) {
-        let key = matches!(self.each, Each::File { .. }).then(|| key_of(&self.rules, name)).flatten();
+        self.reject(self.key_of(name), name, code, reason);
+    }
+
+    /// The key of a file of which only the name is known, where a file is an item.
+    fn key_of(&self, name: &str) -> Option<NaturalKey> {
+        if !matches!(self.each, Each::File { .. }) {
+            return None;
+        }
+        let (made, _) = read_item(&self.rules, 0, Json::object([("path", Json::from(name))]));
+        made.ok().map(|item| item.key).filter(|key| key.key().eq_ignore_ascii_case(name))
+    }
+
+    fn reject(&mut self, key: Option<NaturalKey>, name: &str, code: &str, reason: &str) {
         let (code, reason) = (code.to_owned(), format!("{name}: {reason}"));
         self.page.rejects.push(Reject { ordinal: self.ordinal, key, code, reason, excerpt: name.to_owned() });
         self.ordinal = self.ordinal.saturating_add(1);
     }
-}
-
-/// The key of a file of which only the name is known.
-fn key_of(rules: &ItemRules, name: &str) -> Option<NaturalKey> {
-    let (made, _) = read_item(rules, 0, Json::object([("path", Json::from(name))]));
-    made.ok().map(|item| item.key).filter(|key| key.key().eq_ignore_ascii_case(name))
 }
 
 struct Whole {
