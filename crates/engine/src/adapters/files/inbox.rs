@@ -4,8 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use feedspine_core::Timestamp;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
-use super::listing::{Found, is_same_file};
+use super::listing::{Found, Stamp};
 use crate::OpError;
 use crate::adapters::options::Options;
 
@@ -62,7 +64,7 @@ impl Inbox {
     }
 
     /// Puts a file away under its name, or under that with a number when there is one of that name already. Nothing is
-    /// overwritten, and a file that was put away halfway is only taken from where it came.
+    /// overwritten, and a file that was changed or replaced after it was read stays where it is, to be taken next time.
     pub(super) fn put_away(&self, root: &Path, found: &Found, fate: Fate) -> io::Result<()> {
         let folder = match fate {
             Fate::Done => &self.done,
@@ -75,8 +77,10 @@ impl Inbox {
         }
         for number in 1..=MOST_OF_ONE_NAME {
             let target = if number == 1 { wanted.clone() } else { numbered(&wanted, number) };
-            match move_to(&found.path, &target) {
+            match move_unchanged(found, &target) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // Others took it away.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 ended => return ended,
             }
         }
@@ -84,23 +88,36 @@ impl Inbox {
     }
 }
 
-/// Moves a file to a place that is free, or where it is already. A second name for it is refused where something is,
-/// which a rename is not.
-fn move_to(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            if is_same_file(from, to)? {
-                std::fs::remove_file(from)
-            } else {
-                Err(error)
-            }
+/// Moves a file to a place that is free, if it is what was read: another of its name may come at any moment, even just
+/// before it is moved. That one is given back.
+fn move_unchanged(found: &Found, to: &Path) -> io::Result<()> {
+    let lay = stamp(&found.path)?;
+    if !found.is_as_it_was() {
+        return Ok(());
+    }
+    rename_to_free(&found.path, to)?;
+    if stamp(to)?.is_same_but_moved(&lay) {
+        return Ok(());
+    }
+    rename_to_free(to, &found.path).map_err(|error| {
+        io::Error::other(format!("a file that came under its name lies unread at {}: {error}", to.display()))
+    })
+}
+
+/// The stamp of a file, or of the link that it is.
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    std::fs::symlink_metadata(path).map(|found| Stamp::of(&found))
+}
+
+/// Renames a file, unless something is there.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // File systems that cannot do it in one step.
+        Err(Errno::INVAL | Errno::NOSYS) if std::fs::symlink_metadata(to).is_ok() => {
+            Err(ErrorKind::AlreadyExists.into())
         }
-        // Others took it away.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // File systems without second names, and files of others.
-        Err(_) if std::fs::symlink_metadata(to).is_ok() => Err(ErrorKind::AlreadyExists.into()),
-        Err(_) => std::fs::rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(from, to),
+        renamed => Ok(renamed?),
     }
 }
 
@@ -128,27 +145,49 @@ mod tests {
         assert!(inbox(0).is_quiet(at(100), at(100)));
     }
 
-    #[test]
-    fn nothing_is_overwritten_and_what_was_halfway_is_ended() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("a.json");
-        let put = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            let stamp = Stamp::of(&std::fs::metadata(&path).unwrap());
-            let found = Found { path: path.clone(), name: "a.json".to_owned(), stamp };
-            inbox(0).put_away(root.path(), &found, Fate::Done)
-        };
-        put("one").unwrap();
-        put("two").unwrap();
-        let text = |name: &str| std::fs::read_to_string(root.path().join("done").join(name)).unwrap();
-        assert_eq!((text("a.json"), text("a.json.2"), path.exists()), ("one".into(), "two".into(), false));
-        // The process ended between the second name and the removal of the first.
-        std::fs::hard_link(root.path().join("done/a.json"), &path).unwrap();
+    fn found(root: &Path, text: &str) -> Found {
+        let path = root.join("a.json");
+        std::fs::write(&path, text).unwrap();
         let stamp = Stamp::of(&std::fs::metadata(&path).unwrap());
-        let found = Found { path: path.clone(), name: "a.json".to_owned(), stamp };
-        inbox(0).put_away(root.path(), &found, Fate::Done).unwrap();
-        assert!(!path.exists() && !root.path().join("done/a.json.3").exists());
-        // Somebody took it: that is as good.
+        Found { path, name: "a.json".to_owned(), stamp }
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_what_others_took_is_as_good() {
+        let root = tempfile::tempdir().unwrap();
+        for text in ["one", "two"] {
+            inbox(0).put_away(root.path(), &found(root.path(), text), Fate::Done).unwrap();
+        }
+        let text = |name: &str| std::fs::read_to_string(root.path().join("done").join(name)).unwrap();
+        assert_eq!((text("a.json"), text("a.json.2")), ("one".into(), "two".into()));
+        let found = found(root.path(), "three");
+        std::fs::remove_file(&found.path).unwrap();
         inbox(0).put_away(root.path(), &found, Fate::Failed).unwrap();
+        assert!(!root.path().join("failed/a.json").exists());
+    }
+
+    #[test]
+    fn a_file_that_came_under_a_name_that_was_read_is_not_put_away() {
+        let root = tempfile::tempdir().unwrap();
+        let found = found(root.path(), "one");
+        // As producers do: written elsewhere, then renamed into place; the same size, and the same date.
+        let other = root.path().join(".a.json");
+        std::fs::write(&other, "two").unwrap();
+        let dated = std::fs::metadata(&found.path).unwrap().modified().unwrap();
+        std::fs::File::options().write(true).open(&other).unwrap().set_modified(dated).unwrap();
+        std::fs::rename(&other, &found.path).unwrap();
+        inbox(0).put_away(root.path(), &found, Fate::Done).unwrap();
+        assert_eq!(std::fs::read_to_string(&found.path).unwrap(), "two");
+        assert!(!root.path().join("done/a.json").exists());
+    }
+
+    #[test]
+    fn a_file_is_never_renamed_over_another() {
+        let root = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| root.path().join(name));
+        std::fs::write(&from, "one").unwrap();
+        std::fs::write(&to, "two").unwrap();
+        assert_eq!(rename_to_free(&from, &to).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "two");
     }
 }

@@ -98,8 +98,9 @@ impl Stamp {
         Timestamp::UNIX_EPOCH.saturating_add_micros(micros)
     }
 
-    fn is_same_place(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+    /// Whether it is the same file with the same in it, which may have been moved: that changes a file too.
+    pub(super) fn is_same_but_moved(&self, other: &Self) -> bool {
+        Self { changed: other.changed, ..*self } == *other
     }
 
     /// Whether a later change is sure to be seen, for a look that began then.
@@ -107,6 +108,13 @@ impl Stamp {
         let since = looked.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(COARSE);
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         self.changed.0.max(self.modified.0) < seconds
+    }
+}
+
+impl Found {
+    /// Whether it is still what was listed.
+    pub(super) fn is_as_it_was(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|now| Stamp::of(&now) == self.stamp)
     }
 }
 
@@ -233,12 +241,6 @@ struct Entry {
     /// Its name is.
     is_text: bool,
     kind: FileType,
-}
-
-/// Whether two paths are one file.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
-    let [one, other] = [one, other].map(|path| std::fs::symlink_metadata(path).map(|found| Stamp::of(&found)));
-    Ok(one?.is_same_place(&other?))
 }
 
 fn joined(folder: &str, name: &OsStr) -> String {

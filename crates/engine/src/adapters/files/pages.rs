@@ -72,7 +72,9 @@ impl<'a> FilePages<'a> {
             self.covers = self.files.covers.unwrap_or(if large { Covers::Some } else { Covers::All });
         }
         self.warn("files.special", listing.special as usize, || "pipes, sockets and devices are left out".to_owned());
-        let digest = listing.digest();
+        // A file that lies in an inbox is taken, though it was there at the last fetch: that may have ended before it was
+        // put away.
+        let digest = listing.digest().filter(|_| self.files.inbox.is_none() || listing.files.is_empty());
         let is_empty = listing.files.is_empty() && listing.faults.is_empty();
         if let Some(same) = self.same(digest, is_empty) {
             return Ok(Err(same));

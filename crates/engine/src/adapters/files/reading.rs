@@ -157,7 +157,7 @@ impl Reading {
             self.open = Some(open);
             return;
         }
-        let fate = if !is_as_found(&open.found) {
+        let fate = if !open.found.is_as_it_was() {
             Fate::Stays
         } else if open.rejected && !open.any {
             Fate::Failed
@@ -222,7 +222,7 @@ impl Reading {
             return self.unreadable(found, error);
         }
         self.reject_file(&found.name, error.code(), &error.to_string());
-        let fate = if is_as_found(&found) { Fate::Failed } else { Fate::Stays };
+        let fate = if found.is_as_it_was() { Fate::Failed } else { Fate::Stays };
         self.end(found, fate);
     }
 
@@ -307,11 +307,6 @@ fn read_lines(file: &mut File, lines: &mut LineReader) -> io::Result<bool> {
         lines.push(&piece[..read]);
     }
     Ok(false)
-}
-
-/// Whether a file is still what was listed.
-fn is_as_found(found: &Found) -> bool {
-    std::fs::metadata(&found.path).is_ok_and(|now| Stamp::of(&now) == found.stamp)
 }
 
 #[cfg(test)]
