@@ -83,14 +83,23 @@ impl Engine {
 
 fn pushed_to(feed: &Feed) -> Result<Box<Push>, OpError> {
     let name = &feed.name;
-    if feed.status == FeedStatus::Paused {
-        return Err(OpError::usage("feed.paused", format!("the feed {name} is paused"))
-            .with_hint(format!("`feedspine feed resume {name}` lets it be written")));
-    }
+    refuse_stopped(feed)?;
     match (Adapter::of(feed)?, feed.address.parse()) {
         (Adapter::Push(push), Ok(Address::Push(_))) => Ok(push),
         _ => Err(OpError::usage("feed.not_pushed", format!("the feed {name} is collected from {}", feed.address))
             .with_hint("`feedspine add push:NAME` adds one that lines can be handed to")),
+    }
+}
+
+/// Whether a feed may be written: it is neither paused nor removed.
+fn refuse_stopped(feed: &Feed) -> Result<(), OpError> {
+    let name = &feed.name;
+    match feed.status {
+        FeedStatus::Active => Ok(()),
+        FeedStatus::Paused => Err(OpError::usage("feed.paused", format!("the feed {name} is paused"))
+            .with_hint(format!("`feedspine feed resume {name}` lets it be written"))),
+        FeedStatus::Removed => Err(OpError::not_found("feed.unknown", format!("the feed {name} was removed"))
+            .with_hint("`feedspine feed list` names those that are there")),
     }
 }
 
@@ -202,12 +211,11 @@ impl<'a> Lines<'a> {
         if !self.batch.is_empty() {
             let Batch { items, rejects, bytes, .. } = std::mem::take(&mut self.batch);
             let _room = self.engine.room_for(bytes).await;
+            self.refuse_stopped_meanwhile().await.map_err(|error| self.not_stored(error))?;
             let hash_rule = &self.push.identity.hash_rule;
             let report = push(self.engine, self.feed, hash_rule, Pushed { items, rejects, bytes }).await;
             if let Some(error) = report.error {
-                let message = format!("lines behind {} were not stored: {error}", self.stored);
-                let hint = error.hint().map_or_else(|| self.next_step(), str::to_owned);
-                return Err(OpError::new(error.kind(), error.code(), message).with_hint(hint).with_source(error));
+                return Err(self.not_stored(error));
             }
             self.batches += 1;
             self.counts += report.counts;
@@ -215,6 +223,18 @@ impl<'a> Lines<'a> {
         self.stored = self.read;
         tell(LinesStored { line: self.stored, counts: self.counts });
         Ok(())
+    }
+
+    /// Lines may come for days, and the feed be paused or removed while they do.
+    async fn refuse_stopped_meanwhile(&self) -> Result<(), OpError> {
+        let now = self.engine.as_it_is_now(self.feed).await?;
+        refuse_stopped(&now.unwrap_or_else(|| Feed { status: FeedStatus::Removed, ..self.feed.clone() }))
+    }
+
+    fn not_stored(&self, error: OpError) -> OpError {
+        let message = format!("lines behind {} were not stored: {error}", self.stored);
+        let hint = error.hint().map_or_else(|| self.next_step(), str::to_owned);
+        OpError::new(error.kind(), error.code(), message).with_hint(hint).with_source(error)
     }
 
     fn broken_off(&self, code: &'static str, what: &str, error: io::Error) -> OpError {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use feedspine::core::{Counts, FetchStatus};
 use feedspine::ops::{AdapterChoice, AddFeed, Collect, LinesIngested, LinesStored, Which};
 use feedspine::{Engine, OpError};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use crate::support::{add_with, collect_all, engine, name};
 
@@ -91,6 +91,25 @@ async fn a_source_that_breaks_says_how_far_it_is_stored() {
     assert_eq!((error.code(), told.last().unwrap().line), ("lines.unreadable", 2));
     assert!(error.message().contains("line 2") && error.hint().unwrap().contains("2 lines are stored"), "{error:?}");
     assert!(engine.show("2", None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_feed_that_is_stopped_while_lines_come_is_written_no_further() {
+    let engine = engine().await;
+    for (address, removed, expected) in [("push:a", false, "feed.paused"), ("push:b", true, "feed.unknown")] {
+        let feed = add_with(&engine, address, "push", &[]).await;
+        let line = |version: u32| Ok(format!("{{\"id\":\"{expected}\",\"v\":{version}}}\n").into_bytes());
+        // Each is a version of its own, and stored when the next one comes.
+        let stop = async {
+            if removed { engine.remove(&feed.name).await } else { engine.pause(&feed.name).await }.unwrap();
+            line(3)
+        };
+        let pieces = Box::pin(stream::iter([line(1), line(2)]).chain(stream::once(stop)));
+        let refused = engine.ingest_lines(&feed.name, pieces, &|_| {}).await.unwrap_err();
+        assert_eq!(refused.code(), expected);
+        assert!(refused.message().starts_with("lines behind 1 were not stored: the feed "), "{refused:?}");
+        assert_eq!(engine.show(expected, None).await.unwrap().record.version.get(), 1);
+    }
 }
 
 #[tokio::test]
