@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use async_trait::async_trait;
-use feedspine_core::{ContentHash, Json, Namespace};
+use feedspine_core::{ContentHash, Json, Namespace, Timestamp};
 use feedspine_parse::{
-    FurtherList, Input, ItemKey, ItemRules, JsonQuery, ListPage, Warning, read_manifest, read_sitemap,
+    FurtherList, Input, ItemKey, ItemRules, JsonQuery, ListPage, Warning, read_date, read_manifest, read_sitemap,
 };
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,10 @@ use crate::{Address, OpError};
 
 /// How many sitemaps one fetch reads, unless it is said otherwise.
 const MAX_SITEMAPS: u64 = 100;
+/// Microseconds from the beginning of a day in UTC until it has ended everywhere.
+const DAY: i64 = 36 * 3_600 * 1_000_000;
+/// Microseconds within which what is dated to the second, or the minute, may change again under that date.
+const MINUTE: i64 = 60 * 1_000_000;
 
 /// What a list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +200,11 @@ impl<'a> ListPages<'a> {
                 self.warn("sitemap.location", format!("{address} is no address of the web"));
                 continue;
             };
-            let known = changed.as_deref().is_some_and(|at| self.held.get(&address) == Some(&at.into()));
+            let read_at = self.documents.ground.memory.as_ref().map(|memory| memory.read_at);
+            let known = changed
+                .as_deref()
+                .zip(read_at)
+                .is_some_and(|(at, read_at)| self.held.get(&address) == Some(&at.into()) && is_over(at, read_at));
             if known && self.list.covers == Covers::Some {
                 self.changed.extend(self.held.get_key_value(&address).map(|(key, at)| (key.clone(), at.clone())));
                 continue;
@@ -249,6 +257,15 @@ impl<'a> ListPages<'a> {
     }
 }
 
+/// Whether what changes after it was read cannot have this date any more. One that is no date, or a month, tells nothing.
+fn is_over(date: &str, read_at: Timestamp) -> bool {
+    read_date(date).is_ok_and(|read| {
+        let has_time = date.contains(':') && !read.zone_assumed;
+        let within = if has_time { MINUTE } else { DAY };
+        date.trim().len() >= "2026-11-24".len() && read_at.micros_since(read.at) >= within
+    })
+}
+
 #[async_trait]
 impl<'a> Pages<'a> for ListPages<'a> {
     fn covers(&self) -> Covers {
@@ -275,6 +292,29 @@ impl<'a> Pages<'a> for ListPages<'a> {
                 let (candidates, rejects) = (Vec::new(), Vec::new());
                 Ok(Told::Page(Page { candidates, rejects, cost: Cost::default(), then, room: None }))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_over_when_nothing_later_can_have_it() {
+        let read_at = "2026-11-24T12:00:00Z".parse().unwrap();
+        for (date, over) in [
+            ("2026-11-23", true),
+            ("2026-11-24", false),
+            ("2026-11-25", false),
+            ("2026-11-24T11:59:00Z", true),
+            ("2026-11-24T11:59:01Z", false),
+            ("2026-11-24T13:59+02:00", true),
+            ("2026-11-24T11:00:00", false),
+            ("2026-11", false),
+            ("yesterday", false),
+        ] {
+            assert_eq!(is_over(date, read_at), over, "{date}");
         }
     }
 }
