@@ -162,6 +162,18 @@ async fn a_program_that_runs_too_long_is_ended_with_all_that_it_started() {
 }
 
 #[tokio::test]
+async fn what_a_program_leaves_behind_is_ended_with_it() {
+    let (engine, programs) = (engine().await, Programs::new());
+    let started = programs.folder().join("started");
+    let script = "sleep 1000 >/dev/null 2>&1 &\necho $! > \"$1\"\necho '{\"id\":1}'\n";
+    let feed = add(&engine, &programs.address("a", script, started.to_str().unwrap()), &[]).await;
+    let report = collect(&engine, &feed).await;
+    assert_eq!((code(&report), counts(&report)), ("ok", [1, 0, 0, 0]), "{report:?}");
+    let number = fs::read_to_string(&started).unwrap();
+    wait_until(|| !runs(&number)).await;
+}
+
+#[tokio::test]
 async fn a_collect_that_is_broken_off_ends_its_programs() {
     let (engine, programs) = (engine().await, Programs::new());
     let started = programs.folder().join("started");

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -49,10 +49,16 @@ impl Program {
         self.stdout.read(piece).await
     }
 
-    /// Waits until it ends.
+    /// Waits until it ends, and ends what it left behind.
     pub(super) async fn wait(mut self) -> io::Result<Ended> {
+        if let Some(group) = self.group() {
+            // Nobody takes note of its end yet: until then its number is no other's, and stands for its group.
+            let ends = move || waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            tokio::task::spawn_blocking(ends).await.ok();
+            self.end_group();
+        }
         let status = self.child.wait().await?;
-        // Whoever it left behind may hold stderr open.
+        // Whoever left its group may hold stderr open.
         let patience = std::time::Duration::from_secs(1);
         tokio::time::timeout(patience, &mut self.listener).await.ok();
         Ok(Ended { fault: fault(status), said: self.said() })
@@ -61,6 +67,18 @@ impl Program {
     /// Ends it and what it started; what it had said until then.
     pub(super) fn end(self) -> String {
         self.said()
+    }
+
+    /// Its process group; `None` once its end was taken note of: then the number may be another's.
+    fn group(&self) -> Option<Pid> {
+        self.child.id().and_then(|number| Pid::from_raw(number.cast_signed()))
+    }
+
+    fn end_group(&self) {
+        if let Some(group) = self.group() {
+            // It may just have ended by itself.
+            kill_process_group(group, Signal::KILL).ok();
+        }
     }
 
     fn said(&self) -> String {
@@ -77,12 +95,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.listener.abort();
-        // A program that was waited for has no number any more: it may be another's.
-        let group = self.child.id().and_then(|number| Pid::from_raw(number.cast_signed()));
-        if let Some(group) = group {
-            // It may just have ended by itself.
-            kill_process_group(group, Signal::KILL).ok();
-        }
+        self.end_group();
     }
 }
 
