@@ -82,13 +82,14 @@ impl Writer {
     /// Kills it in each of its first calls.
     ///
     /// # Panics
-    /// A judge panics.
+    /// A judge panics; of two runs one ends before it is killed.
     pub fn sweep_beginning(&self, calls: usize, judge: impl Fn(Left<'_>)) {
         if Command::new("strace").arg("--version").output().is_err() {
             return skip("strace cannot be run");
         }
         let killed = (1..=calls).filter(|call| self.kill_in(*call, &judge)).count();
         tell(&format!("{}: killed in {killed} of its first {calls} calls", self.test));
+        assert!(2 * killed >= calls, "{killed} of {calls} runs were killed");
     }
 
     /// Lets it be killed in its call of that number and the rest be judged; whether it was.

@@ -50,14 +50,17 @@ fn make(path: &Path) -> Outcome<()> {
     let new = beside.path().join(path.file_name().unwrap_or_default());
     migrated(&new)?.close().map_err(|(_, error)| Fault::from(error))?;
     File::open(&new).and_then(|file| file.sync_all()).map_err(of_file)?;
-    let linked = match fs::hard_link(&new, path) {
+    match fs::hard_link(&new, path) {
+        Ok(()) => File::open(directory).and_then(|directory| directory.sync_all()).map_err(of_file),
         // Made by another process meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Some file systems have no links.
-        Err(_) if !path.exists() => fs::rename(&new, path),
-        linked => linked,
-    };
-    linked.and_then(|()| File::open(directory)?.sync_all()).map_err(of_file)
+        // To rename it would replace what another process makes at this moment.
+        Err(error) => {
+            let message = format!("{}: the new store cannot be put in its place by a hard link", path.display());
+            let hint = "choose a place on a file system that has hard links, then copy the file where it shall be";
+            Err(StorageError::unsupported(message).with_hint(hint).with_source(error).into())
+        }
+    }
 }
 
 /// Opens a file as it is opened for writing.
