@@ -19,6 +19,8 @@ const NEW: &str = "feedspine_new";
 
 /// Compacts the file that no process has open. Until the new file is whole and on the disk the old one stays as it is.
 pub(crate) fn compact(path: &Path) -> Outcome<Compaction> {
+    // A link stays what it is: the file that it leads to is replaced.
+    let path = &path.canonicalize().map_err(|error| of_files(path, error))?;
     let bytes_before = bytes_on_disk(path);
     let conn = Claimed::beside(path)?;
     settle(&conn, path)?;

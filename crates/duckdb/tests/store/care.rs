@@ -185,6 +185,16 @@ async fn compacting_gives_back_what_was_deleted_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn compacting_through_a_link_replaces_what_it_leads_to() {
+    let directory = TempDir::new().unwrap();
+    let (path, link) = (sample(&directory).await, directory.path().join("link.duckdb"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    DuckDbStore::new(&link).compact().await.unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), path);
+    assert_eq!(checked(&path).await.faults, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_named_and_not_touched() {
     let directory = TempDir::new().unwrap();
     let path = sample(&directory).await;
