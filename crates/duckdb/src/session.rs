@@ -1,6 +1,6 @@
 //! The one connection that writes and the few that read beside it, each call on a thread that may block.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use duckdb::Connection;
@@ -22,8 +22,24 @@ pub(crate) struct Session {
     writer: Arc<Turn<Option<Claimed>>>,
     turns: Arc<Semaphore>,
     readers: Arc<Mutex<Readers>>,
-    /// An import was begun and not finished: only that may go on.
-    importing: Arc<AtomicBool>,
+    imports: Arc<Imports>,
+}
+
+/// How often an import was begun and finished here: an odd number while one is under way. Then only that may go on.
+#[derive(Debug)]
+struct Imports(AtomicU64);
+
+impl Imports {
+    fn mark(&self, under_way: bool) {
+        let is_other = |number: u64| (number.is_multiple_of(2) == under_way).then_some(number + 1);
+        // It is as it should be otherwise.
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, is_other).ok();
+    }
+
+    /// The number, unless an import is under way.
+    fn none_under_way(&self) -> Result<u64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|number| number.is_multiple_of(2)).ok_or_else(import_unfinished)
+    }
 }
 
 /// Connections for reading; made when first needed, then kept.
@@ -36,33 +52,34 @@ struct Readers {
 
 impl Session {
     pub(crate) fn new(conn: Claimed) -> Outcome<Self> {
-        let importing = Arc::new(AtomicBool::new(import::is_unfinished(&conn)?));
+        let imports = Arc::new(Imports(AtomicU64::new(import::is_unfinished(&conn)?.into())));
         let readers = Readers { first: Some(conn.another()?), idle: Vec::new() };
         Ok(Self {
             writer: Arc::new(Turn::new(Some(conn))),
             turns: Arc::new(Semaphore::new(READERS as usize)),
             readers: Arc::new(Mutex::new(readers)),
-            importing,
+            imports,
         })
     }
 
     /// Begins an import, or says how far one came. Writes that wait for their turn are refused from then on.
     pub(crate) async fn begin_import(&self) -> Result<Option<Progress>> {
-        let importing = Arc::clone(&self.importing);
-        let begin = move |conn: &Connection| {
-            let progress = import::begin(conn)?;
-            // Before the turn ends. When the commit fails nobody knows: to begin again finds out.
-            importing.store(true, Ordering::Release);
-            Ok(progress)
+        let imports = Arc::clone(&self.imports);
+        let mark = move |conn: &Connection, begun: &Result<Option<Progress>>| match begun {
+            Ok(_) => imports.mark(true),
+            Err(_) => _ = import::is_unfinished(conn).map(|unfinished| imports.mark(unfinished)),
         };
-        self.write_always(begin).await
+        self.write_then(import::begin, mark).await
     }
 
     /// Ends an import.
     pub(crate) async fn finish_import(&self) -> Result<()> {
-        self.write_always(import::finish).await?;
-        self.importing.store(false, Ordering::Release);
-        Ok(())
+        let imports = Arc::clone(&self.imports);
+        let mark = move |conn: &Connection, ended: &Result<()>| match ended {
+            Ok(()) => imports.mark(false),
+            Err(_) => _ = import::is_unfinished(conn).map(|unfinished| imports.mark(unfinished)),
+        };
+        self.write_then(import::finish, mark).await
     }
 
     /// Runs `work` in a transaction of its own, when it is its turn. A caller that drops the future before that has asked
@@ -71,9 +88,9 @@ impl Session {
         &self,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        let importing = Arc::clone(&self.importing);
+        let imports = Arc::clone(&self.imports);
         let unless_importing = move |conn: &Connection| {
-            refuse_while(&importing)?;
+            imports.none_under_way()?;
             work(conn)
         };
         self.write_always(unless_importing).await
@@ -84,14 +101,21 @@ impl Session {
         &self,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_then(work, |_, _| ()).await
+    }
+
+    /// The same; `then` is told what came of it while the turn lasts.
+    async fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        then: impl FnOnce(&Connection, &Result<T>) + Send + 'static,
+    ) -> Result<T> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         let done = tokio::task::spawn_blocking(move || {
             let conn = writer.as_mut().ok_or_else(closed)?;
-            let tx = conn.transaction().map_err(|error| Fault::from(error).into_error())?;
-            let answer = work(&tx).map_err(Fault::into_error)?;
-            // Whether a commit that fails is on disk nobody knows.
-            tx.commit().map_err(|error| Fault::from(error).into_error().with_applied(Applied::Unknown))?;
-            Ok(answer)
+            let answer = in_transaction(conn, work);
+            then(conn, &answer);
+            answer
         });
         done.await.unwrap_or_else(|error| {
             Err(StorageError::internal("a write panicked").with_applied(Applied::Unknown).with_source(error))
@@ -103,8 +127,9 @@ impl Session {
         &self,
         question: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        refuse_while(&self.importing)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| closed())?;
+        let imports = Arc::clone(&self.imports);
+        let before = imports.none_under_way()?;
         let conn = lock(&self.readers).take().map_err(Fault::into_error)?;
         let readers = Arc::clone(&self.readers);
         let asked = tokio::task::spawn_blocking(move || {
@@ -114,7 +139,9 @@ impl Session {
                 lock(&readers).idle.push(conn);
             }
             drop(turn);
-            answer.map_err(Fault::into_error)
+            // Its statements may have seen some rows of an import that began after it was asked.
+            let is_whole = imports.none_under_way().is_ok_and(|after| after == before);
+            if is_whole { answer.map_err(Fault::into_error) } else { Err(import_unfinished()) }
         });
         asked.await.unwrap_or_else(|error| Err(StorageError::internal("a question panicked").with_source(error)))
     }
@@ -146,8 +173,12 @@ impl Readers {
     }
 }
 
-fn refuse_while(importing: &AtomicBool) -> Result<()> {
-    if importing.load(Ordering::Acquire) { Err(import_unfinished()) } else { Ok(()) }
+fn in_transaction<T>(conn: &mut Connection, work: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T> {
+    let tx = conn.transaction().map_err(|error| Fault::from(error).into_error())?;
+    let answer = work(&tx).map_err(Fault::into_error)?;
+    // Whether a commit that fails is on disk nobody knows.
+    tx.commit().map_err(|error| Fault::from(error).into_error().with_applied(Applied::Unknown))?;
+    Ok(answer)
 }
 
 fn lock(readers: &Mutex<Readers>) -> MutexGuard<'_, Readers> {

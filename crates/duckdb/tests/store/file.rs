@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use duckdb::Connection;
-use feedspine_core::{ErrorKind, Selection, Seq, Standing, StorageBackend};
+use feedspine_core::transfer::Progress;
+use feedspine_core::{AskSql, ErrorKind, MemoryStore, Selection, Seq, Standing, StorageBackend};
 use feedspine_duckdb::DuckDbStore;
 use feedspine_testkit::storage::calls::exported;
 use tempfile::TempDir;
@@ -80,6 +81,33 @@ async fn of_a_write_and_the_beginning_of_an_import_at_once_one_is_refused() {
         assert_ne!(begun.is_ok(), written.is_ok(), "{number}: {begun:?} {written:?}");
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn no_question_is_answered_from_a_half_import_however_long_it_waited() {
+    let place = TempDir::new().unwrap();
+    let told = MemoryStore::new();
+    told.initialize().await.unwrap();
+    told.ingest(snapshot(1, (0..500).map(|number| item(number, &number.to_string(), "x")).collect())).await.unwrap();
+    let rows = exported(&told).await.unwrap().unwrap();
+    let store = open(&place.path().join("store.duckdb")).await.unwrap();
+    let slow = "SELECT count(*) FROM changes WHERE (SELECT sum(a * b) FROM range(3000) t(a), range(1000) u(b)) > 0";
+    let questions = futures_util::future::join_all((0..12).map(|_| store.ask_sql(slow, NonZeroUsize::MIN)));
+    let import = async {
+        let transfer = store.transfer().unwrap();
+        transfer.begin_import().await?;
+        let progress = Progress { rows: rows.len() as u64, digest: [0; 32] };
+        transfer.import(rows, progress).await
+    };
+    let (answers, imported) = tokio::join!(questions, import);
+    imported.unwrap();
+    for answer in answers {
+        match answer {
+            Ok(answer) => assert_eq!(answer.rows, [[0_u64.into()]]),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+        }
+    }
+    store.close().await.unwrap();
 }
 
 #[tokio::test]
