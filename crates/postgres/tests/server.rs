@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use feedspine_core::ingest::{Candidate, Coverage, IngestBatch, Reject};
+use feedspine_core::transfer::import_unfinished;
 use feedspine_core::{
-    Applied, ChangeKind, ErrorKind, FeedId, Filter, PageRequest, Query, RecordRef, Selection, Seq, StorageBackend,
-    StorageExt,
+    Applied, ChangeKind, ErrorKind, FeedId, Filter, PageRequest, Query, RecordRef, Selection, Seq, StateStore,
+    StorageBackend, StorageExt,
 };
 use feedspine_postgres::PostgresStore;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -35,6 +36,11 @@ fn main() -> ExitCode {
             trial(&server, "calls_that_are_dropped_leave_no_transaction_behind", dropped_calls),
             trial(&server, "when_every_connection_is_in_use_the_store_is_unavailable", busy_pool),
             trial(&server, "a_deadlock_with_strangers_is_tried_again", deadlock),
+            trial(
+                &server,
+                "a_handle_that_was_open_before_an_import_began_is_refused_until_its_end",
+                open_before_import,
+            ),
             trial(&server, "records_of_large_documents_are_deleted_together", many_deletes),
             trial(&server, "items_that_another_feed_captured_first_are_no_new_ones", known_at_first_sight),
         ];
@@ -353,4 +359,20 @@ async fn known_at_first_sight(place: Place) {
     let counts = store.ingest(IngestBatch { step: snapshot(1, vec![]).step, ..other }).await.unwrap().counts;
     assert_eq!((counts.new, counts.unchanged), (1, 1));
     assert_eq!(store.count(&Selection::everything()).await.unwrap(), 3);
+}
+
+async fn open_before_import(place: Place) {
+    let (importing, open_before) = (opened(&place).await, opened(&place).await);
+    let transfer = importing.transfer().unwrap();
+    assert_eq!(transfer.begin_import().await.unwrap(), None);
+    let expected = import_unfinished().to_string();
+    let written = open_before.ingest(snapshot(1, vec![item("a", "x")])).await;
+    assert_eq!(written.unwrap_err().to_string(), expected);
+    let read = open_before.count(&Selection::everything()).await;
+    assert_eq!(read.unwrap_err().to_string(), expected);
+    let deleted = open_before.delete_many(&[RecordRef::key(key("a"))], snapshot(1, vec![]).recorded_at).await;
+    assert_eq!(deleted.unwrap_err().to_string(), expected);
+    assert_eq!(open_before.feeds().await.unwrap(), []);
+    transfer.finish_import().await.unwrap();
+    assert_eq!(open_before.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap().counts.new, 1);
 }
