@@ -24,6 +24,8 @@ checks! { Subject, "transfer":
         "An import into a store that holds data is a conflict, and changes nothing.";
     an_unfinished_import_lets_nobody_in: "Transfer",
         "While an import is not finished every other call is refused as unavailable, also after the store was reopened.";
+    an_import_shuts_out_who_had_the_store_open: "Transfer",
+        "A handle that was opened before an import began, in another process say, is refused while it is not finished.";
     an_import_goes_on_where_it_stopped: "Transfer",
         "An import that stopped says how far it came, also after the store was reopened, and ends as if it had not.";
     rows_that_name_nothing_are_refused: "Transfer",
@@ -181,6 +183,36 @@ async fn an_unfinished_import_lets_nobody_in(store: Subject) -> Verdict {
     refused(transfer(&*store)?.export().await.map(drop), ErrorKind::Unavailable)?;
     transfer(&*store)?.finish_import().await?;
     store.take(snapshot(1, vec![item("a", "x")])).await?;
+    Ok(())
+}
+
+async fn an_import_shuts_out_who_had_the_store_open(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    if !store.info().capabilities.multi_process {
+        return Err(Failure::does_not_apply("one process at a time has the store open"));
+    }
+    let beside = store.opened_beside().await?;
+    // Both have read and written before, as far as an empty store lets them.
+    for handle in [&store, &beside] {
+        ensure_eq!(handle.count(&feedspine_core::Selection::everything()).await?, 0, "records of a new store");
+        ensure_eq!(handle.observe_many(Vec::new()).await?, Vec::<bool>::new(), "answers to no question");
+    }
+    transfer(&*store)?.begin_import().await?;
+    for handle in [&store, &beside] {
+        refused(handle.take(snapshot(1, vec![item("a", "x")])).await, ErrorKind::Unavailable)?;
+        refused(handle.get_by_natural_key(&key("a")).await, ErrorKind::Unavailable)?;
+        refused(handle.cursor(feed(1)).await, ErrorKind::Unavailable)?;
+        refused(transfer(&**handle)?.export().await.map(drop), ErrorKind::Unavailable)?;
+    }
+    ensure_eq!(transfer(&*beside)?.begin_import().await?, Some(Progress::default()), "how far the import came");
+    transfer(&*beside)?.finish_import().await?;
+    ensure_eq!(store.take(snapshot(1, vec![item("a", "x")])).await?.counts.new, 1, "new items after the import");
+    ensure_eq!(
+        beside.take(snapshot(2, vec![item("a", "x")])).await?.counts.unchanged,
+        1,
+        "items that the other handle knows"
+    );
+    beside.close().await?;
     Ok(())
 }
 
