@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
+use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::engine::new_uuid;
@@ -85,9 +86,11 @@ impl Engine {
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
     /// that is not known, a path that leads to nothing that the adapter reads. `NotFound`: nothing is at the path.
+    /// `Failed`: an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address, request.adapter.name()).await?;
         let request = AddFeed { adapter: request.adapter.at(&address), ..request };
+        refuse_unfinished_import(self.storage()).await?;
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
         let held = feeds.iter().find(|feed| feed.status != FeedStatus::Removed && feed.address == stored);

@@ -7,6 +7,7 @@ use feedspine_core::{
 
 use super::add::name_taken;
 use super::json::{array, instant};
+use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
 
@@ -102,8 +103,9 @@ impl Engine {
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.
     ///
     /// # Errors
-    /// `NotFound`; `Usage` when the new name is taken.
+    /// `NotFound`; `Usage` when the new name is taken; `Failed` while an import into the store is unfinished.
     pub async fn rename(&self, name: &FeedName, to: FeedName) -> Result<Feed, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
         let feed = Feed { name: to, ..self.named(name).await? };
         self.state().update_feed(&feed).await.map_err(name_taken)?;
         Ok(feed)
@@ -112,7 +114,7 @@ impl Engine {
     /// Polls a feed no longer, until it is resumed.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Failed` while an import into the store is unfinished.
     pub async fn pause(&self, name: &FeedName) -> Result<Feed, OpError> {
         self.set_status(self.named(name).await?, FeedStatus::Paused).await
     }
@@ -120,7 +122,7 @@ impl Engine {
     /// Polls a feed again.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Failed` while an import into the store is unfinished.
     pub async fn resume(&self, name: &FeedName) -> Result<Feed, OpError> {
         self.set_status(self.named(name).await?, FeedStatus::Active).await
     }
@@ -129,7 +131,7 @@ impl Engine {
     /// longer told to be there.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Failed` while an import into the store is unfinished.
     pub async fn remove(&self, name: &FeedName) -> Result<Feed, OpError> {
         // Paused first: no collect that has not begun it yet opens its spans again, and whoever is interrupted here can
         // remove it again.
@@ -155,6 +157,7 @@ impl Engine {
     }
 
     async fn set_status(&self, feed: Feed, status: FeedStatus) -> Result<Feed, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
         let feed = Feed { status, ..feed };
         self.state().update_feed(&feed).await?;
         Ok(feed)

@@ -9,6 +9,7 @@ use feedspine_parse::{LineForm, LinePage, LineReader};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
+use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, Push};
 use crate::collect::document::{reading, told_warning};
@@ -75,6 +76,7 @@ impl Engine {
         pieces: impl Stream<Item = io::Result<Vec<u8>>> + Unpin + Send,
         tell: &(dyn Fn(LinesStored) + Send + Sync),
     ) -> Result<LinesIngested, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
         let feed = self.named(feed).await?;
         let push = pushed_to(&feed)?;
         Lines::new(self, &feed, &push).take(pieces, tell).await

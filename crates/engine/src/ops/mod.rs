@@ -47,6 +47,7 @@ mod rejects;
 mod sql;
 mod status;
 mod tags;
+mod unfinished;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;

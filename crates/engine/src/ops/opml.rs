@@ -8,6 +8,7 @@ use feedspine_parse::{Input, ListedFeed, ListedPlace, Opml, OutlineToWrite, pars
 use super::add::FreeNames;
 use super::json::array;
 use super::tags::retagged;
+use super::unfinished::refuse_unfinished_import;
 use super::{Ending, OpError, ToJson};
 use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
@@ -157,8 +158,10 @@ impl Engine {
     /// Addresses that are not of the web, and private ones unless they are allowed, are refused one by one.
     ///
     /// # Errors
-    /// `Failed`: it is no list, or names too many feeds: nothing was added. What the control plane's store says.
+    /// `Failed`: it is no list, or names too many feeds, or an import into the store is unfinished: nothing was added.
+    /// What the control plane's store says.
     pub async fn import_opml(&self, request: ImportOpml) -> Result<OpmlImport, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
         let ImportOpml { bytes, name, tags, allow_private } = request;
         let shown = name.clone();
         let read = move || {

@@ -3,6 +3,7 @@
 use feedspine_core::{Feed, FeedName, Page};
 
 use super::OpError;
+use super::unfinished::refuse_unfinished_import;
 use crate::Engine;
 use crate::feed_settings::{FeedSettings, Tag, TagError};
 
@@ -20,8 +21,9 @@ impl Engine {
     /// Files a feed under tags, and takes it from others. A tag that it has, or has not, is no error.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Failed` while an import into the store is unfinished.
     pub async fn retag(&self, name: &FeedName, add: &[Tag], remove: &[Tag]) -> Result<Feed, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
         let feed = self.named(name).await?;
         let retagged = retagged(&feed, add, remove);
         if retagged != feed {

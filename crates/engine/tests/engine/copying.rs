@@ -9,9 +9,10 @@ use feedspine::core::{
     Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page, PageRequest, Result,
     Selection, StateStore, StorageBackend, StorageError,
 };
-use feedspine::ops::{CopyError, StoreCare};
+use feedspine::core::transfer::Transfer;
+use feedspine::ops::{AddFeed, CopyError, ImportOpml, OpError, StoreCare, WriteOutcome};
 
-use crate::support::{add, settings};
+use crate::support::{add, name, settings};
 
 /// A control plane on which the process ends when it lists the feeds for the so-manieth time.
 #[derive(Debug)]
@@ -100,4 +101,50 @@ async fn a_copy_into_an_empty_store_goes_on_wherever_the_process_ended() {
         assert_eq!(written.contents.feeds, 1, "after {lists_left} lists");
         assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0);
     }
+}
+
+/// A store that a copy began to fill with these feeds.
+async fn half_filled(feeds: &[Feed]) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    store.initialize().await.unwrap();
+    store.begin_import().await.unwrap();
+    for feed in feeds {
+        store.add_feed(feed).await.unwrap();
+    }
+    store
+}
+
+#[tokio::test]
+async fn feeds_are_not_written_beside_an_import_that_is_unfinished() {
+    let from = with_a_feed("push:theirs").await;
+    let feeds = from.feeds().await.unwrap();
+    let store = half_filled(&feeds).await;
+    let engine = Engine::open(store.clone(), store.clone(), settings()).await.unwrap();
+    let held = &feeds[0].name;
+    let list = ImportOpml {
+        bytes: b"<opml version='2.0'><body><outline xmlUrl='http://127.0.0.1:1/a.xml'/></body></opml>".to_vec(),
+        name: "list".to_owned(),
+        tags: Vec::new(),
+        allow_private: true,
+    };
+    let lines = futures_util::stream::iter([Ok(b"{\"id\":\"a\"}\n".to_vec())]);
+    let refused: [(&str, Option<OpError>); 8] = [
+        ("add", engine.add(AddFeed::new("push:ours")).await.err()),
+        ("rename", engine.rename(held, name("other")).await.err()),
+        ("pause", engine.pause(held).await.err()),
+        ("resume", engine.resume(held).await.err()),
+        ("remove", engine.remove(held).await.err()),
+        ("retag", engine.retag(held, &["a".parse().unwrap()], &[]).await.err()),
+        ("opml", engine.import_opml(list).await.err()),
+        ("ingest", engine.ingest_lines(held, lines, &|_| {}).await.err()),
+    ];
+    for (asked, error) in refused {
+        let error = error.unwrap_or_else(|| panic!("{asked} was done"));
+        assert_eq!(error.code(), "storage.unavailable", "{asked}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("goes on where it stopped")), "{asked}: {error}");
+    }
+    let from = StoreCare::new(from.clone(), from);
+    let written = from.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap();
+    assert_eq!(written.outcome, WriteOutcome::Resumed);
+    assert_eq!(store.feeds().await.unwrap(), feeds);
 }
