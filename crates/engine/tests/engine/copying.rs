@@ -1,16 +1,18 @@
 //! Copies into a store, as seen by a process that ends half-way.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use feedspine::Engine;
+use feedspine::core::transfer::{Progress, Transfer};
 use feedspine::core::{
     Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page, PageRequest, Result,
     Selection, StateStore, StorageBackend, StorageError,
 };
-use feedspine::core::transfer::Transfer;
 use feedspine::ops::{AddFeed, CopyError, ImportOpml, OpError, StoreCare, WriteOutcome};
+use futures_util::{Stream, stream};
 
 use crate::support::{add, name, settings};
 
@@ -114,6 +116,11 @@ async fn half_filled(feeds: &[Feed]) -> Arc<MemoryStore> {
     store
 }
 
+/// A line to be pushed.
+fn a_line() -> impl Stream<Item = io::Result<Vec<u8>>> + Unpin + Send {
+    stream::iter([Ok(b"{\"id\":\"a\",\"title\":\"One\"}\n".to_vec())])
+}
+
 #[tokio::test]
 async fn feeds_are_not_written_beside_an_import_that_is_unfinished() {
     let from = with_a_feed("push:theirs").await;
@@ -127,7 +134,6 @@ async fn feeds_are_not_written_beside_an_import_that_is_unfinished() {
         tags: Vec::new(),
         allow_private: true,
     };
-    let lines = futures_util::stream::iter([Ok(b"{\"id\":\"a\"}\n".to_vec())]);
     let refused: [(&str, Option<OpError>); 8] = [
         ("add", engine.add(AddFeed::new("push:ours")).await.err()),
         ("rename", engine.rename(held, name("other")).await.err()),
@@ -136,7 +142,7 @@ async fn feeds_are_not_written_beside_an_import_that_is_unfinished() {
         ("remove", engine.remove(held).await.err()),
         ("retag", engine.retag(held, &["a".parse().unwrap()], &[]).await.err()),
         ("opml", engine.import_opml(list).await.err()),
-        ("ingest", engine.ingest_lines(held, lines, &|_| {}).await.err()),
+        ("ingest", engine.ingest_lines(held, a_line(), &|_| {}).await.err()),
     ];
     for (asked, error) in refused {
         let error = error.unwrap_or_else(|| panic!("{asked} was done"));
@@ -146,5 +152,42 @@ async fn feeds_are_not_written_beside_an_import_that_is_unfinished() {
     let from = StoreCare::new(from.clone(), from);
     let written = from.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap();
     assert_eq!(written.outcome, WriteOutcome::Resumed);
+    assert_eq!(store.feeds().await.unwrap(), feeds);
+}
+
+#[tokio::test]
+async fn a_copy_of_another_store_is_refused_before_any_of_its_feeds_is_written() {
+    let from = with_a_feed("push:theirs").await;
+    let feeds = from.feeds().await.unwrap();
+    let store = half_filled(&feeds).await;
+    let into = StoreCare::new(store.clone(), store.clone());
+    let other = with_a_feed("push:others").await;
+    let refused = StoreCare::new(other.clone(), other).copy_to(&into).await.unwrap_err();
+    assert!(matches!(&refused, CopyError::To(error) if error.code() == "import.changed"), "{refused:?}");
+    assert_eq!(store.feeds().await.unwrap(), feeds);
+    let written = StoreCare::new(from.clone(), from).copy_to(&into).await.unwrap();
+    assert_eq!(written.outcome, WriteOutcome::Resumed);
+}
+
+#[tokio::test]
+async fn an_import_that_came_to_the_rows_takes_no_further_feed_and_no_further_fetch() {
+    let from = with_a_feed("push:theirs").await;
+    let feeds = from.feeds().await.unwrap();
+    let store = half_filled(&feeds).await;
+    let engine = Engine::open(from.clone(), from.clone(), settings()).await.unwrap();
+    engine.ingest_lines(&feeds[0].name, a_line(), &|_| {}).await.unwrap();
+    let fetches = async || store.fetches_page(feeds[0].id, &PageRequest::first(10)).await.unwrap().items;
+    let held = from.fetches_page(feeds[0].id, &PageRequest::first(10)).await.unwrap().items;
+    store.begin_fetch(&held[0].intent).await.unwrap();
+    store.finish_fetch(held[0].intent.fetch, held[0].detail.as_ref().unwrap()).await.unwrap();
+    let first = from.export().await.unwrap().next().await.unwrap().remove(0);
+    store.import(vec![first], Progress { rows: 1, digest: [0; 32] }).await.unwrap();
+
+    let (from, into) = (StoreCare::new(from.clone(), from.clone()), StoreCare::new(store.clone(), store.clone()));
+    engine.ingest_lines(&feeds[0].name, a_line(), &|_| {}).await.unwrap();
+    from.copy_to(&into).await.unwrap_err();
+    assert_eq!(fetches().await, held);
+    add(&engine, "push:further").await;
+    from.copy_to(&into).await.unwrap_err();
     assert_eq!(store.feeds().await.unwrap(), feeds);
 }

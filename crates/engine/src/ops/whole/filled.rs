@@ -1,6 +1,6 @@
 //! Pieces into a store: wholly, or to be gone on with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use feedspine_core::transfer::{Batches, Progress, Row, Transfer};
 use feedspine_core::{ErrorKind, Feed, FeedId, Fetch, FetchId, StateStore};
@@ -86,15 +86,22 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    async fn run(mut self, source: &mut dyn Source, print: &mut Print) -> Result<WriteOutcome, OpError> {
+    async fn run(self, source: &mut dyn Source, print: &mut Print) -> Result<WriteOutcome, OpError> {
+        let mut feeds = Vec::new();
         let mut fetches = Vec::new();
         let mut batches = Batches::default();
-        while let Some(piece) = source.next().await? {
+        let mut next = source.next().await?;
+        while let Some(Piece::Feed(feed)) = next {
+            feeds.push(feed);
+            next = source.next().await?;
+        }
+        self.judge(&feeds)?;
+        for feed in feeds {
+            self.feed(feed, print).await?;
+        }
+        while let Some(piece) = next {
             match piece {
-                Piece::Feed(feed) => {
-                    print.feed(&feed);
-                    self.feed(feed).await?;
-                }
+                Piece::Feed(feed) => self.feed(feed, print).await?,
                 Piece::Fetches(of_one_feed) => {
                     for fetch in &of_one_feed {
                         print.fetch(fetch);
@@ -111,6 +118,7 @@ impl Filling<'_> {
                     }
                 }
             }
+            next = source.next().await?;
         }
         self.fetches(fetches).await?;
         if self.begun.is_some_and(|begun| print.contents().rows < begun.rows) {
@@ -138,7 +146,21 @@ impl Filling<'_> {
         Ok(())
     }
 
-    async fn feed(&mut self, feed: Feed) -> Result<(), OpError> {
+    /// Refuses feeds that are not those that an earlier run began to write, before any is added to them: nothing could go
+    /// on from a mixture. An earlier run wrote them in the order in which they come, and all of them before any row.
+    fn judge(&self, coming: &[Feed]) -> Result<(), OpError> {
+        let written = coming.iter().take_while(|feed| self.feeds.get(&feed.id) == Some(*feed)).count();
+        let goes_on = written == self.feeds.len() && (!self.has_rows() || written == coming.len());
+        if goes_on { Ok(()) } else { Err(changed()) }
+    }
+
+    /// Whether an earlier run came to the rows: it had written all of the control plane then.
+    fn has_rows(&self) -> bool {
+        self.begun.is_some_and(|begun| begun.rows > 0)
+    }
+
+    async fn feed(&self, feed: Feed, print: &mut Print) -> Result<(), OpError> {
+        print.feed(&feed);
         match self.feeds.get(&feed.id) {
             None => Ok(self.state.add_feed(&feed).await?),
             Some(held) if *held == feed => Ok(()),
@@ -154,12 +176,21 @@ impl Filling<'_> {
     /// A feed's fetches, in their order.
     async fn fetches_of_one(&self, fetches: Vec<Fetch>) -> Result<(), OpError> {
         let Some(first) = fetches.first() else { return Ok(()) };
-        let held: HashSet<FetchId> = match self.begun {
-            Some(_) => stored::fetches(self.state, first.intent.feed).await?.iter().map(|f| f.intent.fetch).collect(),
-            None => HashSet::new(),
+        let held = match self.begun {
+            Some(_) => stored::fetches(self.state, first.intent.feed).await?,
+            None => Vec::new(),
         };
-        for Fetch { intent, detail } in fetches {
-            if !held.contains(&intent.fetch) {
+        let held: HashMap<FetchId, Fetch> = held.into_iter().map(|fetch| (fetch.intent.fetch, fetch)).collect();
+        for fetch in fetches {
+            let known = held.get(&fetch.intent.fetch);
+            if known == Some(&fetch) {
+                continue;
+            }
+            if self.has_rows() {
+                return Err(changed());
+            }
+            let Fetch { intent, detail } = fetch;
+            if known.is_none() {
                 self.state.begin_fetch(&intent).await?;
             }
             if let Some(detail) = detail {
@@ -172,5 +203,5 @@ impl Filling<'_> {
 
 fn changed() -> OpError {
     let message = "what is read now is not what an earlier run began to write";
-    OpError::failed("import.changed", message).with_hint("begin again with a new store")
+    OpError::failed("import.changed", message).with_hint("go on with what it was begun with, or choose a new store")
 }
