@@ -59,7 +59,7 @@ Examples:
 
 const AFTER_INGEST_HELP: &str = "\
 Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines
-again change nothing.
+again change nothing, unless a key stands in several of them: each is then a version again.
 
 Examples:
   feedspine add push:orders --option key=number
@@ -401,7 +401,7 @@ pub(crate) enum Feed {
         #[arg(value_name = "TAG", required = true)]
         tags: Vec<Tag>,
     },
-    /// Stop polling a feed for good and free its name; what it captured stays
+    /// Stop polling a feed for good; its name and address are free, what it captured stays in its namespace
     #[command(visible_alias = "remove")]
     Rm {
         /// The feed

@@ -52,6 +52,9 @@ pub(crate) enum Transport {
     Verified { roots: Option<PathBuf> },
 }
 
+/// The settings that are ours.
+const OWN_SETTINGS: &str = "schema, pool_size, acquire_timeout, statement_timeout, prepared, sslmode, sslrootcert";
+
 /// Whether a connection keeps statements on the server, which then parses and plans them once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Prepared {
@@ -122,9 +125,17 @@ impl Settings {
             }
         }
         let driver_url = if rest.is_empty() { place.to_owned() } else { format!("{place}?{}", rest.join("&")) };
-        let config = Config::from_str(&driver_url)
-            .map_err(|error| StorageError::invalid("not an address of a PostgreSQL database").with_source(error))
-            .map_err(|error| error.with_hint("write postgres://USER@HOST/DATABASE"))?;
+        let config = Config::from_str(&driver_url).map_err(|error| {
+            match unknown_setting(place, &rest) {
+                Some(name) => {
+                    StorageError::invalid(format!("the address's {name} is no setting, or not what it takes"))
+                        .with_hint(format!("settings are {OWN_SETTINGS}, and what libpq knows"))
+                }
+                None => StorageError::invalid("not an address of a PostgreSQL database")
+                    .with_hint("write postgres://USER@HOST/DATABASE"),
+            }
+            .with_source(error)
+        })?;
         Self::assemble(config, &own)
     }
 
@@ -151,6 +162,13 @@ impl Settings {
             prepared: own.prepared,
         })
     }
+}
+
+/// The name of the setting that the driver refuses at a place that it takes.
+fn unknown_setting<'a>(place: &str, settings: &[&'a str]) -> Option<&'a str> {
+    Config::from_str(place).ok()?;
+    let refused = settings.iter().find(|setting| Config::from_str(&format!("{place}?{setting}")).is_err())?;
+    refused.split('=').next()
 }
 
 impl Own {
@@ -248,6 +266,15 @@ mod tests {
             let error = Settings::from_url(wrong).unwrap_err();
             assert_eq!(error.kind(), feedspine_core::ErrorKind::Invalid, "{wrong}");
             assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_none_is_named() {
+        for (setting, name) in [("schmea=x", "schmea"), ("keepalives=often", "keepalives"), ("x", "x")] {
+            let url = format!("postgres://u:secret@h/x?pool_size=2&{setting}");
+            let error = Settings::from_url(&url).unwrap_err();
+            assert!(error.to_string().contains(&format!("the address's {name} is no setting")), "{error}");
         }
     }
 }

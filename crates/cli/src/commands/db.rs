@@ -21,7 +21,8 @@ pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<
             printer.answer(&info, || told(&info, printer.width()));
             if info.info.standing == Some(Standing::Nothing) {
                 printer.note("there is no store yet");
-                printer.note(Line::of(Style::Faint, "hint").plain(": `feedspine db migrate` begins one"));
+                let begin = format!(": `feedspine db migrate --db {}` begins one", info.place);
+                printer.note(Line::of(Style::Faint, "hint").plain(begin));
             }
         }
         Command::Migrate(arguments) => {

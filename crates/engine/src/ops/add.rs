@@ -141,13 +141,14 @@ impl Engine {
                 .with_hint(format!("`feedspine feed rename {name} {wanted}` calls it so")));
         }
         if !request.adapter.is_default() && request.adapter != AdapterChoice::of(&held) {
-            let Feed { name, address, .. } = &held;
+            let Feed { name, address, namespace, .. } = &held;
             return Err(OpError::usage(
                 "feed.adapter_fixed",
                 format!("{address} is there as {name}, with other options"),
             )
             .with_hint(format!(
-                "`feedspine feed show {name}` shows them; `feedspine feed rm {name}` frees the address"
+                "`feedspine feed show {name}` shows them; `feedspine feed rm {name}` frees the address, and --namespace {namespace} \
+                 goes on with its records"
             )));
         }
         if !request.allow_private || held.allow_private {

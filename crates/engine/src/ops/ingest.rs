@@ -65,7 +65,8 @@ impl Engine {
     /// A line with a key that came before is a further version, if it says something else; a line that is no item is
     /// rejected with its number. What lines do not name stays as it is.
     ///
-    /// `pieces` are cut anywhere. `tell` hears how far lines are stored; the same lines again change nothing.
+    /// `pieces` are cut anywhere. `tell` hears how far lines are stored; the same lines again change
+    /// nothing, unless a key stands in several of them.
     ///
     /// # Errors
     /// `NotFound`: there is no such feed. `Usage`: it is paused, or collected. What stood in the way of reading or storing
@@ -245,7 +246,7 @@ impl<'a> Lines<'a> {
     }
 
     fn next_step(&self) -> String {
-        format!("{} lines are stored; send all again, or those behind them: the same lines change nothing", self.stored)
+        format!("{} lines are stored; send those behind them", self.stored)
     }
 
     fn report(self, reader: &mut LineReader) -> LinesIngested {

@@ -94,7 +94,9 @@ impl TableError {
             Self::Unreadable(_) => "check that it is there and may be read",
             Self::Empty => "the source may be at fault; try again later",
             Self::Encoding(_) => "the option encoding names it, such as latin1",
-            Self::Header { .. } => "the option columns names the columns, delimiter what is between them",
+            Self::Header { .. } => {
+                "the option column names the columns, once for each; delimiter says what is between them"
+            }
             Self::Columns { .. } => "the option delimiter says what is between columns",
             Self::Quote { .. } => "the rows before it were read; the table is at fault there",
         }
