@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use feedspine_core::transfer::import_unfinished;
 use feedspine_core::{Care, CheckReport, Compaction, ErrorKind, Result, Standing, StorageError, StoreSize, TableSize};
 use rusqlite::Connection;
 
 use crate::changes;
 use crate::connect;
 use crate::error::{Fault, Outcome};
+use crate::import;
 use crate::schema::{self, Found};
 use crate::store::SqliteStore;
 use crate::verify;
@@ -62,6 +64,7 @@ impl Care for SqliteStore {
     async fn compact(&self) -> Result<Compaction> {
         self.cared_for(|conn, path| {
             schema::check_version(version(conn)?)?;
+            import::refuse_unfinished(conn)?;
             let bytes_before = bytes_on_disk(path);
             conn.pragma_update(None, "synchronous", "full")?;
             conn.execute_batch("VACUUM")?;
@@ -142,6 +145,11 @@ fn check(conn: &Connection, version: u32) -> Outcome<CheckReport> {
             Some(other) if other != definition => report.faults.push(format!("the {name} is not as feedspine made it")),
             Some(_) => {}
         }
+    }
+    if import::is_unfinished(conn)? {
+        let error = import_unfinished();
+        report.notes.push(format!("{error}: {}", error.hint().unwrap_or_default()));
+        found.retain(|name, _| !import::OF_IMPORTS.contains(&name.as_str()));
     }
     report.notes.extend(found.into_keys().map(|name| format!("the {name} is not feedspine's")));
     Ok(report)

@@ -37,8 +37,11 @@ CREATE INDEX importing_graves ON graves (id);";
 
 const FINISH: &str = "DROP INDEX importing_graves; DROP TABLE importing_parts; DROP TABLE importing;";
 
+/// What is made above, as a check of the schema calls it.
+pub(crate) const OF_IMPORTS: [&str; 3] = ["table importing", "table importing_parts", "index importing_graves"];
+
 /// Whether an import was begun and not finished.
-fn is_unfinished(conn: &Connection) -> Outcome<bool> {
+pub(crate) fn is_unfinished(conn: &Connection) -> Outcome<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'importing'")?.exists([])?)
 }
 
@@ -61,6 +64,11 @@ impl Imports {
         self.known = Some((version, unfinished));
         if unfinished { Err(import_unfinished().into()) } else { Ok(()) }
     }
+}
+
+/// Fails while an import is not finished.
+pub(crate) fn refuse_unfinished(conn: &Connection) -> Outcome<()> {
+    if is_unfinished(conn)? { Err(import_unfinished().into()) } else { Ok(()) }
 }
 
 /// Begins an import, or says how far one came.

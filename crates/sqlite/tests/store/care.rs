@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use feedspine_core::transfer::Transfer;
 use feedspine_core::{Care, CheckReport, ErrorKind, RecordRef, Standing, StorageBackend};
 use feedspine_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -87,6 +88,21 @@ async fn what_is_not_as_it_was_made_is_told_apart_from_what_was_added() {
     let faults = ["the index ledger_by_fetch is missing", "the view all_spans is not as feedspine made it"];
     assert_eq!(report.faults, faults);
     assert_eq!(report.notes, ["the index mine is not feedspine's"]);
+}
+
+#[tokio::test]
+async fn of_an_import_that_is_unfinished_it_is_told_how_it_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    store.begin_import().await.unwrap();
+    store.close().await.unwrap();
+    let path = directory.path().join("store.db");
+    let report = checked(&path).await;
+    assert_eq!(report.faults, Vec::<String>::new());
+    let expected = "an import into this store was begun and not finished: run the same copy or restore again: it goes on \
+                    where it stopped";
+    assert_eq!(report.notes, [expected]);
+    assert_eq!(SqliteStore::new(&path).compact().await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
