@@ -115,6 +115,7 @@ impl App {
             Ok(runtime) => runtime,
             Err(error) => return failed(&printer, &OpError::failed("runtime", format!("cannot start: {error}"))),
         };
+        let kept = arguments.command.when_interrupted();
         let context = commands::Context { config: &config, backends: &self.backends, printer: &printer };
         let command = commands::run(arguments, context);
         let ended = runtime.block_on(unless_interrupted(command));
@@ -127,7 +128,7 @@ impl App {
             Ended::By(Err(error)) => return failed(&printer, &error),
             Ended::Interrupted { code } => {
                 printer.progress_ends();
-                printer.note("interrupted: what was reported is stored, nothing is half stored");
+                printer.note(format!("interrupted: {kept}"));
                 code
             }
         };

@@ -182,6 +182,18 @@ pub(crate) enum Command {
     Config(Config),
 }
 
+impl Command {
+    /// What is said of its work when it is interrupted.
+    pub(crate) fn when_interrupted(&self) -> &'static str {
+        match self {
+            Self::Import(_) | Self::Db(Db::Copy { .. } | Db::Restore { .. }) => {
+                "run the same command again and it goes on"
+            }
+            _ => "what was reported is stored, nothing is half stored",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Keep its store in this directory instead of a fresh temporary one
@@ -527,5 +539,19 @@ mod tests {
     fn an_order_may_begin_with_a_hyphen() {
         let read = Arguments::try_parse_from(["feedspine", "list", "--order", "-published"]).unwrap();
         assert!(matches!(read.command, Command::List(List { order, .. }) if order.len() == 1));
+    }
+
+    #[test]
+    fn an_interrupted_copy_is_not_said_to_be_stored() {
+        for (words, goes_on) in [
+            (&["import", "file"][..], true),
+            (&["db", "restore", "file"], true),
+            (&["db", "copy", "sqlite:a", "sqlite:b"], true),
+            (&["db", "backup", "file"], false),
+            (&["collect"], false),
+        ] {
+            let read = Arguments::try_parse_from([&["feedspine"], words].concat()).unwrap();
+            assert_eq!(read.command.when_interrupted().contains("run the same command again"), goes_on, "{words:?}");
+        }
     }
 }
