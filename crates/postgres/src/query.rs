@@ -284,7 +284,7 @@ pub(crate) async fn get_many(session: &Session, wanted: &[RecordRef]) -> Outcome
     Ok((0..).zip(wanted).map(|(place, _)| found.remove(&place)).collect())
 }
 
-/// One record at its highest layer: the usual question, in the statement that is planned soonest.
+/// One record at its highest layer: the usual question, in the statement that is planned soonest and by itself.
 async fn get(session: &Session, name: &RecordName) -> Outcome<Option<Record>> {
     let statement = |column: &str| {
         format!(
@@ -293,9 +293,9 @@ async fn get(session: &Session, name: &RecordName) -> Outcome<Option<Record>> {
         )
     };
     let found = match name {
-        RecordName::Id(id) => session.query_opt(&statement("id"), &bind![rows::record_uuid(*id)]).await?,
+        RecordName::Id(id) => session.query_alone(&statement("id"), &bind![rows::record_uuid(*id)]).await?,
         RecordName::Key(key) => {
-            session.query_opt(&statement("key_hash"), &bind![key.hash().as_bytes().as_slice()]).await?
+            session.query_alone(&statement("key_hash"), &bind![key.hash().as_bytes().as_slice()]).await?
         }
     };
     found.map(|row| read_record(&mut Columns::of(&row))).transpose()

@@ -115,6 +115,26 @@ impl Session {
         Ok(self.query(statement, values).await?.into_iter().next())
     }
 
+    /// Runs the one statement of a question that gives one row at most, whose first column is an id. Where the
+    /// connection has its settings that is one round trip: a statement is a transaction by itself.
+    pub(crate) async fn query_alone(&self, statement: &str, values: &[Param<'_>]) -> Outcome<Option<Row>> {
+        if self.begun.load(Ordering::Relaxed) || !self.connection().has_settings() {
+            return self.query_opt(statement, values).await;
+        }
+        // In one snapshot with it: an import could end between what is read of it and a look for it.
+        let statement =
+            format!("SELECT found.*, {IS_UNFINISHED} FROM (SELECT) AS always LEFT JOIN ({statement}) AS found ON true");
+        self.unheard.fetch_add(1, Ordering::Relaxed);
+        let rows = self.ask(&statement, values).await;
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
+        let Some(row) = rows?.into_iter().next() else { return Ok(None) };
+        if self.sees == Sees::Whole && row.try_get(row.len() - 1)? {
+            return Err(import_unfinished().into());
+        }
+        let is_there = row.try_get::<_, Option<uuid::Uuid>>(0)?.is_some();
+        Ok(Some(row).filter(|_| is_there))
+    }
+
     /// Runs a statement that gives nothing.
     pub(crate) async fn execute(&self, statement: &str, values: &[Param<'_>]) -> Outcome<()> {
         self.query(statement, values).await.map(drop)
@@ -162,7 +182,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && *self.begun.get_mut()
+            && (*self.begun.get_mut() || *self.unheard.get_mut() > 0)
         {
             // Half-way: out of the pool, and closed.
             drop(Object::take(connection));
