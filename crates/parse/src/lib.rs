@@ -40,7 +40,7 @@ pub use error::ParseError;
 pub use extension::Element;
 pub use html::plain_text;
 pub use identity::{Identified, choose_rule, identify, rekey};
-pub use item::{DateForm, DateFormError, ItemKey, ItemRules, read_item};
+pub use item::{DateForm, DateFormError, ItemKey, ItemRules, ORIGINAL, read_item};
 pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;

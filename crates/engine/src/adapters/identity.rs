@@ -1,7 +1,7 @@
 //! [`Identity`]: what the operator says of what makes an item that item, and of what of it is no news.
 
 use feedspine_core::{HashRule, JsonPath, Namespace};
-use feedspine_parse::{DateForm, ItemKey, ItemRules, JsonQuery};
+use feedspine_parse::{DateForm, ItemKey, ItemRules, JsonQuery, ORIGINAL};
 
 use super::options::{Options, place};
 use crate::OpError;
@@ -82,6 +82,9 @@ impl Identity {
                 .split_once('=')
                 .filter(|(name, _)| !name.is_empty() && !MAPPED.contains(name))
                 .ok_or_else(|| options.wrong("field", "is NAME=PLACE, such as author=$.user.login"))?;
+            if name == ORIGINAL {
+                return Err(options.wrong("field", "names no member original, which holds what gave way to the others"));
+            }
             members.push((name.to_owned(), self.naming.place("field", from)?));
         }
         let meaning = format!("is {}", DateForm::WORDS);

@@ -20,6 +20,7 @@ fn what_is_not_known_is_named_with_what_is_near_to_it() {
         ("json", &["dates=iso"], "epoch_s", "adapters.md"),
         ("json", &["next=$.n", "page_param=p"], "next and page_param", "one way"),
         ("json", &["header=Authorization: Bearer abc"], "looks like a secret", "{env:NAME}"),
+        ("json", &["field=original=$.o"], "field names no member original", "adapters.md"),
         ("csv", &["delimiter=ab"], "delimiter is tab or one character", "adapters.md"),
         ("csv", &["items=$.a"], "the adapter csv has no option items", "delimiter"),
         ("files", &["each=word"], "each is file, line or row", "adapters.md"),

@@ -15,6 +15,9 @@ use crate::warning::{Warning, Warnings};
 /// Stands for a lone surrogate, which no text can hold: a noncharacter, for no text is to hold it either.
 pub(crate) const LONE_SURROGATE: char = '\u{FDD0}';
 
+/// The member of a content that holds what gave way to the members that were named.
+pub const ORIGINAL: &str = "original";
+
 /// What is taken from where in an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemRules {
@@ -45,7 +48,7 @@ impl ItemRules {
     /// Makes a candidate of an item.
     ///
     /// The content is the item as it came, with the members that the rules name. Where it has another value under such a
-    /// name, that is kept under `original`. An item that is no object is the member `value`.
+    /// name, that is kept under [`ORIGINAL`], with its own member of this name. An item that is no object is the member `value`.
     pub(crate) fn candidate(&self, ordinal: u32, item: Json, warnings: &mut Warnings) -> Result<Candidate, Reject> {
         let dates = ["published", "updated"].map(|name| self.date(name, &item, warnings));
         let places = self.key_of(&item);
@@ -138,7 +141,9 @@ impl ItemRules {
             }
         }
         if !original.is_empty() {
-            members.insert("original".to_owned(), Json::Object(original));
+            // Its own member of that name gives way as well.
+            original.extend(members.remove(ORIGINAL).map(|held| (ORIGINAL.to_owned(), held)));
+            members.insert(ORIGINAL.to_owned(), Json::Object(original));
         }
         Json::Object(members)
     }
@@ -227,6 +232,20 @@ mod tests {
         );
         assert_eq!((candidate.key.key(), candidate.key_rule), ("7", KeyRule::Given));
         assert_eq!(candidate.published.unwrap().to_string(), "2026-01-02T00:00:00Z");
+    }
+
+    #[test]
+    fn what_gives_way_to_a_named_member_is_kept_the_items_own_original_too() {
+        let rules = rules(ItemKey::Unsaid, &[("title", "$.name")]);
+        for (item, content) in [
+            (
+                r#"{"id":1,"name":"One","original":"mine","title":"old"}"#,
+                r#"{"id":1,"name":"One","original":{"original":"mine","title":"old"},"title":"One"}"#,
+            ),
+            (r#"{"id":1,"name":"One","original":"mine"}"#, r#"{"id":1,"name":"One","original":"mine","title":"One"}"#),
+        ] {
+            assert_eq!(made(&rules, item).unwrap().content.as_str(), content);
+        }
     }
 
     #[test]
