@@ -7,6 +7,7 @@ use feedspine_parse::{Document, FeedLink, HtmlPage, known_places, looks_like_fee
 
 use super::add::{AddFeed, Added, read_address};
 use super::json::array;
+use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::Adapter;
 use crate::collect::document::unreadable;
@@ -166,6 +167,8 @@ impl Engine {
     pub async fn add_site(&self, request: AddSite) -> Result<SiteAdded, OpError> {
         let AddSite { feed, pick } = request;
         let address = read_address(&feed.address, feed.adapter.name()).await?;
+        // Before anybody is asked.
+        refuse_unfinished_import(self.storage()).await?;
         if !self.is_to_be_found(&feed, &address).await? {
             return Ok(SiteAdded::Added { added: self.add(feed).await?, found: None });
         }
