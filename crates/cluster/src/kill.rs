@@ -38,6 +38,17 @@ pub struct Left<'a> {
     pub call: usize,
 }
 
+/// What a sweep did.
+#[derive(Debug, Clone, Copy)]
+pub struct Swept {
+    /// How many calls the process makes when nobody kills it.
+    pub calls: usize,
+    /// How often it was run to be killed.
+    pub runs: usize,
+    /// How often it was killed before it ended by itself.
+    pub killed: usize,
+}
+
 impl Writer {
     /// Where to write, in the process that is killed; `None` in an ordinary run of its test.
     pub fn place() -> Option<PathBuf> {
@@ -52,13 +63,14 @@ impl Writer {
     }
 
     /// Kills it in so many of its calls, spread over its life, on two threads, and lets `judge` look at what each run left.
-    /// Without strace it is skipped.
+    /// Without strace it is skipped: `None`.
     ///
     /// # Panics
     /// A judge panics; an undisturbed run does not acknowledge all `steps`; of three runs two end before they are killed.
-    pub fn sweep(&self, kills: usize, steps: usize, judge: impl Fn(Left<'_>) + Sync) {
+    pub fn sweep(&self, kills: usize, steps: usize, judge: impl Fn(Left<'_>) + Sync) -> Option<Swept> {
         if Command::new("strace").arg("--version").output().is_err() {
-            return skip("strace cannot be run");
+            skip("strace cannot be run");
+            return None;
         }
         let calls = self.calls_of_an_undisturbed_run(steps);
         let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -77,6 +89,7 @@ impl Writer {
         });
         let (killed, runs) = (killed.into_inner(), next.into_inner());
         tell(&format!("{}: killed in {killed} of {calls} calls; {} runs ended before", self.test, runs - killed));
+        Some(Swept { calls, runs, killed })
     }
 
     /// Kills it in each of its first calls.

@@ -58,9 +58,3 @@ pub(crate) async fn open(directory: &Path) -> SqliteStore {
     store.initialize().await.unwrap();
     store
 }
-
-/// Says something to whoever runs the tests: a figure, or what was skipped and why.
-#[expect(clippy::print_stderr, reason = "tests tell what they skip and measure")]
-pub(crate) fn say(text: &str) {
-    eprintln!("{text}");
-}
