@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::{Result, StorageError};
+use crate::{ErrorKind, Result, StorageError};
 
 /// What is at a store's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,23 @@ pub struct CheckReport {
     pub faults: Vec<String>,
     /// What is no fault but should be known, such as what could not be looked at and why.
     pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    /// The answer to a question of the check. Damage so great that there is none is a fault: `None`.
+    ///
+    /// # Errors
+    /// Any but `Corrupt`.
+    pub fn unless_corrupt<T>(&mut self, answer: Result<T>) -> Result<Option<T>> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.faults.push(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// What came of compacting.

@@ -1,7 +1,7 @@
 //! Whether a store is sound: its schema, every value of every table, and what must hold between rows.
 
 use duckdb::Connection;
-use feedspine_core::{CheckReport, ErrorKind};
+use feedspine_core::CheckReport;
 
 use crate::error::{Fault, Outcome};
 use crate::import;
@@ -99,13 +99,16 @@ const RULES: [(&str, &str); 20] = [
 /// Looks at all that is there.
 pub(crate) fn check(conn: &Connection) -> Outcome<CheckReport> {
     let mut report = CheckReport::default();
-    let Some(version) = unless_corrupt(schema::known(conn), &mut report)? else { return Ok(report) };
-    let Some(()) = unless_corrupt(compare_shapes(conn, version, &mut report), &mut report)? else { return Ok(report) };
+    let Some(version) = report.unless_corrupt(schema::known(conn).map_err(Fault::into_error))? else {
+        return Ok(report);
+    };
+    let compared = compare_shapes(conn, version, &mut report).map_err(Fault::into_error);
+    let Some(()) = report.unless_corrupt(compared)? else { return Ok(report) };
     if !report.faults.is_empty() {
         return Ok(report);
     }
     report.examined.push("every value of every table, and the checksums of its blocks".to_owned());
-    let Some(()) = unless_corrupt(read_everything(conn), &mut report)? else { return Ok(report) };
+    let Some(()) = report.unless_corrupt(read_everything(conn).map_err(Fault::into_error))? else { return Ok(report) };
     if import::is_unfinished(conn)? {
         report.notes.push("an import was begun and not finished: rows were not compared with one another".to_owned());
         return Ok(report);
@@ -115,18 +118,6 @@ pub(crate) fn check(conn: &Connection) -> Outcome<CheckReport> {
         report.faults.extend(broken(conn, what, rows)?);
     }
     Ok(report)
-}
-
-/// The answer; damage so great that there is none is a fault.
-fn unless_corrupt<T>(answer: Outcome<T>, report: &mut CheckReport) -> Outcome<Option<T>> {
-    match answer.map_err(Fault::into_error) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            report.faults.push(error.to_string());
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn compare_shapes(conn: &Connection, version: u32, report: &mut CheckReport) -> Outcome<()> {

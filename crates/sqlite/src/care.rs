@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use feedspine_core::transfer::import_unfinished;
-use feedspine_core::{Care, CheckReport, Compaction, ErrorKind, Result, Standing, StorageError, StoreSize, TableSize};
+use feedspine_core::{Care, CheckReport, Compaction, Result, Standing, StorageError, StoreSize, TableSize};
 use rusqlite::Connection;
 
 use crate::changes;
@@ -135,9 +135,9 @@ fn log_bytes(path: &Path) -> u64 {
 fn check(conn: &Connection, version: u32) -> Outcome<CheckReport> {
     let mut report = CheckReport::default();
     report.examined.push("every page of the file, every row and every index (PRAGMA integrity_check)".to_owned());
-    let Some(faults) = unless_corrupt(integrity(conn), &mut report)? else { return Ok(report) };
+    let Some(faults) = report.unless_corrupt(integrity(conn).map_err(Fault::into_error))? else { return Ok(report) };
     report.faults.extend(faults);
-    let Some(mut found) = unless_corrupt(shape(conn), &mut report)? else { return Ok(report) };
+    let Some(mut found) = report.unless_corrupt(shape(conn).map_err(Fault::into_error))? else { return Ok(report) };
     report.examined.push(format!("the tables, indexes and views of schema version {version}"));
     for (name, definition) in shape(&schema::pattern(version)?)? {
         match found.remove(&name) {
@@ -153,18 +153,6 @@ fn check(conn: &Connection, version: u32) -> Outcome<CheckReport> {
     }
     report.notes.extend(found.into_keys().map(|name| format!("the {name} is not feedspine's")));
     Ok(report)
-}
-
-/// The answer; damage so great that there is none is a fault.
-fn unless_corrupt<T>(answer: Outcome<T>, report: &mut CheckReport) -> Outcome<Option<T>> {
-    match answer.map_err(Fault::into_error) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            report.faults.push(error.to_string());
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// What SQLite finds wrong, as far as it can go on looking.
