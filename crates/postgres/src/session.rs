@@ -41,7 +41,7 @@ pub(crate) enum Sees {
 
 /// One connection for the time of one transaction.
 ///
-/// It begins together with its first statement, in one round trip. A connection goes back to the pool only after its
+/// It begins together with its first statement, in one round trip; a question that is one statement needs none. A connection goes back to the pool only after its
 /// transaction has ended, or with its end on the way; one whose session is dropped in between is closed, and the server
 /// rolls back.
 pub(crate) struct Session {
