@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{FeedId, FetchId, Layer, NaturalKey, RecordId, Timestamp, VersionNo};
+use crate::{FeedId, FetchId, Layer, NaturalKey, RecordId, StorageError, Timestamp, VersionNo};
 
 /// A position in the change log: opaque, ascending, not dense. The default is the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -32,6 +32,17 @@ impl Seq {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The error for bytes that are no position of the log that is asked.
+    pub fn unreadable() -> StorageError {
+        StorageError::invalid("not a position of this change log")
+    }
+
+    /// The error for a position of another log, or of this one before the store was restored.
+    pub fn of_another_log() -> StorageError {
+        StorageError::invalid("the position is of another change log: this store was restored, or is another one")
+            .with_hint("follow this log from its beginning")
     }
 }
 

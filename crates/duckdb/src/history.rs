@@ -97,7 +97,7 @@ pub(crate) fn read_event(columns: &mut Columns<'_>) -> Outcome<Event> {
 
 /// Changes after a position.
 pub(crate) fn changes(conn: &Connection, after: &Seq, limit: NonZeroUsize) -> Outcome<Vec<Change>> {
-    let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
+    let after = after.as_number().ok_or_else(Seq::unreadable)?;
     let sql = format!("SELECT seq, {EVENT} FROM _changes WHERE seq > ? ORDER BY seq LIMIT ?");
     let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
     rows::all(conn, &sql, &[&after, &limit], |columns| {

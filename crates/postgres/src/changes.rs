@@ -1,13 +1,16 @@
 //! The change log: written in runs, read by `(epoch, transaction id, ordinal)` up to the oldest transaction that still
 //! runs.
 //!
+//! The upper bits of an epoch are the store's line of history, which a new store and one that is imported into begin: a
+//! position of another line is refused. The lower bits count how often transaction ids began anew on that line.
+//!
 //! A sequence alone would skip: a transaction with a small number may commit after one with a greater. So a reader sees
 //! no transaction at or beyond `pg_snapshot_xmin`: below it every transaction is over, and none can follow.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use feedspine_core::{Change, Event, FeedId, FetchId, RecordId, Result, Seq, StorageError, Subject, Timestamp};
+use feedspine_core::{Change, Event, FeedId, FetchId, RecordId, Result, Seq, Subject, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -66,6 +69,16 @@ fn append_run<'a>(writes: &mut Writes<'a>, run: &'a [Event], first: i32) {
     writes.add(statement, values);
 }
 
+/// How many bits of an epoch count the turns on one line of history.
+const TURN_BITS: u32 = 12;
+
+/// Begins another line of history: positions that were given out before are no longer of this log.
+pub(crate) async fn begin_history(session: &Session) -> Outcome<()> {
+    // 19 bits, and not zero, which is the line of stores that are older than lines.
+    let line = format!("(1 + floor(random() * 524287))::int << {TURN_BITS}");
+    session.execute(&format!("UPDATE store SET epoch = {line}"), &[]).await
+}
+
 /// A place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
@@ -93,7 +106,13 @@ impl Position {
             let fits = |number| i32::try_from(number).is_ok();
             (fits(epoch) && fits(ordinal)).then_some(Self { epoch, xid: u64::from_be_bytes(*xid), ordinal })
         };
-        parts().ok_or_else(|| StorageError::invalid("not a position of this change log"))
+        parts().ok_or_else(Seq::unreadable)
+    }
+
+    /// Whether it can be one of a log that is in that epoch.
+    fn is_of(self, epoch: u32) -> bool {
+        let beginning = self == Self { epoch: 0, xid: 0, ordinal: 0 };
+        beginning || (self.epoch >> TURN_BITS == epoch >> TURN_BITS && self.epoch <= epoch)
     }
 
     /// The bytes order as the positions do.
@@ -157,18 +176,25 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
             SELECT *, sum(size) OVER (ORDER BY epoch, xid, first) - size AS before FROM ahead
         )
         SELECT c.epoch, c.xid::text, c.first, c.feed, c.fetch_id, c.recorded_at,
-               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden
-        FROM counted t JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
-        WHERE t.before - 1000 < $4
+               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden, s.epoch AS now
+        FROM store s
+        LEFT JOIN counted t ON t.before - 1000 < $4
+        LEFT JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
         ORDER BY c.epoch, c.xid, c.first";
     let found = session.query(statement, &bind![epoch, xid, ordinal, limit]).await?;
     let mut look = Look { changes: Vec::new(), hidden: None };
     for row in &found {
-        if row.try_get("hidden")? {
-            let position = read_position(row)?;
-            look.hidden = Some((look.hidden.map_or(position, |(first, _)| first), position));
-        } else if look.changes.len() < most.get() {
-            read_run(row, after, most.get(), &mut look.changes)?;
+        if !after.is_of(row.try_get::<_, i32>("now")?.cast_unsigned()) {
+            return Err(Seq::of_another_log().into());
+        }
+        // Null where there are no changes to tell.
+        match row.try_get("hidden")? {
+            Some(true) => {
+                let position = read_position(row)?;
+                look.hidden = Some((look.hidden.map_or(position, |(first, _)| first), position));
+            }
+            Some(false) if look.changes.len() < most.get() => read_run(row, after, most.get(), &mut look.changes)?,
+            Some(false) | None => {}
         }
     }
     Ok(look)
@@ -248,6 +274,16 @@ mod tests {
             assert_eq!(Position::read(&position.to_seq()).unwrap(), position);
         }
         assert!(positions.is_sorted() && positions.map(Position::to_seq).is_sorted());
+    }
+
+    #[test]
+    fn a_position_is_of_the_epochs_of_its_line_from_its_own_on() {
+        let at = |epoch| Position { epoch, xid: 7, ordinal: 1 };
+        let line = 5 << TURN_BITS;
+        assert!(at(0).is_of(0) && at(0).is_of(1) && at(line).is_of(line) && at(line).is_of(line + 2));
+        assert!(!at(1).is_of(0) && !at(line + 1).is_of(line) && !at(0).is_of(line) && !at(line).is_of(0));
+        assert!(!at(line).is_of(line + (1 << TURN_BITS)));
+        assert!(Position { epoch: 0, xid: 0, ordinal: 0 }.is_of(line));
     }
 
     #[test]

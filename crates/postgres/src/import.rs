@@ -38,6 +38,7 @@ pub(crate) async fn begin(session: &Session) -> Outcome<Option<Progress>> {
     if held.map(|row| Columns::of(&row).take()).transpose()?.unwrap_or(false) {
         return Err(not_empty().into());
     }
+    changes::begin_history(session).await?;
     write_progress(session, Progress::default()).await?;
     Ok(None)
 }

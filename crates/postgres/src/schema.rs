@@ -6,6 +6,7 @@
 use feedspine_core::StorageError;
 
 use crate::bind::bind;
+use crate::changes;
 use crate::error::{Fault, Outcome};
 use crate::pool::Pool;
 use crate::session::Session;
@@ -340,6 +341,9 @@ async fn take_steps(session: &Session, schema: &SchemaName) -> Outcome<()> {
     check_version(taken)?;
     for step in MIGRATIONS.iter().skip(taken as usize) {
         session.batch(step).await?;
+    }
+    if taken == 0 {
+        changes::begin_history(session).await?;
     }
     if taken < SCHEMA_VERSION {
         session.execute("UPDATE store SET version = $1", &bind![SCHEMA_VERSION.cast_signed()]).await?;

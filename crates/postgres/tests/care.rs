@@ -134,7 +134,8 @@ async fn size(place: Place) {
     assert_eq!(store.standing().await.unwrap(), Standing::Store { schema_version: version });
     let size = store.size().await.unwrap();
     let table = |name: &str| size.tables.iter().find(|table| table.name == name).unwrap();
-    assert_eq!((table("records").rows, table("ledger").rows, size.epoch), (2, 1, Some(0)));
+    assert_eq!((table("records").rows, table("ledger").rows), (2, 1));
+    assert!(size.epoch > Some(0), "{size:?}");
     assert!(table("versions").bytes.unwrap() > 8_192 && size.bytes > table("versions").bytes.unwrap(), "{size:?}");
     let report = store.check().await.unwrap();
     assert_eq!((report.faults, report.notes), (vec![], vec![]), "{:?}", report.examined);

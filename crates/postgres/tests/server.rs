@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use feedspine_core::ingest::{Candidate, Coverage, IngestBatch, Reject};
-use feedspine_core::transfer::import_unfinished;
+use feedspine_core::transfer::{Progress, Transfer as _, import_unfinished};
 use feedspine_core::{
     Applied, ChangeKind, ErrorKind, FeedId, Filter, PageRequest, Query, RecordRef, Selection, Seq, StateStore,
     StorageBackend, StorageExt,
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
             trial(&server, "a_role_without_rights_is_denied", no_rights),
             trial(&server, "a_database_that_is_not_there_is_denied", no_database),
             trial(&server, "a_server_that_is_not_there_is_unavailable_at_once", no_server),
-            trial(&server, "a_restored_store_goes_on_in_a_new_epoch", new_epoch),
+            trial(&server, "a_store_that_came_to_another_cluster_goes_on_in_a_new_epoch", new_epoch),
+            trial(&server, "a_restored_store_refuses_the_positions_of_the_one_before", new_history),
             trial(&server, "hostile_values_come_back_as_they_were", hostile_values),
             trial(&server, "calls_that_are_dropped_leave_no_transaction_behind", dropped_calls),
             trial(&server, "when_every_connection_is_in_use_the_store_is_unavailable", busy_pool),
@@ -208,6 +209,37 @@ async fn new_epoch(place: Place) {
     let (found, end) = keys_after(&store, &position).await;
     assert_eq!(found.last().map(String::as_str), Some("after"));
     assert!(end > position);
+}
+
+async fn new_history(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x"), item("b", "x")])).await.unwrap();
+    let (_, position) = keys_after(&store, &Seq::start()).await;
+    let mut export = store.export().await.unwrap();
+    let mut rows = Vec::new();
+    loop {
+        let some = export.next().await.unwrap();
+        if some.is_empty() {
+            break;
+        }
+        rows.extend(some);
+    }
+    drop(export);
+    store.close().await.unwrap();
+    stranger(&place).await.batch_execute(&format!("DROP SCHEMA {} CASCADE", place.schema())).await.unwrap();
+
+    let store = opened(&place).await;
+    assert_eq!(store.begin_import().await.unwrap(), None);
+    let progress = Progress { rows: rows.len() as u64, ..Progress::default() };
+    store.import(rows, progress).await.unwrap();
+    store.finish_import().await.unwrap();
+    let error = store.changes(&position, PageRequest::first(1).limit).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("restored") && error.hint().is_some(), "{error}");
+    let (found, end) = keys_after(&store, &Seq::start()).await;
+    assert_eq!(found, ["a", "b"]);
+    // Nothing is after it, and it is a position of this log all the same.
+    assert_eq!(keys_after(&store, &end).await, (Vec::new(), end));
 }
 
 /// Texts that end arrays, strings, statements or lines elsewhere.

@@ -164,11 +164,8 @@ fn number_of(epoch: u32, position: &Seq) -> Result<u64, StorageError> {
         return Ok(u64::from_be_bytes(number));
     }
     Err(match bytes.len() {
-        8 | 12 => {
-            StorageError::invalid("the position is of another change log: this store was restored, or is another one")
-                .with_hint("follow this log from its beginning")
-        }
-        _ => StorageError::invalid("not a position of this change log"),
+        8 | 12 => Seq::of_another_log(),
+        _ => Seq::unreadable(),
     })
 }
 

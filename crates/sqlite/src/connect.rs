@@ -28,6 +28,10 @@ pub(crate) const LOG_PAGES: i64 = 4_000;
 /// pages of every poll were read anew; with 64 MiB the growth of the cache cost more than it saved.
 const WRITER_CACHE_KIB: i64 = 16_384;
 
+/// KiB of pages that each reader keeps: the inner pages of the trees of a few million records, so that a lookup reads its
+/// leaves alone.
+const READER_CACHE_KIB: i64 = 16_384;
+
 /// How long to wait before asking again for the turn that SQLite does not wait for itself.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -86,6 +90,7 @@ fn use_log(conn: &Connection, busy: Duration) -> Outcome<()> {
 pub(crate) fn open_reader(path: &Path, busy: Duration) -> Outcome<Connection> {
     let conn = open(path, busy)?;
     conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     functions::register(&conn)?;
     Ok(conn)
 }

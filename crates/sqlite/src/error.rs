@@ -28,6 +28,11 @@ impl From<StorageError> for Fault {
 }
 
 impl Fault {
+    /// Another connection had its turn; nothing was begun.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
     /// The error as callers see it.
     pub(crate) fn into_error(self) -> StorageError {
         match self {

@@ -32,18 +32,26 @@ impl Rows {
         Self { layer: query.layer, with_version: !narrow || query.layer.is_some() }
     }
 
-    /// The tables: the narrow one and, where it takes part, the content of the version that is shown.
+    /// The tables: the narrow one, the greatest row number of its record and layer in `revisions`, and, where it takes
+    /// part, the content of the version that is shown.
     fn from(self) -> String {
-        if !self.with_version {
-            return "records r".to_owned();
-        }
-        let revision = format!("(SELECT x.content FROM revisions x WHERE x.row = {})", self.row());
-        match self.layer {
-            None | Some(Layer::Bronze) => {
-                format!("records r JOIN contents v ON v.no = coalesce({revision}, r.no)")
-            }
-            Some(_) => format!("records r JOIN contents v ON v.no = {revision}"),
-        }
+        let (first, last) = match self.layer {
+            None => (rows::first_row(0, Layer::Bronze), rows::last_row(0, Layer::Gold)),
+            Some(layer) => (rows::first_row(0, layer), rows::last_row(0, layer)),
+        };
+        let shift = rows::RECORD_SHIFT;
+        let revised = format!(
+            "records r LEFT JOIN revisions x ON x.row = (
+                SELECT max(y.row) FROM revisions y WHERE y.row > (r.no << {shift} | {first})
+                AND y.row <= (r.no << {shift} | {last}))"
+        );
+        let content = if self.may_be_own() { "coalesce(x.content, r.no)" } else { "x.content" };
+        if self.with_version { format!("{revised} JOIN contents v ON v.no = {content}") } else { revised }
+    }
+
+    /// Whether the version that is shown may be the record's first, which `revisions` does not name.
+    fn may_be_own(self) -> bool {
+        matches!(self.layer, None | Some(Layer::Bronze))
     }
 
     /// What [`Head::read`] reads.
@@ -52,21 +60,12 @@ impl Rows {
         format!("r.id, {space}, r.key, r.key_rule, r.first_seen, {}", self.row())
     }
 
-    /// The row number of the version that is shown: the greatest of its record and layer in `revisions`, else the
-    /// record's own.
+    /// The row number of the version that is shown: the one in `revisions`, else the record's own.
     fn row(self) -> String {
-        let (first, last) = match self.layer {
-            None => (rows::first_row(0, Layer::Bronze), rows::last_row(0, Layer::Gold)),
-            Some(layer) => (rows::first_row(0, layer), rows::last_row(0, layer)),
-        };
-        let shift = rows::RECORD_SHIFT;
-        let revised = format!(
-            "(SELECT max(y.row) FROM revisions y WHERE y.row > (r.no << {shift} | {first})
-              AND y.row <= (r.no << {shift} | {last}))"
-        );
-        match self.layer {
-            None | Some(Layer::Bronze) => format!("coalesce({revised}, r.no << {shift} | {})", versions::own_row(0)),
-            Some(_) => revised,
+        if self.may_be_own() {
+            format!("coalesce(x.row, r.no << {} | {})", rows::RECORD_SHIFT, versions::own_row(0))
+        } else {
+            "x.row".to_owned()
         }
     }
 }

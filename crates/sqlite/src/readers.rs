@@ -1,8 +1,9 @@
-//! A few connections that read beside the writer, each question on a blocking thread.
+//! A few connections that read beside the writer. A question goes to a blocking thread, a brief one may stay.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feedspine_core::{Result, StorageError};
 use rusqlite::Connection;
@@ -22,6 +23,7 @@ pub(crate) struct Readers {
     count: u32,
     turns: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Reader>>>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,37 @@ struct Reader {
 impl Readers {
     pub(crate) fn new(path: PathBuf, busy: Duration, count: u32) -> Self {
         let turns = Arc::new(Semaphore::new(count as usize));
-        Self { path, busy, count, turns, idle: Arc::default() }
+        Self { path, busy, count, turns, idle: Arc::default(), pace: Pace::default() }
+    }
+
+    /// Asks a question that a few pages answer: where it stands while pages come from memory, since the way to another
+    /// thread and back takes several times as long as the answer.
+    pub(crate) async fn run_brief<T, Q>(&self, concern: Concern, question: Q) -> Result<T>
+    where
+        T: Send + 'static,
+        Q: Fn(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        // A caller that asks in a loop gives others their turn.
+        tokio::task::coop::consume_budget().await;
+        if self.pace.stays()
+            && let Some(answer) = self.ask_here(concern, &question)
+        {
+            return answer.map_err(Fault::into_error);
+        }
+        self.run(concern, question).await
+    }
+
+    /// The answer, unless it would have to be waited for.
+    fn ask_here<T>(&self, concern: Concern, question: impl Fn(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
+        let _turn = self.turns.try_acquire().ok()?;
+        let mut reader = lock(&self.idle).pop()?;
+        let began = Instant::now();
+        let answer = reader.ask_without_waiting(self.busy, concern, question);
+        self.pace.took(began.elapsed());
+        if !matches!(answer, Err(Fault::Sqlite(_))) {
+            lock(&self.idle).push(reader);
+        }
+        answer.map_or_else(|fault| if fault.is_busy() { None } else { Some(Err(fault)) }, |answer| Some(Ok(answer)))
     }
 
     /// Asks a question; all its statements see one state of the store.
@@ -72,6 +104,19 @@ impl Readers {
 }
 
 impl Reader {
+    /// Asks; another connection that has its turn is not waited for.
+    fn ask_without_waiting<T>(
+        &mut self,
+        busy: Duration,
+        concern: Concern,
+        question: impl FnOnce(&Connection) -> Outcome<T>,
+    ) -> Outcome<T> {
+        self.conn.busy_timeout(Duration::ZERO)?;
+        let answer = self.ask(concern, question);
+        self.conn.busy_timeout(busy)?;
+        answer
+    }
+
     fn ask<T>(&mut self, concern: Concern, question: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
         connect::execute(&self.conn, "BEGIN")?;
         let admitted = match concern {
@@ -88,6 +133,47 @@ impl Reader {
     }
 }
 
+/// Whether brief questions are answered where they are asked. One that took long, because the disk was asked, sends the
+/// next ones away: a thread that runs many tasks is held up by one read of the disk at most, and seldom.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How many go away before one is tried here again.
+    away: AtomicU32,
+}
+
+impl Pace {
+    /// An answer from memory takes a tenth of this.
+    const BRIEF: Duration = Duration::from_micros(200);
+
+    const SENT_AWAY: u32 = 64;
+
+    fn stays(&self) -> bool {
+        self.away.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+
+    fn took(&self, time: Duration) {
+        if time > Self::BRIEF {
+            self.away.store(Self::SENT_AWAY, Ordering::Relaxed);
+        }
+    }
+}
+
 fn lock(idle: &Mutex<Vec<Reader>>) -> std::sync::MutexGuard<'_, Vec<Reader>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_answer_sends_the_next_ones_away() {
+        let pace = Pace::default();
+        pace.took(Pace::BRIEF);
+        assert!(pace.stays());
+        pace.took(Pace::BRIEF + Duration::from_micros(1));
+        let away = (0..1_000).take_while(|_| !pace.stays()).count();
+        assert_eq!(away, Pace::SENT_AWAY as usize);
+        assert!(pace.stays());
+    }
 }

@@ -28,6 +28,9 @@ use crate::{changes, connect, history, import, ingest, query, schema, sightings,
 /// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
 
+/// So few records are a question of a moment.
+const BRIEF: usize = 4;
+
 /// What may be chosen when a store is opened; the default is right for almost everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -101,6 +104,14 @@ impl Door {
         Q: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     {
         self.open.readers.run(self.concern, question).await
+    }
+
+    async fn ask_brief<T, Q>(&self, question: Q) -> Result<T>
+    where
+        T: Send + 'static,
+        Q: Fn(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.open.readers.run_brief(self.concern, question).await
     }
 
     async fn write<T, W>(&self, mut work: W) -> Result<T>
@@ -245,8 +256,10 @@ impl StorageBackend for SqliteStore {
     }
 
     async fn get_many(&self, wanted: &[RecordRef]) -> Result<Vec<Option<Record>>> {
-        let wanted = wanted.to_vec();
-        self.data()?.ask(move |conn| query::get_many(conn, &wanted)).await
+        let (wanted, door) = (wanted.to_vec(), self.data()?);
+        let brief = wanted.len() <= BRIEF;
+        let question = move |conn: &_| query::get_many(conn, &wanted);
+        if brief { door.ask_brief(question).await } else { door.ask(question).await }
     }
 
     async fn delete_many(&self, doomed: &[RecordRef], at: Timestamp) -> Result<Vec<bool>> {

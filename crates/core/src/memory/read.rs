@@ -7,7 +7,7 @@ use super::tables::{FeedTable, RecordRow, Tables, Told};
 use crate::ingest::Observation;
 use crate::{
     Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, Result,
-    Round, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version,
+    Round, Seen, Selection, Seq, Sighting, Timestamp, Version,
 };
 
 impl Tables {
@@ -119,7 +119,7 @@ impl Tables {
     }
 
     pub(super) fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
-        let after = after.as_number().ok_or_else(|| StorageError::invalid("not a position of this change log"))?;
+        let after = after.as_number().ok_or_else(Seq::unreadable)?;
         let after = usize::try_from(after).unwrap_or(usize::MAX);
         let entries = self.log.iter().enumerate().skip(after).take(limit.get());
         Ok(entries.map(|(at, event)| Change { seq: Seq::from_number(at as u64 + 1), event: event.clone() }).collect())
