@@ -32,21 +32,27 @@ impl Rows {
         Self { layer: query.layer, with_version: !narrow || query.layer.is_some() }
     }
 
-    /// The tables: the narrow one, the greatest row number of its record and layer in `revisions`, and, where it takes
-    /// part, the content of the version that is shown.
+    /// The tables: the narrow one and, where it takes part, the content of the version that is shown.
     fn from(self) -> String {
+        if !self.with_version {
+            return "records r".to_owned();
+        }
+        let content = if self.may_be_own() { "coalesce(x.content, r.no)" } else { "x.content" };
+        let revised = self.revised();
+        format!("records r LEFT JOIN revisions x ON x.row = {revised} JOIN contents v ON v.no = {content}")
+    }
+
+    /// The greatest row number of the record and layer in `revisions`.
+    fn revised(self) -> String {
         let (first, last) = match self.layer {
             None => (rows::first_row(0, Layer::Bronze), rows::last_row(0, Layer::Gold)),
             Some(layer) => (rows::first_row(0, layer), rows::last_row(0, layer)),
         };
         let shift = rows::RECORD_SHIFT;
-        let revised = format!(
-            "records r LEFT JOIN revisions x ON x.row = (
-                SELECT max(y.row) FROM revisions y WHERE y.row > (r.no << {shift} | {first})
-                AND y.row <= (r.no << {shift} | {last}))"
-        );
-        let content = if self.may_be_own() { "coalesce(x.content, r.no)" } else { "x.content" };
-        if self.with_version { format!("{revised} JOIN contents v ON v.no = {content}") } else { revised }
+        format!(
+            "(SELECT max(y.row) FROM revisions y WHERE y.row > (r.no << {shift} | {first})
+              AND y.row <= (r.no << {shift} | {last}))"
+        )
     }
 
     /// Whether the version that is shown may be the record's first, which `revisions` does not name.
@@ -62,10 +68,12 @@ impl Rows {
 
     /// The row number of the version that is shown: the one in `revisions`, else the record's own.
     fn row(self) -> String {
+        // Where the content does not take part, a page looks for the revisions of its own records alone.
+        let revised = if self.with_version { "x.row".to_owned() } else { self.revised() };
         if self.may_be_own() {
-            format!("coalesce(x.row, r.no << {} | {})", rows::RECORD_SHIFT, versions::own_row(0))
+            format!("coalesce({revised}, r.no << {} | {})", rows::RECORD_SHIFT, versions::own_row(0))
         } else {
-            "x.row".to_owned()
+            revised
         }
     }
 }

@@ -142,10 +142,10 @@ struct Pace {
 }
 
 impl Pace {
-    /// An answer from memory takes a tenth of this.
-    const BRIEF: Duration = Duration::from_micros(200);
+    /// An answer from memory takes a twentieth of this, one from a disk that has to move its heads many times as long.
+    const BRIEF: Duration = Duration::from_micros(500);
 
-    const SENT_AWAY: u32 = 64;
+    const SENT_AWAY: u32 = 16;
 
     fn stays(&self) -> bool {
         self.away.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
