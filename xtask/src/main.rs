@@ -13,7 +13,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
 commands:
   test      install what is missing, then format check, lints, all tests and documentation tests;
-            --long: then those marked as long too, optimised;
+            --long: then those marked as long too, optimised, and each fuzz target for a minute;
             --duckdb [--long]: the DuckDB backend instead, with its library from the npm registry
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md);

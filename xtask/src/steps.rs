@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use feedspine_cluster::{ALL_VARIABLE, Cluster, URL_VARIABLE};
 
-use crate::{install, libduckdb, say};
+use crate::{fuzz, install, libduckdb, say};
 
 /// A variable of the environment, and what it is.
 type Variable = (&'static str, String);
@@ -54,6 +54,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
         // Optimised: some of these measure, and all of them do the same thing many times.
         let long = ["test", "--workspace", "--all-targets", "--locked", "--release", "--", "--ignored"];
         cargo_with("long tests", &long, &with_server)?;
+        fuzz::run(&[])?;
     }
     Ok(())
 }

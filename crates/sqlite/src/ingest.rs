@@ -175,23 +175,19 @@ impl<'a> Loader<'a> {
 
     /// What earlier parts of this fetch have shown and rejected, of whatever key.
     fn load_all_earlier(&self, feed: &FeedRow, loaded: &mut Loaded) -> Outcome<()> {
-        // Where the store knows no other rule, all hashes were made under this one. Else that of the version is looked at:
-        // it lies beside the content, so that a large table reads as much as it holds.
-        let mut others = self.conn.prepare_cached("SELECT 1 FROM rules WHERE id <> ?")?;
-        let unless_only = if others.exists([self.rule_id.as_str()])? { Some(self.rule_id.as_str()) } else { None };
         let mut load = self.conn.prepare_cached(&format!(
             "SELECT s.name, r.key, r.id, p.record, p.shown_version, p.shown_hash, p.age, p.ordinal, a.ended,
-                    CASE WHEN ?3 IS NULL THEN p.shown_hash WHEN u.id = ?3 THEN ifnull(c.rule_hash, c.hash) END
+                    CASE WHEN u.id = ?3 THEN ifnull(c.rule_hash, c.hash) END
              FROM fetches f JOIN points p ON p.fetch = f.no AND p.feed = ?2
              JOIN records r ON r.no = p.record JOIN spaces s ON s.no = r.space
              LEFT JOIN absent a ON a.record = p.record AND a.feed = p.feed
-             LEFT JOIN contents c ON c.no = CASE WHEN ?3 IS NULL THEN NULL WHEN p.shown_version = 1 THEN p.record ELSE
+             LEFT JOIN contents c ON c.no = CASE WHEN p.shown_version = 1 THEN p.record ELSE
                  (SELECT x.content FROM revisions x WHERE x.row = (p.record << {} | p.shown_version)) END
              LEFT JOIN rules u ON u.no = c.rule
              WHERE f.id = ?1",
             rows::RECORD_SHIFT
         ))?;
-        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no, unless_only))?;
+        let mut found = load.query((self.prepared.batch().fetch.as_bytes(), feed.no, self.rule_id.as_str()))?;
         while let Some(row) = found.next()? {
             let (record, number) = (RecordId::from_bytes(row.get(2)?), row.get(3)?);
             let shown = match (row.get(4)?, row.get::<_, Option<[u8; 32]>>(9)?) {

@@ -9,6 +9,7 @@ mod epoch;
 mod file;
 mod growth;
 mod kill;
+mod soak;
 mod support;
 mod upgrades;
 mod verify;

@@ -7,7 +7,7 @@ use feedspine_core::{
 use super::Subject;
 use crate::Verdict;
 use crate::check::{checks, ensure_eq};
-use crate::script::{PAGE, at, feed, fetch, item, key, record_id, snapshot, titled, unchanged, write};
+use crate::script::{PAGE, at, feed, fetch, item, key, part, record_id, snapshot, titled, unchanged, write};
 
 checks! { Subject, "layers":
     each_layer_is_a_row_of_its_own: "Layers", "A promotion adds a row; the layers below stay as they were.";
@@ -24,6 +24,8 @@ checks! { Subject, "layers":
         "After a delete of bronze sightings stay, a 304 sights nothing and the next document captures it at version 1.";
     a_feed_that_had_let_go_captures_deleted_bronze_anew: "Delete",
         "What a feed showed of a deleted bronze layer is no version to be equal to, also when it no longer listed the item.";
+    bronze_that_was_captured_anew_between_two_parts_stands: "Delete",
+        "The last part of a fetch whose earlier part showed the deleted version takes what has its number now for shown.";
     bronze_may_come_after_silver: "Layers", "A record written at silver gets its first bronze version when a feed shows it.";
 }
 
@@ -235,6 +237,20 @@ async fn a_feed_that_had_let_go_captures_deleted_bronze_anew(store: Subject) -> 
     let row = store.get(id, Some(Layer::Bronze)).await?;
     ensure_eq!(row.map(|row| (row.version, row.content)), Some((VersionNo::FIRST, titled("x"))), "bronze");
     ensure_eq!(store.sighted("a").await?.len(), 2, "sightings");
+    Ok(())
+}
+
+async fn bronze_that_was_captured_anew_between_two_parts_stands(store: Subject) -> Verdict {
+    store.take(part(0, false, 0, snapshot(1, vec![item("a", "x")]))).await?;
+    let id = store.record("a").await?.id;
+    store.store(RecordWrite { id, ..at_layer(Layer::Silver, "silver") }).await?;
+    store.delete(id, Some(Layer::Bronze), at(9)).await?;
+    let report = store.take(snapshot(2, vec![item("a", "y")])).await?;
+    ensure_eq!(report.counts.new, 1, "new in a document between the parts");
+    store.take(part(1, true, 1, snapshot(1, Vec::new()))).await?;
+    let report = store.take(snapshot(3, vec![item("a", "y")])).await?;
+    ensure_eq!(report.counts.unchanged, 1, "unchanged in the document after that");
+    ensure_eq!(store.titles("a").await?, ["y"], "its versions");
     Ok(())
 }
 
