@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use feedspine_core::ingest::{Candidate, Counts};
-use feedspine_core::{
-    Care, Change, ChangeKind, Order, PageRequest, Query, RecordId, Selection, Seq, StorageBackend, StorageExt,
-};
+use feedspine_core::{Care, Change, ChangeKind, Order, PageRequest, Query, RecordId, Selection, Seq, StorageBackend};
 use feedspine_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -50,16 +48,16 @@ async fn write(store: Arc<SqliteStore>, writer: u128) -> Counts {
 
 /// All changes, read as they come, until the writers are done and nothing is left.
 async fn follow(store: Arc<SqliteStore>, done: Arc<AtomicBool>) -> Vec<Change> {
-    let (mut followed, mut at) = (Vec::new(), Seq::start());
+    let (mut told, mut at) = (Vec::new(), Seq::start());
     loop {
         let last_look = done.load(Ordering::Acquire);
         let found = store.changes(&at, NonZeroUsize::new(500).unwrap()).await.unwrap();
         match found.last() {
             Some(last) => at = last.seq.clone(),
-            None if last_look => return followed,
+            None if last_look => return told,
             None => tokio::task::yield_now().await,
         }
-        followed.extend(found);
+        told.extend(found);
     }
 }
 
@@ -116,21 +114,21 @@ async fn two_handles_under_load_keep_every_count_and_do_not_grow() {
         sum.scrolled_off += counts.scrolled_off;
     }
     done.store(true, Ordering::Release);
-    let (followed, walks) = (follower.await.unwrap(), reader.await.unwrap());
+    let (told, walks) = (follower.await.unwrap(), reader.await.unwrap());
 
     let feeds = u64::try_from(WRITERS * FEEDS_OF_A_WRITER).unwrap();
     assert_eq!(sum.seen, feeds * u64::from(ROUNDS) * u64::from(LISTED));
     assert_eq!(one.count(&Selection::everything()).await.unwrap(), sum.new);
-    let of_kind = |kind| followed.iter().filter(|change| change.event.kind == kind).count() as u64;
-    let told = [ChangeKind::New, ChangeKind::Changed, ChangeKind::Withdrawn, ChangeKind::ScrolledOff].map(of_kind);
-    assert_eq!(told, [sum.new, sum.changed, sum.withdrawn, sum.scrolled_off]);
+    let of_kind = |kind| told.iter().filter(|change| change.event.kind == kind).count() as u64;
+    let counted = [ChangeKind::New, ChangeKind::Changed, ChangeKind::Withdrawn, ChangeKind::ScrolledOff].map(of_kind);
+    assert_eq!(counted, [sum.new, sum.changed, sum.withdrawn, sum.scrolled_off]);
     assert!(sum.changed > 0 && sum.scrolled_off > 0 && walks > 0);
     let whole = one.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
-    assert!(followed == whole, "what was followed is not what was logged");
+    assert!(told == whole, "what was told is not what was logged");
     // What the follower keeps is its own.
-    let kept = u64::try_from(followed.len() * 600 / 1_024).unwrap();
+    let kept = u64::try_from(told.len() * 600 / 1_024).unwrap();
     let grown = resident().saturating_sub(warm);
-    assert!(grown < GROWTH_KIB + 2 * kept, "the process grew by {grown} KiB, of which {kept} may be what was followed");
+    assert!(grown < GROWTH_KIB + 2 * kept, "the process grew by {grown} KiB, of which {kept} may be what was told");
     assert_eq!(one.check().await.unwrap().faults, Vec::<String>::new());
     one.close().await.unwrap();
     other.close().await.unwrap();
