@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Reject};
 use crate::transfer::Transfer;
 use crate::{
-    AskSql, Care, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Query, Record, RecordId, RecordRef,
-    RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
+    AskSql, Care, Change, FeedId, FetchId, Layer, MAX_PAGE, NaturalKey, Page, PageRequest, Query, Record, RecordId,
+    RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageError, Timestamp, Version, VersionNo,
 };
 
 /// What a backend is and can do.
@@ -154,6 +154,21 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// `Invalid` for what is no position of this log. One of the store before it was restored is none, where the backend
     /// tells them apart.
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>>;
+
+    /// What happened to one record, oldest first.
+    ///
+    /// Without an own implementation the whole log is read: a backend that finds them faster does well to.
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        let most = NonZeroUsize::new(MAX_PAGE).expect("a page holds something");
+        let (mut of_record, mut after) = (Vec::new(), Seq::start());
+        loop {
+            let changes = self.changes(&after, most).await?;
+            let Some(last) = changes.last() else { return Ok(of_record) };
+            after = last.seq.clone();
+            let is_of = |change: &Change| change.event.subject.as_ref().is_some_and(|it| it.record == record);
+            of_record.extend(changes.into_iter().filter(is_of));
+        }
+    }
 
     /// How everything is read and written row by row, for copies and backups; `None` where the backend cannot.
     fn transfer(&self) -> Option<&dyn Transfer> {

@@ -1,12 +1,13 @@
 //! Random stories told to SQLite and to the memory backend: the same answers, the same order, the same errors.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 
 use feedspine_core::ingest::{Candidate, Coverage, CursorStep, IngestBatch, Part, Reject};
 use feedspine_core::{
-    Content, FeedId, HashRule, Json, JsonPath, KeyRule, Layer, Lineage, MemoryStore, Namespace, NaturalKey, Order,
-    Page, PageRequest, Query, RecordId, RecordName, RecordRef, RecordWrite, Result, Selection, Seq, Sighting,
+    Change, Content, FeedId, HashRule, Json, JsonPath, KeyRule, Layer, Lineage, MemoryStore, Namespace, NaturalKey,
+    Order, Page, PageRequest, Query, RecordId, RecordName, RecordRef, RecordWrite, Result, Selection, Seq, Sighting,
     StorageBackend, VersionNo,
 };
 use tempfile::TempDir;
@@ -209,6 +210,13 @@ async fn everything(store: &dyn StorageBackend) -> Vec<String> {
         told.extend(all(async |page| store.rejects_page(feed, &page).await).await);
     }
     let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
+    let subjects: BTreeSet<RecordId> =
+        changes.iter().filter_map(|it| Some(it.event.subject.as_ref()?.record)).collect();
+    for record in subjects {
+        let is_of = |change: &&Change| change.event.subject.as_ref().is_some_and(|subject| subject.record == record);
+        let of_record: Vec<Change> = changes.iter().filter(is_of).cloned().collect();
+        assert_eq!(store.changes_of(record).await.unwrap(), of_record);
+    }
     // Positions are each store's own.
     told.extend(changes.iter().map(|change| format!("{:?}", change.event)));
     told
