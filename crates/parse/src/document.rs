@@ -1,5 +1,7 @@
 //! [`parse`]: from bytes to a document, whatever the format.
 
+use feedspine_core::Json;
+
 use crate::charset;
 use crate::error::ParseError;
 use crate::json_feed;
@@ -64,7 +66,10 @@ pub fn parse(input: &Input<'_>, limits: &Limits) -> Result<Document, ParseError>
     let parts = match text.as_bytes().first() {
         None => return Err(ParseError::Empty { found: "there is no text in it" }),
         Some(b'{') => json_feed::read(text, input, limits, &mut warnings)?,
-        Some(b'[') => return Err(ParseError::NotAFeed { found: "a JSON list".to_owned() }),
+        Some(b'[') if Json::parse(text.trim_end()).is_ok() => {
+            return Err(ParseError::JsonNotAFeed { found: "a list" });
+        }
+        Some(b'[') => return Err(ParseError::NotAFeed { found: "text that begins like a JSON list".to_owned() }),
         Some(_) => crate::feed::read(text, input, limits, &mut warnings)?,
     };
     Ok(Document {

@@ -15,6 +15,12 @@ pub enum ParseError {
         /// What it is, as far as can be seen.
         found: String,
     },
+    /// JSON that is no JSON Feed.
+    #[error("JSON, but no feed: {found}")]
+    JsonNotAFeed {
+        /// What it is.
+        found: &'static str,
+    },
     /// The bytes are in an encoding that is not read.
     #[error("the text cannot be decoded: {found}")]
     Encoding {
@@ -83,7 +89,7 @@ impl ParseError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Empty { .. } => "feed.empty",
-            Self::NotAFeed { .. } => "feed.not_a_feed",
+            Self::NotAFeed { .. } | Self::JsonNotAFeed { .. } => "feed.not_a_feed",
             Self::Encoding { .. } => "encoding",
             Self::XmlDepth { .. } => "xml.depth",
             Self::XmlSyntax { .. } => "xml.syntax",
@@ -101,6 +107,9 @@ impl ParseError {
         match self {
             Self::NotAFeed { .. } => {
                 Some("give the address of the feed itself; a page often names it in <link rel=\"alternate\">")
+            }
+            Self::JsonNotAFeed { .. } => {
+                Some("`--adapter json` reads it: its options say where the items are and what their keys are")
             }
             Self::Empty { .. } => Some("the server may be at fault; try again later"),
             Self::JsonTruncated => Some("nothing was stored of it; collect again"),

@@ -31,7 +31,7 @@ pub(crate) fn read(
         members.insert(name.clone(), strictly(value, offset_in(text, value))?);
     }
     if outline.items.is_none() && !says_json_feed(&members) {
-        return Err(ParseError::NotAFeed { found: "a JSON object without items".into() });
+        return Err(ParseError::JsonNotAFeed { found: "an object without items" });
     }
     let mut reader = Reader { limits, warnings, base: input.base, resolved: ResolvedBytes::default() };
     let mut parts = Parts { format: Format::JsonFeed, ..Parts::default() };
