@@ -7,7 +7,7 @@ use feedspine::ops::{HistoryView, RecordHistory};
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::records::more;
+use super::records::{departed, more};
 use super::words::{SHORT, second, title};
 use crate::arguments;
 use crate::printer::{Line, Style, excerpt};
@@ -30,7 +30,12 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
     let mut lines =
         vec![Line::of(Style::Strong, title(&view.record)).then(Style::Faint, format!("  {}", view.record.key.key()))];
     let mut before: Option<&Version> = None;
+    let mut departures = view.departures.iter().peekable();
     for version in &view.versions.items {
+        // What happened between two versions is told between them; of what a page begins behind, nothing is.
+        while let Some(departure) = departures.next_if(|departure| departure.recorded_at < version.recorded_at) {
+            lines.extend(before.map(|_| Line::from("  ").and(departed(departure))));
+        }
         let head = Line::from("  ").then(Style::Notable, format!("v{}", version.number)).pad_to(6);
         let head = head
             .plain(second(version.recorded_at))
@@ -45,6 +50,9 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
             None => {}
         }
         before = Some(version);
+    }
+    if view.versions.next.is_none() {
+        lines.extend(departures.map(|departure| Line::from("  ").and(departed(departure))));
     }
     lines.into_iter().map(|line| width.map_or(line.clone(), |width| line.cut_to(width))).collect()
 }

@@ -1,7 +1,7 @@
 //! `feedspine list`, `show` and `sightings`
 
-use feedspine::core::{Cursor, FeedName, Filter, Json, Order, Page, Record, Seen};
-use feedspine::ops::{ListRecords, RecordSightings, RecordView, SightingsView, parse_condition};
+use feedspine::core::{ChangeKind, Cursor, FeedName, Filter, Json, Order, Page, Record, Seen};
+use feedspine::ops::{Departure, ListRecords, RecordSightings, RecordView, SightingsView, parse_condition};
 use feedspine::{Ending, OpError};
 
 use super::Context;
@@ -109,6 +109,12 @@ fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
     lines.extend(view.seen.as_ref().map(|seen| field("seen", seen_in_words(seen))));
     let feeds: Vec<&str> = view.feeds.iter().map(FeedName::as_str).collect();
     lines.push(field(if feeds.len() == 1 { "feed" } else { "feeds" }, feeds.join(", ")));
+    // Of each feed what was last: a record may have left one and still be in another.
+    for (place, last) in view.departures.iter().enumerate() {
+        if view.departures[place + 1..].iter().all(|later| later.feed != last.feed) {
+            lines.push(field("", departed(last)));
+        }
+    }
     lines.extend(rest(&content));
     let text = body(&content);
     if !text.is_empty() {
@@ -120,6 +126,21 @@ fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
 
 fn seen_in_words(seen: &Seen) -> String {
     format!("{}, {} to {}", counted(seen.count, "time"), minute(seen.earliest), minute(seen.latest))
+}
+
+/// That a record left a feed, or returned, in words.
+pub(super) fn departed(departure: &Departure) -> Line {
+    let (words, style) = match departure.kind {
+        ChangeKind::Withdrawn => ("withdrawn from", Style::Bad),
+        ChangeKind::Returned => ("returned to", Style::Good),
+        _ => ("scrolled off", Style::Plain),
+    };
+    let feed = departure.feed.as_ref().map_or("(unknown)", |name| name.as_str());
+    let line = Line::of(style, words).plain(format!(" {feed}, {}", second(departure.recorded_at)));
+    match departure.witness {
+        Some(witness) => line.then(Style::Faint, format!(", while the older {witness} was still listed")),
+        None => line,
+    }
 }
 
 /// The members of the content that have no line of their own.
@@ -199,5 +220,6 @@ fn sighted(view: &SightingsView, width: Option<usize>) -> Vec<Line> {
         let fetch = Line::of(Style::Faint, entry.sighting.fetch.to_string());
         table.row([second(entry.sighting.observed_at).into(), feed.into(), version, fetch]);
     }
-    std::iter::once(head).chain(table.lines(width)).collect()
+    let departures = view.departures.iter().map(departed);
+    std::iter::once(head).chain(table.lines(width)).chain(departures).collect()
 }

@@ -63,7 +63,9 @@ pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
-pub use records::{HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView};
+pub use records::{
+    Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,
+};
 pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};

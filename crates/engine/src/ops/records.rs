@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use feedspine_core::{
-    Cursor, FeedId, FeedName, Filter, Json, Layer, NaturalKey, Order, Page, PageRequest, Query, Record, Seen,
-    Selection, Sighting, Version,
+    ChangeKind, Cursor, Event, FeedId, FeedName, FetchId, Filter, Json, Layer, NaturalKey, Order, Page, PageRequest,
+    Query, Record, RecordId, Seen, Selection, Sighting, Timestamp, Version,
 };
 
 use super::json::{array, instant, text};
@@ -62,6 +62,8 @@ pub struct RecordView {
     pub seen: Option<Seen>,
     /// The feeds that share its namespace, removed ones included.
     pub feeds: Vec<FeedName>,
+    /// When it left a feed, and returned, oldest first.
+    pub departures: Vec<Departure>,
 }
 
 /// The versions a record had, from the first.
@@ -73,6 +75,8 @@ pub struct HistoryView {
     pub record: Record,
     /// Its versions.
     pub versions: Page<Version>,
+    /// When it left a feed, and returned, oldest first.
+    pub departures: Vec<Departure>,
 }
 
 /// When and where a record was seen, oldest first.
@@ -86,6 +90,23 @@ pub struct SightingsView {
     pub seen: Option<Seen>,
     /// The sightings.
     pub sightings: Page<SightingView>,
+    /// When it left a feed, and returned, oldest first.
+    pub departures: Vec<Departure>,
+}
+
+/// A record left a feed, or returned to it.
+#[derive(Debug, Clone)]
+pub struct Departure {
+    /// `withdrawn`, `scrolled_off` or `returned`.
+    pub kind: ChangeKind,
+    /// What its feed is called now; `None` when the control plane does not know it.
+    pub feed: Option<FeedName>,
+    /// The fetch that told it.
+    pub fetch: Option<FetchId>,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+    /// Of what was withdrawn: a strictly older item that is still listed.
+    pub witness: Option<RecordId>,
 }
 
 /// A sighting, with its feed's name.
@@ -105,6 +126,7 @@ impl ToJson for RecordView {
             ("record", self.record.to_json()),
             ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
             ("feeds", feeds.into()),
+            ("departures", array(&self.departures)),
         ])
     }
 }
@@ -114,6 +136,7 @@ impl ToJson for HistoryView {
         Json::object([
             ("found_by", self.found_by.as_str().into()),
             ("record", identity(&self.record)),
+            ("departures", array(&self.departures)),
             ("items", array(&self.versions.items)),
             ("next", self.versions.next.as_ref().map(Cursor::as_str).into()),
         ])
@@ -127,6 +150,7 @@ impl ToJson for SightingsView {
             ("namespace", self.key.namespace().as_str().into()),
             ("key", self.key.key().into()),
             ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
+            ("departures", array(&self.departures)),
             ("items", array(&self.sightings.items)),
             ("next", self.sightings.next.as_ref().map(Cursor::as_str).into()),
         ])
@@ -140,6 +164,18 @@ impl ToJson for SightingView {
             ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
             ("fetch", text(&self.sighting.fetch)),
             ("version", self.sighting.version.map(|version| u64::from(version.get())).into()),
+        ])
+    }
+}
+
+impl ToJson for Departure {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("kind", self.kind.as_str().into()),
+            ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
+            ("fetch", self.fetch.map(|fetch| text(&fetch)).into()),
+            ("recorded_at", instant(self.recorded_at)),
+            ("witness", self.witness.map(|witness| text(&witness)).into()),
         ])
     }
 }
@@ -176,7 +212,8 @@ impl Engine {
         let seen = self.seen(&record.key).await?;
         let feeds = self.state().feeds().await?.into_iter();
         let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
-        Ok(RecordView { found_by, record, seen, feeds })
+        let departures = self.departures(record.id).await?;
+        Ok(RecordView { found_by, record, seen, feeds, departures })
     }
 
     /// The versions that a record had.
@@ -191,7 +228,8 @@ impl Engine {
             versions.add(self.storage().versions_page(record.id, layer, &page).await?);
         }
         let versions = versions.into_page();
-        Ok(HistoryView { found_by, record, versions })
+        let departures = self.departures(record.id).await?;
+        Ok(HistoryView { found_by, record, versions, departures })
     }
 
     /// The sightings of a record.
@@ -200,18 +238,41 @@ impl Engine {
     /// `NotFound`; `Usage` when several records have the key, or the cursor is one of another list.
     pub async fn sightings(&self, request: &RecordSightings) -> Result<SightingsView, OpError> {
         let (record, found_by) = self.find(&request.record, None).await?;
+        let departures = self.departures(record.id).await?;
         let key = record.key;
         let mut sightings = Gathering::new(request.limit, request.cursor.clone());
         while let Some(page) = sightings.next_page() {
             sightings.add(self.storage().sightings_page(&key, &page).await?);
         }
         let Page { items, next } = sightings.into_page();
-        let feeds = self.state().feeds().await?.into_iter();
-        let names: HashMap<FeedId, FeedName> = feeds.map(|feed| (feed.id, feed.name)).collect();
+        let names = self.names_of_feeds().await?;
         let with_feed = |sighting: Sighting| SightingView { feed: names.get(&sighting.feed).cloned(), sighting };
         let sightings = Page { items: items.into_iter().map(with_feed).collect(), next };
         let seen = self.seen(&key).await?;
-        Ok(SightingsView { found_by, key, seen, sightings })
+        Ok(SightingsView { found_by, key, seen, sightings, departures })
+    }
+
+    /// When a record left a feed, and returned. That it is no longer listed for a reason that cannot be told is none.
+    async fn departures(&self, record: RecordId) -> Result<Vec<Departure>, OpError> {
+        let tells = |kind| matches!(kind, ChangeKind::Withdrawn | ChangeKind::ScrolledOff | ChangeKind::Returned);
+        let events = self.storage().changes_of(record).await?.into_iter().map(|change| change.event);
+        let events: Vec<Event> = events.filter(|event| tells(event.kind)).collect();
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = self.names_of_feeds().await?;
+        let departure = |event: Event| Departure {
+            kind: event.kind,
+            feed: event.feed.and_then(|feed| names.get(&feed).cloned()),
+            fetch: event.fetch,
+            recorded_at: event.recorded_at,
+            witness: event.witness,
+        };
+        Ok(events.into_iter().map(departure).collect())
+    }
+
+    async fn names_of_feeds(&self) -> Result<HashMap<FeedId, FeedName>, OpError> {
+        Ok(self.state().feeds().await?.into_iter().map(|feed| (feed.id, feed.name)).collect())
     }
 
     async fn seen(&self, key: &NaturalKey) -> Result<Option<Seen>, OpError> {
