@@ -66,6 +66,25 @@ Examples:
   feedspine ingest orders < orders.jsonl
   tail -f events.jsonl | feedspine ingest events";
 
+const AFTER_RETRY_HELP: &str = "\
+The bodies of feeds, JSON and lists are kept when items of them are rejected: beside the store's file, in
+FILE.bodies, the newest 64 MiB of each feed (rejects.keep_mib). What passes now is stored as seen when the
+body was fetched; nothing is said of other items. The same again changes nothing. The list of rejects stays
+as it is.
+
+What becomes of a reject:
+  new, changed, unchanged  it was stored
+  held                     it was stored before
+  overtaken                its record holds what was read later
+  rejected                 it is still no item
+  gone                     the body is read otherwise now
+  no_body                  the body is not there
+  failed                   it could not be stored
+
+Examples:
+  feedspine rejects retry
+  feedspine rejects retry news --code key";
+
 const AFTER_LIST_HELP: &str = "\
 Conditions are FIELD SIGN VALUE, or FIELD alone: it is there. All must hold.
   fields  id, namespace, key, key_rule, layer, version, published, updated, first_seen, recorded_at,
@@ -153,7 +172,7 @@ pub(crate) enum Command {
     History(History),
     /// List when and where a record was seen
     Sightings(Sightings),
-    /// List items that could not be taken, each with its reason, newest first
+    /// List items that could not be taken, each with its reason, newest first; or try them again
     Rejects(Rejects),
     /// Ask a question in SQL, where the store has one: duckdb:
     #[command(after_help = AFTER_SQL_HELP)]
@@ -356,7 +375,10 @@ pub(crate) struct Sightings {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Rejects {
+    #[command(subcommand)]
+    pub(crate) command: Option<RejectsCommand>,
     /// The feed; else all
     pub(crate) feed: Option<FeedName>,
     /// Only those of this code, or of the codes that begin with it and a dot
@@ -365,6 +387,22 @@ pub(crate) struct Rejects {
     /// At most so many
     #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = at_least_one)]
     pub(crate) limit: NonZeroUsize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RejectsCommand {
+    /// Read again what items were rejected from, by today's parser and options, and store what passes now
+    #[command(after_help = AFTER_RETRY_HELP)]
+    Retry(RetryRejects),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryRejects {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+    /// Only those of this code, or of the codes that begin with it and a dot
+    #[arg(long)]
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -54,7 +54,7 @@ fn named(text: &str) -> Result<PathBuf, OpError> {
 
 /// The URL such that a store has one name, from whichever directory it is asked: behind `//` stands a host, in small
 /// letters and without a password; what stands behind the scheme alone is a path, here from the root.
-fn same_store(url: &str, here: &Path) -> String {
+pub(crate) fn same_store(url: &str, here: &Path) -> String {
     let shown = without_password(url);
     let (scheme, rest) = shown.split_once(':').unwrap_or((&shown, ""));
     let scheme = scheme.to_ascii_lowercase();

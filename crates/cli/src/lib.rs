@@ -2,6 +2,7 @@
 
 mod app;
 mod arguments;
+mod bodies;
 mod commands;
 mod config;
 mod demo;

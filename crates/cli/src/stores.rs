@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use feedspine::OpError;
 use feedspine::core::{MemoryStore, StateStore, StorageBackend, StorageError};
 use feedspine::ops::StoreCare;
+use feedspine::{Archive, OpError, OpErrorKind};
 use feedspine_sqlite::SqliteStore;
 
+use crate::bodies;
 use crate::feeds_file::{self, FeedsFile};
 use crate::places;
 use crate::secrets::without_password;
@@ -132,6 +133,8 @@ pub(crate) struct Found {
     pub(crate) state: Arc<dyn StateStore>,
     /// The file of the feeds, where the store keeps records alone.
     pub(crate) feeds: Option<FeedsFile>,
+    /// Where bodies are kept that items were rejected from.
+    pub(crate) archive: Archive,
     /// What is kept is gone when the process ends.
     pub(crate) fleeting: bool,
 }
@@ -184,15 +187,30 @@ impl Backends {
         } else {
             shown.clone()
         };
+        if let Some(folder) =
+            is_file(scheme).then(|| file_path(scheme, rest).ok()).flatten().filter(|path| path.is_dir())
+        {
+            let within = format!("{scheme}:{}", folder.join("feedspine.db").display());
+            return Err(OpError::usage("db.url", format!("not a store: {} is a folder", folder.display()))
+                .with_hint(format!("name a file, there or not: {}", quoted(&within))));
+        }
         let Stores { storage, state, file } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let fleeting = !storage.info().capabilities.durable;
+        let archive = if fleeting {
+            Archive::in_memory()
+        } else {
+            let own = is_file(scheme).then(|| file_path(scheme, rest).ok()).flatten();
+            // Without a home directory there is no place for those of a server.
+            bodies::folder(url, file.as_deref().or(own.as_deref()))
+                .map_or_else(|_| Archive::nowhere(), Archive::in_folder)
+        };
         let (state, feeds) = if let Some(state) = state {
             (state, None)
         } else {
             let feeds = feeds_file::find(url, file.as_deref())?;
             (Arc::new(SqliteStore::new(&feeds.path)) as Arc<dyn StateStore>, Some(feeds))
         };
-        Ok(Found { shown, place, storage, state, feeds, fleeting })
+        Ok(Found { shown, place, storage, state, feeds, archive, fleeting })
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {
@@ -230,8 +248,9 @@ pub(crate) fn unopened(shown: &str, error: &OpError) -> OpError {
     } else {
         error.message().to_owned()
     };
-    // The URL was well formed: what is wrong is the store behind it.
-    let named = OpError::failed(error.code(), message);
+    // The URL was well formed: what is wrong is the store behind it, unless it asks for more than this program can do.
+    let kind = if error.code() == "storage.unsupported" { error.kind() } else { OpErrorKind::Failed };
+    let named = OpError::new(kind, error.code(), message);
     named.with_hint(error.hint().unwrap_or("--db URL chooses another store"))
 }
 
@@ -266,8 +285,6 @@ pub(crate) fn file_path(scheme: &str, rest: &str) -> Result<PathBuf, StorageErro
 
 #[cfg(test)]
 mod tests {
-    use feedspine::OpErrorKind;
-
     use super::*;
 
     #[test]

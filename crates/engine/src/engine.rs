@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::fetch::{Fetcher, Reach};
-use crate::{OpError, Settings};
+use crate::{Archive, OpError, Settings};
 
 /// How many KiB of documents are read and stored at once, all feeds together; a larger one is read alone. While a
 /// document is read it costs about ten times its size (six of 9 MB at once took 574 MB).
@@ -66,6 +66,11 @@ impl Engine {
     /// How this engine behaves.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// Where bodies are kept that items were rejected from.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.inner.settings.archive
     }
 
     /// The only way out.

@@ -20,6 +20,7 @@
 
 mod adapters;
 mod address;
+mod archive;
 mod clock;
 mod collect;
 mod engine;
@@ -32,6 +33,7 @@ mod settings;
 pub use feedspine_core as core;
 
 pub use address::{Address, AddressError};
+pub use archive::Archive;
 pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};

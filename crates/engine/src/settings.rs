@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{Clock, SystemClock};
+use crate::{Archive, Clock, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// How often one host is asked.
     pub host_rate: HostRate,
+    /// Where bodies are kept that items were rejected from; by default nowhere.
+    pub archive: Archive,
     /// The clock of what is written down.
     pub clock: Arc<dyn Clock>,
 }
@@ -40,6 +42,7 @@ impl Default for Settings {
             limits: Limits::default(),
             concurrency: 16,
             host_rate: HostRate::default(),
+            archive: Archive::default(),
             clock: Arc::new(SystemClock),
         }
     }

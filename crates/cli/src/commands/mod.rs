@@ -19,7 +19,7 @@ mod whole;
 mod words;
 
 use feedspine::core::Standing;
-use feedspine::{Ending, Engine, OpError};
+use feedspine::{Ending, Engine, OpError, Settings};
 
 use crate::arguments::{Arguments, Command};
 use crate::config::Config;
@@ -107,8 +107,9 @@ impl Context<'_> {
         if standing == Some(Standing::Nothing) && wanted == Wanted::Existing {
             return Err(found.missing());
         }
-        let Found { shown, place, storage, state, .. } = found;
-        let engine = Engine::open(storage, state, self.config.engine.clone()).await;
+        let Found { shown, place, storage, state, archive, .. } = found;
+        let archive = archive.with_most_bytes(self.config.keep_bytes);
+        let engine = Engine::open(storage, state, Settings { archive, ..self.config.engine.clone() }).await;
         let engine = engine.map_err(|error| unopened(&shown, &error))?;
         if standing == Some(Standing::Nothing) {
             self.printer.note(format!("began a store at {place}"));

@@ -1,7 +1,9 @@
-//! `feedspine rejects`: items that could not be taken, each with its reason.
+//! `feedspine rejects`: items that could not be taken, each with its reason; and tried again.
 
-use feedspine::core::NaturalKey;
-use feedspine::ops::{FeedReject, ListRejects, RejectList};
+use std::collections::BTreeSet;
+
+use feedspine::core::{NaturalKey, Reject};
+use feedspine::ops::{FeedReject, ListRejects, RejectList, RetriedRejects, RetryRejects};
 use feedspine::{Ending, OpError};
 
 use super::Context;
@@ -11,6 +13,9 @@ use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
 
 pub(super) async fn run(arguments: arguments::Rejects, context: Context<'_>) -> Result<Ending, OpError> {
+    if let Some(arguments::RejectsCommand::Retry(retry)) = arguments.command {
+        return retried(retry, context).await;
+    }
     let request = ListRejects { feed: arguments.feed, code: arguments.code, limit: arguments.limit };
     let list = context.with_engine(Wanted::Existing, async |engine| engine.rejects(&request).await).await?;
     let printer = context.printer;
@@ -40,15 +45,75 @@ fn told(list: &RejectList, width: Option<usize>) -> Vec<Line> {
     let mut table = Table::new(&columns);
     for FeedReject { feed, quarantined } in &list.items {
         let reject = &quarantined.reject;
-        let shown = reject.key.as_ref().map_or(reject.excerpt.as_str(), NaturalKey::key);
         table.row([
             second(quarantined.recorded_at).into(),
             feed.as_str().into(),
             reject.ordinal.to_string().into(),
             Line::of(Style::Bad, &reject.code),
             excerpt(&reject.reason, SHORT).into(),
-            Line::of(Style::Faint, excerpt(shown, SHORT)),
+            Line::of(Style::Faint, excerpt(shown(reject), SHORT)),
             Line::of(Style::Faint, quarantined.fetch.to_string()),
+        ]);
+    }
+    table.lines(width)
+}
+
+/// What a reject is known by: its key, else its beginning.
+fn shown(reject: &Reject) -> &str {
+    reject.key.as_ref().map_or(reject.excerpt.as_str(), NaturalKey::key)
+}
+
+async fn retried(arguments: arguments::RetryRejects, context: Context<'_>) -> Result<Ending, OpError> {
+    let request = RetryRejects { feed: arguments.feed, code: arguments.code };
+    let retried = context.with_engine(Wanted::Existing, async |engine| engine.retry_rejects(&request).await).await?;
+    let printer = context.printer;
+    printer.answer(&retried, || fates(&retried, printer.width()));
+    if retried.items.is_empty() {
+        printer.note("nothing was rejected");
+        return Ok(Ending::Done);
+    }
+    let taken = ["new", "changed", "unchanged"].map(|word| retried.count(word));
+    let sum = taken.iter().sum::<usize>() as u64;
+    let of = counted(retried.items.len() as u64, "reject");
+    printer.note(format!("{sum} of {of} stored: {} new, {} changed, {} unchanged", taken[0], taken[1], taken[2]));
+    let hints: BTreeSet<&str> = retried.items.iter().filter_map(|item| item.fate.hint()).collect();
+    for hint in hints {
+        printer.note(Line::of(Style::Faint, "hint").plain(format!(": {hint}")));
+    }
+    Ok(retried.ending())
+}
+
+fn fates(retried: &RetriedRejects, width: Option<usize>) -> Vec<Line> {
+    if retried.items.is_empty() {
+        return Vec::new();
+    }
+    let columns = [
+        ("recorded", Set::Left),
+        ("feed", Set::Flexible),
+        ("item", Set::Right),
+        ("was", Set::Left),
+        ("outcome", Set::Left),
+        ("key or beginning", Set::Flexible),
+        ("reason", Set::Flexible),
+    ];
+    let mut table = Table::new(&columns);
+    for item in &retried.items {
+        let reject = &item.quarantined.reject;
+        let style = match item.fate.as_str() {
+            "new" | "changed" | "unchanged" => Style::Good,
+            "rejected" | "failed" => Style::Bad,
+            "no_body" => Style::Notable,
+            _ => Style::Faint,
+        };
+        let shown = item.fate.key().map_or_else(|| shown(reject), NaturalKey::key);
+        table.row([
+            second(item.quarantined.recorded_at).into(),
+            item.feed.as_str().into(),
+            reject.ordinal.to_string().into(),
+            Line::of(Style::Faint, &reject.code),
+            Line::of(style, item.fate.as_str()),
+            excerpt(shown, SHORT).into(),
+            Line::of(Style::Faint, excerpt(&item.fate.reason().unwrap_or_default(), SHORT)),
         ]);
     }
     table.lines(width)

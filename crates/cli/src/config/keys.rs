@@ -165,6 +165,17 @@ pub(super) const KEYS: &[Key] = &[
         },
         show: |config| millis(config.engine.host_rate.interval),
     },
+    Key {
+        name: "rejects.keep_mib",
+        env: "FEEDSPINE_REJECTS_KEEP_MIB",
+        meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.keep_bytes = number(value, 0..=1 << 20)? << 20;
+            Ok(())
+        },
+        show: |config| (config.keep_bytes >> 20).into(),
+    },
 ];
 
 /// The place of a key that is known to be there.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use feedspine::core::Json;
 use feedspine::ops::ToJson;
-use feedspine::{OpError, Settings};
+use feedspine::{Archive, OpError, Settings};
 
 use crate::arguments::Global;
 use crate::places;
@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) color: ColorChoice,
     /// How the engine behaves.
     pub(crate) engine: Settings,
+    /// How many bytes of bodies that items were rejected from are kept for each feed.
+    pub(crate) keep_bytes: u64,
     /// The configuration file, whether there is one or not.
     pub(crate) file: PathBuf,
     /// Where each key's value comes from, in the order of the keys.
@@ -98,6 +100,7 @@ impl Config {
             db: String::new(),
             color: ColorChoice::default(),
             engine: Settings::default(),
+            keep_bytes: Archive::MOST_BYTES,
             origins: vec![Origin::Default; KEYS.len()],
             file: path.clone(),
         };

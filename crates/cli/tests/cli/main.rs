@@ -10,6 +10,7 @@ mod inbox;
 mod ingest;
 mod interrupt;
 mod kill;
+mod rejects;
 mod site;
 mod storage;
 mod support;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use async_trait::async_trait;
-use feedspine_core::{ContentHash, Json, Namespace, Timestamp};
+use feedspine_core::{Candidate, ContentHash, Feed, Json, Namespace, Reject, Timestamp};
 use feedspine_parse::{
     FurtherList, Input, ItemKey, ItemRules, JsonQuery, ListPage, Warning, read_date, read_manifest, read_sitemap,
 };
@@ -13,7 +13,8 @@ use super::asking::Asking;
 use super::documents::{Document, Documents, Got};
 use super::identity::{Identity, Naming};
 use super::options::{Options, place};
-use super::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather};
+use super::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
+use crate::archive::KeptBody;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{cut_off, reading, unreadable};
 use crate::fetch::{FetchFailure, Validators};
@@ -33,6 +34,24 @@ pub(super) enum ListKind {
     Manifest,
 }
 
+impl ListKind {
+    fn read(
+        self,
+        input: &Input<'_>,
+        rules: &ItemRules,
+        first_ordinal: u32,
+        address: &str,
+    ) -> Result<ListPage, OpError> {
+        let limits = feedspine_parse::Limits::default();
+        let read = match self {
+            Self::Sitemap => read_sitemap(input, rules, first_ordinal, &limits),
+            Self::Manifest => read_manifest(input, rules, first_ordinal, &limits),
+        };
+        let page = read.map_err(|error| unreadable(address, &error))?;
+        if page.truncated { Err(cut_off(address, "xml.truncated")) } else { Ok(page) }
+    }
+}
+
 /// The options of these adapters.
 #[derive(Debug)]
 pub(crate) struct List {
@@ -45,6 +64,13 @@ pub(crate) struct List {
 }
 
 impl List {
+    /// Reads a list again that was kept: its items, and what is still rejected.
+    pub(super) fn read_again(&self, feed: &Feed, body: &KeptBody) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
+        let input = Input { bytes: &body.bytes, content_type: body.content_type.as_deref(), base: body.url.as_deref() };
+        let page = self.kind.read(&input, &self.rules, body.first_ordinal, &feed.address)?;
+        Ok((page.candidates, page.rejects))
+    }
+
     pub(super) fn read(kind: ListKind, options: &mut Options, namespace: &Namespace) -> Result<Self, OpError> {
         let identity = Identity::read(options, Naming::Paths)?;
         let mut rules = identity.item_rules(namespace, options)?;
@@ -165,22 +191,19 @@ impl<'a> ListPages<'a> {
         let read = move || {
             let base = named.url.as_deref();
             let input = Input { bytes: &bytes, content_type: named.content_type.as_deref(), base };
-            let limits = feedspine_parse::Limits::default();
-            let read = match kind {
-                ListKind::Sitemap => read_sitemap(&input, &rules, ordinal, &limits),
-                ListKind::Manifest => read_manifest(&input, &rules, ordinal, &limits),
-            };
-            let page = read.map_err(|error| unreadable(&shown, &error))?;
-            if page.truncated { Err(cut_off(&shown, "xml.truncated")) } else { Ok(page) }
+            let page = kind.read(&input, &rules, ordinal, &shown)?;
+            let body = (!page.rejects.is_empty()).then_some(bytes);
+            Ok((page, body))
         };
         let patience = self.documents.ground.engine.settings().limits.parse;
         let page = reading(&address.to_string(), patience, read).await;
         let Cost { http_status, wire_bytes, .. } = cost;
-        let page = page.map_err(|error| FetchFailure {
+        let (page, body) = page.map_err(|error| FetchFailure {
             error: self.documents.asked.secrets.hide(error),
             http_status,
             wire_bytes,
         })?;
+        let body = body.map(|bytes| RawBody { first_ordinal: ordinal, source: source.clone(), bytes });
         let ListPage { candidates, rejects, further, warnings, .. } = page;
         self.read += 1;
         self.bodies.update(hash.as_bytes());
@@ -189,7 +212,7 @@ impl<'a> ListPages<'a> {
         self.ordinal = self.ordinal.saturating_add(count);
         gather(&mut self.warnings, warning.into_iter().chain(warnings).collect());
         self.follow(further);
-        Ok(Told::Page(Page { candidates, rejects, cost, then: Then::More, room: Some(room) }))
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then: Then::More, room: Some(room) }))
     }
 
     /// Puts further sitemaps into the queue; one that was not changed since it was read is left out, when nothing is said
@@ -290,7 +313,7 @@ impl<'a> Pages<'a> for ListPages<'a> {
             _ => {
                 let then = Then::End(Box::new(self.end()));
                 let (candidates, rejects) = (Vec::new(), Vec::new());
-                Ok(Told::Page(Page { candidates, rejects, cost: Cost::default(), then, room: None }))
+                Ok(Told::Page(Page { candidates, rejects, body: None, cost: Cost::default(), then, room: None }))
             }
         }
     }

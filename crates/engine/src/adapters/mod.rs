@@ -29,7 +29,9 @@ pub(crate) use identity::Identity;
 use presets::{PRESETS, Preset};
 pub(crate) use push::{Push, not_fetched};
 
-use crate::collect::cursor::Memory;
+use crate::archive::KeptBody;
+use crate::collect::cursor::{Memory, Source};
+use crate::collect::document::read_again;
 use crate::fetch::{FetchFailure, Reach};
 use crate::{Address, Engine, OpError};
 use command::{Command, CommandPages};
@@ -149,6 +151,28 @@ impl Adapter {
         Err(OpError::usage("adapter.address", format!("this adapter does not read {address}")).with_hint(hint))
     }
 
+    /// Whether bodies that it reads are kept when items of them are rejected.
+    pub(crate) const fn keeps_bodies(&self) -> bool {
+        matches!(self, Self::Feed(_) | Self::Json(_) | Self::List(_))
+    }
+
+    /// Reads a body again that was kept, by what is chosen for the feed now: its items, and what is still rejected. To be
+    /// called on a thread that may be busy.
+    ///
+    /// # Errors
+    /// It is no longer read at all.
+    pub(crate) fn read_again(&self, feed: &Feed, body: &KeptBody) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
+        match self {
+            Self::Feed(identity) => read_again(feed, identity, body),
+            Self::Json(api) => api.read_again(feed, body),
+            Self::List(list) => list.read_again(feed, body),
+            Self::Csv(_) | Self::Command(_) | Self::Files(_) | Self::Push(_) => {
+                let message = format!("{} was a feed of documents when this was kept", feed.name);
+                Err(OpError::failed("adapter.body", message))
+            }
+        }
+    }
+
     /// What the operator says of its items' identity.
     pub(crate) fn identity(&self) -> &Identity {
         match self {
@@ -254,10 +278,20 @@ pub(crate) struct Page<'a> {
     /// Ordinals ascend over all pages of a fetch.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) rejects: Vec<Reject>,
+    /// What it was read from, where that can be read again: kept when items of it are rejected.
+    pub(crate) body: Option<RawBody>,
     pub(crate) cost: Cost,
     pub(crate) then: Then,
     /// The room that it takes, given back when it is stored.
     pub(crate) room: Option<SemaphorePermit<'a>>,
+}
+
+/// A body, decoded, as it was read.
+pub(crate) struct RawBody {
+    /// The ordinal of its first item.
+    pub(crate) first_ordinal: u32,
+    pub(crate) source: Source,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What a page cost.

@@ -206,7 +206,7 @@ impl<'a> Pages<'a> for TablePages<'a> {
             Then::More
         };
         let TablePage { candidates, rejects, .. } = page;
-        Ok(Told::Page(Page { candidates, rejects, cost, then, room: Some(room) }))
+        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }))
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Candidate, ContentHash, FetchId, KeyRule, Namespace, Reject};
+use feedspine_core::{Candidate, ContentHash, Feed, FetchId, KeyRule, Namespace, Reject};
 use feedspine_parse::{Document, Format, Input, ParseError, Warning, choose_rule, identify, parse, rekey};
 use tokio::time::timeout;
 
 use super::cursor::Source;
 use crate::adapters::Identity;
+use crate::archive::KeptBody;
 use crate::fetch::{Body, Received};
-use crate::{Limits, OpError};
+use crate::{Address, Limits, OpError};
 
 /// What is to be read, and how.
 pub(super) struct Task {
@@ -51,6 +52,8 @@ pub(super) struct Items {
     pub(super) rejects: Vec<Reject>,
     pub(super) complete: bool,
     pub(super) warnings: Vec<String>,
+    /// The document itself, when items of it were rejected.
+    pub(super) body: Option<Vec<u8>>,
 }
 
 /// Reads a document.
@@ -78,7 +81,16 @@ pub(crate) async fn reading<T: Send + 'static>(
 /// Why a body is no document, told of its address.
 pub(crate) fn unreadable(address: &str, error: &ParseError) -> OpError {
     let failed = OpError::failed(error.code(), format!("{address}: {error}"));
-    failed.with_hint(error.hint().unwrap_or("the publisher is at fault; nothing was stored of it"))
+    let is_local = !matches!(address.parse(), Ok(Address::Http(_)));
+    failed.with_hint(match error {
+        ParseError::NotAFeed { .. } if is_local => "give the path of a feed document; --adapter reads what is no feed",
+        ParseError::Empty { .. } if is_local => "look at the file; nothing was stored of it",
+        _ => error.hint().unwrap_or(if is_local {
+            "look at the file; nothing was stored of it"
+        } else {
+            "the publisher is at fault; nothing was stored of it"
+        }),
+    })
 }
 
 impl Task {
@@ -97,8 +109,24 @@ impl Task {
             return Err(cut(&self.address, document.format));
         }
         let warnings = warning.iter().chain(&document.warnings).map(told_warning).collect();
-        Ok(ReadDocument { body_bytes, hash, told: Told::Items(keyed(document, &keys, warnings)?) })
+        let mut items = keyed(document, &keys, warnings)?;
+        items.body = (!items.rejects.is_empty()).then_some(body);
+        Ok(ReadDocument { body_bytes, hash, told: Told::Items(items) })
     }
+}
+
+/// Reads a body of a feed again that was kept: its items, and what is still rejected.
+pub(crate) fn read_again(
+    feed: &Feed,
+    identity: &Identity,
+    body: &KeptBody,
+) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
+    let keys = Keys { namespace: feed.namespace.clone(), key_rule: feed.key_rule, identity: identity.clone() };
+    let input = Input { bytes: &body.bytes, content_type: body.content_type.as_deref(), base: body.url.as_deref() };
+    let document = parse(&input, &feedspine_parse::Limits::default());
+    let document = document.map_err(|error| unreadable(&feed.address, &error))?;
+    let items = keyed(document, &keys, Vec::new())?;
+    Ok((items.candidates, items.rejects))
 }
 
 /// How items get their keys.
@@ -122,6 +150,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
         rejects: identified.rejects,
         complete: identified.complete,
         warnings,
+        body: None,
     })
 }
 

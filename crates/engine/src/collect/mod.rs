@@ -17,7 +17,7 @@ use crate::adapters::not_fetched;
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::{Address, Engine, OpError};
 use agenda::{Agenda, Next};
-pub(crate) use one::{Pushed, push};
+pub(crate) use one::{Pushed, Retried, push, store_retried};
 
 impl Engine {
     /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in

@@ -2,22 +2,25 @@
 
 mod paged;
 mod pushed;
+mod retried;
 
 use feedspine_core::{
     Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
-    FetchIntent, FetchStatus, HashRule, IngestBatch, Json, KeyRule, Part, Timestamp,
+    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
 use super::cursor::{Memory, Recalled, Source, recall};
 use super::document::{self, Items, Told};
 use super::{failed_report, millis, report_of};
-use crate::adapters::{Adapter, Identity};
+use crate::adapters::{Adapter, Identity, RawBody};
+use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
 use crate::{Address, Engine, OpError};
 
 pub(crate) use pushed::{Pushed, push};
+pub(crate) use retried::{Retried, store_retried};
 
 /// Collects one feed and reports what came of it. It may have been chosen long ago.
 pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedReport {
@@ -174,7 +177,11 @@ impl Journey<'_> {
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
             Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
-            Told::Items(items) if self.settle_key_rule(items.key_rule).await? => {
+            Told::Items(mut items) if self.settle_key_rule(items.key_rule).await? => {
+                if let Some(bytes) = items.body.take() {
+                    let body = RawBody { first_ordinal: 0, source: memory.source.clone(), bytes };
+                    items.warnings.extend(self.keep(basis, body).await);
+                }
                 self.commit_items(basis, items, &memory).await
             }
             Told::Items(_) => Ok(self.superseded()),
@@ -231,6 +238,19 @@ impl Journey<'_> {
         Ok(Arrived { outcome: FetchStatus::Captured, warnings: items.warnings })
     }
 
+    /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot
+    /// be kept is in no item's way.
+    async fn keep(&self, basis: &Basis, body: RawBody) -> Option<String> {
+        let RawBody { first_ordinal, source: Source { url, content_type }, bytes } = body;
+        let kept = KeptBody { first_ordinal, observed_at: basis.observed_at, url, content_type, bytes };
+        let why = match self.engine.archive().keep(self.feed.id, self.fetch, kept).await {
+            Ok(Keeping::Kept | Keeping::Off) => return None,
+            Ok(Keeping::TooLarge(bytes)) => format!("packed it has {bytes} bytes, more than are kept for a feed"),
+            Err(error) => error.to_string(),
+        };
+        Some(format!("archive.unwritten: what was rejected cannot be read again: {why}"))
+    }
+
     /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
     fn superseded(&self) -> Arrived {
         let stored = if self.figures.counts == Counts::default() {
@@ -260,6 +280,11 @@ impl Journey<'_> {
     /// Hands a batch to the store and counts what it did; false when another fetch was committed first. A batch whose
     /// answer was lost is handed over once more: the store knows it again.
     async fn submit(&mut self, batch: IngestBatch) -> Result<bool, OpError> {
+        Ok(self.submit_for_report(batch).await?.is_some())
+    }
+
+    /// The same, with the store's report.
+    async fn submit_for_report(&mut self, batch: IngestBatch) -> Result<Option<IngestReport>, OpError> {
         let answer = match self.engine.storage().ingest(batch.clone()).await {
             Err(lost) if lost.applied() == Applied::Unknown => self.engine.storage().ingest(batch).await,
             answer => answer,
@@ -267,9 +292,9 @@ impl Journey<'_> {
         match answer {
             Ok(report) => {
                 self.figures.counts += report.counts;
-                Ok(true)
+                Ok(Some(report))
             }
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

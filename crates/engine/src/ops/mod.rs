@@ -17,6 +17,7 @@
 //! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
 //! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
 //! | [`rejects`](crate::Engine::rejects) | [`ListRejects`] | [`RejectList`] |
+//! | [`retry_rejects`](crate::Engine::retry_rejects) | [`RetryRejects`] | [`RetriedRejects`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
 //!
 //! A store as a whole is looked after by [`StoreCare`], which opens nothing:
@@ -44,6 +45,7 @@ mod lookup;
 mod opml;
 mod records;
 mod rejects;
+mod retry;
 mod sql;
 mod status;
 mod tags;
@@ -67,6 +69,7 @@ pub use records::{
     Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,
 };
 pub use rejects::{FeedReject, ListRejects, RejectList};
+pub use retry::{Fate, RetriedReject, RetriedRejects, RetryRejects};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
 pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

@@ -17,6 +17,7 @@ mod programs;
 mod proxy;
 mod pushing;
 mod rejects;
+mod retrying;
 mod sitemaps;
 mod support;
 mod tables;

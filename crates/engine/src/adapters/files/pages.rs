@@ -172,7 +172,7 @@ impl<'a> Pages<'a> for FilePages<'a> {
             Then::More
         };
         let cost = Cost { http_status: None, wire_bytes: bytes, body_bytes: bytes };
-        Ok(Told::Page(Page { candidates, rejects, cost, then, room: Some(room) }))
+        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }))
     }
 
     async fn settle(&mut self) -> Result<Vec<Warning>, OpError> {

@@ -3,8 +3,8 @@
 mod pages;
 mod paging;
 
-use feedspine_core::Namespace;
-use feedspine_parse::{ItemsAt, JsonLayout, JsonQuery};
+use feedspine_core::{Candidate, Feed, Namespace, Reject};
+use feedspine_parse::{Input, ItemsAt, JsonLayout, JsonQuery, read_json_page};
 
 pub(super) use pages::JsonPages;
 
@@ -13,6 +13,8 @@ use super::asking::Asking;
 use super::identity::{Identity, Naming};
 use super::options::Options;
 use crate::OpError;
+use crate::archive::KeptBody;
+use crate::collect::document::unreadable;
 use paging::Paging;
 
 /// How many pages one fetch reads, unless it is said otherwise.
@@ -76,6 +78,16 @@ impl JsonApi {
             since,
             covers: covers.unwrap_or(fallback),
         })
+    }
+}
+
+impl JsonApi {
+    /// Reads a page again that was kept: its items, and what is still rejected.
+    pub(super) fn read_again(&self, feed: &Feed, body: &KeptBody) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
+        let input = Input { bytes: &body.bytes, content_type: body.content_type.as_deref(), base: None };
+        let page = read_json_page(&input, &self.layout, body.first_ordinal, &feedspine_parse::Limits::default());
+        let page = page.map_err(|error| unreadable(&feed.address, &error))?;
+        Ok((page.candidates, page.rejects))
     }
 }
 

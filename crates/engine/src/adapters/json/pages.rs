@@ -12,7 +12,7 @@ use url::Url;
 use super::paging::{Paging, Read};
 use super::{JsonApi, SinceFrom};
 use crate::adapters::asking::{Asked, same_origin, set_parameter};
-use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather};
+use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{reading, unreadable};
 use crate::fetch::{Body, FetchFailure, Fetched, Request, Validators};
@@ -57,6 +57,8 @@ struct Arrived {
     body_bytes: u64,
     /// `None` for the very bytes of the last fetch.
     page: Option<JsonPage>,
+    /// Its bytes, when items of it were rejected.
+    body: Option<Vec<u8>>,
 }
 
 impl<'a> JsonPages<'a> {
@@ -135,16 +137,18 @@ impl<'a> JsonPages<'a> {
             let hash = ContentHash::of(&body);
             let body_bytes = body.len() as u64;
             if known == Some(hash) {
-                return Ok(Arrived { hash, body_bytes, page: None });
+                return Ok(Arrived { hash, body_bytes, page: None, body: None });
             }
             let input = Input { bytes: &body, content_type: named.content_type.as_deref(), base: None };
             let page = read_json_page(&input, &layout, first_ordinal, &feedspine_parse::Limits::default());
             let mut page = page.map_err(|error| unreadable(&base, &error))?;
             page.warnings.extend(warning);
-            Ok(Arrived { hash, body_bytes, page: Some(page) })
+            let body = (!page.rejects.is_empty()).then_some(body);
+            Ok(Arrived { hash, body_bytes, page: Some(page), body })
         };
         let arrived = reading(&address.to_string(), limits.parse, read).await;
-        let Arrived { hash, body_bytes, page } = arrived.map_err(|error| failed(self.asked.secrets.hide(error)))?;
+        let Arrived { hash, body_bytes, page, body } =
+            arrived.map_err(|error| failed(self.asked.secrets.hide(error)))?;
         let cost = Cost { http_status, wire_bytes, body_bytes };
         let Some(page) = page else {
             let held = self.held().expect("only its bytes are known").clone();
@@ -154,6 +158,7 @@ impl<'a> JsonPages<'a> {
         let again = !self.bodies.insert(hash) && has_items;
         self.bodies_together.update(hash.as_bytes());
         let validators = self.kept(validators);
+        let body = body.map(|bytes| RawBody { first_ordinal, source: source.clone(), bytes });
         self.first.get_or_insert(First { source, validators, body: hash });
         if again {
             return Ok(self.end_in_a_circle(&address, cost));
@@ -163,7 +168,8 @@ impl<'a> JsonPages<'a> {
             .map_err(|reason| failed(self.no_next(&reason)))?;
         gather(&mut self.warnings, page.warnings);
         let then = if then { Then::More } else { Then::End(Box::new(self.end(true))) };
-        Ok(Told::Page(Page { candidates: page.candidates, rejects: page.rejects, cost, then, room: Some(room) }))
+        let JsonPage { candidates, rejects, .. } = page;
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: Some(room) }))
     }
 
     async fn fetch(&self, address: &Address) -> Result<Fetched, FetchFailure> {
@@ -227,7 +233,7 @@ impl<'a> JsonPages<'a> {
         let shown = self.asked.secrets.hidden(&address.to_string());
         self.warn("pages.loop", format!("{shown} is a page that was read before"));
         let then = Then::End(Box::new(self.end(false)));
-        Told::Page(Page { candidates: Vec::new(), rejects: Vec::new(), cost, then, room: None })
+        Told::Page(Page { candidates: Vec::new(), rejects: Vec::new(), body: None, cost, then, room: None })
     }
 
     fn end(&mut self, read_to_the_end: bool) -> End {

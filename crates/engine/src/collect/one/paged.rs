@@ -28,7 +28,7 @@ impl Journey<'_> {
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;
-        let mut parts = Parts { index: 0, complete: true };
+        let mut parts = Parts { index: 0, complete: true, warnings: Vec::new() };
         loop {
             let told = pages.next().await.map_err(|failure| {
                 let cost = Cost { http_status: failure.http_status, wire_bytes: failure.wire_bytes, body_bytes: 0 };
@@ -81,8 +81,11 @@ impl Journey<'_> {
         parts: &mut Parts,
         page: Page<'_>,
     ) -> Result<Option<Arrived>, OpError> {
-        let Page { candidates, mut rejects, cost, then, room } = page;
+        let Page { candidates, mut rejects, body, cost, then, room } = page;
         self.note(cost);
+        if let Some(body) = body.filter(|_| !rejects.is_empty()) {
+            parts.warnings.extend(self.keep(basis, body).await);
+        }
         parts.complete &= rejects.iter().all(|reject| reject.key.is_some());
         let (next, end) = match then {
             Then::More => (Json::Null, None),
@@ -115,7 +118,7 @@ impl Journey<'_> {
         drop(room);
         Ok(end.map(|warnings| Arrived {
             outcome: FetchStatus::Captured,
-            warnings: warnings.iter().map(told_warning).collect(),
+            warnings: warnings.iter().map(told_warning).chain(std::mem::take(&mut parts.warnings)).collect(),
         }))
     }
 
@@ -129,6 +132,8 @@ impl Journey<'_> {
 struct Parts {
     index: u32,
     complete: bool,
+    /// What is to be told of bodies that were to be kept.
+    warnings: Vec<String>,
 }
 
 fn coverage(covers: Covers, complete: bool) -> Coverage {

@@ -1,0 +1,78 @@
+//! Bodies as files: a folder for each feed, in it `FETCH-ORDINAL.body`, so that names sort by time.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use feedspine_core::{FeedId, FetchId};
+
+use super::{BodyName, beyond};
+use crate::OpError;
+
+const WHOLE: &str = ".body";
+/// A body that is being written, or whose writer was killed: it goes with the oldest ones.
+const PART: &str = ".part";
+
+/// Writes a body to the disk, then lets go of the feed's oldest.
+pub(super) fn write(root: &Path, name: BodyName, packed: &[u8], most: u64) -> Result<(), OpError> {
+    let folder = root.join(name.feed.to_string());
+    let stem = format!("{}-{:010}", name.fetch, name.first_ordinal);
+    put(&folder, &stem, packed).map_err(|error| failed("archive.unwritten", "keep a body in", &folder, error))?;
+    // One that cannot be removed now is removed another time.
+    let sizes = sizes(&folder).unwrap_or_default();
+    for doomed in beyond(&sizes, most, &(stem + WHOLE)) {
+        fs::remove_file(folder.join(doomed)).ok();
+    }
+    Ok(())
+}
+
+fn put(folder: &Path, stem: &str, packed: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let (part, whole) = (folder.join(format!("{stem}{PART}")), folder.join(format!("{stem}{WHOLE}")));
+    let mut file = File::create(&part)?;
+    file.write_all(packed)?;
+    file.sync_all()?;
+    fs::rename(&part, &whole)?;
+    File::open(folder)?.sync_all()
+}
+
+/// The files of a feed with their sizes, the oldest fetch first.
+fn sizes(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let mut sizes = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string()
+            && [WHOLE, PART].iter().any(|ending| name.ends_with(ending))
+        {
+            // What another process removes meanwhile takes no room.
+            sizes.push((name, entry.metadata().map_or(0, |metadata| metadata.len())));
+        }
+    }
+    sizes.sort();
+    Ok(sizes)
+}
+
+/// What is kept of a fetch, in the order of the document, each with its path.
+pub(super) fn read(root: &Path, feed: FeedId, fetch: FetchId) -> Result<Vec<(String, Vec<u8>)>, OpError> {
+    let folder = root.join(feed.to_string());
+    let unreadable = |path: &Path, error| failed("archive.unreadable", "read", path, error);
+    let names = match sizes(&folder) {
+        Ok(names) => names,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(&folder, error)),
+    };
+    let prefix = format!("{fetch}-");
+    let mut bodies = Vec::new();
+    for (name, _) in names.into_iter().filter(|(name, _)| name.starts_with(&prefix) && name.ends_with(WHOLE)) {
+        let path: PathBuf = folder.join(name);
+        let packed = fs::read(&path).map_err(|error| unreadable(&path, error))?;
+        bodies.push((path.display().to_string(), packed));
+    }
+    Ok(bodies)
+}
+
+fn failed(code: &'static str, what: &str, path: &Path, error: io::Error) -> OpError {
+    OpError::failed(code, format!("cannot {what} {}: {error}", path.display()))
+        .with_hint("check that the folder may be written, and that there is room")
+        .with_source(error)
+}

@@ -1,0 +1,53 @@
+//! Items that were rejected once and pass now: a fetch by itself, at the time of the one that brought them.
+
+use feedspine_core::{Candidate, Feed, FetchId, FetchStatus, HashRule, IngestBatch, Outcome, Part, Timestamp};
+use tokio::time::Instant;
+
+use super::{Arrived, Basis, written_down};
+use crate::Engine;
+use crate::ops::FeedReport;
+
+/// Items of one fetch that pass now.
+#[derive(Debug)]
+pub(crate) struct Retried {
+    /// The fetch that brought them.
+    pub(crate) of: FetchId,
+    /// When it had read the feed.
+    pub(crate) observed_at: Timestamp,
+    /// In the order of the document; at least one.
+    pub(crate) items: Vec<Candidate>,
+}
+
+/// Stores them and reports what came of it, and of each that was stored. Nothing is said of other items, and the cursor
+/// stays.
+pub(crate) async fn store_retried(
+    engine: &Engine,
+    feed: &Feed,
+    hash_rule: &HashRule,
+    retried: Retried,
+) -> (FeedReport, Vec<Outcome>) {
+    let mut outcomes = Vec::new();
+    let store = async |journey: &mut super::Journey<'_>| {
+        let Retried { of, observed_at, items } = retried;
+        journey.hash_rule = hash_rule.clone();
+        let basis = Basis { revision: 0, observed_at };
+        let most = engine.storage().info().capabilities.max_batch.max(1);
+        let mut rest = items.into_iter().peekable();
+        for index in 0.. {
+            let items: Vec<Candidate> = rest.by_ref().take(most).collect();
+            let last = rest.peek().is_none();
+            let batch = IngestBatch { part: Part { index, last }, items, ..journey.batch(&basis) };
+            match journey.submit_for_report(batch).await? {
+                Some(report) => outcomes.extend(report.outcomes),
+                None => return Ok(journey.superseded()),
+            }
+            if last {
+                break;
+            }
+        }
+        let why = format!("rejects.retried: items of fetch {of} that were rejected then");
+        Ok(Arrived { outcome: FetchStatus::Captured, warnings: vec![why] })
+    };
+    let report = written_down(engine, feed, Instant::now(), store).await;
+    (report, outcomes)
+}

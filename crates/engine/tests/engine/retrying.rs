@@ -1,0 +1,217 @@
+//! The quarantine, tried again after the operator chose otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::origin::{Answer, Origin};
+use crate::support::{add_with, collect, engine_with, name, settings, start};
+use feedspine::core::{Content, Coverage, Feed, Json, Layer, MAX_PAGE, PageRequest, RecordRef, Timestamp};
+use feedspine::ops::{RetriedRejects, RetryRejects};
+use feedspine::{Archive, Engine, Settings, SimulatedClock, ToJson};
+use feedspine_sqlite::SqliteStore;
+
+/// Two items, one of them without the `id` that makes the key at first.
+const TWO: &str = r#"[{"id": "1", "slug": "one", "n": 1}, {"slug": "two", "n": 2}]"#;
+/// The second one has left.
+const ONE: &str = r#"[{"id": "1", "slug": "one", "n": 1}]"#;
+
+/// Answers one after the other, the last one again and again.
+async fn origin(answers: &'static [&'static str]) -> Origin {
+    let turn = Arc::new(AtomicUsize::new(0));
+    Origin::start(move |_| Answer::ok(answers[turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)])).await
+}
+
+fn clocked(archive: Archive) -> (Settings, Arc<SimulatedClock>) {
+    let clock = Arc::new(SimulatedClock::at(start()));
+    (Settings { archive, clock: clock.clone(), ..settings() }, clock)
+}
+
+/// Lets a feed be read with other options.
+async fn choose(engine: &Engine, feed: &Feed, options: &str) {
+    let settings = Content::parse(&format!(r#"{{"adapter":"json","options":{options}}}"#)).unwrap();
+    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+}
+
+async fn retry(engine: &Engine) -> RetriedRejects {
+    engine.retry_rejects(&RetryRejects::default()).await.unwrap()
+}
+
+/// `outcome key-or-reason` of each.
+fn told(retried: &RetriedRejects) -> Vec<String> {
+    let one = |item: &feedspine::ops::RetriedReject| {
+        let shown = item.fate.key().map(|key| key.key().to_owned()).or_else(|| item.fate.reason());
+        format!("{} {}", item.fate.as_str(), shown.unwrap_or_default())
+    };
+    retried.items.iter().map(one).collect()
+}
+
+async fn ledger(engine: &Engine, feed: &Feed) -> Vec<(Coverage, Timestamp)> {
+    let page = engine.storage().observations_page(feed.id, &PageRequest::first(MAX_PAGE)).await.unwrap();
+    page.items.iter().map(|row| (row.coverage, row.observed_at)).collect()
+}
+
+/// How often a key was seen.
+async fn seen(engine: &Engine, feed: &Feed, key: &str) -> u64 {
+    let key = feedspine::core::NaturalKey::new(feed.namespace.clone(), key).unwrap();
+    engine.storage().seen_many(&[key]).await.unwrap().pop().unwrap().map_or(0, |seen| seen.count)
+}
+
+async fn number(engine: &Engine, feed: &Feed, key: &str) -> Option<Json> {
+    let key = feedspine::core::NaturalKey::new(feed.namespace.clone(), key).unwrap();
+    let found = engine.storage().get_many(&[RecordRef::key(key).at(Layer::Bronze)]).await.unwrap();
+    found.into_iter().next().unwrap().map(|record| record.content.to_json().get("n").unwrap().clone())
+}
+
+async fn passes_after_another_key_was_chosen(engine: Engine, clock: &SimulatedClock) {
+    let origin = origin(&[TWO, ONE]).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    let report = collect(&engine, &feed).await;
+    assert_eq!((report.counts.new, report.counts.rejected), (1, 1));
+    clock.advance(Duration::from_hours(1));
+    collect(&engine, &feed).await;
+    assert_eq!(told(&retry(&engine).await), ["rejected key.missing: the item has no id, which its key is made of"]);
+    let before = ledger(&engine, &feed).await;
+
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    let retried = retry(&engine).await;
+    assert_eq!(told(&retried), ["new two"]);
+    assert_eq!(retried.items[0].quarantined.reject.ordinal, 1);
+    // Nothing is said of the item that is stored by another key, and nothing of what has left.
+    let after = ledger(&engine, &feed).await;
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after[before.len()..], [(Coverage::Delta, start())]);
+    assert_eq!((seen(&engine, &feed, "two").await, number(&engine, &feed, "two").await), (1, Some(2_u64.into())));
+    assert_eq!((seen(&engine, &feed, "one").await, seen(&engine, &feed, "1").await), (0, 2));
+
+    // The same again changes nothing.
+    assert_eq!(told(&retry(&engine).await), ["held two"]);
+    assert_eq!((ledger(&engine, &feed).await.len(), seen(&engine, &feed, "two").await), (after.len(), 1));
+}
+
+#[tokio::test]
+async fn what_passes_now_is_stored_as_seen_when_it_was_rejected_and_only_once() {
+    let (settings, clock) = clocked(Archive::in_memory());
+    passes_after_another_key_was_chosen(engine_with(settings).await, &clock).await;
+}
+
+#[tokio::test]
+async fn the_same_with_bodies_in_a_folder_and_a_store_in_a_file() {
+    let home = tempfile::tempdir().unwrap();
+    let (settings, clock) = clocked(Archive::in_folder(home.path().join("bodies")));
+    let store = Arc::new(SqliteStore::new(home.path().join("x.db")));
+    let engine = Engine::open(store.clone(), store.clone(), settings).await.unwrap();
+    passes_after_another_key_was_chosen(engine, &clock).await;
+    let verified = feedspine::ops::StoreCare::new(store.clone(), store).verify().await.unwrap();
+    assert_eq!((verified.faults, verified.more), (Vec::<String>::new(), 0));
+}
+
+#[tokio::test]
+async fn versions_that_were_rejected_one_after_the_other_are_taken_in_their_order() {
+    let origin = origin(&[
+        r#"[{"slug": "a", "n": 1}]"#,
+        r#"[{"slug": "a", "n": 2}]"#,
+        r#"[{"slug": "b", "n": 7}]"#,
+        r#"[{"id": "x", "slug": "b", "n": 8}]"#,
+    ])
+    .await;
+    let (settings, clock) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    for _ in 0..3 {
+        collect(&engine, &feed).await;
+        clock.advance(Duration::from_mins(1));
+    }
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    collect(&engine, &feed).await;
+    assert_eq!(told(&retry(&engine).await), ["new a", "changed a", "overtaken b"]);
+    let now = (number(&engine, &feed, "a").await, number(&engine, &feed, "b").await);
+    assert_eq!(now, (Some(2_u64.into()), Some(8_u64.into())));
+    assert_eq!(told(&retry(&engine).await), ["held a", "held a", "overtaken b"]);
+}
+
+#[tokio::test]
+async fn documents_of_feeds_and_later_pages_are_read_again_too() {
+    let rss = "<rss version='2.0'><channel><title>S</title>\
+               <item><guid>1</guid><title>One</title><pubDate>Tue, 24 Nov 2026 00:00:00 GMT</pubDate></item>\
+               <item><guid>2</guid><description>Two</description></item></channel></rss>";
+    let pages = [r#"{"items": [{"id": 1}], "next": "/2"}"#, r#"{"items": [{"id": 2}, {"slug": "b"}], "next": null}"#];
+    let origin = Origin::start(move |asked| match asked.path.as_str() {
+        "/rss" => Answer::ok(rss),
+        "/2" => Answer::ok(pages[1]),
+        _ => Answer::ok(pages[0]),
+    })
+    .await;
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let listed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    let feed = add_with(&engine, origin.url("/rss"), "feed", &["key=title"]).await;
+    for feed in [&listed, &feed] {
+        assert_eq!(collect(&engine, feed).await.counts.rejected, 1, "{}", feed.name);
+    }
+    choose(&engine, &listed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
+    let settings = Content::parse(r#"{"options":{"key":"summary"}}"#).unwrap();
+    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    let retried = retry(&engine).await;
+    let mut outcomes = told(&retried);
+    outcomes.sort();
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.iter().all(|told| told.starts_with("new ")), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_there_is_told_with_the_next_step() {
+    let origin = origin(&[TWO]).await;
+    for archive in
+        [Archive::nowhere(), Archive::in_memory().with_most_bytes(0), Archive::in_memory().with_most_bytes(9)]
+    {
+        let (settings, _) = clocked(archive.clone());
+        let engine = engine_with(settings).await;
+        let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+        let report = collect(&engine, &feed).await;
+        assert_eq!(report.counts.rejected, 1);
+        let warned = report.warnings.iter().any(|warning| warning.starts_with("archive.unwritten: "));
+        assert_eq!(warned, format!("{archive:?}").contains("most_bytes: 9"), "{:?}", report.warnings);
+        let retried = retry(&engine).await;
+        assert_eq!(retried.items[0].fate.as_str(), "no_body");
+        assert_eq!(retried.items[0].fate.hint(), Some("`feedspine collect 127.0.0.1` reads what is there now"));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let table = home.path().join("t.csv");
+    std::fs::write(&table, "id,n\n1,2,3\n4,5\n").unwrap();
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, table.to_str().unwrap(), "csv", &[]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 1);
+    let retried = retry(&engine).await;
+    assert_eq!(told(&retried), ["no_body bodies are kept of feeds, JSON and lists, not of what this adapter reads"]);
+}
+
+#[tokio::test]
+async fn a_collision_stays_one_and_an_item_that_is_read_no_more_is_gone() {
+    let origin = origin(&[r#"{"a": [{"id": "1", "n": 1}, {"id": "1", "n": 2}, {"n": 3}], "b": []}"#]).await;
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id", "items=a"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
+    let before = told(&retry(&engine).await);
+    assert!(before.iter().all(|told| told.starts_with("rejected key.")), "{before:?}");
+    choose(&engine, &feed, r#"{"items":"b","key":"id"}"#).await;
+    let after = told(&retry(&engine).await);
+    assert!(after.iter().all(|told| told.starts_with("gone ")), "{after:?}");
+}
+
+#[tokio::test]
+async fn only_the_rejects_that_were_asked_for_are_tried() {
+    let origin = origin(&[TWO]).await;
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    collect(&engine, &feed).await;
+    let asked = |feed: &str, code: &str| RetryRejects { feed: Some(name(feed)), code: Some(code.to_owned()) };
+    let tried = engine.retry_rejects(&asked("127.0.0.1", "key")).await.unwrap();
+    assert_eq!(tried.items.len(), 1);
+    assert!(tried.to_json().to_string().contains(r#""counts":{"rejected":1}"#), "{}", tried.to_json());
+    assert!(engine.retry_rejects(&asked("127.0.0.1", "field")).await.unwrap().items.is_empty());
+    assert_eq!(engine.retry_rejects(&asked("none", "key")).await.unwrap_err().code(), "feed.unknown");
+}
