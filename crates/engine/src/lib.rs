@@ -29,6 +29,7 @@ mod fetch;
 mod look;
 pub mod ops;
 mod settings;
+mod shown;
 
 pub use feedspine_core as core;
 
@@ -40,3 +41,4 @@ pub use feed_settings::{FeedSettings, Tag, TagError};
 pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use settings::{HostRate, Limits, Settings};
+pub use shown::shown_address;

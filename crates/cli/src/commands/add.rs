@@ -1,7 +1,7 @@
 //! `feedspine add`
 
 use feedspine::ops::{AdapterChoice, AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
-use feedspine::{Address, Ending, OpError, Tag};
+use feedspine::{Address, Ending, OpError, Tag, shown_address};
 
 use super::Context;
 use super::words::{SHORT, counted};
@@ -82,7 +82,7 @@ fn told(added: &Added) -> Line {
         AddOutcome::NowAllowed => ("allowed at a private address:", Style::Notable),
     };
     let line = Line::of(style, verb).plain(" ").then(Style::Strong, added.feed.name.as_str());
-    let line = line.plain("  ").plain(&added.feed.address);
+    let line = line.plain("  ").plain(shown_address(&added.feed.address));
     if added.feed.namespace.as_str() == added.feed.name.as_str() {
         line
     } else {

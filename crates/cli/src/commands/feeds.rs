@@ -2,7 +2,7 @@
 
 use feedspine::core::{Feed, KeyRule, NaturalKey, Page, Quarantined};
 use feedspine::ops::{AdapterChoice, FeedView};
-use feedspine::{Ending, Engine, FeedSettings, OpError};
+use feedspine::{Ending, Engine, FeedSettings, OpError, shown_address};
 
 use super::Context;
 use super::status::outcome;
@@ -98,7 +98,7 @@ fn list(feeds: &Page<Feed>, width: Option<usize>) -> Vec<Line> {
         let shares = feed.namespace.as_str() != feed.name.as_str();
         let namespace = Line::of(if shares { Style::Plain } else { Style::Faint }, feed.namespace.as_str());
         let name = feed.name.as_str().into();
-        table.row([name, Line::of(style, status), namespace, tags(feed).into(), feed.address.as_str().into()]);
+        table.row([name, Line::of(style, status), namespace, tags(feed).into(), shown_address(&feed.address).into()]);
     }
     if feeds.items.is_empty() { Vec::new() } else { table.lines(width) }
 }
@@ -109,7 +109,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
     let private = if feed.allow_private { " (private addresses allowed)" } else { "" };
     let mut lines = vec![
         Line::of(Style::Strong, feed.name.as_str()),
-        field("address", Line::from(feed.address.as_str()).then(Style::Faint, private)),
+        field("address", Line::from(shown_address(&feed.address)).then(Style::Faint, private)),
         field("status", feed.status.as_str()),
         field("namespace", feed.namespace.as_str()),
         field("adapter", adapter(feed)),

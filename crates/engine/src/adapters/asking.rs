@@ -5,11 +5,8 @@ use url::Url;
 
 use super::options::Options;
 use super::secrets::{Secrets, Template};
+use crate::shown::is_secret;
 use crate::{Address, OpError};
-
-/// Words in the names of what is a secret.
-const SECRET_WORDS: [&str; 9] =
-    ["key", "apikey", "token", "secret", "password", "auth", "authorization", "cookie", "signature"];
 
 /// The options `header` and `query`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,9 +88,7 @@ pub(super) fn same_origin(one: &Address, other: &Address) -> bool {
 /// Reads the value of a header, a parameter or a variable. A secret that stands in the settings would be stored and shown.
 pub(super) fn template(name: &str, value: &str) -> Result<Template, OpError> {
     let template = Template::parse(value);
-    let lower = name.to_ascii_lowercase();
-    let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());
-    if !template.is_secret() && words.any(|word| SECRET_WORDS.contains(&word)) {
+    if !template.is_secret() && is_secret(name) {
         return Err(OpError::usage(
             "adapter.secret",
             format!("the value of {name} looks like a secret and would be stored"),

@@ -10,6 +10,7 @@ use super::json::{array, instant};
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
+use crate::shown::shown_cursor;
 
 /// How many of a feed's last fetches are shown with it.
 const FETCHES_SHOWN: usize = 10;
@@ -53,7 +54,7 @@ impl ToJson for FeedView {
         let cursor = self
             .cursor
             .as_ref()
-            .map(|cursor| Json::object([("revision", cursor.revision.into()), ("value", cursor.value.clone())]));
+            .map(|cursor| Json::object([("revision", cursor.revision.into()), ("value", shown_cursor(&cursor.value))]));
         Json::object([
             ("feed", self.feed.to_json()),
             ("cursor", cursor.into()),

@@ -6,6 +6,7 @@ use feedspine_core::{
 };
 
 use super::OpError;
+use crate::shown_address;
 
 /// What has a JSON form for programs; it is the same from the command line and from a library.
 pub trait ToJson {
@@ -104,12 +105,13 @@ impl ToJson for Seen {
     }
 }
 
+/// Secrets in its address are not shown.
 impl ToJson for Feed {
     fn to_json(&self) -> Json {
         Json::object([
             ("id", text(&self.id)),
             ("name", self.name.as_str().into()),
-            ("address", self.address.as_str().into()),
+            ("address", shown_address(&self.address).into()),
             ("namespace", self.namespace.as_str().into()),
             ("status", self.status.as_str().into()),
             ("key_rule", self.key_rule.map(KeyRule::as_str).into()),
@@ -125,7 +127,7 @@ impl ToJson for Fetch {
         Json::object([
             ("fetch", text(&self.intent.fetch)),
             ("started_at", instant(self.intent.started_at)),
-            ("address", self.intent.address.as_str().into()),
+            ("address", shown_address(&self.intent.address).into()),
             ("detail", self.detail.as_ref().map(ToJson::to_json).into()),
         ])
     }
