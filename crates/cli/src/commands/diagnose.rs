@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use feedspine::core::{KeyRule, MemoryStore, Standing};
-use feedspine::ops::{Diagnose, DiagnosedItem, Diagnosis, ItemOutcome};
+use feedspine::ops::{AdapterChoice, Diagnose, DiagnosedItem, Diagnosis, ItemOutcome};
 use feedspine::{Ending, Engine, OpError};
 
 use super::Context;
@@ -16,7 +16,8 @@ use crate::stores::Wanted;
 const ITEMS_SHOWN: usize = 20;
 
 pub(super) async fn run(arguments: arguments::Diagnose, context: Context<'_>) -> Result<Ending, OpError> {
-    let request = Diagnose { address: arguments.address, allow_private: arguments.allow_private };
+    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), arguments.options.iter().map(String::as_str))?;
+    let request = Diagnose { address: arguments.address, allow_private: arguments.allow_private, adapter };
     let diagnosis = ask(&request, context).await?;
     let printer = context.printer;
     printer.answer(&diagnosis, || told(&diagnosis, printer.width()));
@@ -42,9 +43,11 @@ fn told(diagnosis: &Diagnosis, width: Option<usize>) -> Vec<Line> {
         lines.push(field("feed", feed.as_str()));
     }
     lines.extend(steps(diagnosis));
-    if let Some(document) = diagnosis.document.as_ref().filter(|document| !document.warnings.is_empty()) {
+    let of_document = diagnosis.document.as_ref().map(|document| &document.warnings);
+    let warnings = of_document.or(diagnosis.page.as_ref().map(|page| &page.warnings));
+    if let Some(warnings) = warnings.filter(|warnings| !warnings.is_empty()) {
         let mut table = Table::new(&[("warning", Set::Left), ("times", Set::Right), ("the first", Set::Flexible)]);
-        for warning in &document.warnings {
+        for warning in warnings {
             let first = excerpt(&warning.first, SHORT);
             table.row([Line::of(Style::Notable, warning.code), warning.count.to_string().into(), first.into()]);
         }
@@ -90,6 +93,12 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Line> {
             lines.push(field("site", excerpt(site, SHORT)));
         }
     }
+    if let Some(page) = &diagnosis.page {
+        let status = page.http_status.map(|status| format!("HTTP {status}, ")).unwrap_or_default();
+        lines.push(field("fetched", format!("{status}{} bytes", page.wire_bytes)));
+        let rest = if page.more { ", the first page of several" } else { "" };
+        lines.push(field("read by", format!("{}{rest}", page.adapter)));
+    }
     if let Some(keys) = &diagnosis.keys {
         let why = if keys.settled { "settled" } else { "would be chosen" };
         lines.push(field("keyed by", format!("{} ({why})", keys.rule.as_str())));
@@ -98,7 +107,7 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Line> {
             lines.push(field("", Line::of(Style::Faint, evidence.rule.as_str()).pad_to(12).plain(told)));
         }
     }
-    if diagnosis.document.is_some() {
+    if diagnosis.document.is_some() || diagnosis.page.is_some() {
         let outcomes = [
             ItemOutcome::New,
             ItemOutcome::Changed,

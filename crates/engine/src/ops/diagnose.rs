@@ -1,21 +1,24 @@
 //! What would come of an address: fetched, decoded, parsed, keyed. Nothing is stored.
 
+mod page;
+
 use std::collections::{HashMap, HashSet};
 
 use feedspine_core::{
-    Candidate, ContentHash, Feed, FeedName, FeedStatus, Json, KeyRule, Layer, Namespace, NaturalKey, RecordRef, Reject,
-    Timestamp,
+    Candidate, ContentHash, Feed, FeedName, FeedStatus, HashRule, Json, KeyRule, Layer, Namespace, NaturalKey,
+    RecordRef, Reject, Timestamp,
 };
-use feedspine_parse::{Document, Identified, Warning, choose_rule, identify};
+use feedspine_parse::{Document, Identified, Warning, choose_rule, identify, rekey};
 
 use super::add::read_address;
 use super::discover::{FoundFeed, unseen};
 use super::json::{array, instant};
-use super::{Ending, OpError, ToJson};
-use crate::adapters::Adapter;
+use super::{AdapterChoice, Ending, OpError, ToJson};
+use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
 use crate::look::{Look, Seen};
 use crate::{Address, Engine};
+pub use page::ReadPage;
 
 /// An address to be looked at closely.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct Diagnose {
     pub address: String,
     /// It may be at a private address.
     pub allow_private: bool,
+    /// How it is read; the default is as the feed is that has the address, else as a feed.
+    pub adapter: AdapterChoice,
 }
 
 /// What would come of an address.
@@ -31,12 +36,14 @@ pub struct Diagnose {
 pub struct Diagnosis {
     /// The address, as it would be stored.
     pub address: String,
-    /// The feed that has it; its key rule and its namespace are used.
+    /// The feed that has it; its adapter, its key rule and its namespace are used.
     pub feed: Option<FeedName>,
     /// What was received; `None` when nothing was.
     pub received: Option<ReceivedBody>,
     /// What the body is as a document; `None` when it is none.
     pub document: Option<ReadBody>,
+    /// What an adapter read that is not that of feeds; then nothing was received, and there is no document.
+    pub page: Option<ReadPage>,
     /// By what its items would be told from each other; `None` when there are no items.
     pub keys: Option<Keying>,
     /// What would become of each item, in the order of the document.
@@ -185,6 +192,7 @@ impl ToJson for Diagnosis {
             ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
             ("received", self.received.as_ref().map(ToJson::to_json).into()),
             ("document", self.document.as_ref().map(ToJson::to_json).into()),
+            ("page", self.page.as_ref().map(ToJson::to_json).into()),
             ("keys", self.keys.as_ref().map(ToJson::to_json).into()),
             ("would_store", would_store),
             ("items", array(&self.items)),
@@ -209,13 +217,6 @@ impl ToJson for ReceivedBody {
 
 impl ToJson for ReadBody {
     fn to_json(&self) -> Json {
-        let warning = |warning: &Warning| {
-            Json::object([
-                ("code", warning.code.into()),
-                ("count", u64::from(warning.count).into()),
-                ("first", warning.first.as_str().into()),
-            ])
-        };
         Json::object([
             ("format", self.format.into()),
             ("version", self.version.as_deref().into()),
@@ -224,9 +225,20 @@ impl ToJson for ReadBody {
             ("site", self.site.as_deref().into()),
             ("recovered", self.recovered.into()),
             ("truncated", self.truncated.into()),
-            ("warnings", Json::Array(self.warnings.iter().map(warning).collect())),
+            ("warnings", warnings(&self.warnings)),
         ])
     }
+}
+
+fn warnings(warnings: &[Warning]) -> Json {
+    let told = |warning: &Warning| {
+        Json::object([
+            ("code", warning.code.into()),
+            ("count", u64::from(warning.count).into()),
+            ("first", warning.first.as_str().into()),
+        ])
+    };
+    Json::Array(warnings.iter().map(told).collect())
 }
 
 impl ToJson for Keying {
@@ -269,25 +281,44 @@ impl ToJson for DiagnosedItem {
 
 impl Engine {
     /// Looks at an address as a collect would, without the validators of an earlier fetch, and says what would come of
-    /// it. Nothing is stored: neither the items nor the fetch. What stands in the way is part of the answer.
+    /// it; of a source in pages the first one. Nothing is stored: neither the items nor the fetch. What stands in the way
+    /// is part of the answer.
     ///
     /// # Errors
-    /// An address that cannot be fetched at all; what the stores say.
+    /// An address that cannot be fetched at all, an adapter or an option that is not known; what the stores say.
     pub async fn diagnose(&self, request: &Diagnose) -> Result<Diagnosis, OpError> {
-        let address = read_address(&request.address, Adapter::FEED).await?;
-        let feed = self.feed_at(&address).await?;
+        let here = std::env::current_dir().unwrap_or_default();
+        let feed = self.feed_at(&Address::parse(&request.address, &here)?).await?;
+        let choice = match &feed {
+            Some(feed) if request.adapter.is_default() => AdapterChoice::of(feed),
+            _ => request.adapter.clone(),
+        };
+        let address = read_address(&request.address, choice.name()).await?;
+        let choice = choice.at(&address);
+        let namespace = match &feed {
+            Some(feed) => feed.namespace.clone(),
+            None => Namespace::new(&address.suggested_name())?,
+        };
+        let adapter = Adapter::read(&choice, &namespace)?;
+        adapter.suits(&address)?;
         let mut diagnosis = Diagnosis {
             address: address.to_string(),
             feed: feed.as_ref().map(|feed| feed.name.clone()),
             received: None,
             document: None,
+            page: None,
             keys: None,
             items: Vec::new(),
             page_feeds: Vec::new(),
             error: None,
         };
         let allowed = request.allow_private || feed.as_ref().is_some_and(|feed| feed.allow_private);
-        let look = match self.look(&address, self.reach(allowed)).await {
+        let reach = self.reach(allowed);
+        let Adapter::Feed(identity) = &adapter else {
+            self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach)).await?;
+            return Ok(diagnosis);
+        };
+        let look = match self.look(&address, reach).await {
             Ok(look) => look,
             Err(failure) => return Ok(Diagnosis { error: Some(failure.error), ..diagnosis }),
         };
@@ -301,7 +332,8 @@ impl Engine {
             Seen::Feed(document) => {
                 diagnosis.document = Some(read_body(&document));
                 diagnosis.error = document.truncated.then(|| cut(&diagnosis.address, document.format));
-                self.diagnose_items(&mut diagnosis, *document, feed.as_ref(), &address).await?;
+                let settled = feed.as_ref().map_or_else(|| adapter.key_rule(), |feed| feed.key_rule);
+                self.diagnose_items(&mut diagnosis, *document, (identity, settled), &namespace).await?;
             }
         }
         Ok(diagnosis)
@@ -317,34 +349,46 @@ impl Engine {
         &self,
         diagnosis: &mut Diagnosis,
         document: Document,
-        feed: Option<&Feed>,
-        address: &Address,
+        (identity, settled): (&Identity, Option<KeyRule>),
+        namespace: &Namespace,
     ) -> Result<(), OpError> {
-        let namespace = match feed {
-            Some(feed) => feed.namespace.clone(),
-            None => Namespace::new(&address.suggested_name())?,
-        };
-        let settled = feed.and_then(|feed| feed.key_rule);
+        let (space, places, fold_case) = (namespace.clone(), identity.places()?, identity.fold_case);
         let patience = self.settings().limits.parse;
-        let (keys, identified) =
-            reading(&diagnosis.address, patience, move || Ok(keyed(document, &namespace, settled))).await?;
+        let (keys, identified) = reading(&diagnosis.address, patience, move || {
+            let (keys, mut identified) = keyed(document, &space, settled);
+            if !places.is_empty() || fold_case {
+                identified = rekey(identified, &places, fold_case);
+            }
+            Ok((keys, identified))
+        })
+        .await?;
         diagnosis.keys = keys;
-        let known = if feed.is_some() { self.known(&identified.candidates).await? } else { HashMap::new() };
+        let hash_rule = &identity.hash_rule;
+        let known = if diagnosis.feed.is_some() {
+            self.known(&identified.candidates, hash_rule).await?
+        } else {
+            HashMap::new()
+        };
         let mut seen = HashSet::new();
-        diagnosis.items = identified.candidates.iter().map(|item| candidate(item, &known, &mut seen)).collect();
+        diagnosis.items =
+            identified.candidates.iter().map(|item| candidate(item, hash_rule, &known, &mut seen)).collect();
         diagnosis.items.extend(identified.rejects.into_iter().map(rejected));
         diagnosis.items.sort_by_key(|item| item.ordinal);
         Ok(())
     }
 
-    /// The contents that records of these keys have now.
-    async fn known(&self, candidates: &[Candidate]) -> Result<HashMap<NaturalKey, ContentHash>, OpError> {
+    /// What decides a version of the contents that records of these keys have now.
+    async fn known(
+        &self,
+        candidates: &[Candidate],
+        hash_rule: &HashRule,
+    ) -> Result<HashMap<NaturalKey, ContentHash>, OpError> {
         let mut known = HashMap::new();
         for some in candidates.chunks(feedspine_core::MAX_PAGE) {
             let wanted: Vec<RecordRef> =
                 some.iter().map(|item| RecordRef::key(item.key.clone()).at(Layer::Bronze)).collect();
             let found = self.storage().get_many(&wanted).await?;
-            known.extend(found.into_iter().flatten().map(|record| (record.key, record.content.hash())));
+            known.extend(found.into_iter().flatten().map(|record| (record.key, hash_rule.hash(&record.content))));
         }
         Ok(known)
     }
@@ -396,10 +440,11 @@ fn evidence(document: &Document, namespace: &Namespace) -> Vec<RuleEvidence> {
 
 fn candidate(
     item: &Candidate,
+    hash_rule: &HashRule,
     known: &HashMap<NaturalKey, ContentHash>,
     seen: &mut HashSet<NaturalKey>,
 ) -> DiagnosedItem {
-    let hash = item.content.hash();
+    let hash = hash_rule.hash(&item.content);
     let outcome = match known.get(&item.key) {
         _ if !seen.insert(item.key.clone()) => ItemOutcome::Repeated,
         None => ItemOutcome::New,
@@ -414,7 +459,7 @@ fn candidate(
         title: item.content.to_json().get("title").and_then(Json::as_str).map(str::to_owned),
         published: item.published,
         updated: item.updated,
-        content_hash: Some(hash),
+        content_hash: Some(item.content.hash()),
         reject: None,
     }
 }

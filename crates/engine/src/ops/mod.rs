@@ -57,7 +57,9 @@ pub use add::{AddFeed, AddOutcome, Added};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 pub use condition::parse_condition;
-pub use diagnose::{Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, ReadBody, ReceivedBody, RuleEvidence};
+pub use diagnose::{
+    Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, ReadBody, ReadPage, ReceivedBody, RuleEvidence,
+};
 pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, SiteAdded};
 pub use error::{Ending, OpError, OpErrorKind};
 pub use feeds::{FeedView, LedgerFigures};

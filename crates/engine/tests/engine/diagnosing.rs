@@ -3,11 +3,14 @@
 use crate::origin::{Answer, Origin, rss};
 use crate::support::{add, collect, engine};
 use feedspine::core::{FeedName, KeyRule, PageRequest, Selection};
-use feedspine::ops::{Diagnose, Diagnosis, ItemOutcome};
+use feedspine::ops::{AdapterChoice, Diagnose, Diagnosis, ItemOutcome};
 use feedspine::{Ending, Engine};
 
 async fn diagnose(engine: &Engine, address: impl Into<String>) -> Diagnosis {
-    engine.diagnose(&Diagnose { address: address.into(), allow_private: false }).await.unwrap()
+    engine
+        .diagnose(&Diagnose { address: address.into(), allow_private: false, adapter: AdapterChoice::default() })
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
