@@ -10,8 +10,13 @@ use feedspine::core::{FeedName, Layer, Namespace};
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 some feeds failed, 5 no such thing,
-130 interrupted.
+Exit codes:
+  0    done
+  1    failed: something stood in the way; the message says what, the hint what to do
+  2    wrong usage or configuration, or more than this feedspine can do: a store or a file of a newer one
+  3    some feeds failed, the others are done
+  5    no such thing: a feed, a record, a store, or a file that was named
+  130  interrupted by Ctrl-C; 143 by another program
 
 Begin with:
   feedspine demo                              what it does, without a network
@@ -479,7 +484,11 @@ pub(crate) enum Feed {
 pub(crate) enum Db {
     /// Tell what the store is, how large, and what it holds
     Info,
-    /// Begin the store, or bring its schema up to date; every other command does that by itself
+    /// Begin the store, or bring the schema of an older one up to date
+    ///
+    /// Commands that work with feeds and records bring an older store up to date by themselves; `add`, `opml import`,
+    /// `import`, `db restore` and `db copy` begin one, and where no store was chosen every command does. A store of a newer
+    /// feedspine is refused and left as it is.
     Migrate(Rehearsal),
     /// Let the backend check the store: pages, rows, indexes
     Check,
@@ -544,7 +553,7 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The file; else stdin
+    /// The file; else, or when it is -, stdin
     pub(crate) file: Option<PathBuf>,
 }
 

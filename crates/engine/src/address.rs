@@ -36,9 +36,15 @@ pub enum AddressError {
 
 impl AddressError {
     /// The next step.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Scheme { .. } => "give an http or https URL, a file URL or a path, command:PROGRAM or push:NAME",
+            Self::Malformed { address, .. } if address.starts_with("push:") => {
+                "say push:NAME, where NAME holds no white space, such as push:orders"
+            }
+            Self::Malformed { address, .. } if address.starts_with("command:") => {
+                "say 'command:PROGRAM ARGUMENTS' in one line, such as 'command:tap-rates --config rates.json'"
+            }
             Self::Malformed { .. } => "give a URL such as https://example.org/feed.xml, or the path of a file",
             Self::Credentials { .. } => "leave it out: feeds behind a password are not supported",
         }

@@ -18,7 +18,7 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         && !path.exists()
     {
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
-            .with_hint("a URL begins with https:// or http://"));
+            .with_hint(missing_hint(&arguments.address)));
     }
     let adapter = AdapterChoice::new(arguments.adapter.as_deref(), arguments.options.iter().map(String::as_str))?;
     let feed = AddFeed {
@@ -64,6 +64,18 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
             Err(OpError::usage("feed.several_found", format!("{} has {count}; nothing was added", found.address))
                 .with_hint(format!("choose one: `{again}`, or --first for the likeliest")))
         }
+    }
+}
+
+/// What somebody may have meant who named no file.
+fn missing_hint(typed: &str) -> String {
+    const FILES: [&str; 11] = ["atom", "csv", "gz", "htm", "html", "json", "jsonl", "opml", "rss", "tsv", "xml"];
+    let first = typed.split('/').next().unwrap_or_default();
+    match first.rsplit_once('.') {
+        Some((name, ending)) if !name.is_empty() && !FILES.contains(&ending) => {
+            format!("check the path; for a site, say https://{typed}")
+        }
+        _ => "check the path; `feedspine add --help` names what else can be added".to_owned(),
     }
 }
 

@@ -62,37 +62,67 @@ fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
     if let Some(error) = &report.error {
         printer.error(Some(report.feed.as_str()), error);
     }
+    if report.counts.gaps > 0 {
+        let gap = "the document shares no item with the one before it: items in between may have been missed";
+        printer.warning(format!("{}: gap: {gap}", report.feed));
+    }
     for warning in &report.warnings {
         let line = Line::of(Style::Notable, "warning").plain(format!(": {}: {warning}", report.feed));
-        if report.outcome == FetchStatus::Superseded { printer.note(line) } else { printer.detail(line) }
+        let is_for_all = report.outcome == FetchStatus::Superseded || asks_for_something(warning);
+        if is_for_all { printer.note(line) } else { printer.detail(line) }
     }
 }
 
+/// Whether a warning is of something that was left out or left undone, which somebody has to know. What was odd and was
+/// mended is a detail.
+fn asks_for_something(warning: &str) -> bool {
+    const CODES: [&str; 6] = ["archive.", "feed.unstable_keys", "files.", "inbox.", "pages.", "sitemap.unread"];
+    CODES.iter().any(|code| warning.starts_with(code))
+}
+
 /// The numbers of a row, with the columns they take at least.
-const NUMBERS: [(&str, usize); 7] =
-    [("new", 4), ("changed", 7), ("unchanged", 9), ("withdrawn", 9), ("rejected", 8), ("ms", 5), ("bytes", 6)];
+const NUMBERS: [(&str, usize); 8] = [
+    ("new", 4),
+    ("changed", 7),
+    ("unchanged", 9),
+    ("withdrawn", 9),
+    ("scrolled_off", 12),
+    ("rejected", 8),
+    ("ms", 5),
+    ("bytes", 6),
+];
+/// The last columns, what the fetch cost, are left out where there is no room for them.
+const COSTS: usize = 2;
 /// A longer word pushes the numbers of its row aside: it is rare.
 const OUTCOME: usize = "unchanged".len();
-/// Columns of all but the name, with the blanks between.
-const REST: usize = 2 + OUTCOME + 7 + 4 + 7 + 9 + 9 + 8 + 5 + 6;
+/// So much of a name is shown at least, costs left out for it.
+const NAME: usize = 12;
 
 /// Rows that are written before all of them are known: their columns are fixed beforehand.
 struct Rows {
     name: usize,
+    numbers: &'static [(&'static str, usize)],
+}
+
+/// Columns of all but the name, with the blanks between.
+fn columns(numbers: &[(&str, usize)]) -> usize {
+    2 + OUTCOME + numbers.iter().map(|(_, width)| 1 + width).sum::<usize>()
 }
 
 impl Rows {
     fn new(names: &[&FeedName], width: Option<usize>) -> Self {
         let shortest = counted(names.len() as u64, "feed").len();
         let longest = names.iter().map(|name| Line::from(name.as_str()).width()).max().unwrap_or(0).max(shortest);
-        let room = width.map_or(usize::MAX, |width| width.saturating_sub(REST).max(8));
-        Self { name: longest.min(room) }
+        let fits = |width: usize| width >= columns(&NUMBERS) + NAME;
+        let numbers = if width.is_none_or(fits) { &NUMBERS[..] } else { &NUMBERS[..NUMBERS.len() - COSTS] };
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(columns(numbers)).max(8));
+        Self { name: longest.min(room), numbers }
     }
 
     fn heading(&self) -> Line {
         let line = Line::of(Style::Faint, "feed").pad_to(self.name + 2).then(Style::Faint, "outcome");
         let mut line = line.pad_to(self.name + 2 + OUTCOME);
-        for (name, width) in NUMBERS {
+        for (name, width) in self.numbers {
             line = line.plain(" ").then(Style::Faint, format!("{name:>width$}"));
         }
         line
@@ -123,13 +153,14 @@ impl Rows {
             (counts.changed, Style::Notable),
             (counts.unchanged, Style::Plain),
             (counts.withdrawn, Style::Bad),
+            (counts.scrolled_off, Style::Plain),
             (counts.rejected, Style::Bad),
             (cost[0], Style::Plain),
             (cost[1], Style::Plain),
         ];
         let line = name.cut_to(self.name).pad_to(self.name + 2).and(outcome);
         let mut line = line.pad_to(self.name + 2 + OUTCOME);
-        for ((number, style), (_, width)) in numbers.into_iter().zip(NUMBERS) {
+        for ((number, style), (_, width)) in numbers.into_iter().zip(self.numbers) {
             let style = if number == 0 { Style::Faint } else { style };
             line = line.plain(" ").then(style, format!("{number:>width$}"));
         }
@@ -147,5 +178,7 @@ mod tests {
         let rows = Rows::new(&[&name], Some(80));
         let line = rows.line(name.as_str().into(), "unchanged".into(), &Counts::default(), [99_999, 999_999]);
         assert_eq!((rows.heading().width(), line.width()), (80, 80));
+        let wide = Rows::new(&[&name], Some(100));
+        assert_eq!((rows.numbers.len(), wide.numbers.len(), wide.heading().width()), (6, 8, 100));
     }
 }

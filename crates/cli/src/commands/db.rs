@@ -33,6 +33,11 @@ pub(super) async fn run(command: arguments::Db, context: Context<'_>) -> Result<
         Command::Check => {
             let check = with_care(context, url, Missing::Refused, async |care| care.check().await).await?;
             printer.answer(&check, || findings(&check));
+            if !check.report.faults.is_empty() {
+                let hint = ": nothing was changed. A backup is restored into another store: `feedspine --db URL db restore FILE`; \
+                            without one, `feedspine db backup FILE` may still save what can be read";
+                printer.note(Line::of(Style::Faint, "hint").plain(hint));
+            }
             return Ok(check.ending());
         }
         Command::Verify => return whole::verify(context).await,

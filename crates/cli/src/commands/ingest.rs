@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use feedspine::core::{Counts, FeedName, Json};
 use feedspine::ops::{LinesIngested, LinesStored};
-use feedspine::{Ending, OpError};
+use feedspine::{Ending, OpError, ToJson};
 use futures_util::{Stream, stream};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::Context;
 use super::words::counted;
 use crate::arguments;
-use crate::printer::{Line, Printer, Style};
+use crate::printer::{Format, Line, Printer, Style};
 use crate::stores::Wanted;
 
 /// Bytes that are read at once, and how many such pieces wait to be stored.
@@ -28,8 +29,9 @@ pub(super) async fn run(arguments: arguments::Ingest, context: Context<'_>) -> R
     };
     let feed = &arguments.feed;
     let ask = context.with_engine(Wanted::Existing, async |engine| {
-        let mut reach = Reach { printer, line: AtomicU64::new(0), ended: false };
-        let tell = |stored: LinesStored| reach.line.store(stored.line, Ordering::Relaxed);
+        let nothing = LinesStored { line: 0, counts: Counts::default() };
+        let mut reach = Reach { printer, feed, stored: Mutex::new(nothing), ended: false };
+        let tell = |stored: LinesStored| *reach.stored.lock().unwrap_or_else(PoisonError::into_inner) = stored;
         let ingested = engine.ingest_lines(feed, pieces_of(source), &tell).await;
         // What ends by itself says itself how far it came.
         reach.ended = true;
@@ -50,16 +52,26 @@ pub(super) async fn run(arguments: arguments::Ingest, context: Context<'_>) -> R
 /// How far lines are stored; told when the command is dropped before it ends.
 struct Reach<'a> {
     printer: &'a Printer,
-    line: AtomicU64,
+    feed: &'a FeedName,
+    stored: Mutex<LinesStored>,
     ended: bool,
 }
 
 impl Drop for Reach<'_> {
     fn drop(&mut self) {
-        let line = *self.line.get_mut();
-        if !self.ended {
-            self.printer.note(format!("stopped behind line {line}: all lines as far as that one are stored"));
+        if self.ended {
+            return;
         }
+        let LinesStored { line, counts } = *self.stored.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.printer.format() == Format::Json {
+            self.printer.json(&Json::object([
+                ("feed", self.feed.as_str().into()),
+                ("lines", line.into()),
+                ("counts", counts.to_json()),
+                ("interrupted", true.into()),
+            ]));
+        }
+        self.printer.note(format!("stopped behind line {line}: all lines as far as that one are stored"));
     }
 }
 
@@ -90,8 +102,12 @@ fn send_piece(source: &mut dyn Read, sender: &Sender<io::Result<Vec<u8>>>) -> bo
 }
 
 fn unreadable(path: &Path, error: io::Error) -> OpError {
+    if error.kind() == ErrorKind::NotFound {
+        return OpError::not_found("file.missing", format!("there is no file {}", path.display()))
+            .with_hint("without a file the lines are read from stdin");
+    }
     OpError::failed("file.unreadable", format!("cannot read {}: {error}", path.display()))
-        .with_hint("check that the file is there and may be read")
+        .with_hint("check that the file may be read")
         .with_source(error)
 }
 

@@ -38,10 +38,20 @@ pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -
 
 pub(super) async fn import(arguments: arguments::Import, context: Context<'_>) -> Result<Ending, OpError> {
     match arguments.file {
-        Some(file) => restore(&file, context).await?,
-        None => restore(spooled()?.path(), context).await?,
+        Some(file) if file != Path::new("-") => restore(&file, context).await?,
+        _ => {
+            let spool = spooled()?;
+            restore(spool.path(), context).await.map_err(|error| about_stdin(&error, spool.path()))?;
+        }
     }
     Ok(Ending::Done)
+}
+
+/// An error of reading what stood on stdin: nobody knows the file that it was kept in.
+fn about_stdin(error: &OpError, spool: &Path) -> OpError {
+    let spool = spool.display().to_string();
+    let told = OpError::new(error.kind(), error.code(), error.message().replace(&spool, "what stands on stdin"));
+    error.hint().map(|hint| hint.replace(&spool, "what stands on stdin")).into_iter().fold(told, OpError::with_hint)
 }
 
 /// What stands on stdin as a file: it is read twice, the first time to check it.

@@ -11,6 +11,10 @@ pub(super) fn text(path: &Path, named: bool) -> Result<Option<String>, OpError> 
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpError::not_found("config.missing", format!("there is no file {}", path.display()))
+                .with_hint("--config or FEEDSPINE_CONFIG names the configuration; without them none is needed"))
+        }
         Err(error) => {
             let failed = OpError::usage("config.unreadable", format!("cannot read {}: {error}", path.display()));
             Err(failed.with_hint("--config or FEEDSPINE_CONFIG names the configuration").with_source(error))

@@ -85,8 +85,11 @@ fn a_body_over_the_cap_is_refused() {
 fn a_private_address_is_refused_unless_it_was_allowed() {
     let site = Site::start(|_| Reply::ok(rss(&[("a", "One")])));
     let user = User::new();
-    let added = user.run(&["add", &site.url("/feed"), "--name", "inside"]);
-    assert_eq!(added.code, 0, "{added:?}");
+    let address = site.url("/feed.xml");
+    refused(&user.run(&["add", &address, "--name", "inside"]), 1, "refused to ask", "--allow-private");
+    let allowed =
+        user.command(&["add", &address, "--name", "inside"]).env("FEEDSPINE_FETCH_ALLOW_PRIVATE", "true").output();
+    assert_eq!(Ran::of(&allowed.unwrap()).code, 0);
     let ran = user.run(&["collect"]);
     assert_eq!(ran.code, 3, "{ran:?}");
     told(&ran, "refused to ask", "--allow-private");
@@ -166,7 +169,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
     const USER_VERSION: usize = 60;
     let user = User::new();
     let bytes = doctored(&user, USER_VERSION, 999);
-    refused(&user.run(&["list", "--db", "sqlite:other.db"]), 1, "999", "newer feedspine");
+    refused(&user.run(&["list", "--db", "sqlite:other.db"]), 2, "999", "newer feedspine");
     assert_eq!(fs::read(user.home().join("other.db")).unwrap(), bytes);
 }
 

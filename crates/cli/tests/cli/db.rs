@@ -68,6 +68,7 @@ fn a_damaged_store_fails_its_check() {
     let ran = user.run(&["db", "check", "--db", "sqlite:news.db"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("fault: ") && ran.stdout.trim_end().ends_with(" found"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: ") && ran.stderr.contains("db restore FILE"), "{ran:?}");
     let path = user.file("diary.db", "dear diary, ".repeat(1_000));
     let ran = user.run(&["db", "check", "--db", &format!("sqlite:{}", path.display())]);
     assert_eq!(ran.code, 1, "{ran:?}");

@@ -23,7 +23,7 @@ fn lines_are_taken_from_a_file_and_from_stdin_with_one_report() {
     assert!(String::from_utf8_lossy(&ran.stderr).contains("feedspine rejects orders"), "{ran:?}");
     let rejects = user.ask(&["rejects", "orders"]);
     assert!(text(&rejects, "items.0.reason").starts_with("line 3: "), "{rejects}");
-    assert_eq!(user.run(&["ingest", "orders", "none.jsonl"]).code, 1);
+    assert_eq!(user.run(&["ingest", "orders", "none.jsonl"]).code, 5);
     assert_eq!(user.run(&["ingest", "none"]).code, 5);
 }
 

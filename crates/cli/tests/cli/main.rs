@@ -6,6 +6,7 @@ mod commands;
 mod db;
 mod demo;
 mod finding;
+mod hints;
 mod inbox;
 mod ingest;
 mod interrupt;

@@ -86,7 +86,7 @@ impl Engine {
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
     /// that is not known, a path that leads to nothing that the adapter reads. `NotFound`: nothing is at the path.
-    /// `Failed`: an import into the store is unfinished.
+    /// `Failed`: a private address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = read_address(&request.address, request.adapter.name()).await?;
         let request = AddFeed { adapter: request.adapter.at(&address), ..request };
@@ -107,6 +107,8 @@ impl Engine {
         };
         let adapter = Adapter::read(&request.adapter, &namespace)?;
         adapter.suits(&address)?;
+        // What a collect would refuse is refused now.
+        self.fetcher().check(&address, self.reach(request.allow_private))?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);
@@ -184,7 +186,7 @@ pub(super) async fn read_address(text: &str, adapter: &str) -> Result<Address, O
         }
         let found = tokio::fs::metadata(path).await.map_err(|error| {
             OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
-                .with_hint("a URL begins with https:// or http://")
+                .with_hint("check the path; a URL begins with https:// or http://")
         })?;
         if !found.is_file() {
             return Err(OpError::usage("file.not_regular", format!("{} is not a regular file", path.display()))

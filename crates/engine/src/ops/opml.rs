@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json};
-use feedspine_parse::{Input, ListedFeed, ListedPlace, Opml, OutlineToWrite, parse_opml, write_opml};
+use feedspine_parse::{
+    Input, ListedFeed, ListedPlace, Opml, OpmlError, OutlineToWrite, ParseError, parse_opml, write_opml,
+};
 
 use super::add::FreeNames;
 use super::json::array;
@@ -167,8 +169,15 @@ impl Engine {
         let read = move || {
             let input = Input { bytes: &bytes, content_type: None, base: None };
             parse_opml(&input, &feedspine_parse::Limits::default()).map_err(|error| {
-                let failed = OpError::failed(error.code(), format!("{shown}: {error}"));
-                failed.with_hint(error.hint().unwrap_or("nothing was added"))
+                // What is said of feeds on the web helps nobody with a file.
+                let hint = match &error {
+                    OpmlError::NotAList { .. } | OpmlError::Unreadable(ParseError::Empty { .. }) => {
+                        "give the list of feeds that another reader exported, in OPML; nothing was added"
+                    }
+                    OpmlError::Unreadable(_) => "nothing was added; export the list anew",
+                    OpmlError::TooMany { .. } => error.hint().unwrap_or("nothing was added"),
+                };
+                OpError::failed(error.code(), format!("{shown}: {error}")).with_hint(hint)
             })
         };
         let list = reading(&name, self.settings().limits.parse, read).await?;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
-use feedspine::ops::{AddFeed, Collect, CollectEvent, Which};
+use feedspine::ops::{AdapterChoice, AddFeed, Collect, CollectEvent, Which};
 use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
 use crate::proxy::Proxy;
-use crate::support::{add, code, collect, collect_all, engine, engine_with, name, settings};
+use crate::support::{add, add_as_public, code, collect, collect_all, engine, engine_with, name, settings};
 
 /// A server that gives one answer after another to the same feed; the last one for ever.
 async fn serve(answers: Vec<fn(&Asked) -> Answer>) -> Origin {
@@ -223,7 +223,8 @@ async fn only_active_feeds_are_collected_and_a_paused_one_says_so() {
 async fn private_addresses_are_allowed_for_one_collect_or_for_one_feed() {
     let origin = serve(vec![sample]).await;
     let engine = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
-    let feed = add(&engine, origin.url("/feed")).await;
+    assert_eq!(engine.add(AddFeed::new(origin.url("/feed"))).await.unwrap_err().code(), "net.private");
+    let feed = add_as_public(&engine, origin.url("/feed"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&engine, &feed).await), "net.private");
     let once = Collect { allow_private: true, ..Collect::default() };
     assert_eq!(engine.collect(&once, &|_| {}).await.unwrap().ending(), Ending::Done);

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use feedspine::core::FetchStatus;
+use feedspine::ops::AdapterChoice;
 use feedspine::{Engine, Limits, Settings};
 
 use crate::origin::{Answer, Origin, rss};
-use crate::support::{add, code, collect, engine, engine_with, settings, settings_with};
+use crate::support::{add, add_as_public, code, collect, engine, engine_with, settings, settings_with};
 
 fn sample() -> String {
     rss(&[("1", "one"), ("2", "two")])
@@ -257,9 +258,9 @@ async fn every_hop_is_judged() {
 async fn no_request_leaves_for_a_private_address_unless_it_is_allowed() {
     let origin = Origin::start(|_| Answer::ok(sample())).await;
     let guarded = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
-    let feed = add(&guarded, origin.url("/")).await;
+    let feed = add_as_public(&guarded, origin.url("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &feed).await), "net.private");
-    let by_name = add(&guarded, origin.url_by_name("/")).await;
+    let by_name = add_as_public(&guarded, origin.url_by_name("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &by_name).await), "net.private");
     assert_eq!(origin.asked(), 0);
     let allowed = Settings { networks: Vec::new(), allow_private: true, ..settings() };

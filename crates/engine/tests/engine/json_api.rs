@@ -5,7 +5,7 @@ use feedspine::ops::{AdapterChoice, AddFeed};
 use feedspine::{Engine, Limits, Settings};
 
 use crate::origin::{Answer, Asked, Origin};
-use crate::support::{add_with, code, collect, engine, engine_with, settings, settings_with};
+use crate::support::{add_as_public, add_with, code, collect, engine, engine_with, settings, settings_with};
 
 /// A page of items with these ids, and further members.
 fn page(ids: &[u32], more: &str) -> Answer {
@@ -305,7 +305,7 @@ async fn a_page_beyond_the_limits_is_refused_as_a_document_is() {
     let feed = add_with(&engine, origin.url("/a"), "json", &[ITEMS]).await;
     assert_eq!(code(&collect(&engine, &feed).await), "http.too_large");
     let strict = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
-    let feed = add_with(&strict, origin.url("/a"), "json", &[ITEMS]).await;
+    let feed = add_as_public(&strict, origin.url("/a"), AdapterChoice::new(Some("json"), [ITEMS]).unwrap()).await;
     assert!(code(&collect(&strict, &feed).await).starts_with("net."));
 }
 

@@ -54,6 +54,14 @@ pub(crate) async fn add_with(engine: &Engine, address: impl Into<String>, adapte
     engine.add(AddFeed { adapter, ..AddFeed::new(address) }).await.unwrap().feed
 }
 
+/// Adds a feed of that address as one whose network was public when it was added.
+pub(crate) async fn add_as_public(engine: &Engine, address: impl Into<String>, adapter: AdapterChoice) -> Feed {
+    let request = AddFeed { allow_private: true, adapter, ..AddFeed::new(address) };
+    let feed = Feed { allow_private: false, ..engine.add(request).await.unwrap().feed };
+    engine.state().update_feed(&feed).await.unwrap();
+    feed
+}
+
 /// Collects one feed.
 pub(crate) async fn collect(engine: &Engine, feed: &Feed) -> FeedReport {
     let request = Collect { which: Which::Named(vec![feed.name.clone()]), allow_private: false };

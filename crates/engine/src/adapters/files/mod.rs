@@ -111,7 +111,8 @@ pub(crate) async fn check_folder(path: &Path) -> Result<(), OpError> {
             .with_hint("give a folder, or a pattern such as 'inbox/*.json'; a file is read by another adapter")),
         Err(error) => {
             let failed = unreadable_folder(&folder, error);
-            Err(OpError::not_found(failed.code(), failed.message()).with_hint("a URL begins with https:// or http://"))
+            Err(OpError::not_found(failed.code(), failed.message())
+                .with_hint("check the path: it is a folder, or a pattern such as 'inbox/*.json'"))
         }
     }
 }
