@@ -9,12 +9,14 @@ mod charset;
 mod csv;
 mod dates;
 mod discovery;
+mod extensions;
 mod feeds;
 mod html;
 mod json_feed;
 mod json_items;
 mod json_query;
 mod lines;
+mod lists;
 mod opml;
 mod xml;
 
@@ -30,18 +32,21 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "canonical", run: canonical::run },
     Target { name: "charset", run: charset::run },
     Target { name: "csv", run: csv::run },
     Target { name: "dates", run: dates::run },
     Target { name: "discovery", run: discovery::run },
+    Target { name: "extensions", run: extensions::run },
     Target { name: "html", run: html::run },
     Target { name: "json_feed", run: json_feed::run },
     Target { name: "json_items", run: json_items::run },
     Target { name: "json_query", run: json_query::run },
     Target { name: "lines", run: lines::run },
+    Target { name: "manifest", run: lists::manifest },
     Target { name: "opml", run: opml::run },
+    Target { name: "sitemap", run: lists::sitemap },
     Target { name: "xml", run: xml::run },
 ];
 
