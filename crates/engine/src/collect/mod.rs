@@ -1,6 +1,7 @@
 //! A collect: many feeds at once, each by itself.
 
 mod agenda;
+mod ahead;
 pub(crate) mod cursor;
 pub(crate) mod document;
 mod one;

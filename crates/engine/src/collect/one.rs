@@ -10,8 +10,9 @@ use feedspine_core::{
 };
 use tokio::time::Instant;
 
+use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall};
-use super::document::{self, Items, Told};
+use super::document::{self, Items, Told, told_warning};
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
@@ -182,6 +183,7 @@ impl Journey<'_> {
                     let body = RawBody { first_ordinal: 0, source: memory.source.clone(), bytes };
                     items.warnings.extend(self.keep(basis, body).await);
                 }
+                items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, items, &memory).await
             }
             Told::Items(_) => Ok(self.superseded()),

@@ -18,6 +18,7 @@ mod proxy;
 mod pushing;
 mod rejects;
 mod retrying;
+mod scenarios;
 mod sitemaps;
 mod support;
 mod tables;

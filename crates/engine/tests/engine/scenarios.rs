@@ -1,0 +1,308 @@
+//! What feeds do in the wild, each as a script for the server: items that change their keys, come back, shift or lie.
+//!
+//! Of each is asserted what was asked, what the ledger says, and which records, versions and sightings there are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedspine::core::{
+    ChangeKind, Event, Feed, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Query, Record, Selection, Seq,
+    Timestamp,
+};
+use feedspine::ops::FeedReport;
+use feedspine::{Engine, Settings, SimulatedClock};
+
+use crate::origin::{Answer, Origin};
+use crate::support::{add_with, code, collect, settings, start};
+
+/// One poll after the other, an hour apart.
+struct Script {
+    origin: Origin,
+    engine: Engine,
+    clock: Arc<SimulatedClock>,
+    feed: Feed,
+    asked: usize,
+}
+
+impl Script {
+    /// A feed that shows these documents, the last one for ever.
+    async fn of(documents: Vec<String>, options: &[&str]) -> Self {
+        let answer = move |number: usize| Answer::ok(documents[number.min(documents.len() - 1)].clone());
+        let origin = Origin::start(move |asked| answer(asked.number)).await;
+        let clock = Arc::new(SimulatedClock::at(start()));
+        let store = Arc::new(MemoryStore::new());
+        let settings = Settings { clock: clock.clone(), ..settings() };
+        let engine = Engine::open(store.clone(), store, settings).await.unwrap();
+        let feed = add_with(&engine, origin.url("/feed"), "feed", options).await;
+        Self { origin, engine, clock, feed, asked: 0 }
+    }
+
+    /// Collects once, which asks the server once and adds a row to the ledger.
+    async fn poll(&mut self) -> FeedReport {
+        let report = collect(&self.engine, &self.feed).await;
+        self.clock.advance(Duration::from_hours(1));
+        self.asked += 1;
+        assert_eq!(code(&report), "ok", "{report:?}");
+        assert_eq!((self.origin.asked(), self.ledger().await.len()), (self.asked, self.asked));
+        report
+    }
+
+    async fn ledger(&self) -> Vec<&'static str> {
+        let ledger = self.engine.storage().observations_page(self.feed.id, &PageRequest::first(1_000)).await.unwrap();
+        ledger.items.iter().map(|observation| observation.coverage.as_str()).collect()
+    }
+
+    /// All records, in the order of their capture.
+    async fn records(&self) -> Vec<Record> {
+        let (selection, page) = (Selection::everything(), PageRequest::first(1_000));
+        self.engine.storage().query_page(&Query { selection, order: Vec::new(), page }).await.unwrap().items
+    }
+
+    async fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.records().await.iter().map(|record| record.key.key().to_owned()).collect();
+        keys.sort();
+        keys
+    }
+
+    async fn key_rule(&self) -> Option<KeyRule> {
+        self.engine.feed(&self.feed.name).await.unwrap().feed.key_rule
+    }
+
+    /// How often each record was seen, and how many versions it has, by key.
+    async fn seen(&self) -> Vec<(String, u64, u32)> {
+        let mut all = Vec::new();
+        for record in self.records().await {
+            let seen = self.engine.storage().seen_many(std::slice::from_ref(&record.key)).await.unwrap();
+            all.push((record.key.key().to_owned(), seen[0].unwrap().count, record.version.get()));
+        }
+        all.sort();
+        all
+    }
+
+    async fn events(&self) -> Vec<Event> {
+        let limit = PageRequest::first(1_000).limit;
+        let changes = self.engine.storage().changes(&Seq::start(), limit).await.unwrap();
+        changes.into_iter().map(|change| change.event).collect()
+    }
+
+    /// Kind and key of what was logged after the first captures.
+    async fn told(&self) -> Vec<(ChangeKind, String)> {
+        let events = self.events().await.into_iter().filter(|event| event.kind != ChangeKind::New);
+        let key = |event: &Event| event.subject.as_ref().map_or("", |subject| subject.key.key()).to_owned();
+        events.map(|event| (event.kind, key(&event))).collect()
+    }
+}
+
+/// A document of these items, as they stand.
+fn rss(items: &[String]) -> String {
+    format!(
+        "<rss version='2.0' xmlns:slash='http://purl.org/rss/1.0/modules/slash/'><channel><title>t</title>{}</channel></rss>",
+        items.concat()
+    )
+}
+
+/// An item with this inside, published on that day of November.
+fn item(day: u32, inner: &str) -> String {
+    format!("<item>{inner}<pubDate>{day:02} Nov 2026 12:00:00 GMT</pubDate></item>")
+}
+
+/// One that is nothing but its guid.
+fn guid(day: u32, guid: &str) -> String {
+    item(day, &format!("<guid>{guid}</guid><title>Title of {guid}</title>"))
+}
+
+#[tokio::test]
+async fn items_that_all_have_one_guid_are_told_apart_by_their_links() {
+    let same = |day: u32| item(day, &format!("<guid>all the same</guid><link>http://a.example/{day}</link>"));
+    let first: Vec<String> = (1..=5).rev().map(same).collect();
+    let second = [vec![same(6)], first.clone()].concat();
+    let mut script = Script::of(vec![rss(&first), rss(&second)], &[]).await;
+    assert_eq!(script.poll().await.counts.new, 5);
+    assert_eq!(script.key_rule().await, Some(KeyRule::Link));
+    let counts = script.poll().await.counts;
+    assert_eq!((counts.new, counts.unchanged, counts.rejected), (1, 5, 0));
+    let seen: Vec<_> = (1..=6).map(|day| (format!("http://a.example/{day}"), 2 - u64::from(day == 6), 1)).collect();
+    assert_eq!(script.seen().await, seen);
+    assert_eq!(script.ledger().await, ["snapshot", "snapshot"]);
+    assert!(script.told().await.is_empty());
+}
+
+#[tokio::test]
+async fn items_that_all_have_one_guid_and_nothing_else_are_told_apart_by_their_content() {
+    let same = |day: u32| item(day, &format!("<guid>all the same</guid><title>{day}</title>"));
+    let first: Vec<String> = (1..=5).rev().map(same).collect();
+    let second = [vec![same(6)], first.clone()].concat();
+    let mut script = Script::of(vec![rss(&first), rss(&second)], &[]).await;
+    script.poll().await;
+    let counts = script.poll().await.counts;
+    assert_eq!((script.key_rule().await, counts.new, counts.unchanged), (Some(KeyRule::Content), 1, 5));
+    assert_eq!((script.records().await.len(), script.told().await.len()), (6, 0));
+}
+
+#[tokio::test]
+async fn a_new_item_before_two_that_clash_gives_no_item_another_key() {
+    // Two of thirty share a guid: few enough for the rule of guids.
+    let listed: Vec<String> = (0..28).rev().map(|number| guid(number / 2 + 2, &format!("{number:02}"))).collect();
+    let clash = [item(2, "<guid>x</guid><title>one</title>"), item(1, "<guid>x</guid><title>other</title>")];
+    let first = [listed.clone(), clash.to_vec()].concat();
+    // A new item with a guid of its own, and one more that clashes.
+    let second = [vec![guid(20, "new")], first.clone()].concat();
+    let third = [vec![item(21, "<guid>x</guid><title>third</title>")], second.clone()].concat();
+    let mut script = Script::of(vec![rss(&first), rss(&second), rss(&third)], &[]).await;
+    let counts = script.poll().await.counts;
+    assert_eq!((counts.new, counts.rejected, script.key_rule().await), (29, 1, Some(KeyRule::Id)));
+    let keys = script.keys().await;
+    for new in [1, 0] {
+        let counts = script.poll().await.counts;
+        assert_eq!((counts.new, counts.changed, counts.withdrawn + counts.scrolled_off), (new, 0, 0), "{counts:?}");
+    }
+    let after = script.keys().await;
+    assert!(keys.iter().all(|key| after.contains(key)) && after.len() == keys.len() + 1, "{after:?}");
+    // What the feed showed first stands for the key; what clashes with it is kept in quarantine, not lost.
+    let stands = script.engine.show("x", None).await.unwrap();
+    assert_eq!(stands.record.content.to_json().get("title").unwrap().as_str(), Some("one"));
+    assert_eq!((stands.seen.unwrap().count, stands.record.version.get()), (3, 1));
+    let rejects = script.engine.storage().rejects_page(script.feed.id, &PageRequest::first(100)).await.unwrap().items;
+    let third = rejects.iter().filter(|held| held.reject.excerpt.contains("third")).count();
+    assert_eq!((third, rejects.len()), (1, 4));
+    assert!(rejects.iter().all(|held| held.reject.code == "key.collision"));
+}
+
+#[tokio::test]
+async fn a_token_in_every_link_makes_no_new_items_where_the_key_is_said_to_be_something_else() {
+    let document = |number: usize| {
+        let item = |day: u32| {
+            let link = format!("<link>http://a.example/{day}?token={number}{day}</link>");
+            item(day, &format!("{link}<title>Paper {day}</title>"))
+        };
+        rss(&[item(3), item(2), item(1)])
+    };
+    let documents: Vec<String> = (0..4).map(document).collect();
+    let options = ["key=title", "key=published", "volatile=link"];
+    let mut script = Script::of(documents, &options).await;
+    for new in [3, 0, 0, 0] {
+        let counts = script.poll().await.counts;
+        assert_eq!((counts.new, counts.changed, counts.gaps), (new, 0, 0));
+    }
+    let seen = script.seen().await;
+    assert_eq!(seen.iter().map(|(_, seen, versions)| (*seen, *versions)).collect::<Vec<_>>(), [(4, 1); 3]);
+    assert!(script.told().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_counter_that_changes_a_hundred_times_makes_a_version_each_time_unless_it_is_said_to_be_volatile() {
+    let document = |number: usize| {
+        rss(&[item(2, &format!("<guid>a</guid><slash:comments>{number}</slash:comments>")), guid(1, "b")])
+    };
+    let documents: Vec<String> = (0..=100).map(document).collect();
+    for (options, versions) in [(&[] as &[&str], 101), (&["volatile=extensions.slash"], 1)] {
+        let mut script = Script::of(documents.clone(), options).await;
+        for poll in 0..=100 {
+            let report = script.poll().await;
+            let changed = u64::from(poll > 0 && versions > 1);
+            assert_eq!((report.outcome, report.counts.changed), (FetchStatus::Captured, changed), "{poll} {options:?}");
+        }
+        assert_eq!(script.seen().await, [("a".to_owned(), 101, versions), ("b".to_owned(), 101, 1)]);
+        assert_eq!(script.ledger().await, ["snapshot"; 101]);
+        assert_eq!(script.told().await.len(), versions as usize - 1);
+        // Every state that was shown can be read again.
+        let id = script.engine.show("a", None).await.unwrap().record.id;
+        let held = script.engine.storage().versions_page(id, Layer::Bronze, &PageRequest::first(200)).await.unwrap();
+        for (number, version) in held.items.iter().enumerate() {
+            assert!(version.content.as_str().contains(&format!(r#""comments":["{number}"]"#)), "{version:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_vanishes_and_returns_is_withdrawn_and_comes_back_as_the_same_record() {
+    let all = [guid(3, "c"), guid(2, "b"), guid(1, "a")];
+    let without = [all[0].clone(), all[2].clone()];
+    let documents = [&all[..], &without, &without, &all].map(rss).to_vec();
+    let mut script = Script::of(documents, &[]).await;
+    let outcomes = [FetchStatus::Captured, FetchStatus::Captured, FetchStatus::Unchanged, FetchStatus::Captured];
+    let counted = [(3, 0, 0), (0, 1, 0), (0, 0, 0), (0, 0, 1)];
+    for (outcome, expected) in outcomes.into_iter().zip(counted) {
+        let report = script.poll().await;
+        let counts = report.counts;
+        assert_eq!((report.outcome, (counts.new, counts.withdrawn, counts.returned)), (outcome, expected));
+    }
+    let told = [(ChangeKind::Withdrawn, "b".to_owned()), (ChangeKind::Returned, "b".to_owned())];
+    assert_eq!(script.told().await, told);
+    // The witness is the older item that was still listed.
+    let events = script.events().await;
+    let witness = events.iter().find_map(|event| event.witness).unwrap();
+    assert_eq!(witness, script.engine.show("a", None).await.unwrap().record.id);
+    assert_eq!(script.seen().await, [("a".to_owned(), 4, 1), ("b".to_owned(), 2, 1), ("c".to_owned(), 4, 1)]);
+    assert_eq!(script.ledger().await, ["snapshot", "snapshot", "unchanged", "snapshot"]);
+}
+
+#[tokio::test]
+async fn an_item_that_scrolls_off_and_is_listed_again_returns() {
+    let documents = [[guid(2, "b"), guid(1, "a")], [guid(3, "c"), guid(2, "b")], [guid(2, "b"), guid(1, "a")]];
+    let mut script = Script::of(documents.iter().map(|items| rss(items)).collect(), &[]).await;
+    for _ in 0..3 {
+        script.poll().await;
+    }
+    let told = [(ChangeKind::ScrolledOff, "a"), (ChangeKind::Returned, "a"), (ChangeKind::Withdrawn, "c")];
+    assert_eq!(script.told().await, told.map(|(kind, key)| (kind, key.to_owned())));
+}
+
+#[tokio::test]
+async fn a_document_that_shares_nothing_with_the_one_before_tells_of_a_gap_between_the_two() {
+    let first: Vec<String> = (1..=3).rev().map(|day| guid(day, &format!("{day:02}"))).collect();
+    let second: Vec<String> = (7..=9).rev().map(|day| guid(day, &format!("{day:02}"))).collect();
+    let mut script = Script::of(vec![rss(&first), rss(&second), rss(&first)], &[]).await;
+    script.poll().await;
+    let report = script.poll().await;
+    let counts = report.counts;
+    // What may have been between them nobody knows, so of what left nobody knows why.
+    assert_eq!((counts.new, counts.gaps, counts.withdrawn, counts.scrolled_off), (3, 1, 0, 0));
+    assert_eq!(script.told().await, [(ChangeKind::Gap, String::new())]);
+    let gap = script.events().await.into_iter().find(|event| event.kind == ChangeKind::Gap).unwrap();
+    assert_eq!((gap.feed, gap.fetch), (Some(script.feed.id), report.fetch));
+    // The gap lies between that fetch and the one before it in the ledger.
+    let ledger = script.engine.storage().observations_page(script.feed.id, &PageRequest::first(9)).await.unwrap().items;
+    let at = ledger.iter().position(|row| Some(row.fetch) == gap.fetch).unwrap();
+    let bounds: Vec<Timestamp> = ledger[at - 1..=at].iter().map(|row| row.observed_at).collect();
+    assert_eq!(bounds, [start(), start().saturating_add_micros(3_600_000_000)]);
+    // Nobody knows that they were gone: nothing returns. That is a gap again.
+    let counts = script.poll().await.counts;
+    assert_eq!((counts.new, counts.returned, counts.gaps), (0, 0, 1));
+    assert_eq!(script.seen().await[0], ("01".to_owned(), 2, 1));
+}
+
+#[tokio::test]
+async fn dates_that_lie_ahead_name_no_zone_or_are_none_are_kept_as_they_are_and_never_become_now() {
+    let dated = |guid: &str, date: &str| format!("<item><guid>{guid}</guid>{date}</item>");
+    let document = rss(&[
+        dated("future", "<pubDate>Fri, 01 Jan 2049 00:00:00 GMT</pubDate>"),
+        dated("plain", "<pubDate>Tue, 24 Nov 2026 09:00:00 +0100</pubDate>"),
+        dated("zoneless", "<pubDate>Tue, 24 Nov 2026 08:00:00</pubDate>"),
+        dated("soon", "<pubDate>the day after</pubDate>"),
+        dated("missing", ""),
+        dated("empty", "<pubDate> </pubDate>"),
+    ]);
+    let mut script = Script::of(vec![document], &[]).await;
+    let report = script.poll().await;
+    assert_eq!((report.counts.new, report.counts.rejected), (6, 0));
+    let codes: Vec<&str> = report.warnings.iter().filter_map(|told| told.split([':', ' ']).next()).collect();
+    assert_eq!(codes, ["date.zone_assumed", "date.unreadable", "date.future"], "{:?}", report.warnings);
+    assert!(report.warnings[2].contains("future") && report.warnings[2].contains("2049-01-01"), "{report:?}");
+    for (key, published, raw) in [
+        ("future", Some("2049-01-01T00:00:00Z"), Some("Fri, 01 Jan 2049 00:00:00 GMT")),
+        ("plain", Some("2026-11-24T08:00:00Z"), Some("Tue, 24 Nov 2026 09:00:00 +0100")),
+        ("zoneless", Some("2026-11-24T08:00:00Z"), Some("Tue, 24 Nov 2026 08:00:00")),
+        ("soon", None, Some("the day after")),
+        ("missing", None, None),
+        ("empty", None, None),
+    ] {
+        let record = script.engine.show(key, None).await.unwrap().record;
+        assert_eq!(record.published.map(|at| at.to_string()).as_deref(), published, "{key}");
+        assert_eq!(record.content.to_json().get("published").and_then(|raw| raw.as_str()), raw, "{key}");
+        assert_eq!(record.first_seen, start(), "{key}");
+    }
+    // The same again an hour later says the same: no date hangs on when it was read.
+    let report = script.poll().await;
+    assert_eq!((report.outcome, script.told().await.len()), (FetchStatus::Unchanged, 0));
+}
