@@ -11,6 +11,7 @@ mod inbox;
 mod ingest;
 mod interrupt;
 mod kill;
+mod large;
 mod rejects;
 mod site;
 mod storage;

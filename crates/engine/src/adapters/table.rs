@@ -22,9 +22,10 @@ use crate::{Address, Limits, OpError};
 
 /// Rows of one page, and bytes: what stands in memory of a table, some ten times over.
 const PAGE: (usize, usize) = (5_000, 1024 * 1024);
-/// A file larger than this says nothing of rows that it does not list, unless it is said otherwise: what a feed holds is
-/// kept in memory while it is compared, some 200 bytes for each row.
-const LARGEST_SNAPSHOT: u64 = 64 * 1024 * 1024;
+/// A table of more bytes or lines says nothing of rows that it does not list, unless it is said otherwise: what a feed holds
+/// is kept in memory while it is compared, some 850 bytes for each row.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_LINES: u64 = 100_000;
 /// How long the bytes of a file may take to be read through.
 const HASHING: Duration = Duration::from_mins(10);
 
@@ -84,6 +85,7 @@ pub(super) type Reader = TableReader<Bytes>;
 pub(super) struct TablePages<'a> {
     table: &'a Table,
     documents: Documents<'a>,
+    /// Known once the table is found.
     covers: Covers,
     stage: Stage,
     /// What was odd about the coding of the body.
@@ -96,6 +98,29 @@ enum Stage {
     Done,
 }
 
+/// How much a table holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Size {
+    bytes: u64,
+    line_feeds: u64,
+    returns: u64,
+}
+
+impl Size {
+    fn add(&mut self, piece: &[u8]) {
+        let count = |wanted: u8| piece.split(|byte| *byte == wanted).count() as u64 - 1;
+        self.bytes += piece.len() as u64;
+        self.line_feeds += count(b'\n');
+        self.returns += count(b'\r');
+    }
+
+    /// What a table of this size says of other rows, where nobody said it. It has no more rows than line ends.
+    fn covers(self) -> Covers {
+        let is_large = self.bytes > MOST_BYTES || self.line_feeds.max(self.returns) > MOST_LINES;
+        if is_large { Covers::Some } else { Covers::All }
+    }
+}
+
 /// A table that was found, not read yet.
 struct Found {
     bytes: Bytes,
@@ -106,31 +131,37 @@ struct Found {
 
 impl<'a> TablePages<'a> {
     pub(super) fn begin(table: &'a Table, ground: Ground<'a>) -> Result<Self, OpError> {
-        let asked = table.asking.resolve()?;
-        let is_large = matches!(&ground.address, Address::File(path)
-            if std::fs::metadata(path).is_ok_and(|found| found.len() > LARGEST_SNAPSHOT));
-        let fallback = if is_large { Covers::Some } else { Covers::All };
-        let covers = table.covers.unwrap_or(fallback);
-        Ok(Self { table, documents: Documents { ground, asked }, covers, stage: Stage::Begin, warning: None })
+        let documents = Documents { asked: table.asking.resolve()?, ground };
+        let covers = table.covers.unwrap_or(Covers::All);
+        Ok(Self { table, documents, covers, stage: Stage::Begin, warning: None })
     }
 
-    /// The last fetch, when the same bytes would say the same now.
-    fn held(&self) -> Option<&Memory> {
-        let known = self.covers == Covers::Some || self.documents.ground.manifest.is_some();
-        let memory = self.documents.ground.memory.as_ref().filter(|_| known);
-        memory.filter(|memory| memory.state.get("covers") == Some(&self.covers.as_str().into()))
+    /// The last fetch and what it said of other rows, when the same bytes would say the same now.
+    fn held(&self) -> Option<(&Memory, Covers)> {
+        let ground = &self.documents.ground;
+        let memory = ground.memory.as_ref()?;
+        let said = memory.state.get("covers")?;
+        let covers = [Covers::All, Covers::Some].into_iter().find(|covers| *said == covers.as_str().into())?;
+        let is_so_now = self.table.covers.is_none_or(|wanted| wanted == covers);
+        let known = covers == Covers::Some || ground.manifest.is_some();
+        (is_so_now && known).then_some((memory, covers))
     }
 
-    async fn find(&self) -> Result<Result<Found, Told<'a>>, FetchFailure> {
-        match &self.documents.ground.address {
+    async fn find(&mut self) -> Result<Result<Found, Told<'a>>, FetchFailure> {
+        match self.documents.ground.address.clone() {
             Address::File(path) => Ok(self.find_file(path).await?),
-            Address::Http(url) => {
-                let mut url = url.clone();
+            Address::Http(mut url) => {
                 self.documents.asked.complete(&mut url);
-                match self.documents.get(&Address::Http(url), self.held()).await? {
-                    Got::Same { cost, memory } => Ok(Err(Told::Same { cost, memory })),
+                let held = self.held();
+                match self.documents.get(&Address::Http(url), held.map(|(memory, _)| memory)).await? {
+                    Got::Same { cost, memory } => {
+                        self.covers = held.map_or(self.covers, |(_, covers)| covers);
+                        Ok(Err(Told::Same { cost, memory }))
+                    }
                     Got::Document(Document { bytes, hash, source, validators, cost, warning, .. }) => {
-                        let memory = self.memory(source, validators, hash);
+                        let mut size = Size::default();
+                        size.add(&bytes);
+                        let memory = self.settle(size, source, validators, hash);
                         Ok(Ok(Found { bytes: Box::new(Cursor::new(bytes)), memory, cost, warning }))
                     }
                 }
@@ -139,18 +170,24 @@ impl<'a> TablePages<'a> {
         }
     }
 
-    async fn find_file(&self, path: &Path) -> Result<Result<Found, Told<'a>>, OpError> {
-        let (shown, owned) = (path.display().to_string(), path.to_path_buf());
-        let (hash, length, file) = reading(&shown, HASHING, move || opened(&owned)).await?;
-        let cost = Cost { http_status: None, wire_bytes: length, body_bytes: length };
-        let memory = self.memory(Source { url: None, content_type: None }, None, hash);
-        if self.held().is_some_and(|held| held.body == hash && held.source == memory.source) {
+    async fn find_file(&mut self, path: PathBuf) -> Result<Result<Found, Told<'a>>, OpError> {
+        let shown = path.display().to_string();
+        let (hash, size, file) = reading(&shown, HASHING, move || opened(&path)).await?;
+        let cost = Cost { http_status: None, wire_bytes: size.bytes, body_bytes: size.bytes };
+        let source = Source { url: None, content_type: None };
+        let same = self.held().filter(|(held, _)| held.body == hash && held.source == source);
+        if let Some((held, covers)) = same {
+            let memory = Memory { read_at: self.documents.ground.observed_at, ..held.clone() };
+            self.covers = covers;
             return Ok(Err(Told::Same { cost, memory }));
         }
+        let memory = self.settle(size, source, None, hash);
         Ok(Ok(Found { bytes: Box::new(file), memory, cost, warning: None }))
     }
 
-    fn memory(&self, source: Source, validators: Option<Validators>, body: ContentHash) -> Memory {
+    /// Settles what a table that was found says of other rows, and what is remembered of it.
+    fn settle(&mut self, size: Size, source: Source, validators: Option<Validators>, body: ContentHash) -> Memory {
+        self.covers = self.table.covers.unwrap_or_else(|| size.covers());
         let state = Json::object([("covers", self.covers.as_str().into())]);
         Memory { validators, body, source, read_at: self.documents.ground.observed_at, state }
     }
@@ -210,8 +247,8 @@ impl<'a> Pages<'a> for TablePages<'a> {
     }
 }
 
-/// A regular file, with the hash and the length of what it holds.
-fn opened(path: &PathBuf) -> Result<(ContentHash, u64, File), OpError> {
+/// A regular file, with the hash and the size of what it holds.
+fn opened(path: &Path) -> Result<(ContentHash, Size, File), OpError> {
     let failed = |error: std::io::Error| {
         OpError::failed("file.unreadable", format!("cannot read {}: {error}", path.display()))
             .with_hint("check that the file is there and may be read")
@@ -222,19 +259,36 @@ fn opened(path: &PathBuf) -> Result<(ContentHash, u64, File), OpError> {
             .with_hint("give the path of a table"));
     }
     let mut file = File::open(path).map_err(failed)?;
-    let (mut sha, mut length, mut piece) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    let (mut sha, mut size, mut piece) = (Sha256::new(), Size::default(), vec![0; 64 * 1024]);
     loop {
         let read = file.read(&mut piece).map_err(failed)?;
         if read == 0 {
             break;
         }
         sha.update(&piece[..read]);
-        length += read as u64;
+        size.add(&piece[..read]);
     }
     // What is read later may be another content: then its hash is not this one, and it is read again next time.
-    Ok((ContentHash::from_bytes(sha.finalize().into()), length, File::open(path).map_err(failed)?))
+    Ok((ContentHash::from_bytes(sha.finalize().into()), size, File::open(path).map_err(failed)?))
 }
 
 fn unreadable(address: &str, error: TableError) -> OpError {
     OpError::failed(error.code(), format!("{address}: {error}")).with_hint(error.hint()).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_many_lines_or_bytes_says_nothing_of_other_rows() {
+        let of = |bytes, line_feeds, returns| Size { bytes, line_feeds, returns }.covers();
+        assert_eq!(of(MOST_BYTES, MOST_LINES, MOST_LINES), Covers::All);
+        for large in [of(MOST_BYTES + 1, 1, 1), of(1, MOST_LINES + 1, 0), of(1, 0, MOST_LINES + 1)] {
+            assert_eq!(large, Covers::Some);
+        }
+        let mut size = Size::default();
+        ["a\r", "\nb", "\n"].into_iter().for_each(|piece| size.add(piece.as_bytes()));
+        assert_eq!(size, Size { bytes: 5, line_feeds: 2, returns: 1 });
+    }
 }
