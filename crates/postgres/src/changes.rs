@@ -2,7 +2,8 @@
 //! runs.
 //!
 //! The upper bits of an epoch are the store's line of history, which a new store and one that is imported into begin: a
-//! position of another line is refused. The lower bits count how often transaction ids began anew on that line.
+//! position of another line is refused. The lower bits grow when the store comes to another cluster, or to another
+//! timeline of its own, where transaction ids begin anew: positions from before go on there.
 //!
 //! A sequence alone would skip: a transaction with a small number may commit after one with a greater. So a reader sees
 //! no transaction at or beyond `pg_snapshot_xmin`: below it every transaction is over, and none can follow.
@@ -69,14 +70,41 @@ fn append_run<'a>(writes: &mut Writes<'a>, run: &'a [Event], first: i32) {
     writes.add(statement, values);
 }
 
-/// How many bits of an epoch count the turns on one line of history.
+/// How many bits of an epoch are the turns on one line of history.
 const TURN_BITS: u32 = 12;
 
-/// Begins another line of history: positions that were given out before are no longer of this log.
+/// Another line of history, as SQL: positions that were given out before are no longer of its log. 19 bits, and not zero,
+/// which is the line of stores that are older than lines.
+fn new_line() -> String {
+    format!("(1 + floor(random() * 524287))::int << {TURN_BITS}")
+}
+
+/// A later epoch of the same line, as SQL. How much later is left to chance, so that what is restored twice from one
+/// backup hardly ever takes the positions of the other for its own.
+fn next_turn() -> String {
+    let turns = 1 << TURN_BITS;
+    format!(
+        "CASE WHEN epoch % {turns} < {turns} - 64 THEN epoch + 1 + floor(random() * 63)::int ELSE {} END",
+        new_line()
+    )
+}
+
+/// Begins another line of history.
 pub(crate) async fn begin_history(session: &Session) -> Outcome<()> {
-    // 19 bits, and not zero, which is the line of stores that are older than lines.
-    let line = format!("(1 + floor(random() * 524287))::int << {TURN_BITS}");
-    session.execute(&format!("UPDATE store SET epoch = {line}"), &[]).await
+    session.execute(&format!("UPDATE store SET epoch = {}", new_line()), &[]).await
+}
+
+/// Begins an epoch when this is not the cluster, or not the line of its history, that the change log was written in:
+/// positions stay in order although transaction ids begin anew.
+pub(crate) async fn enter_epoch(session: &Session) -> Outcome<()> {
+    let here =
+        "(SELECT s.system_identifier || '/' || c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c)";
+    let next = next_turn();
+    let statement = format!(
+        "UPDATE store SET epoch = CASE WHEN cluster = '' THEN epoch ELSE {next} END, cluster = {here}
+         WHERE cluster <> {here}"
+    );
+    session.execute(&statement, &[]).await
 }
 
 /// A place in the log.
@@ -106,13 +134,16 @@ impl Position {
             let fits = |number| i32::try_from(number).is_ok();
             (fits(epoch) && fits(ordinal)).then_some(Self { epoch, xid: u64::from_be_bytes(*xid), ordinal })
         };
-        parts().ok_or_else(Seq::unreadable)
+        // Those of SQLite are shorter.
+        let other = || if matches!(bytes.len(), 8 | 12) { Seq::of_another_log() } else { Seq::unreadable() };
+        parts().ok_or_else(other)
     }
 
-    /// Whether it can be one of a log that is in that epoch.
-    fn is_of(self, epoch: u32) -> bool {
+    /// Whether it can be one of a log that is in that epoch, and knows no transaction from `end` on.
+    fn is_of(self, epoch: u32, end: u64) -> bool {
         let beginning = self == Self { epoch: 0, xid: 0, ordinal: 0 };
-        beginning || (self.epoch >> TURN_BITS == epoch >> TURN_BITS && self.epoch <= epoch)
+        let same_line = self.epoch >> TURN_BITS == epoch >> TURN_BITS;
+        beginning || same_line && (self.epoch < epoch || self.epoch == epoch && self.xid < end)
     }
 
     /// The bytes order as the positions do.
@@ -176,7 +207,8 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
             SELECT *, sum(size) OVER (ORDER BY epoch, xid, first) - size AS before FROM ahead
         )
         SELECT c.epoch, c.xid::text, c.first, c.feed, c.fetch_id, c.recorded_at,
-               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden, s.epoch AS now
+               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden, s.epoch AS now,
+               pg_snapshot_xmax(pg_current_snapshot())::text AS end
         FROM store s
         LEFT JOIN counted t ON t.before - 1000 < $4
         LEFT JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
@@ -184,7 +216,8 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
     let found = session.query(statement, &bind![epoch, xid, ordinal, limit]).await?;
     let mut look = Look { changes: Vec::new(), hidden: None };
     for row in &found {
-        if !after.is_of(row.try_get::<_, i32>("now")?.cast_unsigned()) {
+        let end = row.try_get::<_, &str>("end")?.parse().map_err(|_| corrupt("the server's snapshot"))?;
+        if !after.is_of(row.try_get::<_, i32>("now")?.cast_unsigned(), end) {
             return Err(Seq::of_another_log().into());
         }
         // Null where there are no changes to tell.
@@ -280,10 +313,13 @@ mod tests {
     fn a_position_is_of_the_epochs_of_its_line_from_its_own_on() {
         let at = |epoch| Position { epoch, xid: 7, ordinal: 1 };
         let line = 5 << TURN_BITS;
-        assert!(at(0).is_of(0) && at(0).is_of(1) && at(line).is_of(line) && at(line).is_of(line + 2));
-        assert!(!at(1).is_of(0) && !at(line + 1).is_of(line) && !at(0).is_of(line) && !at(line).is_of(0));
-        assert!(!at(line).is_of(line + (1 << TURN_BITS)));
-        assert!(Position { epoch: 0, xid: 0, ordinal: 0 }.is_of(line));
+        let is_of = |position: Position, epoch| position.is_of(epoch, 8);
+        assert!(is_of(at(0), 0) && is_of(at(0), 1) && is_of(at(line), line) && is_of(at(line), line + 2));
+        assert!(!is_of(at(1), 0) && !is_of(at(line + 1), line) && !is_of(at(0), line) && !is_of(at(line), 0));
+        assert!(!is_of(at(line), line + (1 << TURN_BITS)));
+        assert!(is_of(Position { epoch: 0, xid: 0, ordinal: 0 }, line));
+        // Another cluster may be behind the one that gave the position out.
+        assert!(!at(line).is_of(line, 7) && at(line).is_of(line + 1, 7));
     }
 
     #[test]

@@ -348,7 +348,7 @@ async fn take_steps(session: &Session, schema: &SchemaName) -> Outcome<()> {
     if taken < SCHEMA_VERSION {
         session.execute("UPDATE store SET version = $1", &bind![SCHEMA_VERSION.cast_signed()]).await?;
     }
-    enter_epoch(session).await
+    changes::enter_epoch(session).await
 }
 
 /// The tables of an empty store of that schema version, as temporary ones of this session.
@@ -419,14 +419,4 @@ pub(crate) async fn look(session: &Session, schema: &SchemaName) -> Outcome<Foun
     let Some(row) = said else { return Ok(Found::Foreign) };
     let version: i32 = row.try_get(0)?;
     Ok(Found::Ours(version.cast_unsigned()))
-}
-
-/// Begins an epoch when this is not the cluster, or not the line of its history, that the change log was written in:
-/// positions stay in order although transaction ids begin anew.
-async fn enter_epoch(session: &Session) -> Outcome<()> {
-    let here =
-        "(SELECT s.system_identifier || '/' || c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c)";
-    let statement =
-        format!("UPDATE store SET epoch = epoch + (cluster <> '')::int, cluster = {here} WHERE cluster <> {here}");
-    session.execute(&statement, &[]).await
 }

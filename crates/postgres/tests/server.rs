@@ -229,7 +229,12 @@ async fn new_history(place: Place) {
     stranger(&place).await.batch_execute(&format!("DROP SCHEMA {} CASCADE", place.schema())).await.unwrap();
 
     let store = opened(&place).await;
+    let client = stranger(&place).await;
+    // As one that an older program made, whose positions are of the line that all of them share.
+    client.execute("UPDATE store SET epoch = 0", &[]).await.unwrap();
     assert_eq!(store.begin_import().await.unwrap(), None);
+    let epoch: i32 = client.query_one("SELECT epoch FROM store", &[]).await.unwrap().get(0);
+    assert_ne!(epoch, 0, "an import begins a line of its own");
     let progress = Progress { rows: rows.len() as u64, ..Progress::default() };
     store.import(rows, progress).await.unwrap();
     store.finish_import().await.unwrap();

@@ -164,7 +164,8 @@ fn number_of(epoch: u32, position: &Seq) -> Result<u64, StorageError> {
         return Ok(u64::from_be_bytes(number));
     }
     Err(match bytes.len() {
-        8 | 12 => Seq::of_another_log(),
+        // Ours, from before and since there are epochs, and PostgreSQL's.
+        8 | 12 | 16 => Seq::of_another_log(),
         _ => Seq::unreadable(),
     })
 }

@@ -28,8 +28,8 @@ pub(crate) const LOG_PAGES: i64 = 4_000;
 /// pages of every poll were read anew; with 64 MiB the growth of the cache cost more than it saved.
 const WRITER_CACHE_KIB: i64 = 16_384;
 
-/// KiB of pages that each reader keeps: the inner pages of the trees of a few million records, so that a lookup reads its
-/// leaves alone.
+/// KiB of pages that each reader keeps until something is committed: the inner pages of the trees of a few million
+/// records, so that on a store at rest a lookup reads its leaves alone.
 const READER_CACHE_KIB: i64 = 16_384;
 
 /// How long to wait before asking again for the turn that SQLite does not wait for itself.

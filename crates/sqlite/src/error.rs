@@ -28,9 +28,10 @@ impl From<StorageError> for Fault {
 }
 
 impl Fault {
-    /// Another connection had its turn; nothing was begun.
+    /// Another connection has its turn: to be asked again.
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))
     }
 
     /// The error as callers see it.

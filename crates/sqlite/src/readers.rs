@@ -24,6 +24,8 @@ pub(crate) struct Readers {
     turns: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Reader>>>,
     pace: Pace,
+    /// Held by the one question that is answered where it is asked.
+    here: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ struct Reader {
 impl Readers {
     pub(crate) fn new(path: PathBuf, busy: Duration, count: u32) -> Self {
         let turns = Arc::new(Semaphore::new(count as usize));
-        Self { path, busy, count, turns, idle: Arc::default(), pace: Pace::default() }
+        Self { path, busy, count, turns, idle: Arc::default(), pace: Pace::default(), here: Mutex::default() }
     }
 
     /// Asks a question that a few pages answer: where it stands while pages come from memory, since the way to another
@@ -57,6 +59,7 @@ impl Readers {
 
     /// The answer, unless it would have to be waited for.
     fn ask_here<T>(&self, concern: Concern, question: impl Fn(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
+        let _alone = self.here.try_lock().ok()?;
         let _turn = self.turns.try_acquire().ok()?;
         let mut reader = lock(&self.idle).pop()?;
         let began = Instant::now();
@@ -134,7 +137,8 @@ impl Reader {
 }
 
 /// Whether brief questions are answered where they are asked. One that took long, because the disk was asked, sends the
-/// next ones away: a thread that runs many tasks is held up by one read of the disk at most, and seldom.
+/// next ones away. So of the threads that run tasks one at a time may wait for the disk, for the pages of one question,
+/// and of a file that is not in memory one question in seventeen does.
 #[derive(Debug, Default)]
 struct Pace {
     /// How many go away before one is tried here again.
@@ -164,7 +168,54 @@ fn lock(idle: &Mutex<Vec<Reader>>) -> std::sync::MutexGuard<'_, Vec<Reader>> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::{ThreadId, current};
+
+    use rusqlite::ffi;
+    use tempfile::TempDir;
+
     use super::*;
+
+    /// A store's readers, one of which is open and idle.
+    async fn readers(directory: &TempDir) -> Readers {
+        let path = directory.path().join("store.db");
+        drop(connect::open_writer(&path, Duration::from_secs(1)).unwrap());
+        let readers = Readers::new(path, Duration::from_secs(1), 2);
+        readers.run(Concern::Data, |_| Ok(())).await.unwrap();
+        readers
+    }
+
+    #[tokio::test]
+    async fn a_brief_question_is_answered_where_it_is_asked() {
+        let directory = TempDir::new().unwrap();
+        let readers = readers(&directory).await;
+        let here: ThreadId = readers.run_brief(Concern::Data, |_| Ok(current().id())).await.unwrap();
+        assert_eq!(here, current().id());
+        readers.pace.took(Pace::BRIEF * 2);
+        let away: ThreadId = readers.run_brief(Concern::Data, |_| Ok(current().id())).await.unwrap();
+        assert_ne!(away, current().id());
+    }
+
+    #[tokio::test]
+    async fn what_would_have_to_be_waited_for_is_asked_again_on_another_thread() {
+        let directory = TempDir::new().unwrap();
+        let readers = readers(&directory).await;
+        let here = current().id();
+        let question = move |conn: &Connection| {
+            if current().id() == here {
+                let busy = ffi::Error::new(ffi::SQLITE_BUSY);
+                return Err(Fault::from(rusqlite::Error::SqliteFailure(busy, None)));
+            }
+            Ok(conn.query_row("SELECT 7", [], |row| row.get::<_, i64>(0))?)
+        };
+        assert_eq!(readers.run_brief(Concern::Data, question).await.unwrap(), 7);
+        // Nor is one that comes while another is being answered here.
+        let held = readers.here.lock().unwrap();
+        assert!(readers.ask_here(Concern::Data, |_| Ok(())).is_none());
+        drop(held);
+        assert!(readers.ask_here(Concern::Data, |_| Ok(())).is_some());
+        readers.close().await;
+        assert!(readers.run_brief(Concern::Data, |_| Ok(())).await.is_err());
+    }
 
     #[test]
     fn one_slow_answer_sends_the_next_ones_away() {

@@ -370,7 +370,7 @@ fn check(batch: &IngestBatch) -> Result<()> {
 }
 
 /// The items by key, those of one key in the order of the document. Sorted by the first bytes of the hashes, which hardly
-/// ever are the same: a tenth of what would have to be moved about and compared.
+/// ever are the same: a fifth of what would have to be moved about.
 fn by_key(keyed: &[(KeyHash, Contender)]) -> impl Iterator<Item = usize> + use<> {
     let head = |key_hash: &KeyHash| {
         let (head, _) = key_hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
