@@ -199,6 +199,32 @@ pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Out
     Ok(changes)
 }
 
+/// The changes of one record, oldest first. Only its own are made of what is packed.
+pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Change>> {
+    let mut find =
+        conn.prepare_cached("SELECT no FROM records WHERE id = ?1 UNION ALL SELECT no FROM graves WHERE id = ?1")?;
+    let number: Option<i64> = find.query_row([record.as_bytes()], |row| row.get(0)).optional()?;
+    let Some(number) = number else { return Ok(Vec::new()) };
+    let epoch = epoch(conn)?;
+    let mut load = conn.prepare_cached(
+        "SELECT c.seq, f.id, t.id, c.recorded_at, c.events FROM changes c
+         LEFT JOIN feeds f ON f.no = c.feed LEFT JOIN fetches t ON t.no = c.fetch ORDER BY c.seq",
+    )?;
+    let mut found = load.query([])?;
+    let mut changes = Vec::new();
+    while let Some(row) = found.next()? {
+        let (entries, _) = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?.as_chunks::<ENTRY>();
+        let first: i64 = row.get(0)?;
+        for (at, entry) in (first..).zip(entries).filter(|(_, entry)| entry[6..14] == number.to_be_bytes()) {
+            let feed = row.get::<_, Option<[u8; 16]>>(1)?.map(FeedId::from_bytes);
+            let fetch = row.get::<_, Option<[u8; 16]>>(2)?.map(FetchId::from_bytes);
+            let event = event_of(conn, &Entry::decode(entry)?, (feed, fetch), rows::instant(row.get(3)?)?)?;
+            changes.push(Change { seq: position(epoch, at.cast_unsigned()), event });
+        }
+    }
+    Ok(changes)
+}
+
 /// Shows all events in their order.
 pub(crate) fn for_each(conn: &Connection, mut show: impl FnMut(Event) -> Outcome<()>) -> Outcome<()> {
     let mut load = conn.prepare_cached(

@@ -311,6 +311,10 @@ impl StorageBackend for SqliteStore {
         self.data()?.ask(move |conn| changes::changes(conn, &after, limit)).await
     }
 
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        self.data()?.ask(move |conn| changes::changes_of(conn, record)).await
+    }
+
     fn transfer(&self) -> Option<&dyn Transfer> {
         Some(self)
     }
