@@ -2,8 +2,8 @@
 //! backend on every answer and, after every step, on all they hold.
 //!
 //! A [`Contest`] draws sequences from a seed. A sequence that finds a disagreement is shrunk to the few steps that show
-//! it. The teller turns operations into calls; texts and questions come from small pools, tame and hostile. Nothing
-//! depends on this crate.
+//! it. The teller turns operations into calls; texts and questions come from small pools, tame and hostile. A [`Story`]
+//! is told in any order and in any parts, which has to leave the same. Nothing depends on this crate.
 
 mod arenas;
 mod contest;
@@ -13,6 +13,7 @@ mod question;
 mod sequence;
 mod stage;
 mod teller;
+mod telling;
 mod text;
 
 #[cfg(feature = "duckdb")]
@@ -25,4 +26,5 @@ pub use operation::{
     Rejected, Step, Told, Write,
 };
 pub use stage::Pace;
+pub use telling::{Manner, Story, manners, stories, tell};
 pub use text::Text;

@@ -312,7 +312,7 @@ fn continuation() -> impl Strategy<Value = Continuation> {
     (0..3_u8, vec(item(), 0..5), any::<bool>()).prop_map(|(of, items, last)| Continuation { of, items, last })
 }
 
-fn item() -> impl Strategy<Value = Item> {
+pub(crate) fn item() -> impl Strategy<Value = Item> {
     let rule = select(&[KeyRule::Id, KeyRule::Link, KeyRule::Content][..]);
     let updated = option::weighted(0.25, instant());
     (text::spaces(), text::keys(), rule, text::contents(), of(instant()), updated).prop_map(

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use feedspine_cluster::URL_VARIABLE;
-use feedspine_differential::{Arena, Contest, PostgresArena, sqlite};
+use feedspine_differential::{Arena, Contest, PostgresArena, manners, sqlite, stories, tell};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// Every landing plays the same sequences: a landing does not fail for a fault that is not its own.
 const SEED: u64 = 20_261_125;
@@ -55,6 +56,25 @@ fn agree(
     Ok(())
 }
 
+/// Documents in any order and in any parts, on all stores.
+fn leave_the_same(arenas: &[Box<dyn Arena>], seed: u64, stories_told: u32) -> Result<(), Failed> {
+    let seed = number("FEEDSPINE_SEED").unwrap_or(seed);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { cases: stories_told, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let told = runner.run(&(stories(), manners()), |(story, manner)| {
+        runtime.block_on(tell(&story, &manner, arenas)).map_err(TestCaseError::fail)
+    });
+    told.map_err(|found| match found {
+        TestError::Fail(difference, (story, manner)) => {
+            format!("{difference}\nof {story:#?}\ntold in {manner:?} (FEEDSPINE_SEED={seed})").into()
+        }
+        TestError::Abort(reason) => reason.message().to_owned().into(),
+    })
+}
+
 #[expect(clippy::print_stderr, reason = "a figure and a seed for whoever runs the tests")]
 fn say(text: &str) {
     eprintln!("{text}");
@@ -82,12 +102,22 @@ fn main() -> ExitCode {
         Trial::test("500_random_sequences_are_answered_alike_by_all_stores", || agree(arenas, SEED, 500, 8)),
         Trial::test("5000_random_sequences_are_answered_alike_by_all_stores", || agree(arenas, now(), 5_000, 1))
             .with_ignored_flag(true),
+        Trial::test("documents_in_any_order_and_any_parts_leave_the_same_in_all_stores", || {
+            leave_the_same(&arenas(), SEED, 150)
+        }),
+        Trial::test("5000_documents_in_any_order_and_any_parts_leave_the_same_in_all_stores", || {
+            leave_the_same(&arenas(), now(), 5_000)
+        })
+        .with_ignored_flag(true),
     ];
     #[cfg(feature = "duckdb")]
     trials.extend([
         Trial::test("500_random_sequences_are_answered_alike_by_duckdb", || agree(with_duckdb, SEED, 500, 25)),
         Trial::test("2000_random_sequences_are_answered_alike_by_duckdb", || agree(with_duckdb, now(), 2_000, 4))
             .with_ignored_flag(true),
+        Trial::test("documents_in_any_order_and_any_parts_leave_the_same_in_duckdb", || {
+            leave_the_same(&[feedspine_differential::duckdb()], SEED, 25)
+        }),
     ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -51,6 +51,25 @@ impl Entry {
     pub(super) fn contenders(&self) -> impl Iterator<Item = Contender> + '_ {
         std::iter::once(self.first).chain(self.rivals.iter().copied())
     }
+
+    /// Takes a further item of the key. Of items with one hash, which differ at most in what no version is made of, one
+    /// stands for all, whatever the order of the document.
+    fn take(&mut self, further: Contender, items: &[Candidate]) {
+        let mut held = std::iter::once(&mut self.first).chain(&mut self.rivals);
+        match held.find(|held| held.hash == further.hash) {
+            Some(held) if stands_before(&items[further.item], &items[held.item]) => *held = further,
+            Some(_) => {}
+            None => self.rivals.push(further),
+        }
+    }
+}
+
+/// Whether an item stands for another of the same key and hash: the latest updated, else the latest published, else the
+/// smaller content, else the earlier key rule. Of two that are equal in all neither does.
+fn stands_before(item: &Candidate, other: &Candidate) -> bool {
+    let dates = (item.updated, item.published).cmp(&(other.updated, other.published));
+    let contents = || other.content.as_str().cmp(item.content.as_str());
+    dates.then_with(contents).then_with(|| other.key_rule.cmp(&item.key_rule)).is_gt()
 }
 
 /// What a store keeps of a feed.
@@ -169,8 +188,7 @@ impl Prepared {
         let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
         for (key_hash, contender) in by_key(&keyed).map(|item| keyed[item]) {
             match entries.last_mut().filter(|entry| entry.key_hash == key_hash) {
-                Some(entry) if entry.contenders().any(|held| held.hash == contender.hash) => {}
-                Some(entry) => entry.rivals.push(contender),
+                Some(entry) => entry.take(contender, &batch.items),
                 None => entries.push(Entry { key_hash, first: contender, rivals: Vec::new() }),
             }
         }

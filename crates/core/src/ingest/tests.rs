@@ -96,3 +96,23 @@ async fn a_cursor_that_could_not_be_read_back_is_refused() {
     let refused = store.ingest(IngestBatch { step, ..batch(1, vec![item(0, "a", "x", 10)]) }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
 }
+
+#[tokio::test]
+async fn of_items_that_differ_in_what_is_volatile_the_same_stands_in_any_order() {
+    let viewed = |views: u64, published| {
+        let content = Content::new(&Json::object([("title", Json::from("x")), ("views", views.into())]));
+        Candidate { content, ..item(0, "a", "x", published) }
+    };
+    let hash_rule = HashRule::without(vec![JsonPath::of(["views"])]);
+    for (items, stands) in [([viewed(1, 10), viewed(2, 10)], 1_u64), ([viewed(1, 10), viewed(2, 20)], 2)] {
+        let [first, second] = items;
+        for pair in [[first.clone(), second.clone()], [second, first]] {
+            let store = open_store().await;
+            let items = (0..).zip(pair).map(|(ordinal, item)| Candidate { ordinal, ..item }).collect();
+            let counts = ingest(&store, IngestBatch { hash_rule: hash_rule.clone(), ..batch(1, items) }).await;
+            assert_eq!((counts.new, counts.repeated, counts.rejected), (1, 1, 0));
+            let record = store.get_by_natural_key(&item(0, "a", "x", 1).key).await.unwrap().unwrap();
+            assert_eq!(record.content.to_json().get("views"), Some(&Json::from(stands)));
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Written apart from core's plan, from the rules of DESIGN.md alone, so that the two can disagree.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use feedspine_core::{Candidate, ChangeKind, Content, ContentHash, Counts, FeedId, FetchId, HashRule, Timestamp};
@@ -188,10 +189,15 @@ impl Model {
         let hash = |content: &Content| document.rule.hash(content);
         let last = self.feeds.get(&document.feed).and_then(|feed| feed.shown.get(name));
         let last: Option<ContentHash> = last.map(|version| hash(&self.records[name].contents[*version as usize - 1]));
-        let same = rivals.iter().find(|rival| last == Some(hash(&rival.content)));
-        let rank = |rival: &&&Candidate| (rival.updated, rival.published, std::cmp::Reverse(hash(&rival.content)));
+        let rank = |rival: &&&'a Candidate| {
+            let rival: &'a Candidate = rival;
+            let content = &rival.content;
+            (rival.updated, rival.published, Reverse(hash(content)), Reverse(content.as_str()), Reverse(rival.key_rule))
+        };
         // Of equal ones the first stands: `max_by_key` would give the last.
-        same.or_else(|| rivals.iter().rev().max_by_key(rank)).expect("a key has an item")
+        let first = rivals.iter().rev();
+        let same = first.clone().filter(|rival| last == Some(hash(&rival.content))).max_by_key(rank);
+        same.or_else(|| first.max_by_key(rank)).expect("a key has an item")
     }
 
     fn version_of(&mut self, document: &Document, item: &Candidate, told: &mut Told) -> u32 {
