@@ -288,7 +288,9 @@ mod tests {
             assert_eq!(large, Covers::Some);
         }
         let mut size = Size::default();
-        ["a\r", "\nb", "\n"].into_iter().for_each(|piece| size.add(piece.as_bytes()));
+        for piece in ["a\r", "\nb", "\n"] {
+            size.add(piece.as_bytes());
+        }
         assert_eq!(size, Size { bytes: 5, line_feeds: 2, returns: 1 });
     }
 }
