@@ -9,6 +9,7 @@ mod charset;
 mod csv;
 mod dates;
 mod discovery;
+mod edgar;
 mod extensions;
 mod feeds;
 mod html;
@@ -32,12 +33,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "canonical", run: canonical::run },
     Target { name: "charset", run: charset::run },
     Target { name: "csv", run: csv::run },
     Target { name: "dates", run: dates::run },
     Target { name: "discovery", run: discovery::run },
+    Target { name: "edgar", run: edgar::run },
     Target { name: "extensions", run: extensions::run },
     Target { name: "html", run: html::run },
     Target { name: "json_feed", run: json_feed::run },

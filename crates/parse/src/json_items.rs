@@ -141,7 +141,7 @@ impl Reader<'_> {
 }
 
 /// Reads a document; lone surrogates are marked, so that they cost their items only.
-fn read_whole(text: &str) -> Result<Json, ParseError> {
+pub(crate) fn read_whole(text: &str) -> Result<Json, ParseError> {
     let read = match Json::parse(text) {
         Err(JsonError::Surrogate { .. }) if !text.contains(LONE_SURROGATE) => Json::parse(&marked(text)),
         read => read,

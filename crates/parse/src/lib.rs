@@ -11,6 +11,7 @@ mod content;
 mod dates;
 mod discovery;
 mod document;
+mod edgar;
 mod error;
 mod extension;
 mod feed;
@@ -36,6 +37,10 @@ pub use content::content;
 pub use dates::{DateError, Reading, read_date};
 pub use discovery::{Clue, FeedLink, HtmlPage, known_places, looks_like_feed, read_page, usual_places};
 pub use document::{Input, parse};
+pub use edgar::{
+    EdgarArchive, EdgarCompany, EdgarCurrent, EdgarDay, EdgarEntries, EdgarIndex, EdgarPage, EdgarSubmissions,
+    read_edgar_days, read_edgar_submissions,
+};
 pub use error::ParseError;
 pub use extension::Element;
 pub use html::plain_text;
