@@ -1,5 +1,6 @@
 //! [`Settings`]: how the engine behaves, with defaults that are polite and bounded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// How often one host is asked.
     pub host_rate: HostRate,
+    /// Domains with a rate of their own, which all hosts beneath one share; of several that fit the longest counts.
+    pub domain_rates: BTreeMap<String, HostRate>,
     /// Where bodies are kept that items were rejected from; by default nowhere.
     pub archive: Archive,
     /// The clock of what is written down.
@@ -42,9 +45,44 @@ impl Default for Settings {
             limits: Limits::default(),
             concurrency: 16,
             host_rate: HostRate::default(),
+            domain_rates: BTreeMap::from([("sec.gov".to_owned(), HostRate::SEC)]),
             archive: Archive::default(),
             clock: Arc::new(SystemClock),
         }
+    }
+}
+
+/// How often hosts are asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostRates {
+    usual: HostRate,
+    domains: BTreeMap<String, HostRate>,
+}
+
+impl HostRates {
+    /// Those of an engine.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { usual: settings.host_rate, domains: settings.domain_rates.clone() }
+    }
+
+    /// The domain of a host that has a rate of its own.
+    pub(crate) fn domain_of(&self, host: &str) -> Option<&str> {
+        self.nearest(host).map(|(domain, _)| domain)
+    }
+
+    /// What a host shares its rate with: a domain that has one of its own, else nobody but itself.
+    pub(crate) fn shared_by<'a>(&'a self, host: &'a str) -> (&'a str, HostRate) {
+        self.nearest(host).unwrap_or((host, self.usual))
+    }
+
+    fn nearest(&self, host: &str) -> Option<(&str, HostRate)> {
+        let is_within = |domain: &str| {
+            let above = host.strip_suffix(domain);
+            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        let domains = self.domains.iter().filter(|(domain, _)| is_within(domain));
+        let nearest = domains.max_by_key(|(domain, _)| domain.len());
+        nearest.map(|(domain, rate)| (domain.as_str(), *rate))
     }
 }
 
@@ -55,6 +93,12 @@ pub struct HostRate {
     pub in_flight: usize,
     /// The least time between the starts of two requests.
     pub interval: Duration,
+}
+
+impl HostRate {
+    /// Eight a second for all of sec.gov, one after the other: the SEC allows ten from all machines of one user together,
+    /// and at 9.7 some were shut out (sec-edgar/sec-edgar#280).
+    const SEC: Self = Self { in_flight: 4, interval: Duration::from_millis(125) };
 }
 
 impl Default for HostRate {
@@ -102,6 +146,28 @@ impl Default for Limits {
             idle: Duration::from_secs(20),
             total: Duration::from_mins(1),
             parse: Duration::from_secs(5),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_a_domain_with_a_rate_of_its_own_share_it() {
+        let slow = HostRate { in_flight: 1, interval: Duration::from_mins(1) };
+        let mut settings = Settings::default();
+        settings.domain_rates.insert("data.sec.gov".to_owned(), slow);
+        let (host_rate, rates) = (settings.host_rate, HostRates::of(&settings));
+        for (host, shared) in [
+            ("www.sec.gov", ("sec.gov", HostRate::SEC)),
+            ("sec.gov", ("sec.gov", HostRate::SEC)),
+            ("data.sec.gov", ("data.sec.gov", slow)),
+            ("notsec.gov", ("notsec.gov", host_rate)),
+            ("sec.gov.example", ("sec.gov.example", host_rate)),
+        ] {
+            assert_eq!(rates.shared_by(host), shared, "{host}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use feedspine::IpNet;
 use feedspine::core::Json;
+use feedspine::{HostRate, IpNet};
 use toml::Value;
 
 use super::Config;
@@ -166,6 +166,24 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| millis(config.engine.host_rate.interval),
     },
     Key {
+        name: "fetch.domain_rates",
+        env: "FEEDSPINE_FETCH_DOMAIN_RATES",
+        meaning: "a list of domains whose hosts share a rate of their own, such as \"sec.gov=8/s\" or \"example.org=1/min\"",
+        kind: Kind::Texts,
+        set: |config, value| {
+            for value in list(value)? {
+                let (domain, interval) = domain_rate(text(value)?).ok_or_else(|| {
+                    expected("a domain and how often it is asked, such as \"example.org=1/min\"", value)
+                })?;
+                let HostRate { in_flight, .. } = config.engine.host_rate;
+                let rate = config.engine.domain_rates.entry(domain).or_insert(HostRate { in_flight, interval });
+                rate.interval = interval;
+            }
+            Ok(())
+        },
+        show: |config| config.engine.domain_rates.iter().map(shown_rate).collect::<Vec<_>>().into(),
+    },
+    Key {
         name: "rejects.keep_mib",
         env: "FEEDSPINE_REJECTS_KEEP_MIB",
         meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",
@@ -177,6 +195,9 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| (config.keep_bytes >> 20).into(),
     },
 ];
+
+/// The units in which rates are written, in seconds.
+const UNITS: [(&str, u32); 3] = [("s", 1), ("min", 60), ("h", 3_600)];
 
 /// The place of a key that is known to be there.
 pub(super) fn index(name: &str) -> usize {
@@ -228,6 +249,29 @@ fn small(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<usize, S
     number(value, range).and_then(|number| usize::try_from(number).map_err(|error| error.to_string()))
 }
 
+/// Reads `sec.gov=8/s`: the domain, and the least time between two requests.
+fn domain_rate(text: &str) -> Option<(String, Duration)> {
+    let (domain, rate) = text.split_once('=')?;
+    let (times, unit) = rate.trim().split_once('/')?;
+    let (_, seconds) = UNITS.into_iter().find(|(name, _)| *name == unit.trim())?;
+    let times: u32 = times.trim().parse().ok().filter(|times| (1..=1_000).contains(times))?;
+    let domain = domain.trim().trim_matches('.').to_ascii_lowercase();
+    let is_name = !domain.is_empty() && domain.chars().all(|c| c.is_ascii_graphic() && !"/?#@".contains(c));
+    is_name.then(|| (domain, Duration::from_secs(seconds.into()) / times))
+}
+
+/// In the greatest unit that has a whole number of them, as it was written.
+fn shown_rate((domain, rate): (&String, &HostRate)) -> String {
+    let nanos = rate.interval.as_nanos().max(1);
+    let times = |seconds: u32| {
+        let unit = u128::from(seconds) * 1_000_000_000;
+        let times = (unit + nanos / 2) / nanos;
+        (times > 0 && unit / times == nanos).then_some(times)
+    };
+    let written = UNITS.into_iter().find_map(|(unit, seconds)| Some(format!("{domain}={}/{unit}", times(seconds)?)));
+    written.unwrap_or_else(|| format!("{domain}=1/{:?}", rate.interval))
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|_| format!("expected a network, found {text:?}"))
 }
@@ -243,6 +287,18 @@ fn millis(duration: Duration) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rate_of_a_domain_is_shown_as_it_was_written() {
+        for (text, millis) in [("sec.gov=8/s", 125), ("example.org=1/min", 60_000), ("a.example=7/h", 514_285)] {
+            let (domain, interval) = domain_rate(text).unwrap();
+            assert_eq!(interval.as_millis(), millis, "{text}");
+            assert_eq!(shown_rate((&domain, &HostRate { in_flight: 1, interval })), text);
+        }
+        for text in ["sec.gov", "sec.gov=8", "sec.gov=0/s", "=8/s", "sec.gov=8/day", "http://sec.gov=8/s"] {
+            assert_eq!(domain_rate(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_variable_of_a_key_follows_from_its_name() {

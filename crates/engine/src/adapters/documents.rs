@@ -18,6 +18,8 @@ const GZIP: [u8; 2] = [0x1F, 0x8B];
 pub(super) struct Documents<'a> {
     pub(super) ground: Ground<'a>,
     pub(super) asked: Asked,
+    /// The most bytes of a document, where that is more than for feeds.
+    pub(super) most_bytes: Option<u64>,
 }
 
 /// What was got.
@@ -55,7 +57,7 @@ impl<'a> Documents<'a> {
         let validators = held.and_then(|held| held.validators_at(*observed_at));
         // Secrets are for the feed's own origin; what it leads to elsewhere is asked without.
         let headers = Some(&self.asked.headers).filter(|_| same_origin(address, &self.ground.address));
-        let request = Request { address, reach: *reach, validators, headers };
+        let request = Request { address, reach: *reach, validators, headers, most_bytes: self.most_bytes };
         let Fetched { http_status, url, validators, content_type, body, .. } = engine.fetcher().fetch(request).await?;
         let hidden = |url: String| self.asked.secrets.hidden(&url);
         // Validators are bound to their URL: one that holds a secret is not kept.
@@ -66,7 +68,8 @@ impl<'a> Documents<'a> {
             return Ok(Got::Same { cost, memory: Memory { validators, ..held } });
         };
         let wire_bytes = received.wire.len() as u64;
-        let limits = engine.settings().limits;
+        let mut limits = engine.settings().limits;
+        limits.body_bytes = self.most_bytes.unwrap_or(limits.body_bytes);
         let room = engine.room_for(received.coding.most_decoded(wire_bytes, &limits)).await;
         let shown = address.to_string();
         let decode = move || {

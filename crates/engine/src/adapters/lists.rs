@@ -151,7 +151,7 @@ impl<'a> ListPages<'a> {
         };
         Ok(Self {
             list,
-            documents: Documents { ground, asked },
+            documents: Documents { ground, asked, most_bytes: None },
             seen: HashSet::from([address.to_string()]),
             queue: VecDeque::from([Next { address, told: None }]),
             read: 0,

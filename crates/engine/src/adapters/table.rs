@@ -131,7 +131,7 @@ struct Found {
 
 impl<'a> TablePages<'a> {
     pub(super) fn begin(table: &'a Table, ground: Ground<'a>) -> Result<Self, OpError> {
-        let documents = Documents { asked: table.asking.resolve()?, ground };
+        let documents = Documents { asked: table.asking.resolve()?, ground, most_bytes: None };
         let covers = table.covers.unwrap_or(Covers::All);
         Ok(Self { table, documents, covers, stage: Stage::Begin, warning: None })
     }

@@ -13,7 +13,6 @@ use crate::HostRate;
 /// Feeds are named by their place in the collect.
 #[derive(Debug)]
 pub(super) struct Agenda {
-    rate: HostRate,
     /// Files: nobody has to be spared.
     unhurried: VecDeque<usize>,
     hosts: HashMap<String, Line>,
@@ -25,6 +24,7 @@ pub(super) struct Agenda {
 
 #[derive(Debug)]
 struct Line {
+    rate: HostRate,
     waiting: VecDeque<usize>,
     running: usize,
     next_start: Instant,
@@ -43,16 +43,15 @@ pub(super) enum Next {
 }
 
 impl Agenda {
-    /// An agenda of feeds, each with its host, that may begin now.
-    pub(super) fn new(feeds: impl IntoIterator<Item = (usize, Option<String>)>, rate: HostRate, now: Instant) -> Self {
-        let mut agenda =
-            Self { rate, unhurried: VecDeque::new(), hosts: HashMap::new(), ready: BinaryHeap::new(), turn: 0 };
+    /// An agenda of feeds, each with its host and that one's rate, that may begin now.
+    pub(super) fn new(feeds: impl IntoIterator<Item = (usize, Option<(String, HostRate)>)>, now: Instant) -> Self {
+        let mut agenda = Self { unhurried: VecDeque::new(), hosts: HashMap::new(), ready: BinaryHeap::new(), turn: 0 };
         for (feed, host) in feeds {
-            let Some(host) = host else {
+            let Some((host, rate)) = host else {
                 agenda.unhurried.push_back(feed);
                 continue;
             };
-            let new_line = || Line { waiting: VecDeque::new(), running: 0, next_start: now, queued: false };
+            let new_line = || Line { rate, waiting: VecDeque::new(), running: 0, next_start: now, queued: false };
             agenda.hosts.entry(host.clone()).or_insert_with(new_line).waiting.push_back(feed);
             agenda.queue(&host);
         }
@@ -73,7 +72,7 @@ impl Agenda {
         let line = self.hosts.get_mut(&host).expect("a ready host has a line");
         line.queued = false;
         line.running += 1;
-        line.next_start = now + self.rate.interval;
+        line.next_start = now + line.rate.interval;
         let feed = line.waiting.pop_front().expect("a ready host has a feed waiting");
         self.queue(&host);
         Next::Start(feed)
@@ -90,7 +89,7 @@ impl Agenda {
 
     fn queue(&mut self, host: &str) {
         let Some(line) = self.hosts.get_mut(host) else { return };
-        if !line.queued && !line.waiting.is_empty() && line.running < self.rate.in_flight.max(1) {
+        if !line.queued && !line.waiting.is_empty() && line.running < line.rate.in_flight.max(1) {
             line.queued = true;
             self.ready.push(Reverse((line.next_start, self.turn, host.to_owned())));
             self.turn += 1;
@@ -107,8 +106,8 @@ mod tests {
     const RATE: HostRate = HostRate { in_flight: 2, interval: Duration::from_secs(1) };
 
     fn agenda(hosts: &[&str], now: Instant) -> Agenda {
-        let host = |name: &&str| (!name.is_empty()).then(|| (*name).to_owned());
-        Agenda::new(hosts.iter().map(host).enumerate(), RATE, now)
+        let host = |name: &&str| (!name.is_empty()).then(|| ((*name).to_owned(), RATE));
+        Agenda::new(hosts.iter().map(host).enumerate(), now)
     }
 
     #[test]

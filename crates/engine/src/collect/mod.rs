@@ -10,15 +10,20 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus};
+use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus, PageRequest};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::not_fetched;
+use crate::fetch::{RATE_EXCEEDED, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
-use crate::{Address, Engine, OpError};
+use crate::settings::HostRates;
+use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
 pub(crate) use one::{Pushed, Retried, push, store_retried};
+
+/// How many of a feed's last fetches are looked through for one that was shut out.
+const FETCHES_RECALLED: usize = 20;
 
 impl Engine {
     /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in
@@ -36,12 +41,37 @@ impl Engine {
         let started = Instant::now();
         let feeds = self.chosen(&request.which).await?;
         tell(CollectEvent::Begun { feeds: feeds.len() });
+        self.recall_rests(&feeds).await?;
         let reports = Run::new(self, &feeds, request.allow_private).finish(tell).await;
         let mut counts = Counts::default();
         for report in &reports {
             counts += report.counts;
         }
         Ok(CollectReport { feeds: reports, counts, duration_ms: millis(started.elapsed()) })
+    }
+
+    /// A host that shut us out is left alone by whoever collects next, in another process too: the ledger says when it was.
+    /// That is asked of hosts that have a rate of their own, for only such are known to do so.
+    async fn recall_rests(&self, chosen: &[Feed]) -> Result<(), OpError> {
+        let rates = HostRates::of(self.settings());
+        let domain_of = |feed: &Feed| host_of(&feed.address).and_then(|host| rates.domain_of(&host).map(str::to_owned));
+        let domains: HashSet<String> = chosen.iter().filter_map(domain_of).collect();
+        if domains.is_empty() {
+            return Ok(());
+        }
+        for feed in self.state().feeds().await? {
+            let Some(domain) = domain_of(&feed).filter(|domain| domains.contains(domain)) else { continue };
+            let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_RECALLED)).await?;
+            let details = fetches.items.into_iter().filter_map(|fetch| fetch.detail);
+            let shut_out = details.filter(|detail| detail.code.as_deref() == Some(RATE_EXCEEDED));
+            let Some(last) = shut_out.map(|detail| detail.finished_at).max() else { continue };
+            let since = u64::try_from(self.now().micros_since(last)).unwrap_or(0);
+            let remaining = SHUT_OUT.saturating_sub(Duration::from_micros(since));
+            if !remaining.is_zero() {
+                self.fetcher().rest(&domain, remaining);
+            }
+        }
+        Ok(())
     }
 
     async fn chosen(&self, which: &Which) -> Result<Vec<Feed>, OpError> {
@@ -85,8 +115,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(engine: &'a Engine, feeds: &'a [Feed], allow_private: bool) -> Self {
-        let hosts: Vec<Option<String>> = feeds.iter().map(|feed| host_of(&feed.address)).collect();
-        let agenda = Agenda::new(hosts.iter().cloned().enumerate(), engine.settings().host_rate, Instant::now());
+        let rates = HostRates::of(engine.settings());
+        let asked = |feed: &Feed| {
+            let host = host_of(&feed.address)?;
+            let (shared_by, rate) = rates.shared_by(&host);
+            Some((shared_by.to_owned(), rate))
+        };
+        let asked: Vec<Option<(String, HostRate)>> = feeds.iter().map(asked).collect();
+        let agenda = Agenda::new(asked.iter().cloned().enumerate(), Instant::now());
+        let hosts = asked.into_iter().map(|asked| asked.map(|(host, _)| host)).collect();
         let reports = feeds.iter().map(|_| None).collect();
         Self { engine, feeds, allow_private, hosts, agenda, tasks: JoinSet::new(), under_way: HashMap::new(), reports }
     }

@@ -131,8 +131,11 @@ impl Journey<'_> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
         let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
-        let fetched =
-            self.engine.fetcher().fetch(Request { address: &address, reach, validators, headers: None }).await;
+        let fetched = self
+            .engine
+            .fetcher()
+            .fetch(Request { address: &address, reach, validators, headers: None, most_bytes: None })
+            .await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
             self.figures.wire_bytes = failure.wire_bytes;

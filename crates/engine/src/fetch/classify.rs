@@ -8,6 +8,7 @@ use url::Url;
 
 use super::decode::DecodeError;
 use super::guard::Refusal;
+use super::http::RATE_EXCEEDED;
 use super::resolve::LookupFailed;
 use super::{FetchFailure, bytes};
 use crate::{Limits, OpError};
@@ -61,6 +62,21 @@ pub(super) fn status(url: &Url, status: StatusCode) -> FetchFailure {
     FetchFailure { error, http_status: Some(status.as_u16()), wire_bytes: 0 }
 }
 
+/// A 403, by what its page says in small letters. Such pages are known of the SEC.
+pub(super) fn refusal(url: &Url, code: StatusCode, page: &str) -> FetchFailure {
+    let error = if page.contains("request rate threshold exceeded") {
+        OpError::failed(RATE_EXCEEDED, format!("{url} answered {code}: it was asked too often"))
+            .with_hint("it is left alone for ten minutes, since every request makes them longer; collect again later")
+    } else if page.contains("undeclared automated tool") {
+        let message = format!("{url} answered {code}: it wants to know who asks");
+        OpError::failed("http.undeclared", message)
+            .with_hint("put your name and an e-mail address into the user agent: fetch.user_agent in the configuration")
+    } else {
+        return status(url, code);
+    };
+    FetchFailure { error, http_status: Some(code.as_u16()), wire_bytes: 0 }
+}
+
 /// A body that cannot be decoded.
 pub(super) fn undecodable(address: &str, error: DecodeError, limits: &Limits) -> OpError {
     match error {
@@ -107,4 +123,23 @@ pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
         last = source;
     }
     last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_what_its_page_says() {
+        let url = Url::parse("https://www.sec.gov/x").unwrap();
+        for (page, code) in [
+            ("<title>sec.gov | request rate threshold exceeded</title> undeclared automated tool", RATE_EXCEEDED),
+            ("<h1>your request originates from an undeclared automated tool</h1>", "http.undeclared"),
+            ("<h1>access denied</h1>", "http.status"),
+            ("", "http.status"),
+        ] {
+            let failure = refusal(&url, StatusCode::FORBIDDEN, page);
+            assert_eq!((failure.error.code(), failure.http_status), (code, Some(403)), "{page}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! [`Gate`]: no host is asked by more requests at once, or more often, than its rate allows.
+//! [`Gate`]: no host is asked by more requests at once, or more often, than its rate allows. Hosts of a domain that has a
+//! rate of its own count as one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::HostRate;
+use crate::settings::HostRates;
 
 /// Idle hosts are forgotten when more than this many are known.
 const HOSTS_KEPT: usize = 4_096;
@@ -17,12 +18,13 @@ const REST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours
 /// Gives turns to ask a host, in the order in which they were asked for; shared by all feeds of an engine.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    rate: HostRate,
+    rates: HostRates,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
 }
 
 #[derive(Debug)]
 struct Host {
+    interval: Duration,
     in_flight: Arc<Semaphore>,
     pace: Mutex<Pace>,
 }
@@ -63,8 +65,8 @@ impl Pace {
 }
 
 impl Gate {
-    pub(crate) fn new(rate: HostRate) -> Self {
-        Self { rate, hosts: Mutex::default() }
+    pub(crate) fn new(rates: HostRates) -> Self {
+        Self { rates, hosts: Mutex::default() }
     }
 
     /// Waits for a turn; refuses at once while the host rests.
@@ -72,7 +74,7 @@ impl Gate {
         let host = self.host(host);
         lock(&host.pace).check(Instant::now())?;
         let place = Arc::clone(&host.in_flight).acquire_owned().await.expect("the semaphore is never closed");
-        let start = lock(&host.pace).take(Instant::now(), self.rate.interval)?;
+        let start = lock(&host.pace).take(Instant::now(), host.interval)?;
         tokio::time::sleep_until(start).await;
         // Another request may have been told meanwhile that the host wants to rest.
         lock(&host.pace).check(Instant::now())?;
@@ -95,6 +97,7 @@ impl Gate {
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
+        let (name, rate) = self.rates.shared_by(name);
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.get(name) {
             return Arc::clone(host);
@@ -104,7 +107,8 @@ impl Gate {
             hosts.retain(|_, host| Arc::strong_count(host) > 1 || lock(&host.pace).is_busy(now));
         }
         let host = Arc::new(Host {
-            in_flight: Arc::new(Semaphore::new(self.rate.in_flight.max(1))),
+            interval: rate.interval,
+            in_flight: Arc::new(Semaphore::new(rate.in_flight.max(1))),
             pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None }),
         });
         hosts.insert(name.to_owned(), Arc::clone(&host));
@@ -127,11 +131,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{HostRate, Settings};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn gate(in_flight: usize) -> Arc<Gate> {
-        Arc::new(Gate::new(HostRate { in_flight, interval: SECOND }))
+        let host_rate = HostRate { in_flight, interval: SECOND };
+        Arc::new(Gate::new(HostRates::of(&Settings { host_rate, ..Settings::default() })))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_of_one_domain_take_turns_and_rest_together() {
+        let gate = gate(2);
+        let begun = Instant::now();
+        for turn in 0..8 {
+            drop(gate.turn(if turn % 2 == 0 { "www.sec.gov" } else { "data.sec.gov" }).await.unwrap());
+            assert_eq!(begun.elapsed(), turn * SECOND / 8);
+        }
+        gate.rest("www.sec.gov", 600 * SECOND);
+        assert!(gate.rests("data.sec.gov") && !gate.rests("example.org"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,8 +12,10 @@ use super::decode::Coding;
 use super::guard::Reach;
 use super::resolve::GuardedResolver;
 use super::{FetchFailure, Fetched, Fetcher, Received, Request, Validators, bytes, classify, retry_after};
-use crate::OpError;
+use crate::{Limits, OpError};
 
+/// A host was asked too often and says so on the page that it gives instead.
+pub(crate) const RATE_EXCEEDED: &str = "http.rate_exceeded";
 /// What is asked for first; anything is taken, for many servers call feeds something else.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1";
@@ -21,6 +23,10 @@ const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/fee
 const LONGEST_VALIDATOR: usize = 1_024;
 /// The most that an answer's header may hold, in bytes.
 const LARGEST_HEADER: u32 = 64 * 1024;
+/// The most of a page that is looked at which says why nothing is given, in bytes.
+const LARGEST_REFUSAL: u64 = 256 * 1024;
+/// How long the SEC shuts out who asked too often; each request within that time makes it longer.
+pub(crate) const SHUT_OUT: Duration = Duration::from_mins(10);
 /// The longest address that a redirect may name, in bytes.
 const LONGEST_LOCATION: usize = 8 * 1024;
 
@@ -80,22 +86,19 @@ impl Fetcher {
             judged.map_err(|refusal| classify::refused(url, &refusal))?;
         }
         check_header(url, response.headers())?;
-        self.judge_answer(url, response, validators).await
+        self.judge_answer(url, response, request).await
     }
 
-    async fn judge_answer(
-        &self,
-        url: &Url,
-        response: Response,
-        validators: Option<&Validators>,
-    ) -> Result<Hop, FetchFailure> {
+    async fn judge_answer(&self, url: &Url, response: Response, request: Request<'_>) -> Result<Hop, FetchFailure> {
+        let validators = request.validators.filter(|validators| validators.url == url.as_str());
         let status = response.status();
         match status {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let told = told_validators(url, response.headers());
                 let content_type = text(response.headers(), &header::CONTENT_TYPE).map(str::to_owned);
                 let link = link(response.headers());
-                let body = Some(self.receive(url, response).await?);
+                let most_bytes = request.most_bytes.unwrap_or(self.limits.wire_bytes);
+                let body = Some(self.receive(url, response, most_bytes).await?);
                 let (http_status, url) = (Some(status.as_u16()), Some(url.to_string()));
                 Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, body }))
             }
@@ -116,6 +119,7 @@ impl Fetcher {
             | StatusCode::SEE_OTHER
             | StatusCode::TEMPORARY_REDIRECT
             | StatusCode::PERMANENT_REDIRECT => redirect_target(url, response.headers()).map(Hop::Redirect),
+            StatusCode::FORBIDDEN => Err(self.refused(url, response).await),
             _ => {
                 self.rest_if_asked(url, &response);
                 Err(classify::status(url, status))
@@ -124,7 +128,7 @@ impl Fetcher {
     }
 
     /// The whole body as it was sent, never more than is allowed.
-    async fn receive(&self, url: &Url, mut response: Response) -> Result<Received, FetchFailure> {
+    async fn receive(&self, url: &Url, mut response: Response, limit: u64) -> Result<Received, FetchFailure> {
         let status = Some(response.status().as_u16());
         let failed =
             |error: OpError, received: usize| FetchFailure { error, http_status: status, wire_bytes: received as u64 };
@@ -138,7 +142,6 @@ impl Fetcher {
             let message = format!("the body of {url} is in the coding {coding:?}, which was not asked for");
             failed(OpError::failed("http.encoding", message).with_hint("the server is at fault"), 0)
         })?;
-        let limit = self.limits.wire_bytes;
         let too_large = |received| failed(classify::too_large(url.as_str(), limit, "sent"), received);
         let announced = response.content_length();
         if announced.is_some_and(|length| length > limit) {
@@ -178,6 +181,22 @@ impl Fetcher {
             let granted = self.gate.rest(host, asked);
             tracing::info!(host, rest_s = granted.as_secs(), "the host asked to be left alone");
         }
+    }
+
+    /// A server that gives nothing may say on its page that it was asked too often: that is no word on the address.
+    async fn refused(&self, url: &Url, response: Response) -> FetchFailure {
+        let status = response.status();
+        let page = self.receive(url, response, LARGEST_REFUSAL).await;
+        let limits = Limits { body_bytes: 4 * LARGEST_REFUSAL, ..self.limits };
+        let page = page.ok().and_then(|page| page.decoded(url.as_str(), &limits).ok());
+        let said = page.map(|page| String::from_utf8_lossy(&page.bytes).to_lowercase()).unwrap_or_default();
+        let host = url.host_str().unwrap_or_default();
+        let failure = classify::refusal(url, status, &said);
+        if failure.error.code() == RATE_EXCEEDED {
+            let granted = self.gate.rest(host, SHUT_OUT);
+            tracing::info!(host, rest_s = granted.as_secs(), "the host was asked too often");
+        }
+        failure
     }
 
     fn too_slow(&self, url: &Url) -> FetchFailure {

@@ -12,6 +12,7 @@ mod resolve;
 mod retry_after;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use feedspine_parse::Warning;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -19,7 +20,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::Reach;
+pub(crate) use http::{RATE_EXCEEDED, SHUT_OUT};
 
+use crate::settings::HostRates;
 use crate::{Address, Clock, Limits, OpError, Settings};
 use gate::Gate;
 use guard::Guard;
@@ -45,6 +48,8 @@ pub(crate) struct Request<'a> {
     pub(crate) validators: Option<&'a Validators>,
     /// Further headers: sent to the origin of `address`, and to no other that it redirects to.
     pub(crate) headers: Option<&'a HeaderMap>,
+    /// The most bytes of a body, received and decoded, where that is more than for feeds.
+    pub(crate) most_bytes: Option<u64>,
 }
 
 /// What a server told to ask with next time: opaque, given back as it was (RFC 9110 section 8.8).
@@ -132,7 +137,7 @@ impl Fetcher {
             guard: Arc::new(Guard { ports: settings.ports.clone(), networks: settings.networks.clone() }),
             limits: settings.limits,
             clock: Arc::clone(&settings.clock),
-            gate: Gate::new(settings.host_rate),
+            gate: Gate::new(HostRates::of(settings)),
             public: OnceLock::new(),
             anywhere: OnceLock::new(),
         })
@@ -151,11 +156,16 @@ impl Fetcher {
         matches!(address, Address::Http(url) if url.host_str().is_some_and(|host| self.gate.rests(host)))
     }
 
+    /// Leaves a host alone which another process was told to leave alone.
+    pub(crate) fn rest(&self, host: &str, remaining: Duration) {
+        self.gate.rest(host, remaining);
+    }
+
     /// Fetches once.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         match request.address {
             Address::Http(url) => self.fetch_http(url.clone(), request).await,
-            Address::File(path) => file::read(path, self.limits.body_bytes).await,
+            Address::File(path) => file::read(path, request.most_bytes.unwrap_or(self.limits.body_bytes)).await,
             address @ (Address::Command(_) | Address::Push(_)) => {
                 let error = OpError::usage("address.not_fetched", format!("{address} is no document that is fetched"));
                 Err(error.with_hint("give a URL, or the path of a file").into())
