@@ -252,8 +252,8 @@ pub(crate) struct Add {
     /// Take the address as it stands: nobody is asked whether there is a feed
     #[arg(long, conflicts_with_all = ["first", "pick"])]
     pub(crate) as_is: bool,
-    /// How it is read: feed, json, csv, sitemap, manifest, files, command, push, or a preset (docs/guides/adapters.md);
-    /// else as the address says, or as a feed
+    /// How it is read: feed, json, csv, sitemap, manifest, edgar, files, command, push, or a preset
+    /// (docs/guides/adapters.md); else as the address says, or as a feed
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter, such as key=id; one that is given several times is a list

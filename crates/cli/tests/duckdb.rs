@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "shared with the tests of the ordinary binary, which use more of it")]
 mod support;
 
+use std::path::Path;
+
 use feedspine::core::Json;
 use support::{Ran, User};
 
@@ -63,6 +65,33 @@ fn records_are_joined_with_parquet_files_and_columns_of_equal_names_are_numbered
     assert_eq!(rows(&globbed), "[[4,16]]");
     let missing = user.run(&["sql", "SELECT * FROM 'none.parquet'", "--db", "duckdb:store.duckdb"]);
     assert!(missing.code == 2 && missing.stderr.contains("none.parquet"), "{missing:?}");
+}
+
+#[test]
+fn the_question_of_the_guide_tells_how_far_lists_of_filings_lag_behind_one_another() {
+    let user = User::new();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is two folders below the top");
+    let guide = std::fs::read_to_string(top.join("docs/guides/adapters.md")).expect("the guide is there");
+    let begin = guide.find("    SELECT key, feed").expect("the guide has the question");
+    let sql: String = guide[begin..].lines().take_while(|line| !line.is_empty()).collect();
+    for (name, file, list) in
+        [("current", "current.xml", "list=current"), ("index", "master.20261124.idx", "list=index")]
+    {
+        let file = top.join("examples/feeds/edgar").join(file);
+        ask(&user, &["add", file.to_str().expect("UTF-8"), "--name", name, "--adapter", "edgar", "-o", list]);
+        ask(&user, &["collect", name]);
+    }
+    let answer = ask(&user, &["sql", "--json", &sql]).json();
+    let Some(Json::Array(rows)) = answer.get("rows") else { panic!("{answer}") };
+    let cell = |row: usize, column: usize| match &rows[row] {
+        Json::Array(cells) => &cells[column],
+        other => panic!("{other}"),
+    };
+    let keys: Vec<&str> = (0..rows.len()).map(|row| cell(row, 0).as_str().expect("a key")).collect();
+    let twice = ["0009000007-26-000012", "0009000009-26-000041"];
+    assert_eq!(keys, [twice[0], twice[0], "0009000008-26-000003", twice[1], twice[1]], "{answer}");
+    let behind = |row: usize| cell(row, 3).to_canonical().parse::<f64>().expect("a number of seconds");
+    assert!(behind(1) > behind(0) && behind(4) > behind(3), "{answer}");
 }
 
 #[test]

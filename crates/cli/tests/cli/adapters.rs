@@ -48,6 +48,13 @@ fn every_command_of_the_guide_does_what_it_says() {
     let files = user.ask(&["list", "--where", "namespace=files", "--order", "key"]);
     let (listed, read) = (text(&files, "items.1.content.checksum"), text(&samples, "items.0.content.sha256"));
     assert_eq!((text(&files, "items.1.key"), listed), ("prices.csv", read), "SHA256SUMS is that of the samples");
+    let filings = user.ask(&["list", "--where", "namespace=sec", "--order", "key"]);
+    let keys: Vec<&str> = list(&filings, "items").iter().map(|record| text(record, "key")).collect();
+    assert_eq!(keys, ["0009000007-26-000012", "0009000008-26-000003", "0009000009-26-000041"]);
+    let seen = user.ask(&["sightings", "0009000009-26-000041"]);
+    let shown =
+        |place: usize| (text(&seen, &format!("items.{place}.feed")), number(&seen, &format!("items.{place}.version")));
+    assert_eq!([shown(0), shown(1), shown(2)], [("current", 1), ("lighthouse", 2), ("index", 2)]);
     let orders = user.ask(&["list", "--where", "namespace=orders", "--order", "key"]);
     assert_eq!((text(&orders, "items.0.key"), number(&orders, "items.0.version")), ("B-101", 2));
     let shown = user.run(&["feed", "show", "releases"]);

@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod db;
 mod demo;
+mod edgar;
 mod finding;
 mod hints;
 mod inbox;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use feedspine_core::{ContentHash, Feed, Json};
 
 use super::Adapter;
+use super::edgar::EdgarList;
 use crate::{Address, OpError};
 
 /// An adapter by its name, and its options by theirs. The default is `feed` without options.
@@ -49,7 +50,19 @@ impl AdapterChoice {
             Address::Command(_) => Some(Adapter::COMMAND),
             Address::Http(_) | Address::File(_) => None,
         };
-        Self { name: self.name.or(said.map(str::to_owned)), ..self }
+        let mut choice = Self { name: self.name.or(said.map(str::to_owned)), ..self };
+        if choice.name() == Adapter::EDGAR
+            && let Some(list) = EdgarList::at(address)
+        {
+            choice.options.entry(EdgarList::OPTION.to_owned()).or_insert_with(|| list.as_str().into());
+        }
+        choice
+    }
+
+    /// A name for a feed that is read so, where its host's would say little.
+    pub(crate) fn suggested_name(&self, address: &Address) -> Option<String> {
+        let list = self.options.get(EdgarList::OPTION).filter(|_| self.name() == Adapter::EDGAR)?;
+        EdgarList::named(list.as_str()?).map(|list| list.suggested_name(address))
     }
 
     /// What a feed's settings hold.

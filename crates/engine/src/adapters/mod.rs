@@ -9,6 +9,7 @@ mod asking;
 mod choice;
 mod command;
 mod documents;
+mod edgar;
 mod files;
 mod identity;
 mod json;
@@ -18,6 +19,8 @@ mod presets;
 mod push;
 mod secrets;
 mod table;
+
+use std::ops::AddAssign;
 
 use async_trait::async_trait;
 use feedspine_core::{Candidate, Feed, FetchId, KeyRule, Namespace, Reject, Timestamp};
@@ -35,6 +38,7 @@ use crate::collect::document::read_again;
 use crate::fetch::{FetchFailure, Reach};
 use crate::{Address, Engine, OpError};
 use command::{Command, CommandPages};
+use edgar::Edgar;
 pub(crate) use files::check_folder;
 use files::{FilePages, Files};
 use identity::Naming;
@@ -54,6 +58,8 @@ pub(crate) enum Adapter {
     Csv(Box<Table>),
     /// A sitemap, or a manifest.
     List(Box<List>),
+    /// A list of what is filed with the SEC.
+    Edgar(Box<Edgar>),
     /// What a program prints.
     Command(Box<Command>),
     /// Files of a folder.
@@ -65,9 +71,12 @@ pub(crate) enum Adapter {
 impl Adapter {
     /// The adapter of feeds for which none was chosen.
     pub(crate) const FEED: &str = "feed";
-    const NAMES: [&str; 8] = [Self::FEED, "json", "csv", "sitemap", "manifest", Self::FILES, Self::COMMAND, Self::PUSH];
+    const NAMES: [&str; 9] =
+        [Self::FEED, "json", "csv", "sitemap", "manifest", Self::EDGAR, Self::FILES, Self::COMMAND, Self::PUSH];
     /// That of programs.
     pub(crate) const COMMAND: &str = "command";
+    /// That of the lists of EDGAR.
+    pub(crate) const EDGAR: &str = "edgar";
     /// That of folders.
     pub(crate) const FILES: &str = "files";
     /// Never collected.
@@ -99,6 +108,7 @@ impl Adapter {
             "json" => Self::Json(Box::new(JsonApi::read(&mut options, namespace)?)),
             "manifest" => Self::List(Box::new(List::read(ListKind::Manifest, &mut options, namespace)?)),
             "sitemap" => Self::List(Box::new(List::read(ListKind::Sitemap, &mut options, namespace)?)),
+            Self::EDGAR => Self::Edgar(Box::new(Edgar::read(&mut options, namespace)?)),
             Self::COMMAND => Self::Command(Box::new(Command::read(&mut options, namespace)?)),
             Self::FILES => Self::Files(Box::new(Files::read(&mut options, namespace)?)),
             Self::PUSH => Self::Push(Box::new(Push::read(&mut options, namespace)?)),
@@ -121,6 +131,7 @@ impl Adapter {
             Self::Json(api) => Ok(Box::new(JsonPages::begin(api, ground)?)),
             Self::Csv(table) => Ok(Box::new(TablePages::begin(table, ground)?)),
             Self::List(list) => Ok(Box::new(ListPages::begin(list, ground)?)),
+            Self::Edgar(edgar) => edgar.begin(ground),
             Self::Command(command) => Ok(Box::new(CommandPages::begin(command, ground)?)),
             Self::Files(files) => Ok(Box::new(FilePages::begin(files, ground)?)),
             Self::Feed(_) | Self::Push(_) => {
@@ -136,6 +147,7 @@ impl Adapter {
     pub(crate) fn suits(&self, address: &Address) -> Result<(), OpError> {
         let suits = match (self, address) {
             (Self::Command(command), address) => return command.words_at(address).map(drop),
+            (Self::Edgar(edgar), address) => edgar.suits(address),
             (Self::Push(_), address) => matches!(address, Address::Push(_)),
             (Self::Files(_), address) => matches!(address, Address::File(_)),
             (_, address) => matches!(address, Address::Http(_) | Address::File(_)),
@@ -145,10 +157,17 @@ impl Adapter {
         }
         let hint = match (self, address) {
             (Self::Push(_), _) => "an address for it is push:NAME",
+            (Self::Edgar(_), _) => "the daily index is a folder at www.sec.gov; a file of a day is list=index",
             (Self::Files(_), _) => "give a folder, or a pattern such as 'inbox/*.json'",
             _ => "leave out --adapter: the address says how it is read",
         };
         Err(OpError::usage("adapter.address", format!("this adapter does not read {address}")).with_hint(hint))
+    }
+
+    /// The namespace that all feeds of an adapter share unless it is said otherwise: one filing is one record, whichever
+    /// list shows it.
+    pub(crate) fn shared_namespace(name: &str) -> Option<&'static str> {
+        (name == Self::EDGAR).then_some("sec")
     }
 
     /// Whether bodies that it reads are kept when items of them are rejected.
@@ -166,7 +185,7 @@ impl Adapter {
             Self::Feed(identity) => read_again(feed, identity, body),
             Self::Json(api) => api.read_again(feed, body),
             Self::List(list) => list.read_again(feed, body),
-            Self::Csv(_) | Self::Command(_) | Self::Files(_) | Self::Push(_) => {
+            Self::Csv(_) | Self::Edgar(_) | Self::Command(_) | Self::Files(_) | Self::Push(_) => {
                 let message = format!("{} was a feed of documents when this was kept", feed.name);
                 Err(OpError::failed("adapter.body", message))
             }
@@ -180,6 +199,7 @@ impl Adapter {
             Self::Json(api) => &api.identity,
             Self::Csv(table) => &table.identity,
             Self::List(list) => &list.identity,
+            Self::Edgar(edgar) => &edgar.identity,
             Self::Command(command) => &command.identity,
             Self::Files(files) => &files.identity,
             Self::Push(push) => &push.identity,
@@ -300,6 +320,14 @@ pub(crate) struct Cost {
     pub(crate) http_status: Option<u16>,
     pub(crate) wire_bytes: u64,
     pub(crate) body_bytes: u64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.http_status = other.http_status.or(self.http_status);
+        self.wire_bytes += other.wire_bytes;
+        self.body_bytes += other.body_bytes;
+    }
 }
 
 /// What comes after a page.

@@ -11,7 +11,7 @@ fn read(name: &str, options: &[&str]) -> Result<Adapter, OpError> {
 fn what_is_not_known_is_named_with_what_is_near_to_it() {
     for (name, options, message, hint) in [
         ("jsn", &[] as &[&str], "no adapter \"jsn\"", "did you mean json?"),
-        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv, sitemap, manifest, files, command, push"),
+        ("gopher", &[], "no adapter \"gopher\"", "feed, json, csv, sitemap, manifest, edgar, files, command, push"),
         ("json", &["itemz=$.a"], "no option itemz", "did you mean items?"),
         ("feed", &["items=$.a"], "the adapter feed has no option items", "key, fold_case"),
         ("json", &["items=$.a["], "the option items is not a JSONPath", "data.items"),
@@ -32,6 +32,13 @@ fn what_is_not_known_is_named_with_what_is_near_to_it() {
         ("command", &["dir=here"], "dir is the whole path of a folder", "adapters.md"),
         ("command", &["env=TOKEN"], "env is NAME=VALUE", "adapters.md"),
         ("command", &["timeout_s=0"], "timeout_s is a whole number from 1", "adapters.md"),
+        ("edgar", &[], "does not tell which list", "current, daily, index or submissions"),
+        ("edgar", &["list=quarterly"], "list is current, daily", "adapters.md"),
+        ("edgar", &["list=index", "key=form"], "key cannot be said", "adapters.md"),
+        ("edgar", &["list=daily", "coverage=snapshot"], "coverage is delta for the daily index", "adapters.md"),
+        ("edgar", &["list=daily", "since=yesterday"], "since is a day", "adapters.md"),
+        ("edgar", &["list=index", "since=2026-11-01"], "since goes with list=daily", "adapters.md"),
+        ("edgar", &["list=current", "user_agent=me"], "user_agent names you and your e-mail", "adapters.md"),
         ("githubreleases", &[], "no adapter \"githubreleases\"", "did you mean github_releases?"),
         ("earnings", &["tickr=A"], "the adapter earnings has no option tickr", "items"),
         ("json", &["key"], "NAME=VALUE", "--option key=id"),

@@ -97,13 +97,17 @@ impl Engine {
         if let Some(held) = held {
             return self.add_again(held.clone(), &request).await;
         }
+        let suggested = || request.adapter.suggested_name(&address).unwrap_or_else(|| address.suggested_name());
         let name = match request.name {
             Some(name) => name,
-            None => FreeNames::new(&feeds).take(&address.suggested_name())?,
+            None => FreeNames::new(&feeds).take(&suggested())?,
         };
         let namespace = match request.namespace {
             Some(namespace) => namespace,
-            None => default_namespace(&name, &feeds)?,
+            None => match Adapter::shared_namespace(request.adapter.name()) {
+                Some(shared) => shared_namespace(shared, request.adapter.name(), &feeds)?,
+                None => default_namespace(&name, &feeds)?,
+            },
         };
         let adapter = Adapter::read(&request.adapter, &namespace)?;
         adapter.suits(&address)?;
@@ -214,6 +218,20 @@ impl FreeNames {
         let name = FeedName::new(&free)?;
         self.0.insert(free);
         Ok(name)
+    }
+}
+
+/// The namespace of all feeds that an adapter reads, unless one that is read otherwise has it.
+fn shared_namespace(shared: &str, adapter: &str, feeds: &[Feed]) -> Result<Namespace, OpError> {
+    let other =
+        feeds.iter().find(|feed| feed.namespace.as_str() == shared && AdapterChoice::of(feed).name() != adapter);
+    match other {
+        None => Ok(Namespace::new(shared)?),
+        Some(user) => {
+            let message = format!("the namespace {shared} of {adapter} is used by feed {} already", user.name);
+            let hint = format!("--namespace {shared} shares its records; another --namespace keeps them apart");
+            Err(OpError::usage("feed.namespace_taken", message).with_hint(hint))
+        }
     }
 }
 

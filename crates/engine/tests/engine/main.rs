@@ -5,6 +5,7 @@ mod collecting;
 mod copying;
 mod diagnosing;
 mod discovery;
+mod edgar;
 mod feeds;
 mod fetching;
 mod folders;

@@ -64,6 +64,11 @@ impl Answer {
         Self { status, ..Self::ok("") }
     }
 
+    /// The same with another status.
+    pub(crate) fn but(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     pub(crate) fn redirect(to: impl Into<String>) -> Self {
         Self::status(302).with("location", to)
     }
