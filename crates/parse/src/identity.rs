@@ -1,13 +1,17 @@
 //! What makes an item that item: the choice of a feed's key rule, and candidates made by it.
 
-use std::collections::HashMap;
+mod fit;
+mod looks;
 
-use feedspine_core::{Candidate, Content, ContentHash, Json, KeyError, KeyRule, Namespace, NaturalKey, Reject};
+use feedspine_core::{Candidate, Content, Json, KeyError, KeyRule, Namespace, NaturalKey, Reject};
 
 use crate::content::content;
 use crate::item::{Found, folded, key_at};
 use crate::json_query::JsonQuery;
 use crate::model::{Document, Item, RejectedItem};
+
+pub use fit::{KeysHeld, LearnedRule, RuleFit, learn_rule, tolerated};
+pub use looks::{Look, looks};
 
 /// The items of a document with their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,30 +24,9 @@ pub struct Identified {
     pub complete: bool,
 }
 
-/// Chooses the key rule of a feed by its first document that holds items; `None` when this one holds none.
-///
-/// The first of id, link, and link with date under which at most 5 % of the items (rounded) have no key or share one
-/// with another content; else content. Two items that are equal in all share a key rightly. The choice is to be kept:
-/// a later document never changes it.
+/// The key rule that a feed's first document with items chooses; `None` when this one holds none. See [`learn_rule`].
 pub fn choose_rule(document: &Document) -> Option<KeyRule> {
-    if document.items.is_empty() {
-        return None;
-    }
-    let hashes: Vec<ContentHash> = document.items.iter().map(|item| content(item).hash()).collect();
-    let tolerated = (document.items.len() * 5 + 50) / 100;
-    let holds = |rule: &KeyRule| unfit(&document.items, &hashes, *rule) <= tolerated;
-    let rules = [KeyRule::Id, KeyRule::Link, KeyRule::LinkDate];
-    Some(rules.into_iter().find(holds).unwrap_or(KeyRule::Content))
-}
-
-/// How many items have no key under this rule, or the key of an earlier item with another content.
-fn unfit(items: &[Item], hashes: &[ContentHash], rule: KeyRule) -> usize {
-    let mut first: HashMap<String, ContentHash> = HashMap::with_capacity(items.len());
-    let fits = |(item, hash): &(&Item, &ContentHash)| match key_text(item, rule) {
-        Some(key) => *first.entry(key).or_insert(**hash) == **hash,
-        None => false,
-    };
-    items.len() - items.iter().zip(hashes).filter(fits).count()
+    learn_rule(document).map(|learned| learned.rule)
 }
 
 /// Gives each item its key by the feed's rule, and its canonical content.

@@ -5,6 +5,7 @@
 //! its key and its canonical [`content()`].
 
 mod address;
+mod alias;
 mod base64;
 mod charset;
 mod content;
@@ -33,6 +34,7 @@ mod view;
 mod warning;
 mod xml;
 
+pub use alias::{Alias, AliasReason, Face, aliases};
 pub use content::content;
 pub use dates::{DateError, Reading, read_date};
 pub use discovery::{Clue, FeedLink, HtmlPage, known_places, looks_like_feed, read_page, usual_places};
@@ -44,7 +46,9 @@ pub use edgar::{
 pub use error::ParseError;
 pub use extension::Element;
 pub use html::plain_text;
-pub use identity::{Identified, choose_rule, identify, rekey};
+pub use identity::{
+    Identified, KeysHeld, LearnedRule, Look, RuleFit, choose_rule, identify, learn_rule, looks, rekey, tolerated,
+};
 pub use item::{DateForm, DateFormError, ItemKey, ItemRules, ORIGINAL, read_item};
 pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};

@@ -59,6 +59,30 @@ fn equal_items_may_share_an_id() {
 }
 
 #[test]
+fn the_rule_and_its_evidence_do_not_depend_on_the_order_of_the_items() {
+    let mut items: Vec<Item> = (0..10).map(|n| item(n, "same", &format!("http://a/{n}"), "a")).collect();
+    items[7] = item(7, "same", "http://a/6", "a");
+    let learned = learn_rule(&document(items.clone())).unwrap();
+    assert_eq!((learned.rule, learned.items), (KeyRule::Link, 10));
+    let told: Vec<_> = learned.fits.iter().map(|fit| (fit.rule, fit.missing, fit.clashing)).collect();
+    assert_eq!(told, [(KeyRule::Id, 0, 8), (KeyRule::Link, 0, 0), (KeyRule::LinkDate, 10, 0)]);
+    for turn in 1..10 {
+        items.rotate_left(turn);
+        assert_eq!(learn_rule(&document(items.clone())), Some(learned.clone()));
+    }
+}
+
+#[test]
+fn an_item_is_known_again_by_what_no_other_of_its_document_looks_like() {
+    let looks_of = |items: Vec<Item>| looks(&document(items));
+    let one = looks_of(vec![item(0, "1", "http://a.org/x?token=1", "Tides"), item(1, "2", "http://a.org/y", "Moons")]);
+    let two = looks_of(vec![item(0, "9", "https://b.org/x?token=2", "  Tides ")]);
+    assert_eq!((one.len(), two.len(), one[0].hash), (2, 1, two[0].hash));
+    let same = |ordinal| item(ordinal, &ordinal.to_string(), "http://a.org/home", "Same");
+    assert!(looks_of(vec![same(0), same(1), item(2, "3", "http://a.org/x", "")]).is_empty());
+}
+
+#[test]
 fn one_item_in_twenty_may_lack_an_id_and_falls_back_alone() {
     let mut items: Vec<Item> = (0..20).map(|n| item(n, &n.to_string(), "", "a")).collect();
     items[3] = item(3, "", "http://a/3", "a");
