@@ -28,6 +28,7 @@ mod feed_settings;
 mod fetch;
 mod look;
 pub mod ops;
+mod policy;
 mod settings;
 mod shown;
 
@@ -40,5 +41,6 @@ pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};
 pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
+pub use policy::DeclaredPolicy;
 pub use settings::{HostRate, Limits, Settings};
 pub use shown::shown_address;

@@ -200,7 +200,7 @@ fn a_condition_that_makes_no_sense_is_told_with_the_fields_that_exist() {
 fn show_finds_a_record_by_id_by_key_and_by_namespace_and_key() {
     let user = reader();
     let by_key = user.ask(&["show", "b"]);
-    assert_eq!(members(&by_key), "departures feeds found_by record seen");
+    assert_eq!(members(&by_key), "aliases departures feeds found_by record seen");
     assert_eq!(members(at(&by_key, "seen")), "count earliest latest");
     assert_eq!(number(&by_key, "seen.count"), 2);
     assert_eq!(text(&by_key, "record.content.title"), "Two, edited");
@@ -254,7 +254,7 @@ fn feeds_are_listed_shown_renamed_and_removed() {
     assert_eq!(members(&feeds), "items next");
     assert_eq!(text(&feeds, "items.0.name"), "news");
     let feed = user.ask(&["feed", "show", "news"]);
-    assert_eq!(members(&feed), "cursor feed fetches ledger rejects");
+    assert_eq!(members(&feed), "cursor feed fetches ledger policy rejects");
     assert_eq!(members(at(&feed, "ledger")), "counts first last observations unchanged");
     assert_eq!(number(&feed, "ledger.observations"), 2);
     assert_eq!(number(&feed, "ledger.counts.withdrawn"), 1);

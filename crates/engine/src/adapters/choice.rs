@@ -85,6 +85,19 @@ impl AdapterChoice {
         &self.options
     }
 
+    /// The same adapter with these options.
+    pub(crate) fn with_options(self, options: BTreeMap<String, Json>) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same, with these options where they were not given.
+    pub(crate) fn or_options(mut self, further: &BTreeMap<String, Json>) -> Self {
+        for (name, value) in further {
+            self.options.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+
     /// Whether nothing was chosen.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

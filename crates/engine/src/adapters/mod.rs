@@ -44,7 +44,8 @@ use files::{FilePages, Files};
 use identity::Naming;
 use json::{JsonApi, JsonPages};
 use lists::{List, ListKind, ListPages};
-use options::{Options, nearest};
+use options::Options;
+pub(crate) use options::nearest;
 use table::{Table, TablePages};
 
 /// How a feed is read, its options parsed.

@@ -5,6 +5,7 @@ use feedspine_parse::PARSER_VERSION;
 
 use crate::adapters::AdapterChoice;
 use crate::fetch::Validators;
+use crate::policy::{Evidence, rule_in_force};
 
 /// Grows when keys or hashes are made in another way of the same document.
 const POLICY_VERSION: u32 = 1;
@@ -52,8 +53,9 @@ impl Memory {
         self.validators.as_ref().filter(|_| now.micros_since(self.read_at) < TRUST_IN_304)
     }
 
-    /// The cursor's value, bound to what it was made by: the address, the parser, the policy and the adapter's options.
-    pub(crate) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>) -> Json {
+    /// The cursor's value, bound to what it was made by: the address, the parser, the policy and the adapter's options;
+    /// with what documents showed of the policy.
+    pub(crate) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>, evidence: Option<&Evidence>) -> Json {
         let validators = self.validators.as_ref().map(|validators| {
             Json::object([
                 ("url", validators.url.as_str().into()),
@@ -73,6 +75,7 @@ impl Memory {
         ];
         let of_adapter = [("adapter", AdapterChoice::of(feed).fingerprint()), ("state", self.state.clone())];
         members.extend(of_adapter.into_iter().filter(|(_, value)| *value != Json::Null));
+        members.extend(evidence.map(Evidence::to_member));
         Json::object(members)
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn remember(cursor: &FeedCursor, feed: &Feed) -> Option<Memory> {
     let bound_to = [
         ("address", Json::from(feed.address.as_str())),
         ("parser", u64::from(PARSER_VERSION).into()),
-        ("policy", policy(feed.key_rule)),
+        ("policy", policy(rule_in_force(feed))),
         ("adapter", AdapterChoice::of(feed).fingerprint()),
     ];
     if bound_to.iter().any(|(name, wanted)| value.get(name).unwrap_or(&Json::Null) != wanted) {
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn remembers_what_it_was_given() {
-        let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id))), &feed()).unwrap();
+        let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id), None)), &feed()).unwrap();
         assert_eq!(recalled, Recalled { memory: memory(), manifest: FetchId::from_u128(7) });
     }
 
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn trusts_nothing_of_another_address_parser_or_policy_and_nothing_without_a_manifest() {
-        let made = memory().to_json(&feed(), Some(KeyRule::Id));
+        let made = memory().to_json(&feed(), Some(KeyRule::Id), None);
         let moved = Feed { address: "https://example.org/c".into(), ..feed() };
         assert_eq!(recall(&cursor(made.clone()), &moved), None);
         let rekeyed = Feed { key_rule: Some(KeyRule::Link), ..feed() };

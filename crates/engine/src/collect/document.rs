@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use feedspine_core::{Candidate, ContentHash, Feed, FetchId, KeyRule, Namespace, Reject};
-use feedspine_parse::{Document, Format, Input, ParseError, Warning, choose_rule, identify, parse, rekey};
+use feedspine_parse::{Document, Format, Input, ParseError, Warning, identify, learn_rule, looks, parse, rekey};
 use tokio::time::timeout;
 
 use super::cursor::Source;
 use crate::adapters::Identity;
 use crate::archive::KeptBody;
 use crate::fetch::{Body, Received};
+use crate::policy::{Reading, rule_in_force};
 use crate::{Address, Limits, OpError};
 
 /// What is to be read, and how.
@@ -48,6 +49,8 @@ pub(super) enum Told {
 pub(super) struct Items {
     /// The feed's rule, chosen by this document if it had none.
     pub(super) key_rule: Option<KeyRule>,
+    /// What the document shows of it; `None` without items.
+    pub(super) reading: Option<Reading>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) rejects: Vec<Reject>,
     pub(super) complete: bool,
@@ -121,7 +124,7 @@ pub(crate) fn read_again(
     identity: &Identity,
     body: &KeptBody,
 ) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
-    let keys = Keys { namespace: feed.namespace.clone(), key_rule: feed.key_rule, identity: identity.clone() };
+    let keys = Keys { namespace: feed.namespace.clone(), key_rule: rule_in_force(feed), identity: identity.clone() };
     let input = Input { bytes: &body.bytes, content_type: body.content_type.as_deref(), base: body.url.as_deref() };
     let document = parse(&input, &feedspine_parse::Limits::default());
     let document = document.map_err(|error| unreadable(&feed.address, &error))?;
@@ -137,15 +140,19 @@ struct Keys {
 }
 
 fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items, OpError> {
-    let key_rule = keys.key_rule.or_else(|| choose_rule(&document));
+    let learned = if keys.key_rule.is_none() { learn_rule(&document) } else { None };
+    let key_rule = keys.key_rule.or_else(|| learned.as_ref().map(|learned| learned.rule));
+    let looks = looks(&document);
     // A document without items needs no rule, but may hold rejects.
     let mut identified = identify(document, &keys.namespace, key_rule.unwrap_or(KeyRule::Id));
     let places = keys.identity.places()?;
     if !places.is_empty() || keys.identity.fold_case {
         identified = rekey(identified, &places, keys.identity.fold_case);
     }
+    let reading = key_rule.map(|rule| Reading::of(rule, learned, &looks, &identified.candidates));
     Ok(Items {
         key_rule,
+        reading,
         candidates: identified.candidates,
         rejects: identified.rejects,
         complete: identified.complete,

@@ -18,6 +18,7 @@ use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
+use crate::policy::{Evidence, rule_in_force};
 use crate::{Address, Engine, OpError};
 
 pub(crate) use pushed::{Pushed, push};
@@ -47,7 +48,7 @@ async fn written_down(
         return failed_report(feed, error.into());
     }
     let figures = Figures::default();
-    let mut journey = Journey { engine, feed, fetch, hash_rule: HashRule::whole(), figures };
+    let mut journey = Journey { engine, feed, fetch, hash_rule: HashRule::whole(), evidence: None, figures };
     let ended = run(&mut journey).await;
     let figures = journey.figures;
     let mut report = match ended {
@@ -102,6 +103,8 @@ struct Journey<'a> {
     fetch: FetchId,
     /// Which part of the items' contents decides their versions.
     hash_rule: HashRule,
+    /// What the feed's documents showed of its policy until now.
+    evidence: Option<Evidence>,
     figures: Figures,
 }
 
@@ -116,10 +119,26 @@ impl Journey<'_> {
     async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
         let adapter = Adapter::of(self.feed)?;
         self.hash_rule = adapter.identity().hash_rule.clone();
-        match &adapter {
+        // It is kept whatever else of the cursor cannot be built on.
+        self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
+        let mut arrived = match &adapter {
             Adapter::Feed(identity) => self.run_document(reach, cursor, identity).await,
             _ => self.run_pages(reach, cursor, &adapter).await,
-        }
+        }?;
+        arrived.warnings.extend(self.configured_otherwise());
+        Ok(arrived)
+    }
+
+    /// A configuration that has no effect is told of, and so is what gives it one.
+    fn configured_otherwise(&self) -> Option<String> {
+        let name = &self.feed.name;
+        let differences = self.engine.settings().policies.get(name)?.differences(self.feed);
+        (!differences.is_empty()).then(|| {
+            let differences = differences.join("; ");
+            format!(
+                "feed.configured_otherwise: {differences}; `feedspine feed set {name} --as-configured` takes it over"
+            )
+        })
     }
 
     async fn run_document(
@@ -167,7 +186,7 @@ impl Journey<'_> {
         let source = Source { url: fetched.url, content_type: fetched.content_type };
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
-            key_rule: self.feed.key_rule,
+            key_rule: rule_in_force(self.feed),
             identity: identity.clone(),
             known: recalled.and_then(|recalled| recalled.document_of(&source)),
             received,
@@ -181,7 +200,11 @@ impl Journey<'_> {
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
             Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
-            Told::Items(mut items) if self.settle_key_rule(items.key_rule).await? => {
+            Told::Items(mut items) => {
+                let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
+                if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
+                    return Ok(self.superseded());
+                }
                 if let Some(bytes) = items.body.take() {
                     let body = RawBody { first_ordinal: 0, source: memory.source.clone(), bytes };
                     items.warnings.extend(self.keep(basis, body).await);
@@ -189,14 +212,13 @@ impl Journey<'_> {
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, items, &memory).await
             }
-            Told::Items(_) => Ok(self.superseded()),
         }
     }
 
     /// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen
     /// twice. False when another fetch chose another one meanwhile.
     async fn settle_key_rule(&self, chosen: Option<KeyRule>) -> Result<bool, OpError> {
-        match chosen.filter(|_| self.feed.key_rule.is_none()) {
+        match chosen {
             Some(rule) => Ok(self.engine.state().settle_key_rule(self.feed.id, rule).await? == rule),
             None => Ok(true),
         }
@@ -204,7 +226,7 @@ impl Journey<'_> {
 
     /// A 304, or the same bytes: one row of the ledger.
     async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
-        let next = memory.to_json(self.feed, self.feed.key_rule);
+        let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
         let batch = IngestBatch {
             coverage: Coverage::Unchanged { of },
             step: CursorStep::Advance { expected: basis.revision, next },
@@ -219,7 +241,15 @@ impl Journey<'_> {
 
     /// A document: in as many parts as the store needs.
     async fn commit_items(&mut self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
-        let next = memory.to_json(self.feed, items.key_rule);
+        let mut warnings = items.warnings;
+        if let Some(reading) = items.reading {
+            let has_items = reading.items > 0;
+            let evidence = Evidence::after(self.evidence.take(), reading, basis.observed_at);
+            let last = evidence.last.as_ref().filter(|_| has_items);
+            warnings.extend(last.and_then(|last| last.warning(self.feed.name.as_str())));
+            self.evidence = Some(evidence);
+        }
+        let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rest = items.candidates.into_iter().peekable();
         for index in 0.. {
@@ -240,7 +270,7 @@ impl Journey<'_> {
                 break;
             }
         }
-        Ok(Arrived { outcome: FetchStatus::Captured, warnings: items.warnings })
+        Ok(Arrived { outcome: FetchStatus::Captured, warnings })
     }
 
     /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot

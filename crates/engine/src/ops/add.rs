@@ -9,7 +9,7 @@ use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
-use crate::{Address, Engine};
+use crate::{Address, DeclaredPolicy, Engine};
 
 /// A feed to be added.
 #[derive(Debug, Clone)]
@@ -18,13 +18,15 @@ pub struct AddFeed {
     pub address: String,
     /// What to call it; else it is called after its host or file.
     pub name: Option<FeedName>,
-    /// The space of its keys; else its name. Feeds that share one share records.
+    /// The space of its keys; else what [`Settings::policies`](crate::Settings::policies) says, else its name. Feeds that
+    /// share one share records.
     pub namespace: Option<Namespace>,
     /// It may be at a private address.
     pub allow_private: bool,
     /// What it is filed under.
     pub tags: Vec<Tag>,
-    /// How it is read.
+    /// How it is read. Of its identity options, those that are not given come from
+    /// [`Settings::policies`](crate::Settings::policies).
     pub adapter: AdapterChoice,
 }
 
@@ -102,21 +104,23 @@ impl Engine {
             Some(name) => name,
             None => FreeNames::new(&feeds).take(&suggested())?,
         };
-        let namespace = match request.namespace {
+        let declared = self.settings().policies.get(&name);
+        let namespace = match request.namespace.or_else(|| declared.and_then(DeclaredPolicy::namespace).cloned()) {
             Some(namespace) => namespace,
             None => match Adapter::shared_namespace(request.adapter.name()) {
                 Some(shared) => shared_namespace(shared, request.adapter.name(), &feeds)?,
                 None => default_namespace(&name, &feeds)?,
             },
         };
-        let adapter = Adapter::read(&request.adapter, &namespace)?;
+        let choice = with_declared(request.adapter, declared);
+        let adapter = Adapter::read(&choice, &namespace)?;
         adapter.suits(&address)?;
         // What a collect would refuse is refused now.
         self.fetcher().check(&address, self.reach(request.allow_private))?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);
-        settings.set_adapter(&request.adapter);
+        settings.set_adapter(&choice);
         let feed = Feed {
             id: FeedId::new(new_uuid(added_at)),
             name,
@@ -146,14 +150,16 @@ impl Engine {
             return Err(OpError::usage("feed.named_otherwise", format!("{address} is there as {name}, not {wanted}"))
                 .with_hint(format!("`feedspine feed rename {name} {wanted}` calls it so")));
         }
-        if !request.adapter.is_default() && request.adapter != AdapterChoice::of(&held) {
+        let wanted = with_declared(request.adapter.clone(), self.settings().policies.get(&held.name));
+        if !request.adapter.is_default() && ![&request.adapter, &wanted].contains(&&AdapterChoice::of(&held)) {
             let Feed { name, address, namespace, .. } = &held;
             return Err(OpError::usage(
                 "feed.adapter_fixed",
                 format!("{address} is there as {name}, with other options"),
             )
             .with_hint(format!(
-                "`feedspine feed show {name}` shows them; `feedspine feed rm {name}` frees the address, and --namespace {namespace} \
+                "`feedspine feed show {name}` shows them; `feedspine feed set {name}` changes key, fold_case and \
+                 volatile; `feedspine feed rm {name}` frees the address, and --namespace {namespace} \
                  goes on with its records"
             )));
         }
@@ -163,6 +169,14 @@ impl Engine {
         let feed = Feed { allow_private: true, ..held };
         self.state().update_feed(&feed).await?;
         Ok(Added { outcome: AddOutcome::NowAllowed, feed })
+    }
+}
+
+/// What was chosen, with what the configuration says of identity where nothing was.
+pub(super) fn with_declared(choice: AdapterChoice, declared: Option<&DeclaredPolicy>) -> AdapterChoice {
+    match declared {
+        Some(declared) => choice.or_options(declared.options()),
+        None => choice,
     }
 }
 

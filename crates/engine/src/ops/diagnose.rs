@@ -17,6 +17,7 @@ use super::{AdapterChoice, Ending, OpError, ToJson};
 use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
 use crate::look::{Look, Seen};
+use crate::policy::rule_in_force;
 use crate::{Address, Engine};
 pub use page::ReadPage;
 
@@ -332,7 +333,7 @@ impl Engine {
             Seen::Feed(document) => {
                 diagnosis.document = Some(read_body(&document));
                 diagnosis.error = document.truncated.then(|| cut(&diagnosis.address, document.format));
-                let settled = feed.as_ref().map_or_else(|| adapter.key_rule(), |feed| feed.key_rule);
+                let settled = feed.as_ref().map_or_else(|| adapter.key_rule(), rule_in_force);
                 self.diagnose_items(&mut diagnosis, *document, (identity, settled), &namespace).await?;
             }
         }

@@ -10,6 +10,7 @@ use super::json::{array, instant};
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
+use crate::policy::PolicyView;
 use crate::shown::shown_cursor;
 
 /// How many of a feed's last fetches are shown with it.
@@ -24,6 +25,8 @@ const REMOVAL_ATTEMPTS: usize = 5;
 pub struct FeedView {
     /// The feed.
     pub feed: Feed,
+    /// By what its items are told from each other, and how that goes.
+    pub policy: PolicyView,
     /// What is remembered for the next request; `None` before the first commit.
     pub cursor: Option<FeedCursor>,
     /// Its last fetches, newest first.
@@ -57,6 +60,7 @@ impl ToJson for FeedView {
             .map(|cursor| Json::object([("revision", cursor.revision.into()), ("value", shown_cursor(&cursor.value))]));
         Json::object([
             ("feed", self.feed.to_json()),
+            ("policy", self.policy.to_json()),
             ("cursor", cursor.into()),
             ("fetches", array(&self.fetches)),
             ("ledger", self.ledger.to_json()),
@@ -98,7 +102,8 @@ impl Engine {
         let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_SHOWN)).await?.items;
         let ledger = self.ledger_figures(&feed).await?;
         let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
-        Ok(FeedView { feed, cursor, fetches, ledger, rejects })
+        let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().policies.get(&feed.name));
+        Ok(FeedView { feed, policy, cursor, fetches, ledger, rejects })
     }
 
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.
@@ -137,7 +142,7 @@ impl Engine {
         // Paused first: no collect that has not begun it yet opens its spans again, and whoever is interrupted here can
         // remove it again.
         let feed = self.pause(name).await?;
-        self.end_open_spans(&feed).await?;
+        self.end_open_spans(&feed, Json::Null).await?;
         self.set_status(feed, FeedStatus::Removed).await
     }
 
@@ -164,9 +169,9 @@ impl Engine {
         Ok(feed)
     }
 
-    /// Commits a document that is empty and known to be incomplete: it ends every span as unknown, and forgets the
-    /// cursor's validators. A collect that is under way is superseded by it, be it the feed's first.
-    async fn end_open_spans(&self, feed: &Feed) -> Result<(), OpError> {
+    /// Commits a document that is empty and known to be incomplete: it ends every span as unknown, and leaves `next` of
+    /// the cursor. A collect that is under way is superseded by it, be it the feed's first.
+    pub(super) async fn end_open_spans(&self, feed: &Feed, next: Json) -> Result<(), OpError> {
         for attempt in 1.. {
             let expected = self.storage().cursor(feed.id).await?.map_or(0, |cursor| cursor.revision);
             let now = self.now();
@@ -180,7 +185,7 @@ impl Engine {
                 hash_rule: HashRule::whole(),
                 items: Vec::new(),
                 rejects: Vec::new(),
-                step: CursorStep::Advance { expected, next: Json::Null },
+                step: CursorStep::Advance { expected, next: next.clone() },
             };
             match self.storage().ingest(batch).await {
                 Err(error) if attempt < REMOVAL_ATTEMPTS && moved_on(&error) => {}

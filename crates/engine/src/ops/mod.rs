@@ -10,10 +10,12 @@
 //! | [`ingest_lines`](crate::Engine::ingest_lines) | a name, pieces of lines | [`LinesIngested`] |
 //! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
 //! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
+//! | [`set_policy`](crate::Engine::set_policy) | [`SetPolicy`] | [`PolicySet`] |
 //! | [`retag`](crate::Engine::retag), [`feeds_tagged`](crate::Engine::feeds_tagged) | tags | the feed, a page of feeds |
 //! | [`import_opml`](crate::Engine::import_opml), [`export_opml`](crate::Engine::export_opml) | [`ImportOpml`], a tag | [`OpmlImport`], [`OpmlExport`] |
 //! | [`list`](crate::Engine::list) | [`ListRecords`] | a page of records |
 //! | [`show`](crate::Engine::show) | an id or a key | [`RecordView`] |
+//! | [`aliases`](crate::Engine::aliases) | a record | [`Aliases`] |
 //! | [`history`](crate::Engine::history) | [`RecordHistory`] | [`HistoryView`] |
 //! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
 //! | [`rejects`](crate::Engine::rejects) | [`ListRejects`] | [`RejectList`] |
@@ -32,6 +34,7 @@
 //! | [`import_file`](StoreCare::import_file), [`copy_to`](StoreCare::copy_to) | a file, a store | [`Written`] |
 
 mod add;
+mod aliases;
 mod care;
 mod collect;
 mod condition;
@@ -43,6 +46,7 @@ mod ingest;
 mod json;
 mod lookup;
 mod opml;
+mod policy;
 mod records;
 mod rejects;
 mod retry;
@@ -53,7 +57,9 @@ mod unfinished;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;
+pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
+pub use aliases::{AliasLink, Aliases};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 pub use condition::parse_condition;
@@ -67,6 +73,7 @@ pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
+pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 pub use records::{
     Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,
 };

@@ -7,16 +7,17 @@ use feedspine_parse::{
     Input, ListedFeed, ListedPlace, Opml, OpmlError, OutlineToWrite, ParseError, parse_opml, write_opml,
 };
 
-use super::add::FreeNames;
+use super::add::{FreeNames, with_declared};
 use super::json::array;
 use super::tags::retagged;
 use super::unfinished::refuse_unfinished_import;
 use super::{Ending, OpError, ToJson};
+use crate::adapters::{Adapter, AdapterChoice};
 use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
-use crate::{Address, Engine};
+use crate::{Address, DeclaredPolicy, Engine};
 
 /// A list of feeds to be taken in.
 #[derive(Debug, Clone)]
@@ -316,15 +317,23 @@ impl<'a> Import<'a> {
 
     fn new_feed(&self, name: FeedName, address: String, tags: &[Tag]) -> Result<Feed, OpError> {
         let added_at = self.engine.now();
+        let declared = self.engine.settings().policies.get(&name);
+        let namespace = match declared.and_then(DeclaredPolicy::namespace) {
+            Some(namespace) => namespace.clone(),
+            None => name.as_str().parse()?,
+        };
+        let choice = with_declared(AdapterChoice::default(), declared);
+        let key_rule = Adapter::read(&choice, &namespace)?.key_rule();
         let mut settings = FeedSettings::default();
         settings.set_tags(tags.iter().cloned());
+        settings.set_adapter(&choice);
         Ok(Feed {
             id: FeedId::new(new_uuid(added_at)),
-            namespace: name.as_str().parse()?,
+            namespace,
             name,
             address,
             status: FeedStatus::Active,
-            key_rule: None,
+            key_rule,
             allow_private: self.allow_private,
             settings: settings.to_content(),
             added_at,

@@ -9,7 +9,7 @@ use feedspine_core::{
 };
 
 use super::json::{array, instant, text};
-use super::{FoundBy, OpError, ToJson};
+use super::{Aliases, FoundBy, OpError, ToJson};
 use crate::Engine;
 
 /// Which records are wanted.
@@ -64,6 +64,8 @@ pub struct RecordView {
     pub feeds: Vec<FeedName>,
     /// When it left a feed, and returned, oldest first.
     pub departures: Vec<Departure>,
+    /// Other records that may be the same item.
+    pub aliases: Aliases,
 }
 
 /// The versions a record had, from the first.
@@ -127,6 +129,7 @@ impl ToJson for RecordView {
             ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
             ("feeds", feeds.into()),
             ("departures", array(&self.departures)),
+            ("aliases", self.aliases.to_json()),
         ])
     }
 }
@@ -203,7 +206,7 @@ impl Engine {
         Ok(list.into_page())
     }
 
-    /// A record as it is now, by id, key, or namespace and key.
+    /// A record as it is now, by id, key, or namespace and key, with its aliases.
     ///
     /// # Errors
     /// `NotFound`; `Usage` when several records have the key: the hint names them.
@@ -213,7 +216,8 @@ impl Engine {
         let feeds = self.state().feeds().await?.into_iter();
         let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
         let departures = self.departures(record.id).await?;
-        Ok(RecordView { found_by, record, seen, feeds, departures })
+        let aliases = self.aliases(&record).await?;
+        Ok(RecordView { found_by, record, seen, feeds, departures, aliases })
     }
 
     /// The versions that a record had.

@@ -8,6 +8,7 @@ use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told};
 use crate::collect::cursor::{Memory, remember};
 use crate::collect::document::told_warning;
 use crate::fetch::Reach;
+use crate::policy::rule_in_force;
 
 impl Journey<'_> {
     pub(super) async fn run_pages(
@@ -64,7 +65,7 @@ impl Journey<'_> {
 
     /// A source of which only what is new is asked for had nothing new, and says nothing of what it told before.
     async fn commit_nothing_new(&mut self, basis: &Basis, memory: &Memory) -> Result<Arrived, OpError> {
-        let next = memory.to_json(self.feed, self.feed.key_rule);
+        let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
         let batch = self.part(basis, Coverage::Delta, Part::ONLY, next);
         if self.submit(batch).await? {
             Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
@@ -91,7 +92,8 @@ impl Journey<'_> {
             Then::More => (Json::Null, None),
             Then::End(end) => {
                 parts.complete &= end.complete;
-                (end.memory.to_json(self.feed, self.feed.key_rule), Some(end.warnings))
+                let next = end.memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+                (next, Some(end.warnings))
             }
         };
         let most = self.engine.storage().info().capabilities.max_batch.max(1);

@@ -1,0 +1,176 @@
+//! Another identity policy for a feed that is there.
+
+use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection, Test};
+
+use super::unfinished::refuse_unfinished_import;
+use super::{OpError, ToJson};
+use crate::Engine;
+use crate::adapters::AdapterChoice;
+use crate::feed_settings::FeedSettings;
+use crate::policy::change::{Changes, Effect, effect};
+use crate::policy::{Evidence, PolicyView};
+
+/// What is to be changed of a feed's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetPolicy {
+    /// The feed.
+    pub feed: FeedName,
+    /// What is said now.
+    pub says: PolicySays,
+    /// Whether its items may get other keys.
+    pub rekey: Rekey,
+}
+
+/// What is said of a feed's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicySays {
+    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`; one that is given several times is a list, `NAME=` takes it back.
+    Options(Vec<String>),
+    /// What the configuration says.
+    AsConfigured,
+}
+
+/// Whether the items of a feed that has records may get other keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rekey {
+    /// That is refused, and said what it would do.
+    Refuse,
+    /// Whoever asks knows what it does.
+    Allow,
+}
+
+/// What came of another policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyOutcome {
+    /// It is the one that the feed had.
+    Already,
+    /// It is in force; keys stay what they are.
+    Set,
+    /// It is in force; what the feed lists is stored once more under other keys.
+    Rekeyed,
+}
+
+impl PolicyOutcome {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Already => "already",
+            Self::Set => "set",
+            Self::Rekeyed => "rekeyed",
+        }
+    }
+}
+
+/// The feed with its policy now.
+#[derive(Debug, Clone)]
+pub struct PolicySet {
+    /// What was done.
+    pub outcome: PolicyOutcome,
+    /// The feed.
+    pub feed: Feed,
+    /// Its policy.
+    pub policy: PolicyView,
+    /// The records that keep the keys of before; 0 unless the feed was re-keyed.
+    pub kept: u64,
+}
+
+impl ToJson for PolicySet {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("outcome", self.outcome.as_str().into()),
+            ("feed", self.feed.to_json()),
+            ("policy", self.policy.to_json()),
+            ("kept", self.kept.into()),
+        ])
+    }
+}
+
+impl Engine {
+    /// Gives a feed another identity policy. One that would give other keys to the items of a feed that has records is
+    /// refused unless that is allowed; no record is re-keyed, merged or deleted by it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage`: an option that cannot be set or has no such value, another namespace, other keys that were not
+    /// allowed; `Failed` while an import into the store is unfinished.
+    pub async fn set_policy(&self, request: &SetPolicy) -> Result<PolicySet, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
+        let before = self.named(&request.feed).await?;
+        let changes = match &request.says {
+            PolicySays::Options(texts) => Changes::read(&before, texts)?,
+            PolicySays::AsConfigured => {
+                let declared = self.settings().policies.get(&before.name);
+                let declared = declared.ok_or_else(|| not_configured(&before.name))?;
+                Changes::declared(&before, declared)?
+            }
+        };
+        let choice = AdapterChoice::of(&before);
+        let options = changes.made_to(choice.options());
+        let mut settings = FeedSettings::of(&before);
+        settings.set_adapter(&choice.with_options(options));
+        let after = Feed { settings: settings.to_content(), ..before.clone() };
+        let (outcome, kept) = match effect(&before, &after)? {
+            Effect::Nothing => (PolicyOutcome::Already, 0),
+            Effect::SameKeys => {
+                self.state().update_feed(&after).await?;
+                (PolicyOutcome::Set, 0)
+            }
+            Effect::OtherKeys { from, to } => {
+                let kept = self.records_of(&before).await?;
+                if kept > 0 && request.rekey == Rekey::Refuse {
+                    return Err(would_rekey(&after, kept, &from, &to));
+                }
+                self.state().update_feed(&after).await?;
+                if kept > 0 {
+                    self.begin_other_keys(&after).await?;
+                }
+                (if kept > 0 { PolicyOutcome::Rekeyed } else { PolicyOutcome::Set }, kept)
+            }
+        };
+        let cursor = self.storage().cursor(after.id).await?;
+        let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().policies.get(&after.name));
+        Ok(PolicySet { outcome, feed: after, policy, kept })
+    }
+
+    /// How many records its namespace has, when the feed was observed at all.
+    async fn records_of(&self, feed: &Feed) -> Result<u64, OpError> {
+        let observed = self.storage().observations_page(feed.id, &PageRequest::first(1)).await?;
+        if observed.items.is_empty() {
+            return Ok(0);
+        }
+        let filter = Filter::Field(Field::Namespace, Test::Equal(feed.namespace.as_str().into()));
+        Ok(self.storage().count(&Selection { layer: None, filter }).await?)
+    }
+
+    /// What the feed holds under its keys of before is no longer told to be there, and a collect that still goes by them
+    /// is superseded. What is pushed has no cursor: nothing of it was told to be there.
+    async fn begin_other_keys(&self, feed: &Feed) -> Result<(), OpError> {
+        let Some(cursor) = self.storage().cursor(feed.id).await? else { return Ok(()) };
+        let evidence = Evidence::in_cursor(&cursor.value).map(Evidence::rekeyed);
+        let next = evidence.map_or(Json::Null, |evidence| Json::object([evidence.to_member()]));
+        self.end_open_spans(feed, next).await
+    }
+}
+
+fn not_configured(feed: &FeedName) -> OpError {
+    OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
+        "write a table [feeds.{feed:?}] with key, fold_case, namespace or volatile",
+        feed = feed.as_str()
+    ))
+}
+
+fn would_rekey(feed: &Feed, records: u64, from: &str, to: &str) -> OpError {
+    let Feed { name, namespace, .. } = feed;
+    let (records, they) = if records == 1 {
+        ("1 record".to_owned(), "it keeps its key")
+    } else {
+        (format!("{records} records"), "they keep their keys")
+    };
+    OpError::usage(
+        "feed.would_rekey",
+        format!("{name} is keyed by {from} and has {records} in the namespace {namespace}; keyed by {to} its items get other keys"),
+    )
+    .with_hint(format!(
+        "say --rekey as well: then all that {name} still lists is stored once more, under keys by {to}. Of the {records} nothing is \
+         changed, merged or deleted: {they} and versions, leave the feed, and `feedspine show` names the new ones as aliases"
+    ))
+}
