@@ -62,6 +62,20 @@ Examples:
   feedspine add https://example.org/feed.xml
   feedspine add https://example.org --first --tag news/world";
 
+const AFTER_SET_HELP: &str = "\
+  key        id, link or content; or a place in the item, or several
+  fold_case  true: A and a in keys are the same
+  volatile   a place whose changes make no version
+
+No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
+said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the
+records of before stay as they are.
+
+Examples:
+  feedspine feed set news volatile=comments
+  feedspine feed set news key=link --rekey
+  feedspine feed set news key=";
+
 const AFTER_INGEST_HELP: &str = "\
 Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines
 again change nothing, unless a key stands in several of them: each is then a version again.
@@ -445,6 +459,21 @@ pub(crate) enum Feed {
         feed: FeedName,
         /// Its new name
         to: FeedName,
+    },
+    /// Say otherwise what tells a feed's items apart: key, fold_case, volatile
+    #[command(after_help = AFTER_SET_HELP)]
+    Set {
+        /// The feed
+        feed: FeedName,
+        /// What is said now; one that is given several times is a list, NAME= takes it back
+        #[arg(value_name = "NAME=VALUE", required_unless_present = "as_configured")]
+        options: Vec<String>,
+        /// Take over what the configuration says of this feed
+        #[arg(long, conflicts_with = "options")]
+        as_configured: bool,
+        /// Let its items get other keys, though it has records
+        #[arg(long)]
+        rekey: bool,
     },
     /// File a feed under tags: names, or paths such as news/world
     Tag {

@@ -51,7 +51,7 @@ fn table(settings: &[Setting], width: Option<usize>) -> Vec<Line> {
             Json::String(text) => text.clone(),
             other => other.to_string(),
         };
-        table.row([setting.key.into(), value.into(), Line::of(Style::Faint, setting.origin.to_string())]);
+        table.row([setting.key.as_str().into(), value.into(), Line::of(Style::Faint, setting.origin.to_string())]);
     }
     table.lines(width)
 }

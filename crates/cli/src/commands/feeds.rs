@@ -1,10 +1,11 @@
 //! `feedspine feed …`
 
-use feedspine::core::{Feed, KeyRule, NaturalKey, Page, Quarantined};
-use feedspine::ops::{AdapterChoice, FeedView};
+use feedspine::core::{Feed, NaturalKey, Page, Quarantined};
+use feedspine::ops::{AdapterChoice, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 use feedspine::{Ending, Engine, FeedSettings, OpError, shown_address};
 
 use super::Context;
+use super::policy;
 use super::status::outcome;
 use super::words::{SHORT, counted, field, minute, second};
 use crate::arguments;
@@ -36,6 +37,21 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
         Command::Rename { feed, to } => {
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.rename(&feed, to.clone()).await);
             done(context, &ask.await?, &format!("renamed {feed} to"));
+        }
+        Command::Set { feed, options, as_configured, rekey } => {
+            let says = if as_configured { PolicySays::AsConfigured } else { PolicySays::Options(options) };
+            let rekey = if rekey { Rekey::Allow } else { Rekey::Refuse };
+            let request = SetPolicy { feed, says, rekey };
+            let set = context.with_engine(Wanted::Existing, async |engine| engine.set_policy(&request).await).await?;
+            printer.answer(&set, || vec![policy_set(&set)]);
+            if set.outcome == PolicyOutcome::Rekeyed {
+                let records = counted(set.kept, "record");
+                printer.note(format!(
+                    "{records} of before: nothing is changed of what is held; what is still listed comes once more"
+                ));
+                let next = context.same_store(&format!("feedspine collect {}", set.feed.name));
+                printer.note(Line::of(Style::Faint, format!("next: {next}")));
+            }
         }
         Command::Tag { feed, tags } => {
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.retag(&feed, &tags, &[]).await);
@@ -77,6 +93,18 @@ fn filed(context: Context<'_>, feed: &Feed) {
     context.printer.answer(feed, || vec![told]);
 }
 
+fn policy_set(set: &PolicySet) -> Line {
+    let line = Line::of(Style::Strong, set.feed.name.as_str());
+    let rule = policy::rule(&set.policy);
+    match set.outcome {
+        PolicyOutcome::Already => line.plain(format!(" is so already: keyed by {rule}")),
+        PolicyOutcome::Set => line.plain(format!(" is set: keyed by {rule}")),
+        PolicyOutcome::Rekeyed => {
+            line.plain(" is re-keyed: ").then(Style::Notable, format!("keyed by {rule} from now on"))
+        }
+    }
+}
+
 /// A feed's tags with commas between.
 fn tags(feed: &Feed) -> String {
     let tags: Vec<String> = FeedSettings::of(feed).tags().iter().map(ToString::to_string).collect();
@@ -113,11 +141,11 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         field("status", feed.status.as_str()),
         field("namespace", feed.namespace.as_str()),
         field("adapter", adapter(feed)),
-        field("key rule", feed.key_rule.map_or("chosen at its first items", KeyRule::as_str)),
-        field("tags", tags(feed)),
-        field("id", feed.id.to_string()),
-        field("added", second(feed.added_at)),
     ];
+    lines.extend(policy::lines(&view.policy));
+    lines.push(field("tags", tags(feed)));
+    lines.push(field("id", feed.id.to_string()));
+    lines.push(field("added", second(feed.added_at)));
     if let (Some(first), Some(last)) = (ledger.first, ledger.last) {
         let observed = counted(ledger.observations, "observation");
         lines.push(field(

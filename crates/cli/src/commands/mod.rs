@@ -9,6 +9,7 @@ mod feeds;
 mod history;
 mod ingest;
 mod opml;
+mod policy;
 mod records;
 mod rejects;
 mod sql;

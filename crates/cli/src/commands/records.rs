@@ -1,7 +1,9 @@
 //! `feedspine list`, `show` and `sightings`
 
 use feedspine::core::{ChangeKind, Cursor, FeedName, Filter, Json, Order, Page, Record, Seen};
-use feedspine::ops::{Departure, ListRecords, RecordSightings, RecordView, SightingsView, parse_condition};
+use feedspine::ops::{
+    AliasLink, Aliases, Departure, ListRecords, RecordSightings, RecordView, SightingsView, parse_condition,
+};
 use feedspine::{Ending, OpError};
 
 use super::Context;
@@ -116,12 +118,23 @@ fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
         }
     }
     lines.extend(rest(&content));
+    lines.extend(aliases(&view.aliases));
     let text = body(&content);
     if !text.is_empty() {
         lines.push(Line::new());
         lines.extend(paragraph(&text, width));
     }
     lines
+}
+
+/// Records that may be the same item: the likeliest first, each with why.
+fn aliases(aliases: &Aliases) -> Vec<Line> {
+    let line = |link: &AliasLink| {
+        let reasons: Vec<String> = link.alias.reasons.iter().map(ToString::to_string).collect();
+        let why = format!("  {} %: {}", link.alias.score, reasons.join(", "));
+        field("alias", Line::from(link.key.key()).then(Style::Faint, why))
+    };
+    aliases.links.iter().map(line).collect()
 }
 
 fn seen_in_words(seen: &Seen) -> String {

@@ -22,18 +22,22 @@ pub(super) fn text(path: &Path, named: bool) -> Result<Option<String>, OpError> 
     }
 }
 
-/// The keys of the file, `a.b` for a key in a table, with their values.
-pub(super) fn entries(path: &Path, text: &str) -> Result<Vec<(String, Value)>, OpError> {
-    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+/// The file as a table.
+pub(super) fn table(path: &Path, text: &str) -> Result<Table, OpError> {
+    text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
         let place = line.map_or_else(String::new, |line| format!(" line {line}"));
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         OpError::usage("config.syntax", format!("{}{place} is not TOML: {message}", path.display()))
             .with_hint("write keys as in: db = \"sqlite:/path/to/feeds.db\"")
-    })?;
+    })
+}
+
+/// The keys of a table, `a.b` for a key in a table within it, with their values.
+pub(super) fn entries(table: Table) -> Vec<(String, Value)> {
     let mut entries = Vec::new();
     flatten("", table, &mut entries);
-    Ok(entries)
+    entries
 }
 
 fn flatten(prefix: &str, table: Table, entries: &mut Vec<(String, Value)>) {

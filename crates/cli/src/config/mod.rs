@@ -1,5 +1,6 @@
 //! Configuration: flags over environment over the file over defaults. Every key is one row of [`keys::KEYS`].
 
+mod feeds;
 mod file;
 mod keys;
 
@@ -58,16 +59,17 @@ impl fmt::Display for Origin {
 /// One key with its value.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
-    pub(crate) key: &'static str,
+    pub(crate) key: String,
     pub(crate) value: Json,
     pub(crate) origin: Origin,
-    pub(crate) env: &'static str,
+    /// Its environment variable, if it has one.
+    pub(crate) env: Option<&'static str>,
 }
 
 impl ToJson for Setting {
     fn to_json(&self) -> Json {
         Json::object([
-            ("key", self.key.into()),
+            ("key", self.key.as_str().into()),
             ("value", self.value.clone()),
             ("origin", self.origin.to_string().into()),
             ("env", self.env.into()),
@@ -124,12 +126,18 @@ impl Config {
     /// Every key with its value; a password is hidden.
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let setting = |(key, origin): (&Key, &Origin)| Setting {
-            key: key.name,
+            key: key.name.to_owned(),
             value: (key.show)(self),
             origin: origin.clone(),
-            env: key.env,
+            env: Some(key.env),
         };
-        KEYS.iter().zip(&self.origins).map(setting).collect()
+        let of_feeds = feeds::said(&self.engine.policies).into_iter().map(|(key, value)| Setting {
+            key,
+            value,
+            origin: Origin::File(self.file.clone()),
+            env: None,
+        });
+        KEYS.iter().zip(&self.origins).map(setting).chain(of_feeds).collect()
     }
 
     /// Whether somebody chose the store.
@@ -143,7 +151,11 @@ impl Config {
     }
 
     fn take_file(&mut self, path: &Path, text: &str) -> Result<(), OpError> {
-        for (name, value) in file::entries(path, text)? {
+        let mut table = file::table(path, text)?;
+        if let Some(feeds) = table.remove(feeds::TABLE) {
+            self.engine.policies = feeds::policies(path, feeds)?;
+        }
+        for (name, value) in file::entries(table) {
             let at = KEYS.iter().position(|key| key.name == name).ok_or_else(|| unknown_key(path, &name))?;
             KEYS[at]
                 .apply(self, &value)

@@ -8,6 +8,7 @@ mod demo;
 mod edgar;
 mod finding;
 mod hints;
+mod identity;
 mod inbox;
 mod ingest;
 mod interrupt;
