@@ -1,5 +1,7 @@
 //! [`Evidence`]: what a feed's documents showed of its key rule, as its cursor keeps it.
 
+use std::fmt::Write;
+
 use feedspine_core::{Json, KeyRule, Timestamp};
 use feedspine_parse::{PARSER_VERSION, RuleFit, tolerated};
 
@@ -130,7 +132,10 @@ impl Evidence {
 
     /// The member of a cursor's value that holds it.
     pub(crate) fn to_member(&self) -> (&'static str, Json) {
-        let traces = self.traces.iter().map(|trace| format!("{:08x}{:08x}", trace.look, trace.key)).collect::<String>();
+        let mut traces = String::with_capacity(16 * self.traces.len());
+        for trace in &self.traces {
+            write!(traces, "{:08x}{:08x}", trace.look, trace.key).expect("a string takes all");
+        }
         let members = Json::object([
             ("learned", self.learned.as_ref().map(ToJson::to_json).into()),
             ("last", self.last.as_ref().map(ToJson::to_json).into()),
