@@ -460,7 +460,7 @@ pub(crate) enum Feed {
         /// Its new name
         to: FeedName,
     },
-    /// Say otherwise what tells a feed's items apart: key, fold_case, volatile
+    /// Say otherwise what tells a feed's items apart
     #[command(after_help = AFTER_SET_HELP)]
     Set {
         /// The feed
