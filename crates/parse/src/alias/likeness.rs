@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn text(words: usize) -> String {
-        (0..words).map(|number| format!("word{number} ")).collect()
+        (0..words).map(|number| format!("word{number}")).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

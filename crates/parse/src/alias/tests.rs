@@ -80,9 +80,9 @@ fn what_items_of_one_document_share_tells_nothing() {
 
 #[test]
 fn texts_are_compared_only_where_something_else_is_shared() {
-    let text: String = (0..80).map(|number| format!("word{number} ")).collect();
+    let text = (0..80).map(|number| format!("word{number}")).collect::<Vec<_>>().join(" ");
     let of = |second, key: &str, title: &str, more: &str| {
-        face(second, key, &format!(r#"{{"title":"{title}","summary":"<p>{text}{more}</p>"}}"#))
+        face(second, key, &format!(r#"{{"title":"{title}","summary":"<p>{text} {more}</p>"}}"#))
     };
     let one = of(1, "a", "Tides", "");
     let found = judged(&one, &[of(2, "b", "Tides", "and one more"), of(3, "c", "Moons", "")]);
