@@ -162,7 +162,7 @@ fn the_lines_of_a_filing_are_one_filing_newest_first_and_a_wrong_line_costs_itse
 
 #[test]
 fn an_index_without_filings_is_one_and_other_things_are_none() {
-    let empty: String = INDEX.lines().take(5).map(|line| format!("{line}\n")).collect();
+    let empty: String = INDEX.split_inclusive('\n').take(5).collect();
     let (page, last) = EdgarIndex::read(&input(&empty), 0).unwrap().next_page(&sec(), 9);
     assert!(last && page.candidates.is_empty());
     let by_form = "Form Type   Company Name      CIK         Date Filed  File Name\n----\n10-K  A  7  20261124  x\n";
