@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feedspine::core::{Feed, FetchStatus, Json, MemoryStore, Timestamp};
+use feedspine::core::{Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
 use feedspine::ops::{FeedReport, ListRejects, RecordHistory, RecordSightings};
 use feedspine::{Engine, HostRate, Settings, SimulatedClock};
 
@@ -159,7 +159,7 @@ async fn sightings(engine: &Engine, key: &str) -> Vec<(String, Timestamp, u32)> 
     let request = RecordSightings { record: key.into(), limit: NonZeroUsize::new(99).unwrap(), cursor: None };
     let seen = engine.sightings(&request).await.unwrap().sightings.items;
     let told = seen.into_iter().map(|seen| {
-        let version = seen.sighting.version.map_or(0, |version| version.get());
+        let version = seen.sighting.version.map_or(0, VersionNo::get);
         (seen.feed.unwrap().to_string(), seen.sighting.observed_at, version)
     });
     told.collect()
