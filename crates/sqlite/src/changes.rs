@@ -203,8 +203,12 @@ pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Out
 pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Change>> {
     let mut find =
         conn.prepare_cached("SELECT no FROM records WHERE id = ?1 UNION ALL SELECT no FROM graves WHERE id = ?1")?;
-    let number: Option<i64> = find.query_row([record.as_bytes()], |row| row.get(0)).optional()?;
-    let Some(number) = number else { return Ok(Vec::new()) };
+    // Several where the same fetch made a record again that had been deleted: an id is made of the fetch and the key.
+    let numbers = find.query_map([record.as_bytes()], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_of = |entry: &[u8; ENTRY]| numbers.iter().any(|number| entry[6..14] == number.to_be_bytes());
     let epoch = epoch(conn)?;
     let mut load = conn.prepare_cached(
         "SELECT c.seq, f.id, t.id, c.recorded_at, c.events FROM changes c
@@ -215,7 +219,7 @@ pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Cha
     while let Some(row) = found.next()? {
         let (entries, _) = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?.as_chunks::<ENTRY>();
         let first: i64 = row.get(0)?;
-        for (at, entry) in (first..).zip(entries).filter(|(_, entry)| entry[6..14] == number.to_be_bytes()) {
+        for (at, entry) in (first..).zip(entries).filter(|(_, entry)| is_of(entry)) {
             let feed = row.get::<_, Option<[u8; 16]>>(1)?.map(FeedId::from_bytes);
             let fetch = row.get::<_, Option<[u8; 16]>>(2)?.map(FetchId::from_bytes);
             let event = event_of(conn, &Entry::decode(entry)?, (feed, fetch), rows::instant(row.get(3)?)?)?;
