@@ -13,7 +13,7 @@ use feedspine::ops::FeedReport;
 use feedspine::{Engine, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Origin};
-use crate::support::{add_with, code, collect, settings, start};
+use crate::support::{add_with, code, collect, engine, settings, start};
 
 /// One poll after the other, an hour apart.
 struct Script {
@@ -305,4 +305,101 @@ async fn dates_that_lie_ahead_name_no_zone_or_are_none_are_kept_as_they_are_and_
     // The same again an hour later says the same: no date hangs on when it was read.
     let report = script.poll().await;
     assert_eq!((report.outcome, script.told().await.len()), (FetchStatus::Unchanged, 0));
+}
+
+#[tokio::test]
+async fn a_filing_of_three_parties_in_three_lists_is_one_record_that_each_list_has_sighted() {
+    const NUMBER: &str = "0009000001-26-000001";
+    let parties = [("9000001", "A Corp", "Filer"), ("9000002", "B Corp", "Filer"), ("9000003", "C Corp", "Filer")];
+    let entry = |(cik, name, role): (&str, &str, &str)| {
+        format!(
+            "<entry><title>8-K - {name} (000{cik}) ({role})</title><link rel='alternate' \
+             href='https://www.sec.gov/Archives/edgar/data/{cik}/x/{NUMBER}-index.htm'/><summary type='html'>\
+             &lt;b&gt;Filed:&lt;/b&gt; 2026-11-24 &lt;b&gt;AccNo:&lt;/b&gt; {NUMBER} &lt;b&gt;Size:&lt;/b&gt; 5 KB</summary>\
+             <updated>2026-11-24T16:31:07-05:00</updated><category label='form type' term='8-K'/>\
+             <id>urn:tag:sec.gov,2008:accession-number={NUMBER}</id></entry>"
+        )
+    };
+    let current = format!("<feed xmlns='http://www.w3.org/2005/Atom'>{}</feed>", parties.map(entry).concat());
+    let index = move |day: &str| {
+        let line = |(cik, name, _)| format!("{cik}|{name}|8-K|{day}|edgar/data/{cik}/{NUMBER}.txt\n");
+        format!("CIK|Company Name|Form Type|Date Filed|File Name\n-----\n{}", parties.map(line).concat())
+    };
+    let origin = Origin::start(move |asked| match asked.path.rsplit('/').next().unwrap() {
+        path if path.starts_with("browse-edgar") => Answer::ok(current.clone()),
+        "index.json" => Answer::ok(r#"{"directory":{"item":[{"name":"master.20261124.idx","last-modified":"1"}]}}"#),
+        "master.20261124.idx" => Answer::ok(index("20261124")),
+        "master.idx" => Answer::ok(index("2026-11-24")),
+        _ => Answer::status(404),
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let archives = "/Archives/edgar";
+    for (address, new) in [
+        ("/cgi-bin/browse-edgar?action=getcurrent&count=10".to_owned(), 1),
+        (format!("{archives}/daily-index/2026/QTR4/"), 0),
+        (format!("{archives}/full-index/2026/QTR4/master.idx"), 0),
+    ] {
+        let options = ["user_agent=Example Ltd ops@example.com"];
+        let feed = add_with(&engine, origin.url(&address), "edgar", &options).await;
+        let report = collect(&engine, &feed).await;
+        assert_eq!((code(&report), report.counts.new, report.counts.rejected), ("ok", new, 0), "{report:?}");
+        let ledger = engine.storage().observations_page(feed.id, &PageRequest::first(9)).await.unwrap().items;
+        assert_eq!((ledger.len(), ledger[0].counts.seen), (1, 1));
+    }
+    assert_eq!(engine.status().await.unwrap().records, 1);
+    let filing = engine.show(NUMBER, None).await.unwrap();
+    assert_eq!((filing.record.key.namespace().as_str(), filing.seen.unwrap().count), ("sec", 3));
+    let parties = filing.record.content.to_json().get("parties").unwrap().to_canonical();
+    assert_eq!(parties.matches("cik").count(), 3, "{parties}");
+}
+
+#[tokio::test]
+async fn guids_that_flip_between_http_and_https_are_told_of_and_are_aliases_of_one_another_never_merged() {
+    let document = |scheme: &str| {
+        let item = |day: u32| {
+            let address = format!("{scheme}://a.example/2026/{day}");
+            item(day, &format!("<guid>{address}</guid><link>{address}</link><title>Title {day}</title>"))
+        };
+        rss(&[item(2), item(1)])
+    };
+    let mut script = Script::of(["http", "https", "http"].map(document).to_vec(), &[]).await;
+    let mut told = Vec::new();
+    for new in [2, 2, 0] {
+        let report = script.poll().await;
+        assert_eq!((report.counts.new, report.counts.changed, report.counts.rejected), (new, 0, 0));
+        told.push(report.warnings.iter().any(|warning| warning.starts_with("feed.unstable_keys: ")));
+    }
+    assert_eq!((told, script.key_rule().await), (vec![false, true, true], Some(KeyRule::Id)));
+    let key = |scheme: &str, day: u32| format!("{scheme}://a.example/2026/{day}");
+    let seen = [(key("http", 1), 2, 1), (key("http", 2), 2, 1), (key("https", 1), 1, 1), (key("https", 2), 1, 1)];
+    assert_eq!(script.seen().await, seen);
+    for (one, other) in [("http", "https"), ("https", "http")] {
+        let links = script.engine.show(&key(one, 1), None).await.unwrap().aliases.links;
+        assert_eq!(links.iter().map(|link| link.key.key()).collect::<Vec<_>>(), [key(other, 1)]);
+        assert_eq!(links[0].alias.reasons[0].to_string(), "the same address but for scheme");
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_every_link_is_told_of_and_the_copies_are_aliases() {
+    let document = |number: u32| {
+        let item = |day: u32| {
+            let link = format!("<link>http://a.example/2026/{day}?token={number}</link>");
+            item(day, &format!("{link}<title>Paper {day}</title>"))
+        };
+        rss(&[item(3), item(2), item(1)])
+    };
+    let mut script = Script::of((0..3).map(document).collect(), &[]).await;
+    for unstable in [false, true, true] {
+        let report = script.poll().await;
+        assert_eq!((report.counts.new, report.counts.gaps), (3, u64::from(unstable)));
+        let told = report.warnings.iter().any(|warning| warning.starts_with("feed.unstable_keys: "));
+        assert_eq!(told, unstable, "{report:?}");
+    }
+    // Nothing is lost, nothing merged; each copy leads to the others.
+    assert_eq!(script.records().await.len(), 9);
+    let aliases = script.engine.show("http://a.example/2026/1?token=0", None).await.unwrap().aliases;
+    let mut copies: Vec<&str> = aliases.links.iter().map(|link| link.key.key()).collect();
+    copies.sort_unstable();
+    assert_eq!(copies, ["http://a.example/2026/1?token=1", "http://a.example/2026/1?token=2"]);
 }
