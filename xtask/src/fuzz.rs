@@ -66,17 +66,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn read(arguments: &[String], known: &[String]) -> Result<Asked, String> {
-    let mut asked = Asked { seconds: SECONDS, targets: known.to_vec() };
+    let mut asked = Asked { seconds: SECONDS, targets: Vec::new() };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if argument == "--seconds" {
             let seconds = arguments.next().and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0);
             asked.seconds = seconds.ok_or("--seconds takes a number of seconds")?;
         } else if known.contains(argument) {
-            asked.targets = vec![argument.clone()];
+            asked.targets.push(argument.clone());
         } else {
-            return Err(format!("fuzz takes [--seconds N] [TARGET], one of {}; got {argument:?}", known.join(", ")));
+            return Err(format!(
+                "fuzz takes [--seconds N] [TARGET]..., each one of {}; got {argument:?}",
+                known.join(", ")
+            ));
         }
+    }
+    if asked.targets.is_empty() {
+        asked.targets = known.to_vec();
     }
     Ok(asked)
 }

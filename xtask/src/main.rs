@@ -18,7 +18,7 @@ commands:
   corpora   run the parser over the corpora: [--dir DIR] [--json] [--failures]
   bench     measure parsing and storing against peers and limits, in one table (docs/performance.md);
             --peer: side by side with the Python original instead
-  fuzz      throw changed inputs at all that reads untrusted bytes: [--seconds N] [TARGET]
+  fuzz      throw changed inputs at all that reads untrusted bytes: [--seconds N] [TARGET]...
   fixture   write a store with the code as it is, for later programs to open: sqlite|postgres|duckdb [NAME]
   docs      write the pages of docs/reference that are made from the code
 ";

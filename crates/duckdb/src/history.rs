@@ -95,12 +95,20 @@ pub(crate) fn read_event(columns: &mut Columns<'_>) -> Outcome<Event> {
     })
 }
 
+/// What happened to one record, oldest first.
+pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Change>> {
+    let sql = format!("SELECT seq, {EVENT} FROM _changes WHERE record = ? ORDER BY seq");
+    rows::all(conn, &sql, &[&record.to_string()], read_change)
+}
+
 /// Changes after a position.
 pub(crate) fn changes(conn: &Connection, after: &Seq, limit: NonZeroUsize) -> Outcome<Vec<Change>> {
     let after = after.as_number().ok_or_else(Seq::unreadable)?;
     let sql = format!("SELECT seq, {EVENT} FROM _changes WHERE seq > ? ORDER BY seq LIMIT ?");
     let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
-    rows::all(conn, &sql, &[&after, &limit], |columns| {
-        Ok(Change { seq: Seq::from_number(columns.take()?), event: read_event(columns)? })
-    })
+    rows::all(conn, &sql, &[&after, &limit], read_change)
+}
+
+fn read_change(columns: &mut Columns<'_>) -> Outcome<Change> {
+    Ok(Change { seq: Seq::from_number(columns.take()?), event: read_event(columns)? })
 }

@@ -181,6 +181,10 @@ impl StorageBackend for DuckDbStore {
         self.session()?.read(move |conn| history::changes(conn, &after, limit)).await
     }
 
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        self.session()?.read(move |conn| history::changes_of(conn, record)).await
+    }
+
     fn transfer(&self) -> Option<&dyn Transfer> {
         Some(self)
     }

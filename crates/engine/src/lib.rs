@@ -29,6 +29,8 @@ mod fetch;
 mod look;
 pub mod ops;
 mod policy;
+#[cfg(test)]
+mod sample;
 mod settings;
 mod shown;
 

@@ -116,6 +116,9 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// Before all changes.
+    const START: Self = Self { epoch: 0, xid: 0, ordinal: 0 };
+
     /// Reads a position; the beginning is before all.
     ///
     /// # Errors
@@ -123,7 +126,7 @@ impl Position {
     pub(crate) fn read(seq: &Seq) -> Result<Self> {
         let bytes = seq.as_bytes();
         if bytes.is_empty() {
-            return Ok(Self { epoch: 0, xid: 0, ordinal: 0 });
+            return Ok(Self::START);
         }
         let parts = || {
             let (epoch, rest) = bytes.split_first_chunk()?;
@@ -141,9 +144,8 @@ impl Position {
 
     /// Whether it can be one of a log that is in that epoch, and knows no transaction from `end` on.
     fn is_of(self, epoch: u32, end: u64) -> bool {
-        let beginning = self == Self { epoch: 0, xid: 0, ordinal: 0 };
         let same_line = self.epoch >> TURN_BITS == epoch >> TURN_BITS;
-        beginning || same_line && (self.epoch < epoch || self.epoch == epoch && self.xid < end)
+        self == Self::START || same_line && (self.epoch < epoch || self.epoch == epoch && self.xid < end)
     }
 
     /// The bytes order as the positions do.
@@ -233,6 +235,20 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
     Ok(look)
 }
 
+/// What happened to one record, oldest first. The server looks through the log, and sends the runs that name it.
+pub(crate) async fn of_record(session: &Session, record: RecordId) -> Outcome<Vec<Change>> {
+    let statement = format!(
+        "SELECT {RUN_COLUMNS} FROM changes WHERE $1 = ANY (records) ORDER BY changes.epoch, changes.xid, changes.first"
+    );
+    let found = session.query(&statement, &bind![rows::record_uuid(record)]).await?;
+    let mut changes = Vec::new();
+    for row in &found {
+        read_run(row, Position::START, usize::MAX, &mut changes)?;
+    }
+    changes.retain(|change| change.event.subject.as_ref().is_some_and(|subject| subject.record == record));
+    Ok(changes)
+}
+
 /// The position of the first event of a run.
 fn read_position(row: &Row) -> Outcome<Position> {
     let mut columns = Columns::of(row);
@@ -249,7 +265,7 @@ pub(crate) const RUN_COLUMNS: &str = "epoch, xid::text, first, feed, fetch_id, r
 pub(crate) fn read_whole_run(row: &Row) -> Outcome<(u64, Vec<Event>)> {
     let xid = read_position(row)?.xid;
     let mut changes = Vec::new();
-    read_run(row, Position { epoch: 0, xid: 0, ordinal: 0 }, usize::MAX, &mut changes)?;
+    read_run(row, Position::START, usize::MAX, &mut changes)?;
     Ok((xid, changes.into_iter().map(|change| change.event).collect()))
 }
 
@@ -317,7 +333,7 @@ mod tests {
         assert!(is_of(at(0), 0) && is_of(at(0), 1) && is_of(at(line), line) && is_of(at(line), line + 2));
         assert!(!is_of(at(1), 0) && !is_of(at(line + 1), line) && !is_of(at(0), line) && !is_of(at(line), 0));
         assert!(!is_of(at(line), line + (1 << TURN_BITS)));
-        assert!(is_of(Position { epoch: 0, xid: 0, ordinal: 0 }, line));
+        assert!(is_of(Position::START, line));
         // Another cluster may be behind the one that gave the position out.
         assert!(!at(line).is_of(line, 7) && at(line).is_of(line + 1, 7));
     }
@@ -327,6 +343,6 @@ mod tests {
         for bytes in [vec![1], vec![0; 8], vec![0; 15], vec![0; 17], vec![0xFF; 16]] {
             assert!(Position::read(&Seq::from_bytes(bytes)).is_err());
         }
-        assert_eq!(Position::read(&Seq::start()).unwrap(), Position { epoch: 0, xid: 0, ordinal: 0 });
+        assert_eq!(Position::read(&Seq::start()).unwrap(), Position::START);
     }
 }

@@ -265,6 +265,10 @@ impl StorageBackend for PostgresStore {
         }
     }
 
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        ask!(self.whole()?, session => changes::of_record(session, record))
+    }
+
     fn transfer(&self) -> Option<&dyn Transfer> {
         Some(self)
     }

@@ -136,6 +136,10 @@ impl StorageBackend for MemoryStore {
         self.open()?.changes(after, limit)
     }
 
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        Ok(self.open()?.changes_of(record))
+    }
+
     fn transfer(&self) -> Option<&dyn Transfer> {
         Some(self)
     }

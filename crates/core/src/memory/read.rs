@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use super::tables::{FeedTable, RecordRow, Tables, Told};
 use crate::ingest::Observation;
 use crate::{
-    Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, Result,
-    Round, Seen, Selection, Seq, Sighting, Timestamp, Version,
+    Change, Event, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef,
+    Result, Round, Seen, Selection, Seq, Sighting, Timestamp, Version,
 };
 
 impl Tables {
@@ -121,9 +121,22 @@ impl Tables {
     pub(super) fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let after = after.as_number().ok_or_else(Seq::unreadable)?;
         let after = usize::try_from(after).unwrap_or(usize::MAX);
-        let entries = self.log.iter().enumerate().skip(after).take(limit.get());
-        Ok(entries.map(|(at, event)| Change { seq: Seq::from_number(at as u64 + 1), event: event.clone() }).collect())
+        Ok(self.log_entries().skip(after).take(limit.get()).map(to_change).collect())
     }
+
+    pub(super) fn changes_of(&self, record: RecordId) -> Vec<Change> {
+        let is_of = |event: &Event| event.subject.as_ref().is_some_and(|subject| subject.record == record);
+        self.log_entries().filter(|(_, event)| is_of(event)).map(to_change).collect()
+    }
+
+    /// The change log, each entry with its number, from 1 on.
+    fn log_entries(&self) -> impl Iterator<Item = (u64, &Event)> {
+        (1..).zip(&self.log)
+    }
+}
+
+fn to_change((number, event): (u64, &Event)) -> Change {
+    Change { seq: Seq::from_number(number), event: event.clone() }
 }
 
 /// A page of a list that is numbered from 1 in the order of commits.

@@ -129,22 +129,12 @@ fn policy(key_rule: Option<KeyRule>) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{Content, FeedId, FeedStatus, Timestamp};
+    use feedspine_core::{Content, Timestamp};
 
     use super::*;
 
     fn feed() -> Feed {
-        Feed {
-            id: FeedId::from_u128(1),
-            name: "a".parse().unwrap(),
-            address: "https://example.org/a".into(),
-            namespace: "a".parse().unwrap(),
-            status: FeedStatus::Active,
-            key_rule: Some(KeyRule::Id),
-            allow_private: false,
-            settings: Content::empty(),
-            added_at: Timestamp::UNIX_EPOCH,
-        }
+        crate::sample::feed("{}", Some(KeyRule::Id))
     }
 
     fn memory() -> Memory {

@@ -165,22 +165,10 @@ impl Keying {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{Content, FeedId, FeedStatus, Timestamp};
-
     use super::*;
 
     fn feed(adapter: &str, options: &str, key_rule: Option<KeyRule>) -> Feed {
-        Feed {
-            id: FeedId::from_u128(1),
-            name: "news".parse().unwrap(),
-            address: "https://example.org/a".into(),
-            namespace: "news".parse().unwrap(),
-            status: FeedStatus::Active,
-            key_rule,
-            allow_private: false,
-            settings: Content::parse(&format!(r#"{{"adapter":"{adapter}","options":{options}}}"#)).unwrap(),
-            added_at: Timestamp::UNIX_EPOCH,
-        }
+        crate::sample::feed(&format!(r#"{{"adapter":"{adapter}","options":{options}}}"#), key_rule)
     }
 
     fn told(adapter: &str, before: &str, after: &str, learned: Option<KeyRule>) -> String {
@@ -227,11 +215,11 @@ mod tests {
         assert_eq!(made(&["key=link"]), r#"{"key":"link","match":"x"}"#);
         assert_eq!(made(&["key=a", "key=b"]), r#"{"key":["a","b"],"match":"x"}"#);
         assert_eq!(made(&["key=", "volatile=a"]), r#"{"match":"x","volatile":"a"}"#);
-        assert_eq!(made(&["namespace=news"]), r#"{"key":"id","match":"x"}"#);
+        assert_eq!(made(&["namespace=a"]), r#"{"key":"id","match":"x"}"#);
         for (text, code, hint) in [
             ("key", "feed.option", "key=link"),
             ("kee=link", "feed.option", "did you mean key?"),
-            ("header=a", "feed.option", "feed rm news"),
+            ("header=a", "feed.option", "feed rm a"),
             ("namespace=other", "feed.namespace_fixed", "--namespace other"),
         ] {
             let error = read(&[text]).unwrap_err();

@@ -98,22 +98,10 @@ fn words(value: &Json) -> String {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{Content, FeedId, FeedStatus, Timestamp};
-
     use super::*;
 
     fn feed(settings: &str) -> Feed {
-        Feed {
-            id: FeedId::from_u128(1),
-            name: "a".parse().unwrap(),
-            address: "https://example.org/a".into(),
-            namespace: "a".parse().unwrap(),
-            status: FeedStatus::Active,
-            key_rule: None,
-            allow_private: false,
-            settings: Content::parse(settings).unwrap(),
-            added_at: Timestamp::UNIX_EPOCH,
-        }
+        crate::sample::feed(settings, None)
     }
 
     #[test]

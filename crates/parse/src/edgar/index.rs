@@ -33,13 +33,15 @@ pub struct EdgarIndex {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     accession: Accession,
+    /// Its day as a number, to order by.
+    filed: u32,
     start: usize,
     end: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Group {
-    /// Its day as a number, to order by.
+    /// The latest of its lines' days.
     filed: u32,
     first: usize,
     count: usize,
@@ -124,7 +126,8 @@ impl EdgarIndex {
             }
             match fields(line) {
                 Ok(fields) => {
-                    self.lines.push(Line { accession: fields.accession, start, end: start + line.len() });
+                    let filed = fields.filed.replace('-', "").parse().unwrap_or(0);
+                    self.lines.push(Line { accession: fields.accession, filed, start, end: start + line.len() });
                 }
                 Err(found) => self.rejects.push(Reject {
                     ordinal: 0,
@@ -152,8 +155,7 @@ impl EdgarIndex {
         self.lines.sort_by_key(|line| line.accession);
         let mut first = 0;
         for lines in self.lines.chunk_by(|a, b| a.accession == b.accession) {
-            let days = lines.iter().filter_map(|line| fields(&self.text[line.start..line.end]).ok());
-            let filed = days.filter_map(|fields| fields.filed.replace('-', "").parse().ok()).max().unwrap_or(0);
+            let filed = lines.iter().map(|line| line.filed).max().unwrap_or(0);
             self.filings.push(Group { filed, first, count: lines.len() });
             first += lines.len();
         }

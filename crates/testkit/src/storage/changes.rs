@@ -1,5 +1,6 @@
 //! The ordered change log that followers read.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use feedspine_core::{Change, ChangeKind, ErrorKind, IngestBatch, Layer, RecordWrite, Seq, StorageExt, VersionNo};
@@ -18,6 +19,8 @@ checks! { Subject, "changes":
     a_change_names_its_record_feed_and_time: "P2", "New and changed name record, key, layer, version, feed, fetch and time.";
     changes_of_one_document_come_in_its_order: "P9", "New and changed items of a document are logged in the order of the document.";
     what_changed_nothing_logs_nothing: "P4", "Unchanged documents, equal writes and refused calls leave the log as it is.";
+    what_happened_to_a_record_is_what_the_log_says_of_it: "Change order",
+        "changes_of gives the entries of one record with their positions, of one that was deleted and made again too.";
     versions_of_a_record_are_logged_in_their_order: "Change order", "The log tells the versions of a record from 1 on.";
 }
 
@@ -93,6 +96,20 @@ async fn what_was_read_stays_as_it_was(store: Subject) -> Verdict {
     store.delete_batch(&ids, at(10)).await?;
     store.take(snapshot(6, vec![dated("a", "x", 10)])).await?;
     ensure_eq!(store.log().await?[..log.len()], log, "the log as it was");
+    Ok(())
+}
+
+async fn what_happened_to_a_record_is_what_the_log_says_of_it(store: Subject) -> Verdict {
+    a_history(&store).await?;
+    store.store(write(7, "w", "again")).await?;
+    let log = store.log().await?;
+    let subject_of = |change: &Change| change.event.subject.as_ref().map(|subject| subject.record);
+    let records: BTreeSet<_> = log.iter().filter_map(subject_of).collect();
+    for record in records {
+        let right: Vec<_> = log.iter().filter(|change| subject_of(change) == Some(record)).cloned().collect();
+        ensure_eq!(store.changes_of(record).await?, right, "changes of {record}");
+    }
+    ensure_eq!(store.changes_of(record_id(99)).await?, [], "changes of a record that never was");
     Ok(())
 }
 

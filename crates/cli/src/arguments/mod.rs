@@ -1,5 +1,7 @@
 //! The command line's words, read by clap.
 
+mod help;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -7,121 +9,12 @@ use clap::{Args, Parser, Subcommand};
 use feedspine::Tag;
 use feedspine::core::{FeedName, Layer, Namespace};
 
+use help::{
+    AFTER_ADD_HELP, AFTER_HELP, AFTER_INGEST_HELP, AFTER_LIST_HELP, AFTER_RETRY_HELP, AFTER_SET_HELP, AFTER_SQL_HELP,
+    COLOR_HELP, CONFIG_HELP, DB_HELP,
+};
+
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
-
-const AFTER_HELP: &str = "\
-Exit codes:
-  0    done
-  1    failed: something stood in the way; the message says what, the hint what to do
-  2    wrong usage or configuration, or more than this feedspine can do: a store or a file of a newer one
-  3    some feeds failed, the others are done
-  5    no such thing: a feed, a record, a store, or a file that was named
-  130  interrupted by Ctrl-C; 143 by another program
-
-Begin with:
-  feedspine demo                              what it does, without a network
-  feedspine add https://example.org/feed.xml
-  feedspine collect
-  feedspine list --order -published --limit 10";
-
-/// What is said of a backend, when this program was built with it.
-macro_rules! when_built_with {
-    ($name:ident, $feature:literal, $words:literal) => {
-        #[cfg(feature = $feature)]
-        macro_rules! $name {
-            () => {
-                $words
-            };
-        }
-        #[cfg(not(feature = $feature))]
-        macro_rules! $name {
-            () => {
-                ""
-            };
-        }
-    };
-}
-
-when_built_with!(postgres_help, "postgres", "postgres://USER@HOST/DATABASE, ");
-when_built_with!(duckdb_help, "duckdb", "duckdb:PATH, ");
-
-const DB_HELP: &str = concat!(
-    "The store: sqlite:PATH, ",
-    postgres_help!(),
-    duckdb_help!(),
-    "or memory: for one that is gone when the command ends [env: FEEDSPINE_DB]"
-);
-const COLOR_HELP: &str = "When to use colours [env: FEEDSPINE_OUTPUT_COLOR, NO_COLOR]";
-const CONFIG_HELP: &str = "Read this configuration instead of the user's [env: FEEDSPINE_CONFIG]";
-
-const AFTER_ADD_HELP: &str = "\
-An address that looks like a feed's (/feed.xml, ?format=rss) is taken as it stands. Any other is asked: what is
-there may be a feed, or a page that names some. When there are several, they are listed and nothing is added.
-
-Examples:
-  feedspine add https://example.org/feed.xml
-  feedspine add https://example.org --first --tag news/world";
-
-const AFTER_SET_HELP: &str = "\
-  key        id, link or content; or a place in the item, or several
-  fold_case  true: A and a in keys are the same
-  volatile   a place whose changes make no version
-
-No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
-said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the
-records of before stay as they are.
-
-Examples:
-  feedspine feed set news volatile=comments
-  feedspine feed set news key=link --rekey
-  feedspine feed set news key=";
-
-const AFTER_INGEST_HELP: &str = "\
-Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines
-again change nothing, unless a key stands in several of them: each is then a version again.
-
-Examples:
-  feedspine add push:orders --option key=number
-  feedspine ingest orders < orders.jsonl
-  tail -f events.jsonl | feedspine ingest events";
-
-const AFTER_RETRY_HELP: &str = "\
-The bodies of feeds, JSON and lists are kept when items of them are rejected: beside the store's file, in
-FILE.bodies, the newest 64 MiB of each feed (rejects.keep_mib). What passes now is stored as seen when the
-body was fetched; nothing is said of other items. The same again changes nothing. The list of rejects stays
-as it is.
-
-What becomes of a reject:
-  new, changed, unchanged  it was stored
-  held                     it was stored before
-  overtaken                its record holds what was read later
-  rejected                 it is still no item
-  gone                     the body is read otherwise now
-  no_body                  the body is not there
-  failed                   it could not be stored
-
-Examples:
-  feedspine rejects retry
-  feedspine rejects retry news --code key";
-
-const AFTER_LIST_HELP: &str = "\
-Conditions are FIELD SIGN VALUE, or FIELD alone: it is there. All must hold.
-  fields  id, namespace, key, key_rule, layer, version, published, updated, first_seen, recorded_at,
-          content.PATH, metadata.PATH
-  signs   =  !=  <  <=  >  >=  ~ (contains)  ^= (begins with)
-
-Examples:
-  feedspine list --where content.title~rust --order -published
-  feedspine list --where 'published>=2026-01-01T00:00:00Z' --where namespace=news
-  feedspine list --where 'version>1' --json";
-
-const AFTER_SQL_HELP: &str = "\
-Views: records, versions, sightings, observations, changes, rejects; `SELECT * FROM records LIMIT 1`
-shows what each has. Files can be asked too, and joined: SELECT * FROM 'x.parquet'
-
-Examples:
-  feedspine sql \"SELECT kind, count(*) FROM changes GROUP BY kind\"
-  feedspine sql \"SELECT content->>'$.title' FROM records ORDER BY published DESC LIMIT 10\"";
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
 #[derive(Debug, Parser)]
