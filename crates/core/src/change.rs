@@ -29,6 +29,34 @@ impl Seq {
         if self.0.is_empty() { Some(0) } else { self.0.as_slice().try_into().ok().map(u64::from_be_bytes) }
     }
 
+    /// That number of a log which begins another epoch whenever its store is made or restored. The bytes order as numbers
+    /// do, behind those of the epoch; epoch 0 is a store from before there were any, whose positions are numbers alone.
+    pub fn in_epoch(epoch: u32, number: u64) -> Self {
+        match epoch {
+            0 => Self::from_number(number),
+            _ => Self([epoch.to_be_bytes().as_slice(), &number.to_be_bytes()].concat()),
+        }
+    }
+
+    /// The number of a position that [`Seq::in_epoch`] made for this epoch; the beginning is 0.
+    ///
+    /// # Errors
+    /// The position is of another epoch or another store, or is none.
+    pub fn number_in(&self, epoch: u32) -> Result<u64, StorageError> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let own = if epoch == 0 { Some(self.0.as_slice()) } else { self.0.strip_prefix(&epoch.to_be_bytes()) };
+        if let Some(number) = own.and_then(|number| number.try_into().ok()) {
+            return Ok(u64::from_be_bytes(number));
+        }
+        Err(match self.0.len() {
+            // From before and since there are epochs, and PostgreSQL's.
+            8 | 12 | 16 => Self::of_another_log(),
+            _ => Self::unreadable(),
+        })
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -158,4 +186,28 @@ pub struct Change {
     pub seq: Seq,
     /// What happened.
     pub event: Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_position_is_read_back_in_its_own_epoch_alone() {
+        for epoch in [0, 1, u32::MAX] {
+            let positions = [0, 1, 255, 256, u64::MAX].map(|number| (number, Seq::in_epoch(epoch, number)));
+            assert!(positions.is_sorted_by_key(|(_, position)| position.clone()), "{positions:?}");
+            for (number, position) in &positions {
+                assert_eq!(position.number_in(epoch).unwrap(), *number);
+                let error = position.number_in(epoch ^ 2).unwrap_err();
+                assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Invalid, true), "{error}");
+            }
+            assert_eq!(Seq::start().number_in(epoch).unwrap(), 0);
+            assert_eq!(
+                Seq::from_bytes([7; 3]).number_in(epoch).unwrap_err().to_string(),
+                Seq::unreadable().to_string()
+            );
+        }
+    }
 }

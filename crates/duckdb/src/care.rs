@@ -11,7 +11,7 @@ use crate::error::Outcome;
 use crate::rows::{self, no_values};
 use crate::schema::{self, Found};
 use crate::store::DuckDbStore;
-use crate::{check, compact, verify};
+use crate::{check, compact, history, verify};
 
 #[async_trait]
 impl Care for DuckDbStore {
@@ -88,10 +88,14 @@ fn size(conn: &Connection, path: &Path) -> Outcome<StoreSize> {
         let rows = rows::first(conn, &format!("SELECT count(*) FROM \"{name}\""), no_values(), rows::value::<u64>)?;
         tables.push(TableSize { name, rows: rows.unwrap_or_default(), bytes: None });
     }
+    let epoch = match schema::look(conn)? {
+        Found::Ours(version) if version >= schema::FIRST_WITH_EPOCHS => Some(history::epoch(conn)?.into()),
+        _ => None,
+    };
     Ok(StoreSize {
         bytes: compact::bytes_on_disk(path),
         reclaimable_bytes: rows::first(conn, free, no_values(), rows::value::<u64>)?,
-        epoch: None,
+        epoch,
         tables,
     })
 }

@@ -11,7 +11,7 @@ use feedspine_core::{Compaction, StorageError};
 use crate::connect::{Claimed, directory_of};
 use crate::error::{Outcome, of_files};
 use crate::rows::{self, no_values};
-use crate::schema;
+use crate::{import, schema};
 
 /// The names of the two files while both are attached.
 const OLD: &str = "feedspine_old";
@@ -60,6 +60,7 @@ fn settle(conn: &Connection, path: &Path) -> Outcome<()> {
     attach(conn, path, OLD, "")?;
     conn.execute_batch(&format!("USE {OLD}"))?;
     schema::known(conn)?;
+    import::refuse_unfinished(conn)?;
     conn.execute_batch(&format!("CHECKPOINT {OLD}; USE memory; DETACH {OLD}"))?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use feedspine_core::{
 
 use crate::error::{Fault, Outcome, corrupt};
 use crate::ledger;
-use crate::rows::{self, Columns, VERSION, Values};
+use crate::rows::{self, Columns, VERSION, Values, no_values};
 
 /// A page of the versions of a record at a layer.
 pub(crate) fn versions_page(
@@ -95,20 +95,28 @@ pub(crate) fn read_event(columns: &mut Columns<'_>) -> Outcome<Event> {
     })
 }
 
+/// Which line of its history the store's positions belong to.
+pub(crate) fn epoch(conn: &Connection) -> Outcome<u32> {
+    let epoch = rows::first(conn, "SELECT epoch FROM _history", no_values(), rows::value)?;
+    epoch.ok_or_else(|| corrupt("no epoch of the change log"))
+}
+
 /// What happened to one record, oldest first.
 pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Change>> {
+    let epoch = epoch(conn)?;
     let sql = format!("SELECT seq, {EVENT} FROM _changes WHERE record = ? ORDER BY seq");
-    rows::all(conn, &sql, &[&record.to_string()], read_change)
+    rows::all(conn, &sql, &[&record.to_string()], |columns| read_change(epoch, columns))
 }
 
 /// Changes after a position.
 pub(crate) fn changes(conn: &Connection, after: &Seq, limit: NonZeroUsize) -> Outcome<Vec<Change>> {
-    let after = after.as_number().ok_or_else(Seq::unreadable)?;
+    let epoch = epoch(conn)?;
+    let after = after.number_in(epoch)?;
     let sql = format!("SELECT seq, {EVENT} FROM _changes WHERE seq > ? ORDER BY seq LIMIT ?");
     let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
-    rows::all(conn, &sql, &[&after, &limit], read_change)
+    rows::all(conn, &sql, &[&after, &limit], |columns| read_change(epoch, columns))
 }
 
-fn read_change(columns: &mut Columns<'_>) -> Outcome<Change> {
-    Ok(Change { seq: Seq::from_number(columns.take()?), event: read_event(columns)? })
+fn read_change(epoch: u32, columns: &mut Columns<'_>) -> Outcome<Change> {
+    Ok(Change { seq: Seq::in_epoch(epoch, columns.take()?), event: read_event(columns)? })
 }

@@ -17,6 +17,7 @@ use crate::apply::{self, Span};
 use crate::error::Outcome;
 use crate::ledger;
 use crate::rows::{self, Among, HeldVersion, instant, no_values};
+use crate::schema;
 
 const BEGIN: &str = "
 CREATE TABLE _importing (rows UBIGINT NOT NULL, digest BLOB NOT NULL);
@@ -49,6 +50,7 @@ pub(crate) fn begin(conn: &Connection) -> Outcome<Option<Progress>> {
         }
     }
     conn.execute_batch(BEGIN)?;
+    conn.execute_batch(schema::NEW_EPOCH)?;
     note(conn, Progress::default())?;
     Ok(None)
 }

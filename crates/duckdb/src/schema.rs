@@ -9,11 +9,14 @@ use crate::error::{Outcome, corrupt};
 use crate::rows::{self, no_values};
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
+
+/// The first schema version whose positions have an epoch.
+pub(crate) const FIRST_WITH_EPOCHS: u32 = 2;
 
 /// The steps from an empty file to the newest schema; a store's version is how many of them were taken. A step that has
 /// landed never changes.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
 
 /// Each `CREATE TABLE` lists its columns in the order in which rows are appended. No table has a key or an index: see the
 /// crate's documentation.
@@ -92,6 +95,13 @@ CREATE VIEW changes AS SELECT * REPLACE (_layer_word(layer) AS layer) FROM _chan
 CREATE VIEW rejects AS SELECT * EXCLUDE (number) FROM _rejects;
 ";
 
+/// Which line of its history the positions in the change log belong to: one row. The epoch is 0 for stores that are older
+/// than this table, whose positions are numbers alone.
+const VERSION_2: &str = "CREATE TABLE _history (epoch UINTEGER NOT NULL); INSERT INTO _history VALUES (0);";
+
+/// Begins a line of history of its own: positions of every other one are told apart from its.
+pub(crate) const NEW_EPOCH: &str = "UPDATE _history SET epoch = 1 + floor(random() * 4294967295)";
+
 /// What a DuckDB file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -147,6 +157,9 @@ pub(crate) fn migrate(conn: &Connection) -> Outcome<()> {
     };
     for step in MIGRATIONS.iter().skip(taken as usize) {
         conn.execute_batch(step)?;
+    }
+    if taken == 0 {
+        conn.execute_batch(NEW_EPOCH)?;
     }
     if taken < SCHEMA_VERSION {
         rows::execute(conn, "DELETE FROM _meta", no_values())?;

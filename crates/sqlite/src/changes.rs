@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use feedspine_core::{
-    Change, ChangeKind, Event, FeedId, FetchId, KeyHashMap, Layer, NaturalKey, RecordId, Seq, StorageError, Subject,
-    Timestamp, VersionNo,
+    Change, ChangeKind, Event, FeedId, FetchId, KeyHashMap, Layer, NaturalKey, RecordId, Seq, Subject, Timestamp,
+    VersionNo,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -140,40 +140,10 @@ pub(crate) fn epoch(conn: &Connection) -> Outcome<u32> {
     Ok(conn.prepare_cached("SELECT epoch FROM history")?.query_row([], |row| row.get(0))?)
 }
 
-/// The position of that number: the bytes order as numbers do, behind those of the epoch, which older stores have none of.
-fn position(epoch: u32, number: u64) -> Seq {
-    if epoch == 0 {
-        Seq::from_number(number)
-    } else {
-        Seq::from_bytes([epoch_bytes(epoch), number.to_be_bytes().to_vec()].concat())
-    }
-}
-
-fn epoch_bytes(epoch: u32) -> Vec<u8> {
-    epoch.to_be_bytes().to_vec()
-}
-
-/// The number of a position of this log.
-fn number_of(epoch: u32, position: &Seq) -> Result<u64, StorageError> {
-    let bytes = position.as_bytes();
-    if bytes.is_empty() {
-        return Ok(0);
-    }
-    let own = if epoch == 0 { Some(bytes) } else { bytes.strip_prefix(epoch_bytes(epoch).as_slice()) };
-    if let Some(number) = own.and_then(|number| number.try_into().ok()) {
-        return Ok(u64::from_be_bytes(number));
-    }
-    Err(match bytes.len() {
-        // Ours, from before and since there are epochs, and PostgreSQL's.
-        8 | 12 | 16 => Seq::of_another_log(),
-        _ => Seq::unreadable(),
-    })
-}
-
 /// Up to `most` changes after a position.
 pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Outcome<Vec<Change>> {
     let epoch = epoch(conn)?;
-    let next = i64::try_from(number_of(epoch, after)?).unwrap_or(i64::MAX).saturating_add(1);
+    let next = i64::try_from(after.number_in(epoch)?).unwrap_or(i64::MAX).saturating_add(1);
     // The row that holds the next one may begin before it.
     let mut load = conn.prepare_cached(
         "SELECT c.seq, f.id, t.id, c.recorded_at, c.events FROM changes c
@@ -190,7 +160,7 @@ pub(crate) fn changes(conn: &Connection, after: &Seq, most: NonZeroUsize) -> Out
         let entries = decode_all(row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?)?;
         for (number, entry) in (first..).zip(entries).filter(|(number, _)| *number >= next) {
             let event = event_of(conn, &entry, (feed, fetch), recorded_at)?;
-            changes.push(Change { seq: position(epoch, number.cast_unsigned()), event });
+            changes.push(Change { seq: Seq::in_epoch(epoch, number.cast_unsigned()), event });
             if changes.len() == most.get() {
                 return Ok(changes);
             }
@@ -223,7 +193,7 @@ pub(crate) fn changes_of(conn: &Connection, record: RecordId) -> Outcome<Vec<Cha
             let feed = row.get::<_, Option<[u8; 16]>>(1)?.map(FeedId::from_bytes);
             let fetch = row.get::<_, Option<[u8; 16]>>(2)?.map(FetchId::from_bytes);
             let event = event_of(conn, &Entry::decode(entry)?, (feed, fetch), rows::instant(row.get(3)?)?)?;
-            changes.push(Change { seq: position(epoch, at.cast_unsigned()), event });
+            changes.push(Change { seq: Seq::in_epoch(epoch, at.cast_unsigned()), event });
         }
     }
     Ok(changes)

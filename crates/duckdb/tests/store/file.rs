@@ -133,8 +133,8 @@ async fn a_store_that_was_opened_again_sees_what_it_writes() {
     for number in 2..=5 {
         store.ingest(snapshot(number, vec![item(0, "a", &number.to_string())])).await.unwrap();
         let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
-        let seqs: Vec<_> = changes.iter().filter_map(|change| change.seq.as_number()).collect();
-        assert_eq!(seqs, (1..=u64::from(number)).collect::<Vec<_>>());
+        assert_eq!(changes.len(), number as usize);
+        assert!(changes.is_sorted_by_key(|change| change.seq.clone()), "{changes:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod care;
 mod disk;
+mod epoch;
 mod file;
 mod kill;
 mod sql;
