@@ -2,7 +2,7 @@
 
 use feedspine_core::{NaturalKey, RecordName, Result, StorageBackend, StorageError};
 use feedspine_testkit::Failure;
-use feedspine_testkit::storage::calls::{Call, Holdings, Scope, events, exported, first_difference, follow};
+use feedspine_testkit::storage::calls::{Call, Holdings, Scope, events, exported, first_difference, follow, happened};
 
 use crate::contestant::{Arena, Contestant, Followed, Reference};
 use crate::operation::{Hand, Operation, Step};
@@ -148,7 +148,8 @@ impl Reference {
         scope.read(&self.store).await.map_err(unread(REFERENCE))
     }
 
-    /// Compares the changes that the contestant was not asked for before, and all rows where it exports them.
+    /// Compares the changes that the contestant was not asked for before, all that happened to their records, and all rows
+    /// where it exports them.
     async fn compare(
         &self,
         contestant: &mut Contestant<'_>,
@@ -158,8 +159,15 @@ impl Reference {
         let found = follow(store, &contestant.log.after).await.map_err(unread(name))?;
         let right = follow(&self.store, &contestant.log.reference).await.map_err(unread(REFERENCE))?;
         contestant.log.advance(&found, &right);
-        if let Some(difference) = first_difference("changes", &events(found), &events(right)) {
-            return Ok(Some(difference));
+        // A record that is gone is found by the log only.
+        let happened = (
+            happened(store, &found).await.map_err(unread(name))?,
+            happened(&self.store, &right).await.map_err(unread(REFERENCE))?,
+        );
+        let difference = first_difference("changes", &events(found), &events(right))
+            .or_else(|| first_difference("changes of records", &happened.0, &happened.1));
+        if difference.is_some() {
+            return Ok(difference);
         }
         let Some(rows) = exported(store).await.map_err(unread(name))? else { return Ok(None) };
         let right = exported(&self.store).await.map_err(unread(REFERENCE))?.unwrap_or_default();

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Content, FeedId, IngestBatch, IngestReport, MemoryStore, NaturalKey, Observation, Page, PageRequest, Record,
-    RecordRef, Result, Sighting, StorageBackend,
+    Change, ChangeKind, Content, FeedId, IngestBatch, IngestReport, MemoryStore, NaturalKey, Observation, Page,
+    PageRequest, Record, RecordId, RecordRef, Result, Sighting, StorageBackend,
 };
 use feedspine_differential::{Arena, Contest, Disagreement, Operation, Provided};
 use feedspine_testkit::storage::faulty::{Faulty, Place, Shared, Sound};
@@ -91,6 +91,20 @@ impl Faulty for LosesReturns {
     }
 }
 
+/// Of a record that was deleted, tells what happened since then only.
+#[derive(Debug, Clone)]
+struct LosesThePast;
+
+#[async_trait]
+impl Faulty for LosesThePast {
+    async fn changes_of(&self, store: &MemoryStore, record: RecordId) -> Result<Vec<Change>> {
+        let mut found = store.changes_of(record).await?;
+        let deleted = found.iter().rposition(|change| change.event.kind == ChangeKind::Deleted);
+        found.drain(..deleted.unwrap_or(0));
+        Ok(found)
+    }
+}
+
 /// A handle that is opened after so many others finds nothing.
 #[derive(Debug, Clone)]
 struct Forgets;
@@ -129,6 +143,12 @@ fn a_replay_that_is_not_known_as_one_is_found_by_a_batch_and_its_replay() {
 fn a_fault_that_needs_a_history_is_found_by_that_history() {
     // Listed, pushed out by another, listed again.
     assert_eq!(found(&LosesReturns), ["Fetch", "Fetch", "Fetch"]);
+}
+
+#[test]
+fn what_is_lost_by_a_delete_is_found_by_a_write_and_the_delete() {
+    let steps = found(&LosesThePast);
+    assert!(steps.len() == 2 && steps[1] == "Delete", "{steps:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use feedspine_core::{
 };
 
 use super::Subject;
-use super::calls::{Call, Scope, events, first_difference, log};
+use super::calls::{Call, Scope, events, first_difference, happened, log};
 use super::query::{random_order, random_selection};
 use crate::check::{checks, ensure_eq};
 use crate::noise::Noise;
@@ -106,8 +106,13 @@ impl Pair {
 
     async fn compare(&self, number: u32) -> Verdict {
         let (found, right) = (scope().read(&*self.store).await?, scope().read(&self.memory).await?);
-        let logs = (events(log(&*self.store).await?), events(log(&self.memory).await?));
-        match found.difference(&right).or_else(|| first_difference("changes", &logs.0, &logs.1)) {
+        let logs = (log(&*self.store).await?, log(&self.memory).await?);
+        let happened = (happened(&*self.store, &logs.0).await?, happened(&self.memory, &logs.1).await?);
+        let difference = found
+            .difference(&right)
+            .or_else(|| first_difference("changes", &events(logs.0), &events(logs.1)))
+            .or_else(|| first_difference("changes of records", &happened.0, &happened.1));
+        match difference {
             None => Ok(()),
             Some(difference) => {
                 Err(Failure::broken(format!("after call {number} of seed {}: {difference}", self.seed)))

@@ -1,12 +1,13 @@
 //! [`Call`]: a write as a value, so that several stores can be told the same; [`Scope`]: all that they then say they hold.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use feedspine_core::transfer::Row;
 use feedspine_core::{
     Applied, Change, ErrorKind, Event, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey, Observation,
-    Page, PageRequest, Quarantined, Record, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend, StorageError,
-    Timestamp, Version, VersionNo,
+    Page, PageRequest, Quarantined, Record, RecordId, RecordRef, RecordWrite, Seen, Seq, Sighting, StorageBackend,
+    StorageError, Timestamp, Version, VersionNo,
 };
 
 use crate::Verdict;
@@ -155,6 +156,27 @@ pub async fn follow(store: &dyn StorageBackend, after: &Seq) -> Verdict<Vec<Chan
             return Ok(changes);
         }
     }
+}
+
+/// What a store says happened to each of the records that these changes name, by record.
+///
+/// # Errors
+/// A question that failed, an answer that does not end with what these changes say of the record: they are the last ones.
+pub async fn happened(store: &dyn StorageBackend, changes: &[Change]) -> Verdict<Vec<(RecordId, Vec<Event>)>> {
+    let mut named: BTreeMap<RecordId, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        if let Some(subject) = &change.event.subject {
+            named.entry(subject.record).or_default().push(change);
+        }
+    }
+    let mut happened = Vec::new();
+    for (record, last) in named {
+        let found = store.changes_of(record).await?;
+        let ends_so = found.len().checked_sub(last.len()).is_some_and(|rest| found[rest..].iter().eq(last));
+        ensure!(ends_so, "what happened to {record} does not end as the log does: {found:#?}");
+        happened.push((record, events(found)));
+    }
+    Ok(happened)
 }
 
 /// The first entry that is not as in `right`, and how: `None` when nothing differs.

@@ -115,6 +115,11 @@ pub trait Faulty: Debug + Send + Sync + 'static {
     async fn changes(&self, store: &MemoryStore, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         store.changes(after, limit).await
     }
+
+    /// `changes_of`
+    async fn changes_of(&self, store: &MemoryStore, record: RecordId) -> Result<Vec<Change>> {
+        store.changes_of(record).await
+    }
 }
 
 /// No fault at all.
@@ -234,6 +239,10 @@ impl<F: Faulty> StorageBackend for Handle<F> {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         self.fault.changes(self.store()?, after, limit).await
+    }
+
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        self.fault.changes_of(self.store()?, record).await
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use feedspine_core::{
-    ErrorKind, Layer, PageRequest, Query, RecordRef, Selection, Seq, StorageBackend, StorageError, StorageExt,
-};
+use feedspine_core::{ErrorKind, Layer, PageRequest, Query, RecordRef, Selection, Seq, StorageBackend, StorageExt};
 
 use super::Subject;
 use crate::check::{checks, ensure, ensure_eq, refused};
@@ -64,34 +62,33 @@ async fn close_may_be_called_again(store: Subject) -> Verdict {
 async fn a_closed_store_says_closed(store: Subject) -> Verdict {
     store.take(snapshot(1, vec![item("a", "x")])).await?;
     store.close().await?;
-    every_call_says_closed(&*store).await
+    every_call_is_refused(&*store, ErrorKind::Closed).await
 }
 
 async fn a_store_says_closed_before_it_is_initialized(store: Subject) -> Verdict {
     let (handles, _place) = store.uninitialised(1).await?;
-    every_call_says_closed(&*handles[0]).await
+    every_call_is_refused(&*handles[0], ErrorKind::Closed).await
 }
 
-async fn every_call_says_closed(store: &dyn StorageBackend) -> Verdict {
-    fn closed<T: std::fmt::Debug>(answer: feedspine_core::Result<T>) -> Verdict<StorageError> {
-        refused(answer, ErrorKind::Closed)
-    }
+/// Whether every call that is to see or change what a store holds is refused in that way.
+pub(super) async fn every_call_is_refused(store: &dyn StorageBackend, kind: ErrorKind) -> Verdict {
     let wanted = [RecordRef::key(key("a"))];
     let page = PageRequest::first(PAGE);
-    closed(store.ingest(snapshot(2, vec![item("a", "y")])).await)?;
-    closed(store.cursor(feed(1)).await)?;
-    closed(store.put_many(vec![write(1, "b", "x")]).await)?;
-    closed(store.get_many(&wanted).await)?;
-    closed(store.delete_many(&wanted, at(1)).await)?;
-    closed(store.query_page(&Query::new(Selection::everything(), PAGE)).await)?;
-    closed(store.count(&Selection::everything()).await)?;
-    closed(store.observe_many(vec![told("a", 1, 1, 1)]).await)?;
-    closed(store.sightings_page(&key("a"), &page).await)?;
-    closed(store.seen_many(&[key("a")]).await)?;
-    closed(store.versions_page(record_id(1), Layer::Bronze, &page).await)?;
-    closed(store.observations_page(feed(1), &page).await)?;
-    closed(store.rejects_page(feed(1), &page).await)?;
-    closed(store.changes(&Seq::start(), page.limit).await)?;
+    refused(store.ingest(snapshot(2, vec![item("a", "y")])).await, kind)?;
+    refused(store.cursor(feed(1)).await, kind)?;
+    refused(store.put_many(vec![write(1, "b", "x")]).await, kind)?;
+    refused(store.get_many(&wanted).await, kind)?;
+    refused(store.delete_many(&wanted, at(1)).await, kind)?;
+    refused(store.query_page(&Query::new(Selection::everything(), PAGE)).await, kind)?;
+    refused(store.count(&Selection::everything()).await, kind)?;
+    refused(store.observe_many(vec![told("a", 1, 1, 1)]).await, kind)?;
+    refused(store.sightings_page(&key("a"), &page).await, kind)?;
+    refused(store.seen_many(&[key("a")]).await, kind)?;
+    refused(store.versions_page(record_id(1), Layer::Bronze, &page).await, kind)?;
+    refused(store.observations_page(feed(1), &page).await, kind)?;
+    refused(store.rejects_page(feed(1), &page).await, kind)?;
+    refused(store.changes(&Seq::start(), page.limit).await, kind)?;
+    refused(store.changes_of(record_id(1)).await, kind)?;
     Ok(())
 }
 

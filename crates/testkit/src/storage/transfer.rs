@@ -1,12 +1,13 @@
 //! Everything as rows: what is exported, and what an import of it is worth.
 
 use feedspine_core::transfer::{Progress, Row, Transfer, Verifier};
-use feedspine_core::{ErrorKind, PageRequest, Seq, StorageBackend, StorageExt};
+use feedspine_core::{ErrorKind, StorageBackend, StorageExt};
 
 use super::Subject;
 use super::agreement::{Of, Pair};
+use super::lifecycle::every_call_is_refused;
 use crate::check::{checks, ensure, ensure_eq, refused};
-use crate::script::{PAGE, feed, item, key, snapshot};
+use crate::script::{item, snapshot};
 use crate::{Failure, Verdict};
 
 checks! { Subject, "transfer":
@@ -175,11 +176,7 @@ async fn an_unfinished_import_lets_nobody_in(store: Subject) -> Verdict {
     transfer(&*store)?.begin_import().await?;
     let durable = store.info().capabilities.durable;
     let store = if durable { store.reopened().await? } else { store };
-    refused(store.take(snapshot(1, vec![item("a", "x")])).await, ErrorKind::Unavailable)?;
-    refused(store.cursor(feed(1)).await, ErrorKind::Unavailable)?;
-    refused(store.get_by_natural_key(&key("a")).await, ErrorKind::Unavailable)?;
-    refused(store.count(&feedspine_core::Selection::everything()).await, ErrorKind::Unavailable)?;
-    refused(store.changes(&Seq::start(), PageRequest::first(PAGE).limit).await, ErrorKind::Unavailable)?;
+    every_call_is_refused(&*store, ErrorKind::Unavailable).await?;
     refused(transfer(&*store)?.export().await.map(drop), ErrorKind::Unavailable)?;
     transfer(&*store)?.finish_import().await?;
     store.take(snapshot(1, vec![item("a", "x")])).await?;
@@ -199,9 +196,7 @@ async fn an_import_shuts_out_who_had_the_store_open(store: Subject) -> Verdict {
     }
     transfer(&*store)?.begin_import().await?;
     for handle in [&store, &beside] {
-        refused(handle.take(snapshot(1, vec![item("a", "x")])).await, ErrorKind::Unavailable)?;
-        refused(handle.get_by_natural_key(&key("a")).await, ErrorKind::Unavailable)?;
-        refused(handle.cursor(feed(1)).await, ErrorKind::Unavailable)?;
+        every_call_is_refused(&**handle, ErrorKind::Unavailable).await?;
         refused(transfer(&**handle)?.export().await.map(drop), ErrorKind::Unavailable)?;
     }
     ensure_eq!(transfer(&*beside)?.begin_import().await?, Some(Progress::default()), "how far the import came");

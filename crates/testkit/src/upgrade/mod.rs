@@ -12,7 +12,7 @@ use feedspine_core::{Coverage, IngestBatch, Outcome, Result, StateStore, Storage
 
 use crate::check::{ensure, ensure_eq};
 use crate::script::{advancing, dated, feed, key, observed, snapshot, unchanged};
-use crate::storage::calls::Scope;
+use crate::storage::calls::{Scope, happened, log};
 use crate::{Failure, Verdict};
 
 /// Writes a small store that holds a bit of everything: all coverages, several feeds, parts, versions at three layers,
@@ -64,6 +64,8 @@ impl Held<'_> {
             ensure_eq!(found, written, "line {number} of the dump");
         }
         ensure_eq!(found.lines().count(), written.lines().count(), "lines of the dump");
+        // Asked of the store as it was migrated: the answer may come by what a step added.
+        happened(self.captures, &log(self.captures).await?).await?;
         let replayed = self.captures.ingest(sample::first_document()).await?;
         ensure!(replayed.replayed, "a document that was committed before is taken anew: {replayed:?}");
         ensure_eq!(self.dump().await?, written, "what is held after a replay");

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Change, ChangeKind, Cursor, Direction, FeedId, Field, Filter, Json, MemoryStore, NaturalKey, Observation, Page,
-    PageRequest, Query, Record, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Test, VersionNo,
-    sort_value,
+    Change, ChangeKind, Cursor, Direction, ErrorKind, FeedId, Field, Filter, Json, MemoryStore, NaturalKey,
+    Observation, Page, PageRequest, Query, Record, RecordId, Result, Seen, Selection, Seq, Sighting, StorageBackend,
+    StorageError, Test, VersionNo, sort_value,
 };
 use feedspine_testkit::storage::faulty::Faulty;
 
@@ -30,6 +30,9 @@ mutants! {
     pages_stop_at_a_hundred: AHundred => "seed::query_without_a_limit_gives_all";
     what_is_not_stored_is_null: Bent(seen_as_version) => "query::what_is_not_stored_is_unsupported";
     the_log_skips_an_entry: SkipsOne => "changes::a_follower_reads_on_from_its_position";
+    what_happened_before_a_delete_is_lost: SinceTheDelete => "changes::what_happened_to_a_record_is_what_the_log_says_of_it";
+    what_happened_last_is_lost: AllButTheLast => "changes::what_happened_to_a_record_is_what_the_log_says_of_it";
+    nothing_happened_while_an_import_is_unfinished: NothingOfAnImport => "transfer::an_unfinished_import_lets_nobody_in";
     gaps_are_not_logged: WithoutGaps => "leaving::a_document_that_shares_nothing_is_a_gap";
     witnesses_are_not_named: WithoutWitness => "leaving::an_item_gone_while_an_older_one_stays_is_withdrawn";
     the_ledger_has_no_unchanged: WithoutUnchanged => "ingest::the_ledger_has_one_row_for_each_observation";
@@ -261,6 +264,46 @@ impl Faulty for SkipsOne {
     }
 }
 
+/// A record that was deleted and made again has happened since then only, as where the log is found by the record's row.
+#[derive(Debug, Clone)]
+struct SinceTheDelete;
+
+#[async_trait]
+impl Faulty for SinceTheDelete {
+    async fn changes_of(&self, store: &MemoryStore, record: RecordId) -> Result<Vec<Change>> {
+        let mut found = store.changes_of(record).await?;
+        let deleted = found.iter().rposition(|change| change.event.kind == ChangeKind::Deleted);
+        found.drain(..deleted.unwrap_or(0));
+        Ok(found)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct AllButTheLast;
+
+#[async_trait]
+impl Faulty for AllButTheLast {
+    async fn changes_of(&self, store: &MemoryStore, record: RecordId) -> Result<Vec<Change>> {
+        let mut found = store.changes_of(record).await?;
+        found.pop();
+        Ok(found)
+    }
+}
+
+/// It does not ask whether an import is unfinished.
+#[derive(Debug, Clone)]
+struct NothingOfAnImport;
+
+#[async_trait]
+impl Faulty for NothingOfAnImport {
+    async fn changes_of(&self, store: &MemoryStore, record: RecordId) -> Result<Vec<Change>> {
+        match store.changes_of(record).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(Vec::new()),
+            answer => answer,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct WithoutGaps;
 
@@ -311,7 +354,7 @@ impl Faulty for Renumbered {
     async fn versions_page(
         &self,
         store: &MemoryStore,
-        (record, layer): (feedspine_core::RecordId, feedspine_core::Layer),
+        (record, layer): (RecordId, feedspine_core::Layer),
         page: &PageRequest,
     ) -> Result<Page<feedspine_core::Version>> {
         let mut found = store.versions_page(record, layer, page).await?;
