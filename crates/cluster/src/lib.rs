@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 pub use demand::{ALL_VARIABLE, all_demanded, skip};
 pub use disk::{disk, on_a_disk};
-pub use kill::{Left, Swept, Writer};
+pub use kill::{Call, Left, Swept, Writer};
 use owner::Owner;
 pub use pooler::Pooler;
 use process::Process;
