@@ -155,7 +155,8 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// tells them apart.
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>>;
 
-    /// What happened to one record, oldest first.
+    /// What happened to one record, oldest first, before it was deleted and made again too. A reader that follows from one
+    /// of these positions misses nothing either.
     ///
     /// Without an own implementation the whole log is read: a backend that finds them faster does well to.
     async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::bind::bind;
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
-use crate::session::Session;
+use crate::session::{Session, both};
 use crate::writes::Writes;
 
 /// The most events that one row holds, so that no page has to read much more than it shows.
@@ -117,7 +117,7 @@ pub(crate) struct Position {
 
 impl Position {
     /// Before all changes.
-    const START: Self = Self { epoch: 0, xid: 0, ordinal: 0 };
+    pub(crate) const START: Self = Self { epoch: 0, xid: 0, ordinal: 0 };
 
     /// Reads a position; the beginning is before all.
     ///
@@ -163,18 +163,26 @@ pub(crate) struct Look {
     hidden: Option<(Position, Position)>,
 }
 
+impl Look {
+    /// Notes a run that cannot be told yet.
+    fn hide(&mut self, position: Position) {
+        self.hidden = Some((self.hidden.map_or(position, |(first, _)| first), position));
+    }
+}
+
 /// Reads on behalf of one call: whoever has just committed finds its changes.
 #[derive(Debug)]
 pub(crate) struct Reader {
     most: NonZeroUsize,
-    began: Instant,
+    /// Since when it waits.
+    began: Option<Instant>,
     /// What was there when the call began.
     until: Option<Position>,
 }
 
 impl Reader {
     pub(crate) fn new(most: NonZeroUsize) -> Self {
-        Self { most, began: Instant::now(), until: None }
+        Self { most, began: None, until: None }
     }
 
     /// Whether to look again, after a while: something that was there from the beginning cannot be told yet, because a
@@ -182,7 +190,7 @@ impl Reader {
     pub(crate) async fn waits(&mut self, look: &Look) -> bool {
         let Some((first, last)) = look.hidden else { return false };
         let until = *self.until.get_or_insert(last);
-        let elapsed = self.began.elapsed();
+        let elapsed = self.began.get_or_insert_with(Instant::now).elapsed();
         let waits = look.changes.len() < self.most.get() && first <= until && elapsed < PATIENCE;
         if waits {
             tokio::time::sleep((elapsed / 4).clamp(Duration::from_millis(1), Duration::from_millis(50))).await;
@@ -225,8 +233,7 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
         // Null where there are no changes to tell.
         match row.try_get("hidden")? {
             Some(true) => {
-                let position = read_position(row)?;
-                look.hidden = Some((look.hidden.map_or(position, |(first, _)| first), position));
+                look.hide(read_position(row)?);
             }
             Some(false) if look.changes.len() < most.get() => read_run(row, after, most.get(), &mut look.changes)?,
             Some(false) | None => {}
@@ -235,18 +242,32 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
     Ok(look)
 }
 
-/// What happened to one record, oldest first. The server looks through the log, and sends the runs that name it.
-pub(crate) async fn of_record(session: &Session, record: RecordId) -> Outcome<Vec<Change>> {
+/// What happened to one record from a place on, oldest first, and the place up to which that is all: what another look
+/// has to begin at. The server looks through the log, and sends the runs that name the record.
+///
+/// No more is told than a follower is: from a position that was given out, `changes` goes on.
+pub(crate) async fn look_for(session: &Session, record: RecordId, from: Position) -> Outcome<(Look, Position)> {
     let statement = format!(
-        "SELECT {RUN_COLUMNS} FROM changes WHERE $1 = ANY (records) ORDER BY changes.epoch, changes.xid, changes.first"
+        "SELECT {RUN_COLUMNS} FROM changes WHERE (epoch, xid) >= ($2, $3::text::xid8) AND $1 = ANY (records)
+         ORDER BY changes.epoch, changes.xid, changes.first"
     );
-    let found = session.query(&statement, &bind![rows::record_uuid(record)]).await?;
-    let mut changes = Vec::new();
+    let values = bind![rows::record_uuid(record), from.epoch.cast_signed(), from.xid.to_string()];
+    let asked = "SELECT epoch, pg_snapshot_xmin(pg_current_snapshot())::text FROM store";
+    let (end, found) = both(session.query_opt(asked, &[]), session.query(&statement, &values)).await?;
+    let end = end.ok_or_else(|| corrupt("the store's own row"))?;
+    let mut columns = Columns::of(&end);
+    let end = Position { epoch: columns.take::<i32>()?.cast_unsigned(), xid: columns.word()?, ordinal: 0 };
+    let mut look = Look { changes: Vec::new(), hidden: None };
     for row in &found {
-        read_run(row, Position::START, usize::MAX, &mut changes)?;
+        let position = read_position(row)?;
+        if position < end {
+            read_run(row, Position::START, usize::MAX, &mut look.changes)?;
+        } else {
+            look.hide(position);
+        }
     }
-    changes.retain(|change| change.event.subject.as_ref().is_some_and(|subject| subject.record == record));
-    Ok(changes)
+    look.changes.retain(|change| change.event.subject.as_ref().is_some_and(|subject| subject.record == record));
+    Ok((look, end))
 }
 
 /// The position of the first event of a run.

@@ -266,7 +266,20 @@ impl StorageBackend for PostgresStore {
     }
 
     async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
-        ask!(self.whole()?, session => changes::of_record(session, record))
+        let access = self.whole()?;
+        let mut reader = changes::Reader::new(NonZeroUsize::MAX);
+        let (mut told, mut from) = (Vec::new(), Position::START);
+        loop {
+            let look: Result<(changes::Look, Position)> =
+                ask!(access.clone(), session => changes::look_for(session, record, from));
+            let (look, end) = look?;
+            let waits = reader.waits(&look).await;
+            told.extend(look.changes);
+            if !waits {
+                return Ok(told);
+            }
+            from = end;
+        }
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {

@@ -112,6 +112,9 @@ async fn late_commit(place: Place) {
     transaction.execute(LOG, &[&1, &"small id, small ordinal"]).await.unwrap();
     store.ingest(delta(2, vec![item("great id", "x")])).await.unwrap();
     assert_eq!(keys_after(&store, &position).await, (Vec::new(), position.clone()), "nothing is told out of order");
+    // Nor of one record: who went on from the position of this entry would skip what commits after it.
+    let record = store.get_by_natural_key(&key("great id")).await.unwrap().unwrap().id;
+    assert_eq!(store.changes_of(record).await.unwrap(), []);
 
     // It commits late, with a large ordinal.
     transaction.execute(LOG, &[&1_000_000, &"small id, large ordinal"]).await.unwrap();
@@ -120,6 +123,8 @@ async fn late_commit(place: Place) {
     assert_eq!(found, ["small id, small ordinal", "small id, large ordinal", "great id"]);
     assert!(end > position);
     assert_eq!(keys_after(&store, &end).await.0, Vec::<String>::new());
+    let of_record = store.changes_of(record).await.unwrap();
+    assert_eq!(of_record.iter().map(|change| &change.seq).collect::<Vec<_>>(), [&end]);
 }
 
 async fn own_changes(place: Place) {
@@ -129,14 +134,16 @@ async fn own_changes(place: Place) {
     let transaction = other.transaction().await.unwrap();
     transaction.execute("SELECT pg_current_xact_id()", &[]).await.unwrap();
     store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    let record = store.get_by_natural_key(&key("a")).await.unwrap().unwrap().id;
     let start = Seq::start();
     let follow = keys_after(&store, &start);
+    let of_record = store.changes_of(record);
     let commit = async {
         tokio::task::yield_now().await;
         transaction.commit().await.unwrap();
     };
-    let ((found, _), ()) = tokio::join!(follow, commit);
-    assert_eq!(found, ["a"]);
+    let ((found, _), of_record, ()) = tokio::join!(follow, of_record, commit);
+    assert_eq!((found, of_record.unwrap().len()), (vec!["a".to_owned()], 1));
 }
 
 async fn foreign_schema(place: Place) {

@@ -7,7 +7,7 @@ use feedspine::ops::{HistoryView, RecordHistory};
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::records::{departed, more};
+use super::records::{departed, more, warn};
 use super::words::{SHORT, second, title};
 use crate::arguments;
 use crate::printer::{Line, Style, excerpt};
@@ -22,6 +22,7 @@ pub(super) async fn run(arguments: arguments::History, context: Context<'_>) -> 
     };
     let view = context.with_engine(Wanted::Existing, async |engine| engine.history(&request).await).await?;
     context.printer.answer(&view, || told(&view, context.printer.width()));
+    warn(context, &view.warnings);
     more(context, view.versions.next.as_ref());
     Ok(Ending::Done)
 }

@@ -88,7 +88,15 @@ pub(super) async fn show(arguments: arguments::Show, context: Context<'_>) -> Re
     let view = ask.await?;
     let width = context.printer.width();
     context.printer.answer(&view, || shown(&view, width));
+    warn(context, &view.warnings);
     Ok(Ending::Done)
+}
+
+/// What could not be told of a record.
+pub(super) fn warn(context: Context<'_>, warnings: &[String]) {
+    for warning in warnings {
+        context.printer.warning(warning);
+    }
 }
 
 fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
@@ -216,6 +224,7 @@ pub(super) async fn sightings(arguments: arguments::Sightings, context: Context<
     };
     let view = context.with_engine(Wanted::Existing, async |engine| engine.sightings(&request).await).await?;
     context.printer.answer(&view, || sighted(&view, context.printer.width()));
+    warn(context, &view.warnings);
     more(context, view.sightings.next.as_ref());
     Ok(Ending::Done)
 }

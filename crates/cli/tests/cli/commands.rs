@@ -200,7 +200,7 @@ fn a_condition_that_makes_no_sense_is_told_with_the_fields_that_exist() {
 fn show_finds_a_record_by_id_by_key_and_by_namespace_and_key() {
     let user = reader();
     let by_key = user.ask(&["show", "b"]);
-    assert_eq!(members(&by_key), "aliases departures feeds found_by record seen");
+    assert_eq!(members(&by_key), "aliases departures feeds found_by record seen warnings");
     assert_eq!(members(at(&by_key, "seen")), "count earliest latest");
     assert_eq!(number(&by_key, "seen.count"), 2);
     assert_eq!(text(&by_key, "record.content.title"), "Two, edited");
@@ -220,7 +220,7 @@ fn show_finds_a_record_by_id_by_key_and_by_namespace_and_key() {
 fn history_lists_versions_and_what_each_changed() {
     let user = reader();
     let history = user.ask(&["history", "b"]);
-    assert_eq!(members(&history), "departures found_by items next record");
+    assert_eq!(members(&history), "departures found_by items next record warnings");
     assert_eq!(
         members(at(&history, "items.0")),
         "content content_hash derived_from fetch layer metadata published recorded_at updated version"
@@ -238,7 +238,7 @@ fn history_lists_versions_and_what_each_changed() {
 fn sightings_lists_when_and_where_and_goes_on() {
     let user = reader();
     let sightings = user.ask(&["sightings", "a"]);
-    assert_eq!(members(&sightings), "departures found_by items key namespace next seen");
+    assert_eq!(members(&sightings), "departures found_by items key namespace next seen warnings");
     assert_eq!(members(at(&sightings, "items.0")), "feed fetch observed_at version");
     assert_eq!(list(&sightings, "items").len(), 2);
     let first = user.ask(&["sightings", "a", "--limit", "1"]);

@@ -66,6 +66,8 @@ pub struct RecordView {
     pub departures: Vec<Departure>,
     /// Other records that may be the same item.
     pub aliases: Aliases,
+    /// What could not be told of it.
+    pub warnings: Vec<String>,
 }
 
 /// The versions a record had, from the first.
@@ -79,6 +81,8 @@ pub struct HistoryView {
     pub versions: Page<Version>,
     /// When it left a feed, and returned, oldest first.
     pub departures: Vec<Departure>,
+    /// What could not be told of it.
+    pub warnings: Vec<String>,
 }
 
 /// When and where a record was seen, oldest first.
@@ -94,6 +98,8 @@ pub struct SightingsView {
     pub sightings: Page<SightingView>,
     /// When it left a feed, and returned, oldest first.
     pub departures: Vec<Departure>,
+    /// What could not be told of it.
+    pub warnings: Vec<String>,
 }
 
 /// A record left a feed, or returned to it.
@@ -130,6 +136,7 @@ impl ToJson for RecordView {
             ("feeds", feeds.into()),
             ("departures", array(&self.departures)),
             ("aliases", self.aliases.to_json()),
+            ("warnings", self.warnings.clone().into()),
         ])
     }
 }
@@ -142,6 +149,7 @@ impl ToJson for HistoryView {
             ("departures", array(&self.departures)),
             ("items", array(&self.versions.items)),
             ("next", self.versions.next.as_ref().map(Cursor::as_str).into()),
+            ("warnings", self.warnings.clone().into()),
         ])
     }
 }
@@ -156,6 +164,7 @@ impl ToJson for SightingsView {
             ("departures", array(&self.departures)),
             ("items", array(&self.sightings.items)),
             ("next", self.sightings.next.as_ref().map(Cursor::as_str).into()),
+            ("warnings", self.warnings.clone().into()),
         ])
     }
 }
@@ -215,9 +224,9 @@ impl Engine {
         let seen = self.seen(&record.key).await?;
         let feeds = self.state().feeds().await?.into_iter();
         let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
-        let departures = self.departures(record.id).await?;
+        let (departures, warnings) = self.departures(record.id).await?;
         let aliases = self.aliases(&record).await?;
-        Ok(RecordView { found_by, record, seen, feeds, departures, aliases })
+        Ok(RecordView { found_by, record, seen, feeds, departures, aliases, warnings })
     }
 
     /// The versions that a record had.
@@ -232,8 +241,8 @@ impl Engine {
             versions.add(self.storage().versions_page(record.id, layer, &page).await?);
         }
         let versions = versions.into_page();
-        let departures = self.departures(record.id).await?;
-        Ok(HistoryView { found_by, record, versions, departures })
+        let (departures, warnings) = self.departures(record.id).await?;
+        Ok(HistoryView { found_by, record, versions, departures, warnings })
     }
 
     /// The sightings of a record.
@@ -242,7 +251,7 @@ impl Engine {
     /// `NotFound`; `Usage` when several records have the key, or the cursor is one of another list.
     pub async fn sightings(&self, request: &RecordSightings) -> Result<SightingsView, OpError> {
         let (record, found_by) = self.find(&request.record, None).await?;
-        let departures = self.departures(record.id).await?;
+        let (departures, warnings) = self.departures(record.id).await?;
         let key = record.key;
         let mut sightings = Gathering::new(request.limit, request.cursor.clone());
         while let Some(page) = sightings.next_page() {
@@ -253,16 +262,24 @@ impl Engine {
         let with_feed = |sighting: Sighting| SightingView { feed: names.get(&sighting.feed).cloned(), sighting };
         let sightings = Page { items: items.into_iter().map(with_feed).collect(), next };
         let seen = self.seen(&key).await?;
-        Ok(SightingsView { found_by, key, seen, sightings, departures })
+        Ok(SightingsView { found_by, key, seen, sightings, departures, warnings })
     }
 
-    /// When a record left a feed, and returned. That it is no longer listed for a reason that cannot be told is none.
-    async fn departures(&self, record: RecordId) -> Result<Vec<Departure>, OpError> {
+    /// When a record left a feed, and returned, or the warning that this cannot be told: what is known of the record is
+    /// shown all the same. That it is no longer listed for a reason that cannot be told is none.
+    async fn departures(&self, record: RecordId) -> Result<(Vec<Departure>, Vec<String>), OpError> {
         let tells = |kind| matches!(kind, ChangeKind::Withdrawn | ChangeKind::ScrolledOff | ChangeKind::Returned);
-        let events = self.storage().changes_of(record).await?.into_iter().map(|change| change.event);
+        let changes = match self.storage().changes_of(record).await {
+            Ok(changes) => changes,
+            Err(error) => {
+                let warning = format!("record.departures: when it left a feed, and returned, cannot be told: {error}");
+                return Ok((Vec::new(), vec![warning]));
+            }
+        };
+        let events = changes.into_iter().map(|change| change.event);
         let events: Vec<Event> = events.filter(|event| tells(event.kind)).collect();
         if events.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let names = self.names_of_feeds().await?;
         let departure = |event: Event| Departure {
@@ -272,7 +289,7 @@ impl Engine {
             recorded_at: event.recorded_at,
             witness: event.witness,
         };
-        Ok(events.into_iter().map(departure).collect())
+        Ok((events.into_iter().map(departure).collect(), Vec::new()))
     }
 
     async fn names_of_feeds(&self) -> Result<HashMap<FeedId, FeedName>, OpError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
-use feedspine::ops::{AdapterChoice, AddFeed, Collect, CollectEvent, Which};
+use feedspine::ops::{AdapterChoice, AddFeed, Collect, CollectEvent, RecordHistory, RecordSightings, Which};
 use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
@@ -281,6 +281,38 @@ async fn a_document_larger_than_a_batch_comes_in_parts_and_counts_as_one() {
     assert_eq!((ledger.len(), ledger[0].coverage), (1, Coverage::Snapshot { complete: true }));
     let report = collect(&engine, &feed).await;
     assert_eq!((report.counts.unchanged, report.counts.withdrawn), (24, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_record_is_shown_though_the_change_log_takes_too_long() {
+    let answers = [rss(&[("b", "Two"), ("a", "One")]), rss(&[("a", "One")])];
+    let origin = Origin::start(move |asked| Answer::ok(answers[asked.number.min(1)].clone())).await;
+    let store = Arc::new(MemoryStore::new());
+    let proxy = Proxy::new(store.clone());
+    let engine = Engine::open(proxy.clone(), store, settings()).await.unwrap();
+    let feed = add(&engine, origin.url("/feed")).await;
+    for _ in 0..2 {
+        collect(&engine, &feed).await;
+    }
+    let limit = PageRequest::first(10).limit;
+    let history = RecordHistory { record: "b".to_owned(), layer: None, limit, cursor: None };
+    let sightings = RecordSightings { record: "b".to_owned(), limit, cursor: None };
+    for (takes_too_long, told) in [(false, 1), (true, 0)] {
+        proxy.has_a_long_log.store(takes_too_long, Ordering::SeqCst);
+        let shown = engine.show("b", None).await.unwrap();
+        let (history, sightings) =
+            (engine.history(&history).await.unwrap(), engine.sightings(&sightings).await.unwrap());
+        assert_eq!((history.versions.items.len(), sightings.sightings.items.len()), (1, 1));
+        let all = [
+            (shown.departures, shown.warnings),
+            (history.departures, history.warnings),
+            (sightings.departures, sightings.warnings),
+        ];
+        for (departures, warnings) in all {
+            assert_eq!((departures.len(), warnings.len()), (told, usize::from(takes_too_long)), "{warnings:?}");
+            assert!(warnings.iter().all(|warning| warning.starts_with("record.departures: ")), "{warnings:?}");
+        }
+    }
 }
 
 #[tokio::test]

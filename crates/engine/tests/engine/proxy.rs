@@ -10,7 +10,7 @@ use feedspine::core::{
     Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 
-/// Takes ten items a batch, and fails in two ways when it is told to.
+/// Takes ten items a batch, and fails in three ways when it is told to.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) store: Arc<MemoryStore>,
@@ -18,11 +18,14 @@ pub(crate) struct Proxy {
     pub(crate) lose_answer: AtomicBool,
     /// Another fetch is said to have come before the last part of each fetch that has several.
     pub(crate) supersede_last: AtomicBool,
+    /// To look through the change log takes too long.
+    pub(crate) has_a_long_log: AtomicBool,
 }
 
 impl Proxy {
     pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { store, lose_answer: AtomicBool::new(false), supersede_last: AtomicBool::new(false) })
+        let never = || AtomicBool::new(false);
+        Arc::new(Self { store, lose_answer: never(), supersede_last: never(), has_a_long_log: never() })
     }
 }
 
@@ -103,5 +106,12 @@ impl StorageBackend for Proxy {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         self.store.changes(after, limit).await
+    }
+
+    async fn changes_of(&self, record: RecordId) -> Result<Vec<Change>> {
+        if self.has_a_long_log.load(Ordering::SeqCst) {
+            return Err(StorageError::unavailable("the statement took too long"));
+        }
+        self.store.changes_of(record).await
     }
 }
