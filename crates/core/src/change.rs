@@ -52,7 +52,7 @@ impl Seq {
         }
         Err(match self.0.len() {
             // From before and since there are epochs, and PostgreSQL's.
-            8 | 12 | 16 => Self::of_another_log(),
+            8 | 12 | 16 | 24 => Self::of_another_log(),
             _ => Self::unreadable(),
         })
     }

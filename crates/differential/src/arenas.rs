@@ -96,12 +96,12 @@ impl Arena for PostgresArena {
         "postgres"
     }
 
-    /// Empties all tables but the one that says what the schema is: far quicker than to make them anew.
+    /// Empties all tables but those that say what the schema is: far quicker than to make them anew.
     async fn clear(&self) -> Result<()> {
         let empty = format!(
             "DO $$ DECLARE tables text; BEGIN
                 SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') INTO tables
-                    FROM pg_tables WHERE schemaname = '{}' AND tablename <> 'store';
+                    FROM pg_tables WHERE schemaname = '{}' AND tablename NOT IN ('store', 'epochs');
                 IF tables IS NOT NULL THEN EXECUTE 'TRUNCATE ' || tables; END IF;
             END $$",
             self.schema

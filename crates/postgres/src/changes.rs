@@ -1,13 +1,15 @@
 //! The change log: written in runs, read by `(epoch, transaction id, ordinal)` up to the oldest transaction that still
 //! runs.
 //!
-//! The upper bits of an epoch are the store's line of history, which a new store and one that is imported into begin: a
-//! position of another line is refused. The lower bits grow when the store comes to another cluster, or to another
-//! timeline of its own, where transaction ids begin anew: positions from before go on there.
+//! An epoch begins when the store comes to another cluster, or to another timeline of its own, where transaction ids begin
+//! anew. Epochs are numbered upwards, so rows of a later one sort behind all others. Each has a token, made by chance, and
+//! a position names both: positions of earlier epochs go on, while one of a sibling, restored from the same backup, or of
+//! the log before an import, is refused: the number may be the same, its token is not.
 //!
 //! A sequence alone would skip: a transaction with a small number may commit after one with a greater. So a reader sees
 //! no transaction at or beyond `pg_snapshot_xmin`: below it every transaction is over, and none can follow.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use crate::bind::bind;
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
 use crate::session::{Session, both};
+use crate::tries::chance;
 use crate::writes::Writes;
 
 /// The most events that one row holds, so that no page has to read much more than it shows.
@@ -70,28 +73,10 @@ fn append_run<'a>(writes: &mut Writes<'a>, run: &'a [Event], first: i32) {
     writes.add(statement, values);
 }
 
-/// How many bits of an epoch are the turns on one line of history.
-const TURN_BITS: u32 = 12;
-
-/// Another line of history, as SQL: positions that were given out before are no longer of its log. 19 bits, and not zero,
-/// which is the line of stores that are older than lines.
-fn new_line() -> String {
-    format!("(1 + floor(random() * 524287))::int << {TURN_BITS}")
-}
-
-/// A later epoch of the same line, as SQL. How much later is left to chance, so that what is restored twice from one
-/// backup hardly ever takes the positions of the other for its own.
-fn next_turn() -> String {
-    let turns = 1 << TURN_BITS;
-    format!(
-        "CASE WHEN epoch % {turns} < {turns} - 64 THEN epoch + 1 + floor(random() * 63)::int ELSE {} END",
-        new_line()
-    )
-}
-
-/// Begins another line of history.
+/// Begins the history of an empty log: no position that was given out before is of it.
 pub(crate) async fn begin_history(session: &Session) -> Outcome<()> {
-    session.execute(&format!("UPDATE store SET epoch = {}", new_line()), &[]).await
+    session.batch("DELETE FROM epochs; UPDATE store SET epoch = epoch + 1").await?;
+    name_epoch(session).await
 }
 
 /// Begins an epoch when this is not the cluster, or not the line of its history, that the change log was written in:
@@ -99,12 +84,18 @@ pub(crate) async fn begin_history(session: &Session) -> Outcome<()> {
 pub(crate) async fn enter_epoch(session: &Session) -> Outcome<()> {
     let here =
         "(SELECT s.system_identifier || '/' || c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c)";
-    let next = next_turn();
     let statement = format!(
-        "UPDATE store SET epoch = CASE WHEN cluster = '' THEN epoch ELSE {next} END, cluster = {here}
+        "UPDATE store SET epoch = CASE WHEN cluster = '' THEN epoch ELSE epoch + 1 END, cluster = {here}
          WHERE cluster <> {here}"
     );
-    session.execute(&statement, &[]).await
+    session.execute(&statement, &[]).await?;
+    name_epoch(session).await
+}
+
+/// Gives the epoch that the store is in a token, if it has none: not zero, which is that of epochs from before tokens.
+async fn name_epoch(session: &Session) -> Outcome<()> {
+    let statement = "INSERT INTO epochs (number, token) SELECT epoch, $1 FROM store ON CONFLICT (number) DO NOTHING";
+    session.execute(statement, &bind![chance().max(1).cast_signed()]).await
 }
 
 /// A place in the log.
@@ -118,7 +109,16 @@ pub(crate) struct Position {
 impl Position {
     /// Before all changes.
     pub(crate) const START: Self = Self { epoch: 0, xid: 0, ordinal: 0 };
+}
 
+/// A position as followers hold it: a place in the log, and the token of its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    place: Position,
+    token: u64,
+}
+
+impl Mark {
     /// Reads a position; the beginning is before all.
     ///
     /// # Errors
@@ -126,32 +126,78 @@ impl Position {
     pub(crate) fn read(seq: &Seq) -> Result<Self> {
         let bytes = seq.as_bytes();
         if bytes.is_empty() {
-            return Ok(Self::START);
+            return Ok(Self { place: Position::START, token: 0 });
         }
         let parts = || {
             let (epoch, rest) = bytes.split_first_chunk()?;
-            let (xid, ordinal) = rest.split_first_chunk()?;
-            let ordinal = ordinal.try_into().ok()?;
-            let (epoch, ordinal) = (u32::from_be_bytes(*epoch), u32::from_be_bytes(ordinal));
+            let (xid, rest) = rest.split_first_chunk()?;
+            let (ordinal, token) = rest.split_first_chunk()?;
+            let token = match token {
+                [] => 0,
+                token => Some(u64::from_be_bytes(token.try_into().ok()?)).filter(|token| *token != 0)?,
+            };
+            let (epoch, ordinal) = (u32::from_be_bytes(*epoch), u32::from_be_bytes(*ordinal));
+            let place = Position { epoch, xid: u64::from_be_bytes(*xid), ordinal };
             // Both are kept as signed numbers.
             let fits = |number| i32::try_from(number).is_ok();
-            (fits(epoch) && fits(ordinal)).then_some(Self { epoch, xid: u64::from_be_bytes(*xid), ordinal })
+            (fits(epoch) && fits(ordinal)).then_some(Self { place, token })
         };
         // Those of SQLite are shorter.
         let other = || if matches!(bytes.len(), 8 | 12) { Seq::of_another_log() } else { Seq::unreadable() };
         parts().ok_or_else(other)
     }
 
-    /// Whether it can be one of a log that is in that epoch, and knows no transaction from `end` on.
-    fn is_of(self, epoch: u32, end: u64) -> bool {
-        let same_line = self.epoch >> TURN_BITS == epoch >> TURN_BITS;
-        self == Self::START || same_line && (self.epoch < epoch || self.epoch == epoch && self.xid < end)
+    /// The bytes order as the places do. Those of epochs from before there were tokens are as they were.
+    fn to_seq(self) -> Seq {
+        let Position { epoch, xid, ordinal } = self.place;
+        let mut bytes = [&epoch.to_be_bytes()[..], &xid.to_be_bytes(), &ordinal.to_be_bytes()].concat();
+        if self.token != 0 {
+            bytes.extend(self.token.to_be_bytes());
+        }
+        Seq::from_bytes(bytes)
+    }
+}
+
+/// What one snapshot says of the log as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Moment {
+    /// The token of each epoch.
+    tokens: BTreeMap<u32, u64>,
+    /// Before it everything can be told: no transaction that still runs can come there.
+    horizon: Position,
+    /// No transaction from this one on is known yet.
+    end: u64,
+}
+
+impl Moment {
+    async fn load(session: &Session) -> Outcome<Self> {
+        let asked = "SELECT epoch, pg_snapshot_xmin(pg_current_snapshot())::text,
+                pg_snapshot_xmax(pg_current_snapshot())::text,
+                ARRAY(SELECT number FROM epochs ORDER BY number), ARRAY(SELECT token FROM epochs ORDER BY number)
+            FROM store";
+        let row = session.query_opt(asked, &[]).await?.ok_or_else(|| corrupt("the store's own row"))?;
+        let mut columns = Columns::of(&row);
+        let horizon = Position { epoch: columns.take::<i32>()?.cast_unsigned(), xid: columns.word()?, ordinal: 0 };
+        let end = columns.word()?;
+        let (numbers, tokens): (Vec<i32>, Vec<i64>) = (columns.take()?, columns.take()?);
+        let tokens = numbers.into_iter().map(i32::cast_unsigned).zip(tokens.into_iter().map(i64::cast_unsigned));
+        Ok(Self { tokens: tokens.collect(), horizon, end })
     }
 
-    /// The bytes order as the positions do.
-    fn to_seq(self) -> Seq {
-        let bytes = [&self.epoch.to_be_bytes()[..], &self.xid.to_be_bytes(), &self.ordinal.to_be_bytes()].concat();
-        Seq::from_bytes(bytes)
+    /// Whether that can be a position of this log.
+    fn knows(&self, mark: Mark) -> bool {
+        let Mark { place, token } = mark;
+        let is_past = place.epoch < self.horizon.epoch || place.xid < self.end;
+        place == Position::START || is_past && self.tokens.get(&place.epoch) == Some(&token)
+    }
+
+    fn seq_of(&self, place: Position) -> Outcome<Seq> {
+        let token = self.tokens.get(&place.epoch).ok_or_else(|| corrupt("an epoch of the change log"))?;
+        Ok(Mark { place, token: *token }.to_seq())
+    }
+
+    fn changes(&self, told: Vec<(Position, Event)>) -> Outcome<Vec<Change>> {
+        told.into_iter().map(|(place, event)| Ok(Change { seq: self.seq_of(place)?, event })).collect()
     }
 }
 
@@ -200,16 +246,15 @@ impl Reader {
 }
 
 /// Up to `most` changes after a position, and whether there are others that cannot be told yet.
-pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize) -> Outcome<Look> {
+pub(crate) async fn look(session: &Session, mark: Mark, most: NonZeroUsize) -> Outcome<Look> {
+    let after = mark.place;
     let (epoch, ordinal) = (after.epoch.cast_signed(), after.ordinal.cast_signed());
     let xid = after.xid.to_string();
     let limit = i64::try_from(most.get()).unwrap_or(i64::MAX);
     // As many rows as there are changes wanted suffice; only those whose events are wanted are read wholly.
     let statement = "
         WITH ahead AS (
-            SELECT c.epoch, c.xid, c.first, c.size, c.epoch = s.epoch AND c.xid >= pg_snapshot_xmin(pg_current_snapshot())
-                   AS hidden
-            FROM changes c, store s
+            SELECT c.epoch, c.xid, c.first, c.size FROM changes c
             WHERE (c.epoch, c.xid) >= ($1, $2::text::xid8)
               AND ((c.epoch, c.xid) > ($1, $2::text::xid8) OR c.first + c.size - 1 > $3)
             ORDER BY c.epoch, c.xid, c.first LIMIT $4
@@ -217,28 +262,25 @@ pub(crate) async fn look(session: &Session, after: Position, most: NonZeroUsize)
             SELECT *, sum(size) OVER (ORDER BY epoch, xid, first) - size AS before FROM ahead
         )
         SELECT c.epoch, c.xid::text, c.first, c.feed, c.fetch_id, c.recorded_at,
-               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses, t.hidden, s.epoch AS now,
-               pg_snapshot_xmax(pg_current_snapshot())::text AS end
-        FROM store s
-        LEFT JOIN counted t ON t.before - 1000 < $4
-        LEFT JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
+               c.kinds, c.records, c.namespaces, c.keys, c.layers, c.versions, c.witnesses
+        FROM counted t JOIN changes c ON c.epoch = t.epoch AND c.xid = t.xid AND c.first = t.first
+        WHERE t.before - 1000 < $4
         ORDER BY c.epoch, c.xid, c.first";
-    let found = session.query(statement, &bind![epoch, xid, ordinal, limit]).await?;
-    let mut look = Look { changes: Vec::new(), hidden: None };
+    let values = bind![epoch, xid, ordinal, limit];
+    let (moment, found) = both(Moment::load(session), session.query(statement, &values)).await?;
+    if !moment.knows(mark) {
+        return Err(Seq::of_another_log().into());
+    }
+    let (mut look, mut told) = (Look { changes: Vec::new(), hidden: None }, Vec::new());
     for row in &found {
-        let end = row.try_get::<_, &str>("end")?.parse().map_err(|_| corrupt("the server's snapshot"))?;
-        if !after.is_of(row.try_get::<_, i32>("now")?.cast_unsigned(), end) {
-            return Err(Seq::of_another_log().into());
-        }
-        // Null where there are no changes to tell.
-        match row.try_get("hidden")? {
-            Some(true) => {
-                look.hide(read_position(row)?);
-            }
-            Some(false) if look.changes.len() < most.get() => read_run(row, after, most.get(), &mut look.changes)?,
-            Some(false) | None => {}
+        let place = read_position(row)?;
+        if place >= moment.horizon {
+            look.hide(place);
+        } else if told.len() < most.get() {
+            read_run(row, after, most.get(), &mut told)?;
         }
     }
+    look.changes = moment.changes(told)?;
     Ok(look)
 }
 
@@ -252,22 +294,19 @@ pub(crate) async fn look_for(session: &Session, record: RecordId, from: Position
          ORDER BY changes.epoch, changes.xid, changes.first"
     );
     let values = bind![rows::record_uuid(record), from.epoch.cast_signed(), from.xid.to_string()];
-    let asked = "SELECT epoch, pg_snapshot_xmin(pg_current_snapshot())::text FROM store";
-    let (end, found) = both(session.query_opt(asked, &[]), session.query(&statement, &values)).await?;
-    let end = end.ok_or_else(|| corrupt("the store's own row"))?;
-    let mut columns = Columns::of(&end);
-    let end = Position { epoch: columns.take::<i32>()?.cast_unsigned(), xid: columns.word()?, ordinal: 0 };
-    let mut look = Look { changes: Vec::new(), hidden: None };
+    let (moment, found) = both(Moment::load(session), session.query(&statement, &values)).await?;
+    let (mut look, mut told) = (Look { changes: Vec::new(), hidden: None }, Vec::new());
     for row in &found {
-        let position = read_position(row)?;
-        if position < end {
-            read_run(row, Position::START, usize::MAX, &mut look.changes)?;
+        let place = read_position(row)?;
+        if place >= moment.horizon {
+            look.hide(place);
         } else {
-            look.hide(position);
+            read_run(row, Position::START, usize::MAX, &mut told)?;
         }
     }
-    look.changes.retain(|change| change.event.subject.as_ref().is_some_and(|subject| subject.record == record));
-    Ok((look, end))
+    told.retain(|(_, event)| event.subject.as_ref().is_some_and(|subject| subject.record == record));
+    look.changes = moment.changes(told)?;
+    Ok((look, moment.horizon))
 }
 
 /// The position of the first event of a run.
@@ -285,12 +324,13 @@ pub(crate) const RUN_COLUMNS: &str = "epoch, xid::text, first, feed, fetch_id, r
 /// The transaction that logged a run, and its events.
 pub(crate) fn read_whole_run(row: &Row) -> Outcome<(u64, Vec<Event>)> {
     let xid = read_position(row)?.xid;
-    let mut changes = Vec::new();
-    read_run(row, Position::START, usize::MAX, &mut changes)?;
-    Ok((xid, changes.into_iter().map(|change| change.event).collect()))
+    let mut told = Vec::new();
+    read_run(row, Position::START, usize::MAX, &mut told)?;
+    Ok((xid, told.into_iter().map(|(_, event)| event).collect()))
 }
 
-fn read_run(row: &Row, after: Position, most: usize, changes: &mut Vec<Change>) -> Outcome<()> {
+/// Adds the events of a run that come after a place, as long as there are no more than `most`.
+fn read_run(row: &Row, after: Position, most: usize, told: &mut Vec<(Position, Event)>) -> Outcome<()> {
     let mut columns = Columns::of(row);
     let (epoch, xid) = (columns.take::<i32>()?.cast_unsigned(), columns.word::<u64>()?);
     let first = columns.take::<i32>()?.cast_unsigned();
@@ -312,7 +352,7 @@ fn read_run(row: &Row, after: Position, most: usize, changes: &mut Vec<Change>) 
         if position <= after {
             continue;
         }
-        if changes.len() == most {
+        if told.len() == most {
             break;
         }
         let at = at as usize;
@@ -327,7 +367,7 @@ fn read_run(row: &Row, after: Position, most: usize, changes: &mut Vec<Change>) 
         };
         let witness = witnesses[at].map(RecordId::new);
         let event = Event { kind: rows::change_kind(*kind)?, subject, feed, fetch, witness, recorded_at };
-        changes.push(Change { seq: position.to_seq(), event });
+        told.push((position, event));
     }
     Ok(())
 }
@@ -338,32 +378,59 @@ mod tests {
 
     #[test]
     fn positions_read_back_and_order_as_their_bytes() {
-        let positions = [(0, 1, 1), (0, 1, 2), (0, 255, 1), (0, 256, 1), (0, u64::MAX, 9), (1, 3, 1)];
-        let positions = positions.map(|(epoch, xid, ordinal)| Position { epoch, xid, ordinal });
-        for position in positions {
-            assert_eq!(Position::read(&position.to_seq()).unwrap(), position);
+        let places = [(0, 1, 1), (0, 1, 2), (0, 255, 1), (0, 256, 1), (0, u64::MAX, 9), (1, 3, 1), (2, 1, 1)];
+        let places = places.map(|(epoch, xid, ordinal)| Position { epoch, xid, ordinal });
+        // Epochs from before there were tokens come first.
+        let marks = places.map(|place| Mark { place, token: [0, u64::MAX, 1][place.epoch as usize] });
+        for mark in marks {
+            assert_eq!(Mark::read(&mark.to_seq()).unwrap(), mark);
         }
-        assert!(positions.is_sorted() && positions.map(Position::to_seq).is_sorted());
+        assert!(places.is_sorted() && marks.map(Mark::to_seq).is_sorted());
     }
 
     #[test]
-    fn a_position_is_of_the_epochs_of_its_line_from_its_own_on() {
-        let at = |epoch| Position { epoch, xid: 7, ordinal: 1 };
-        let line = 5 << TURN_BITS;
-        let is_of = |position: Position, epoch| position.is_of(epoch, 8);
-        assert!(is_of(at(0), 0) && is_of(at(0), 1) && is_of(at(line), line) && is_of(at(line), line + 2));
-        assert!(!is_of(at(1), 0) && !is_of(at(line + 1), line) && !is_of(at(0), line) && !is_of(at(line), 0));
-        assert!(!is_of(at(line), line + (1 << TURN_BITS)));
-        assert!(is_of(Position::START, line));
+    fn a_position_is_of_the_epochs_that_a_log_has_been_in_by_their_tokens() {
+        let at = |epoch, token| Mark { place: Position { epoch, xid: 7, ordinal: 1 }, token };
+        let moment = |end| Moment {
+            tokens: [(3, 0), (4, 44), (5, 55)].into(),
+            horizon: Position { epoch: 5, xid: 6, ordinal: 0 },
+            end,
+        };
+        let table = [
+            (at(3, 0), true),
+            (at(4, 44), true),
+            (at(5, 55), true),
+            // A sibling's, and one of the log before an import.
+            (at(5, 54), false),
+            (at(4, 0), false),
+            (at(3, 33), false),
+            (at(6, 55), false),
+            (at(2, 0), false),
+            (Mark { place: Position::START, token: 0 }, true),
+        ];
+        for (mark, known) in table {
+            assert_eq!(moment(8).knows(mark), known, "{mark:?}");
+        }
         // Another cluster may be behind the one that gave the position out.
-        assert!(!at(line).is_of(line, 7) && at(line).is_of(line + 1, 7));
+        assert!(!moment(7).knows(at(5, 55)) && moment(7).knows(at(4, 44)));
+    }
+
+    #[test]
+    fn however_often_a_log_turns_no_earlier_epoch_sorts_behind_it() {
+        let first = i32::MAX.cast_unsigned() - 5_000;
+        let places =
+            (first..first + 5_000).map(|epoch| Position { epoch, xid: u64::from(first + 5_000 - epoch), ordinal: 1 });
+        let tokens: BTreeMap<u32, u64> = (first..first + 5_000).map(|epoch| (epoch, u64::from(!epoch) << 32)).collect();
+        let moment = Moment { tokens, horizon: Position { epoch: first + 5_000, xid: 1, ordinal: 0 }, end: 1 };
+        let seqs: Vec<Seq> = places.map(|place| moment.seq_of(place).unwrap()).collect();
+        assert!(seqs.is_sorted() && seqs.iter().all(|seq| moment.knows(Mark::read(seq).unwrap())));
     }
 
     #[test]
     fn a_position_of_another_log_is_refused() {
-        for bytes in [vec![1], vec![0; 8], vec![0; 15], vec![0; 17], vec![0xFF; 16]] {
-            assert!(Position::read(&Seq::from_bytes(bytes)).is_err());
+        for bytes in [vec![1], vec![0; 8], vec![0; 15], vec![0; 17], vec![0xFF; 16], vec![0; 24], vec![1; 25]] {
+            assert!(Mark::read(&Seq::from_bytes(bytes)).is_err());
         }
-        assert_eq!(Position::read(&Seq::start()).unwrap(), Position::START);
+        assert_eq!(Mark::read(&Seq::start()).unwrap(), Mark { place: Position::START, token: 0 });
     }
 }

@@ -13,10 +13,10 @@ use crate::session::Session;
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub(crate) const SCHEMA_VERSION: u32 = 6;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -299,6 +299,16 @@ ALTER TABLE rejects ADD COLUMN part bigint;
 /// How far an import came is a row of a table that is always there, so that every transaction can ask for it; it was a
 /// table as long as an import was unfinished.
 const VERSION_5: &str = "CREATE TABLE IF NOT EXISTS importing (rows bigint NOT NULL, digest bytea NOT NULL);";
+
+/// Epochs have tokens (see changes.rs). Before, an epoch was a line of history, drawn by chance, and turns on it; after some
+/// 126 turns another line was drawn, which could sort before what was there: such a log goes on behind it.
+const VERSION_6: &str = "
+CREATE TABLE epochs (number int PRIMARY KEY, token bigint NOT NULL);
+-- Positions that were given out name no token: it is 0.
+INSERT INTO epochs (number, token) SELECT epoch, 0 FROM store UNION SELECT epoch, 0 FROM changes;
+UPDATE store SET epoch = last.epoch + 1 FROM (SELECT max(epoch) AS epoch FROM changes) last
+    WHERE last.epoch > store.epoch;
+";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ use feedspine_core::{
 };
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
-use crate::changes::{self, Position};
+use crate::changes::{self, Mark, Position};
 use crate::export::Reading;
 use crate::feed_row::FeedRow;
 use crate::locks::Locks;
@@ -254,7 +254,7 @@ impl StorageBackend for PostgresStore {
 
     async fn changes(&self, after: &Seq, limit: NonZeroUsize) -> Result<Vec<Change>> {
         let access = self.whole()?;
-        let after = Position::read(after)?;
+        let after = Mark::read(after)?;
         let mut reader = changes::Reader::new(limit);
         loop {
             let look: Result<changes::Look> = ask!(access.clone(), session => changes::look(session, after, limit));

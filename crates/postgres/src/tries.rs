@@ -176,7 +176,8 @@ fn out_of_time() -> StorageError {
         .with_hint("try again, with smaller batches if it stays so")
 }
 
-fn chance() -> u64 {
+/// Unlike any other: a word of the operating system's randomness.
+pub(crate) fn chance() -> u64 {
     RandomState::new().hash_one(0)
 }
 

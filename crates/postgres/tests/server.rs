@@ -32,6 +32,8 @@ fn main() -> ExitCode {
             trial(&server, "a_database_that_is_not_there_is_denied", no_database),
             trial(&server, "a_server_that_is_not_there_is_unavailable_at_once", no_server),
             trial(&server, "a_store_that_came_to_another_cluster_goes_on_in_a_new_epoch", new_epoch),
+            trial(&server, "positions_of_a_log_from_before_epochs_had_tokens_go_on_in_order", old_epochs),
+            trial(&server, "a_store_refuses_the_positions_of_another_restored_from_the_same_backup", siblings),
             trial(&server, "a_restored_store_refuses_the_positions_of_the_one_before", new_history),
             trial(&server, "hostile_values_come_back_as_they_were", hostile_values),
             trial(&server, "calls_that_are_dropped_leave_no_transaction_behind", dropped_calls),
@@ -102,7 +104,6 @@ async fn late_commit(place: Place) {
     let _alone = OLDEST.lock().await;
     let store = opened(&place).await;
     let mut early = stranger(&place).await;
-    early.execute("UPDATE store SET epoch = 1", &[]).await.unwrap();
     store.ingest(snapshot(1, vec![item("before", "x")])).await.unwrap();
     let (found, position) = keys_after(&store, &Seq::start()).await;
     assert_eq!(found, ["before"]);
@@ -218,6 +219,72 @@ async fn new_epoch(place: Place) {
     assert!(end > position);
 }
 
+/// Gives the log's epoch that number and takes its token away, as an older program left it.
+async fn as_of_schema_5(client: &Client, epoch: i32) {
+    for statement in ["UPDATE store SET epoch = $1", "UPDATE changes SET epoch = $1"] {
+        client.execute(statement, &[&epoch]).await.unwrap();
+    }
+    client.batch_execute("DROP TABLE epochs; UPDATE store SET version = 5").await.unwrap();
+}
+
+async fn old_epochs(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    store.close().await.unwrap();
+    let client = stranger(&place).await;
+    // The last turn of a line: whatever line an older program drew next, in half of all cases it sorted before this one.
+    let line = (1 << 30) + (1 << 12) - 1;
+    as_of_schema_5(&client, line).await;
+    let store = opened(&place).await;
+    let (_, first) = keys_after(&store, &Seq::start()).await;
+    assert_eq!(first.as_bytes().len(), 16, "as it was given out before");
+    // As after a failover, and another.
+    let mut position = first.clone();
+    for (number, name) in [(2, "b"), (3, "c")] {
+        client.execute("UPDATE store SET cluster = 'elsewhere'", &[]).await.unwrap();
+        let store = opened(&place).await;
+        store.ingest(delta(number, vec![item(name, "x")])).await.unwrap();
+        let (found, end) = keys_after(&store, &position).await;
+        assert_eq!(found, [name]);
+        assert!(end > position);
+        position = end;
+    }
+    assert_eq!(keys_after(&store, &first).await.0, ["b", "c"]);
+    assert_eq!(keys_after(&store, &Seq::start()).await.0, ["a", "b", "c"]);
+    store.close().await.unwrap();
+
+    // One that drew a smaller line goes on behind what is there.
+    client.batch_execute("DROP TABLE epochs; UPDATE store SET version = 5, epoch = 7").await.unwrap();
+    let store = opened(&place).await;
+    store.ingest(delta(4, vec![item("d", "x")])).await.unwrap();
+    assert_eq!(keys_after(&store, &Seq::start()).await.0, ["a", "b", "c", "d"]);
+}
+
+async fn siblings(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    let (_, before) = keys_after(&store, &Seq::start()).await;
+    store.close().await.unwrap();
+    let client = stranger(&place).await;
+    let restore = "UPDATE store SET cluster = 'of the backup'";
+    client.execute(restore, &[]).await.unwrap();
+    let one = opened(&place).await;
+    one.ingest(delta(2, vec![item("of one", "x")])).await.unwrap();
+    let (_, position) = keys_after(&one, &before).await;
+    one.close().await.unwrap();
+
+    // The backup again, into the same place.
+    let back = "DELETE FROM changes WHERE epoch = (SELECT epoch FROM store);
+        DELETE FROM epochs WHERE number = (SELECT epoch FROM store); UPDATE store SET epoch = epoch - 1";
+    client.batch_execute(back).await.unwrap();
+    client.execute(restore, &[]).await.unwrap();
+    let other = opened(&place).await;
+    other.ingest(delta(3, vec![item("of the other", "x")])).await.unwrap();
+    let error = other.changes(&position, PageRequest::first(1).limit).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(keys_after(&other, &before).await.0, ["of the other"], "what both have in common goes on");
+}
+
 async fn new_history(place: Place) {
     let store = opened(&place).await;
     store.ingest(snapshot(1, vec![item("a", "x"), item("b", "x")])).await.unwrap();
@@ -237,11 +304,11 @@ async fn new_history(place: Place) {
 
     let store = opened(&place).await;
     let client = stranger(&place).await;
-    // As one that an older program made, whose positions are of the line that all of them share.
-    client.execute("UPDATE store SET epoch = 0", &[]).await.unwrap();
+    // As one that an older program made, whose positions name no token.
+    client.execute("UPDATE epochs SET token = 0", &[]).await.unwrap();
     assert_eq!(store.begin_import().await.unwrap(), None);
-    let epoch: i32 = client.query_one("SELECT epoch FROM store", &[]).await.unwrap().get(0);
-    assert_ne!(epoch, 0, "an import begins a line of its own");
+    let tokens = client.query("SELECT token FROM epochs JOIN store ON number = epoch", &[]).await.unwrap();
+    assert!(tokens.len() == 1 && tokens[0].get::<_, i64>(0) != 0, "an import begins a history of its own");
     let progress = Progress { rows: rows.len() as u64, ..Progress::default() };
     store.import(rows, progress).await.unwrap();
     store.finish_import().await.unwrap();
