@@ -87,6 +87,12 @@ impl Fault {
         }
     }
 
+    /// Whether the schema may be the cause: it lacks what a statement names, or asks for more than one gives.
+    pub(crate) fn is_of_schema(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        error.code().is_some_and(may_be_of_schema)
+    }
+
     /// It only says that something before it in the transaction failed.
     pub(crate) fn is_echo(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
@@ -123,6 +129,13 @@ impl Fault {
 /// A deadlock, a serialisation failure, or a row that somebody without our locks was first to write.
 fn is_lost(code: &SqlState) -> bool {
     [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION].contains(code)
+}
+
+/// What the server says of tables that are not as a statement takes them, in class 42 (syntax, names, types) and 23 (a new
+/// column without a default, a new constraint), and of a kept statement whose columns are others now.
+fn may_be_of_schema(code: &SqlState) -> bool {
+    let code = code.code();
+    matches!(&code[..2], "42" | "23" | "0A") && code != "42501" || code == "3F000"
 }
 
 /// The server is stopping, starting, full of connections, or has given up this one.
@@ -244,6 +257,16 @@ mod tests {
             assert_eq!(judge(Some(&SqlState::from_code(code)), false).0, kind, "{code}");
         }
         assert_eq!(judge(None, true).0, ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn what_a_newer_schema_makes_of_our_statements_is_looked_into() {
+        for code in ["42P01", "42703", "3F000", "0A000", "23502", "42804"] {
+            assert!(may_be_of_schema(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["42501", "57014", "53100", "XX001", "40001"] {
+            assert!(!may_be_of_schema(&SqlState::from_code(code)), "{code}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::ledger::{self, OBSERVATION};
 use crate::pool::Pool;
 use crate::rows::{self, COUNTS, Columns, corrupt};
 use crate::session::Session;
-use crate::{changes, manifest};
+use crate::{changes, manifest, schema};
 
 /// Batches that wait to be taken.
 const AHEAD: usize = 2;
@@ -48,15 +48,16 @@ impl Reading {
             };
             let session = match opened.await {
                 Ok(session) => session,
-                Err(fault) => return drop(begun.send(Err(fault.into_error()))),
+                Err(fault) => return drop(begun.send(Err(schema::explain(&pool, fault).await))),
             };
+            let mut read = Ok(());
             if begun.send(Ok(())).is_ok() {
-                let mut out = Out { cut: Batches::default(), sender: &sender, session: &session };
-                if let Err(fault) = out.everything().await {
-                    let _gone = sender.send(Err(fault.into_error())).await;
-                }
+                read = Out { cut: Batches::default(), sender: &sender, session: &session }.everything().await;
             }
             session.end();
+            if let Err(fault) = read {
+                let _gone = sender.send(Err(schema::explain(&pool, fault).await)).await;
+            }
         });
         is_begun.await.map_err(|error| StorageError::internal("the export ended unbegun").with_source(error))??;
         Ok(Self { batches })

@@ -9,7 +9,7 @@ use crate::bind::bind;
 use crate::changes;
 use crate::error::{Fault, Outcome};
 use crate::pool::Pool;
-use crate::session::Session;
+use crate::session::{Sees, Session};
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
@@ -377,6 +377,25 @@ pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
     }
     let message = format!("the store has schema version {version}; this program knows up to {SCHEMA_VERSION}");
     Err(StorageError::unsupported(message).with_hint("use a newer feedspine"))
+}
+
+/// A fault as callers see it. The tables may not be as this program takes them because a newer one has migrated the store
+/// meanwhile: then the store is sound, and it is the program that has to be another.
+pub(crate) async fn explain(pool: &Pool, fault: Fault) -> StorageError {
+    let newer = if fault.is_of_schema() { outgrown(pool).await } else { None };
+    match newer {
+        Some(error) => error.with_source(fault.into_error()),
+        None => fault.into_error(),
+    }
+}
+
+/// The error for a store whose schema is newer than this program; `None` where it is not, or does not say.
+async fn outgrown(pool: &Pool) -> Option<StorageError> {
+    let session = pool.reading(Sees::All).await.ok()?;
+    let said = session.query_opt("SELECT version FROM store WHERE program = 'feedspine'", &[]).await;
+    session.end();
+    let version: i32 = said.ok()??.try_get(0).ok()?;
+    check_version(version.cast_unsigned()).err()
 }
 
 /// The error for a schema of somebody else's.

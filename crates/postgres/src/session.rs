@@ -84,8 +84,12 @@ impl Session {
         };
         self.unheard.fetch_sub(1, Ordering::Relaxed);
         begun?;
-        whole?;
-        Ok(rows?)
+        match (whole, rows) {
+            // A statement that cannot be prepared fails before the other is run.
+            (Err(fault), Err(cause)) if fault.is_echo() => Err(cause.into()),
+            (Err(fault), _) => Err(fault),
+            (Ok(()), rows) => Ok(rows?),
+        }
     }
 
     /// Refuses what is to see the contents of a store that only a part of an import is in.

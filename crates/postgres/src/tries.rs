@@ -16,6 +16,7 @@ use crate::bind::bind;
 use crate::error::{Again, Fault, Outcome};
 use crate::locks::Locks;
 use crate::pool::Access;
+use crate::schema;
 use crate::session::{Sees, Session};
 
 /// A call must have committed by then: as-of questions rely on it that nothing is recorded later than this after its
@@ -152,7 +153,7 @@ impl<T> Tries<T> {
         let delay = self.delay();
         let hopeless = again == Again::Never || self.lost > MOST_LOST || Instant::now() + delay >= self.limit();
         if hopeless {
-            let error = fault.into_error();
+            let error = schema::explain(&self.access, fault).await;
             return Err(if self.pending.is_some() { error.with_applied(Applied::Unknown) } else { error });
         }
         self.tried += 1;

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             trial(&server, "whoever_commits_finds_its_changes_though_others_run", own_changes),
             trial(&server, "a_schema_of_another_program_is_refused", foreign_schema),
             trial(&server, "a_newer_schema_is_refused_and_left_alone", newer_schema),
+            trial(&server, "a_store_that_is_migrated_while_it_is_open_asks_for_a_newer_program", newer_while_open),
             trial(&server, "a_role_without_rights_is_denied", no_rights),
             trial(&server, "a_database_that_is_not_there_is_denied", no_database),
             trial(&server, "a_server_that_is_not_there_is_unavailable_at_once", no_server),
@@ -168,6 +169,37 @@ async fn newer_schema(place: Place) {
     assert!(error.to_string().contains("99"), "{error}");
     let version: i32 = client.query_one("SELECT version FROM store", &[]).await.unwrap().get(0);
     assert_eq!(version, 99);
+}
+
+async fn newer_while_open(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x")])).await.unwrap();
+    let client = stranger(&place).await;
+    let everything = Selection::everything();
+    // What a table is called, and a column that has to be given.
+    let newer = "ALTER TABLE records RENAME TO entries; ALTER TABLE ledger ADD COLUMN cost int NOT NULL DEFAULT 0;
+        ALTER TABLE ledger ALTER COLUMN cost DROP DEFAULT";
+    client.batch_execute(newer).await.unwrap();
+    client.execute("UPDATE store SET version = 99", &[]).await.unwrap();
+    let read = store.count(&everything).await.unwrap_err();
+    let written = store.ingest(snapshot(2, vec![])).await.unwrap_err();
+    let mut export = store.export().await.unwrap();
+    let exported = loop {
+        match export.next().await {
+            Ok(rows) => assert!(!rows.is_empty(), "the export ended well"),
+            Err(error) => break error,
+        }
+    };
+    for error in [read, written, exported] {
+        assert_eq!((error.kind(), error.applied()), (ErrorKind::Unsupported, Applied::No), "{error}");
+        assert!(error.to_string().contains("99"), "{error}");
+        assert_eq!(error.hint(), Some("use a newer feedspine"), "{error}");
+    }
+    // The same in a store that nobody migrated is not as it should be.
+    client.execute("UPDATE store SET version = 1", &[]).await.unwrap();
+    let error = store.count(&everything).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("backup")), "{error}");
 }
 
 async fn no_rights(place: Place) {
