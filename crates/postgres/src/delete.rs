@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use feedspine_core::{
-    ChangeKind, Event, KeyHash, Layer, Namespace, NaturalKey, RecordId, RecordName, RecordRef, Subject, Timestamp,
+    ChangeKind, Event, FeedId, KeyHash, Layer, Namespace, NaturalKey, RecordId, RecordName, RecordRef, Subject,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -14,23 +15,44 @@ use crate::locks::{LockNames, Locks};
 use crate::manifest;
 use crate::rows::{self, Columns};
 use crate::session::Session;
+use crate::tries::{Began, Tries};
 use crate::writes::Writes;
+
+/// Deletes of more records than this lock the store, not each namespace and feed that is concerned.
+const MOST_RECORDS: usize = 64;
+/// So do deletes of records that more feeds than this show, or have shown: the server has room for some thousands of locks
+/// only.
+const MOST_FEEDS: usize = 64;
 
 /// A record as a delete finds it.
 #[derive(Debug)]
-pub(crate) struct Doomed {
+struct Doomed {
     id: RecordId,
     key: NaturalKey,
 }
 
-impl Doomed {
-    pub(crate) fn namespace(&self) -> &Namespace {
-        self.key.namespace()
+/// One of a delete's tries.
+pub(crate) async fn attempt(
+    tries: &mut Tries<Vec<bool>>,
+    cover: &mut Cover,
+    doomed: &[RecordRef],
+    at: Timestamp,
+) -> Outcome<Vec<bool>> {
+    let session = tries.reading().await?;
+    let widened = tries.bounded(cover.widen(&session, doomed)).await;
+    session.end();
+    widened?;
+    match tries.writing(&cover.locks()).await? {
+        Began::Settled(answer) => Ok(answer),
+        Began::Session(session) => {
+            let outcome = tries.bounded(Box::pin(delete_many(&session, doomed, cover, at))).await;
+            tries.commit(*session, outcome).await
+        }
     }
 }
 
 /// The records of these names, in the order asked.
-pub(crate) async fn find_many(session: &Session, doomed: &[RecordRef]) -> Outcome<Vec<Option<Doomed>>> {
+async fn find_many(session: &Session, doomed: &[RecordRef]) -> Outcome<Vec<Option<Doomed>>> {
     let mut ids = Vec::new();
     let mut hashes = Vec::new();
     for doomed in doomed {
@@ -57,44 +79,74 @@ pub(crate) async fn find_many(session: &Session, doomed: &[RecordRef]) -> Outcom
     Ok(doomed.iter().map(find).collect())
 }
 
-/// The locks that a delete holds.
-pub(crate) struct Cover<'a> {
-    pub(crate) locks: &'a Locks,
-    /// Those whose locks are among them.
-    pub(crate) namespaces: &'a BTreeSet<Namespace>,
-    pub(crate) names: &'a LockNames,
+/// The locks that a delete begins with. They only become more from try to try: the try whose COMMIT was not answered may
+/// still hold its own.
+#[derive(Debug)]
+pub(crate) struct Cover {
+    names: LockNames,
+    /// Those that are locked.
+    namespaces: BTreeSet<Namespace>,
+    /// Everything is.
+    whole_store: bool,
 }
 
-impl Cover<'_> {
-    /// Makes sure that nobody writes to these records or to what feeds show of them, or says to begin again.
-    async fn extend(&self, session: &Session, found: &[Option<Doomed>]) -> Outcome<()> {
-        if self.locks.hold_the_store() {
+impl Cover {
+    /// Those of the keys that are named: whoever captures one of them meanwhile has to wait.
+    pub(crate) fn of(names: &LockNames, doomed: &[RecordRef]) -> Self {
+        let namespaces = doomed.iter().filter_map(|doomed| match &doomed.name {
+            RecordName::Key(key) => Some(key.namespace().clone()),
+            RecordName::Id(_) => None,
+        });
+        Self { names: names.clone(), namespaces: namespaces.collect(), whole_store: doomed.len() > MOST_RECORDS }
+    }
+
+    /// Adds what these records need as they are now. Under the locks they may turn out to be others.
+    async fn widen(&mut self, session: &Session, doomed: &[RecordRef]) -> Outcome<()> {
+        if self.locks().hold_the_store() {
             return Ok(());
         }
-        if found.iter().flatten().any(|doomed| !self.namespaces.contains(doomed.namespace())) {
+        let found = find_many(session, doomed).await?;
+        self.namespaces.extend(found.iter().flatten().map(|doomed| doomed.key.namespace().clone()));
+        self.whole_store = feeds_of(session, &found).await?.len() > MOST_FEEDS;
+        Ok(())
+    }
+
+    fn locks(&self) -> Locks {
+        if self.whole_store { Locks::whole_store(&self.names) } else { Locks::of(&self.names, &self.namespaces, []) }
+    }
+
+    /// Makes sure that nobody writes to these records or to what feeds show of them, or says to begin again.
+    async fn complete(&self, session: &Session, found: &[Option<Doomed>]) -> Outcome<()> {
+        if self.locks().hold_the_store() {
+            return Ok(());
+        }
+        if found.iter().flatten().any(|doomed| !self.namespaces.contains(doomed.key.namespace())) {
             return Err(Fault::Outdated);
         }
         // Under the locks of their namespaces no other feed can begin to show them.
-        let ids: Vec<Uuid> = found.iter().flatten().map(|doomed| rows::record_uuid(doomed.id)).collect();
-        let statement =
-            "SELECT feed FROM all_spans WHERE record = ANY($1) UNION SELECT feed FROM absent WHERE record = ANY($1)";
-        let feeds = session.query(statement, &bind![ids]).await?;
-        let feeds = feeds.iter().map(|row| Ok(self.names.feed(Columns::of(row).feed()?)));
-        let mut locks = feeds.collect::<Outcome<Vec<i64>>>()?;
+        let feeds = feeds_of(session, found).await?;
+        if feeds.len() > MOST_FEEDS {
+            return Err(Fault::Outdated);
+        }
+        let mut locks: Vec<i64> = feeds.into_iter().map(|feed| self.names.feed(feed)).collect();
         locks.sort_unstable();
         session.execute("SELECT pg_advisory_xact_lock(number) FROM unnest($1) AS number", &bind![locks]).await
     }
 }
 
+/// The feeds that show these records or have shown them; if there are very many, some of them.
+async fn feeds_of(session: &Session, found: &[Option<Doomed>]) -> Outcome<Vec<FeedId>> {
+    let ids: Vec<Uuid> = found.iter().flatten().map(|doomed| rows::record_uuid(doomed.id)).collect();
+    let statement = "SELECT feed FROM all_spans WHERE record = ANY($1)
+                     UNION SELECT feed FROM absent WHERE record = ANY($1) LIMIT $2";
+    let most = i64::try_from(MOST_FEEDS).expect("a few") + 1;
+    session.query(statement, &bind![ids, most]).await?.iter().map(|row| Columns::of(row).feed()).collect()
+}
+
 /// Deletes rows, in the order asked.
-pub(crate) async fn delete_many(
-    session: &Session,
-    doomed: &[RecordRef],
-    cover: &Cover<'_>,
-    at: Timestamp,
-) -> Outcome<Vec<bool>> {
+async fn delete_many(session: &Session, doomed: &[RecordRef], cover: &Cover, at: Timestamp) -> Outcome<Vec<bool>> {
     let found = find_many(session, doomed).await?;
-    cover.extend(session, &found).await?;
+    cover.complete(session, &found).await?;
     let mut deletion = Deletion { session, at, gone: BTreeMap::new(), lost: BTreeMap::new(), events: Vec::new() };
     let mut answers = Vec::with_capacity(doomed.len());
     for (doomed, found) in doomed.iter().zip(&found) {

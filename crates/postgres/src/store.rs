@@ -1,6 +1,5 @@
 //! [`PostgresStore`]: the contracts' calls, each handed to its room.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +9,8 @@ use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation,
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
-    KeyRule, Layer, Namespace, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef,
-    RecordWrite, Result, Seen, Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version,
-    VersionNo,
+    KeyRule, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite,
+    Result, Seen, Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
@@ -24,11 +22,8 @@ use crate::pool::{Access, Pool};
 use crate::session::Sees;
 use crate::settings::Settings;
 use crate::state::Begun;
-use crate::tries::{Proof, ask, work};
+use crate::tries::{Proof, Tries, ask, work};
 use crate::{delete, history, import, ingest, query, schema, sightings, state, write};
-
-/// Deletes of more records than this lock the store, not each namespace and feed that is concerned.
-const MOST_LOCKED_DELETES: usize = 64;
 
 /// Some 10 MB of ordinary items in one transaction; a fetch may come in several.
 const MAX_BATCH: usize = 10_000;
@@ -197,18 +192,15 @@ impl StorageBackend for PostgresStore {
         let doomed = doomed.to_vec();
         finished(async move {
             let _guard = guard;
-            // Which namespaces to lock is asked first, and again under their locks.
-            let found: Result<Vec<Option<delete::Doomed>>> =
-                ask!(access.clone(), session => delete::find_many(session, &doomed));
-            let found = found?;
-            let namespaces: BTreeSet<Namespace> = found.iter().flatten().map(|d| d.namespace().clone()).collect();
-            let names = access.names.clone();
-            let locks = match doomed.len() {
-                0..=MOST_LOCKED_DELETES => Locks::of(&names, &namespaces, []),
-                _ => Locks::whole_store(&names),
-            };
-            let cover = delete::Cover { locks: &locks, namespaces: &namespaces, names: &names };
-            work!(access, Proof::Receipt, &locks, session => delete::delete_many(session, &doomed, &cover, at))
+            let mut cover = delete::Cover::of(&access.names, &doomed);
+            let mut tries = Tries::new(access, Proof::Receipt);
+            loop {
+                // Which locks it takes is asked in each try, and again under them.
+                let outcome = delete::attempt(&mut tries, &mut cover, &doomed, at).await;
+                if let Some(answer) = tries.next(outcome).await? {
+                    break Ok(answer);
+                }
+            }
         })
         .await
     }

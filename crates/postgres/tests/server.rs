@@ -46,6 +46,8 @@ fn main() -> ExitCode {
                 open_before_import,
             ),
             trial(&server, "records_of_large_documents_are_deleted_together", many_deletes),
+            trial(&server, "a_record_that_is_captured_while_its_delete_waits_is_deleted", delete_beside_capture),
+            trial(&server, "a_record_that_very_many_feeds_have_shown_is_deleted", widely_shown),
             trial(&server, "items_that_another_feed_captured_first_are_no_new_ones", known_at_first_sight),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -493,6 +495,58 @@ async fn many_deletes(place: Place) {
     assert_eq!((counts.new, counts.unchanged, counts.gaps), (100, 100, 0));
     let counts = store.ingest(snapshot(3, document())).await.unwrap().counts;
     assert_eq!((counts.seen, counts.unchanged), (200, 200));
+}
+
+/// The lock of the whole store, by its number.
+const STORE_LOCK: &str = r"SELECT ('x' || encode(substring(sha256(convert_to('feedspine', 'UTF8') || '\x00'::bytea
+    || convert_to($1, 'UTF8') || '\x00'::bytea || convert_to('store', 'UTF8') || '\x00'::bytea) FROM 1 FOR 8), 'hex'))
+    ::bit(64)::bigint & 9223372036854775807";
+
+async fn delete_beside_capture(place: Place) {
+    let store = std::sync::Arc::new(opened(&place).await);
+    store.ingest(snapshot(1, vec![item("a", "x"), item("b", "x")])).await.unwrap();
+    let id = store.get_by_natural_key(&key("b")).await.unwrap().unwrap().id;
+    let client = stranger(&place).await;
+    let number: i64 = client.query_one(STORE_LOCK, &[&place.schema()]).await.unwrap().get(0);
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND (classid::bigint << 32 | objid::bigint) = $1";
+    // A record that is not found at first, and is under the locks: by its key, and by its id.
+    let by_key = (
+        RecordRef::key(key("a")),
+        r"UPDATE records SET key_hash = key_hash || '\x00'::bytea WHERE key = 'a'".to_owned(),
+        "UPDATE records SET key_hash = substring(key_hash FROM 1 FOR 32) WHERE key = 'a'".to_owned(),
+    );
+    let by_id = (
+        RecordRef::id(id),
+        "UPDATE records SET id = gen_random_uuid() WHERE key = 'b'".to_owned(),
+        format!("UPDATE records SET id = '{id}' WHERE key = 'b'"),
+    );
+    for (doomed, hide, show) in [by_key, by_id] {
+        client.batch_execute(&hide).await.unwrap();
+        client.execute("SELECT pg_advisory_lock($1)", &[&number]).await.unwrap();
+        let (deleting, named) = (std::sync::Arc::clone(&store), [doomed.clone()]);
+        let at = snapshot(2, vec![]).recorded_at;
+        let deleting = tokio::spawn(async move { deleting.delete_many(&named, at).await });
+        while client.query_one(waits, &[&number]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+        client.batch_execute(&show).await.unwrap();
+        client.execute("SELECT pg_advisory_unlock($1)", &[&number]).await.unwrap();
+        assert_eq!(deleting.await.unwrap().unwrap(), [true], "{doomed:?}");
+    }
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0);
+}
+
+async fn widely_shown(place: Place) {
+    let store = opened(&place).await;
+    store.ingest(snapshot(1, vec![item("a", "x"), item("b", "x")])).await.unwrap();
+    // More than the server has room to lock.
+    let show = "INSERT INTO absent (record, feed, ended)
+        SELECT id, gen_random_uuid(), 'unknown' FROM records, generate_series(1, 70000) WHERE key = 'a'";
+    stranger(&place).await.batch_execute(show).await.unwrap();
+    let at = snapshot(2, vec![]).recorded_at;
+    assert_eq!(store.delete_many(&[RecordRef::key(key("a"))], at).await.unwrap(), [true]);
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 1);
 }
 
 async fn known_at_first_sight(place: Place) {
