@@ -231,7 +231,33 @@ impl Ends {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_vanished_is_noticed_by_every_socket() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let settings = Settings::from_url(&format!("postgres://u@127.0.0.1:{port}/x?keepalives=0")).unwrap();
+        let (idle, interval) = (Duration::from_secs(30), Duration::from_secs(10));
+        // Those that the driver makes.
+        let config = &settings.config;
+        assert_eq!((config.get_keepalives(), config.get_keepalives_idle()), (true, idle));
+        assert_eq!((config.get_keepalives_interval(), config.get_keepalives_retries()), (Some(interval), Some(3)));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&idle));
+        // Those that are made here.
+        let stream = Connector::new(&settings, String::new()).unwrap().dial(("127.0.0.1", port)).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap() && stream.nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), idle);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), interval);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(idle));
+        }
+    }
 
     #[test]
     fn only_an_address_of_one_host_is_dialled_here() {

@@ -199,6 +199,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_transaction_has_its_limits_of_time() {
+        if !feedspine_cluster::has_server() || !feedspine_cluster::has_pooler() {
+            return feedspine_cluster::skip("PostgreSQL's server or PgBouncer is not installed");
+        }
+        let cluster = Cluster::start().unwrap();
+        let pooler = cluster.pooler().unwrap();
+        let limits = "SELECT concat_ws(' ', current_setting('idle_in_transaction_session_timeout'),
+            current_setting('statement_timeout'), current_setting('lock_timeout'))";
+        for port in [pooler.port(), cluster.port()] {
+            assert_eq!(asked(&cluster, port, "", limits).await, "30s 30s 10s");
+            assert_eq!(asked(&cluster, port, "&statement_timeout=7", limits).await, "30s 7s 10s");
+            let settings = Settings::from_url(&format!("{}?pool_size=1", cluster.url_at(port))).unwrap();
+            let pool = Pool::new(&settings).unwrap();
+            let session = pool.writing(&Locks::whole_store(&pool.names), None, Sees::All).await.unwrap();
+            let answer: String = session.query(limits, &[]).await.unwrap()[0].get(0);
+            session.end();
+            assert_eq!(answer, "30s 30s 10s", "of one that writes");
+        }
+    }
+
+    #[tokio::test]
     async fn no_later_setting_of_the_server_lets_it_answer_early() {
         if !feedspine_cluster::has_server() {
             return feedspine_cluster::skip("PostgreSQL's server is not installed");
