@@ -1,5 +1,7 @@
 //! Questions about records: what SQL can say exactly is said in SQL, the rest is judged here, over bounded chunks.
 //!
+//! Those chunks are steps: each has its time, and an order or a count by a path may take as many as there are rows.
+//!
 //! The server's JSON functions decide nothing. For a test of a path, SQL only says what the canonical text must hold for
 //! the test to pass; [`Filter::matches`] then decides, as it does for every other backend.
 
@@ -20,6 +22,7 @@ use crate::dialect::{Rows, check_position, in_sql};
 use crate::error::Outcome;
 use crate::rows::{self, Columns, corrupt};
 use crate::session::{Session, both};
+use crate::tries::step;
 
 /// How many rows are read at once where they are judged here.
 const CHUNK: usize = 500;
@@ -171,7 +174,7 @@ impl<'a> Scan<'a> {
             " LIMIT {most}) r JOIN versions v
              ON v.record = r.id AND v.layer = r.row_layer AND v.number = r.row_number"
         ));
-        let found = session.query(statement.text(), &bound(&statement)).await?;
+        let found = step(session.query(statement.text(), &bound(&statement))).await?;
         let read = found.iter().map(|row| read_record(&mut Columns::of(row)));
         let mut placed = read
             .map(|record| record.map(|record| (place(self.order, &record), record)))
@@ -205,7 +208,7 @@ pub(crate) async fn count(session: &Session, selection: &Selection) -> Outcome<u
     let rows = Rows::of(selection.layer, &filter, &[]);
     let mut statement = Statement::new(&format!("SELECT count(*) FROM {} WHERE ", rows.from()));
     compile_filter(&rows, &mut statement, &filter);
-    let found = session.query_opt(statement.text(), &bound(&statement)).await?;
+    let found = step(session.query_opt(statement.text(), &bound(&statement))).await?;
     Columns::of(&found.ok_or_else(|| corrupt("a count"))?).unsigned()
 }
 

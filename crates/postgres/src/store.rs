@@ -22,7 +22,7 @@ use crate::pool::{Access, Pool};
 use crate::session::Sees;
 use crate::settings::Settings;
 use crate::state::Begun;
-use crate::tries::{Proof, Tries, ask, work};
+use crate::tries::{Proof, Tries, ask, ask_in_steps, work};
 use crate::{delete, history, import, ingest, query, schema, sightings, state, write};
 
 /// Some 10 MB of ordinary items in one transaction; a fetch may come in several.
@@ -206,11 +206,11 @@ impl StorageBackend for PostgresStore {
     }
 
     async fn query_page(&self, query: &Query) -> Result<Page<Record>> {
-        ask!(self.whole()?, session => query::query_page(session, query))
+        ask_in_steps!(self.whole()?, session => query::query_page(session, query))
     }
 
     async fn count(&self, selection: &Selection) -> Result<u64> {
-        ask!(self.whole()?, session => query::count(session, selection))
+        ask_in_steps!(self.whole()?, session => query::count(session, selection))
     }
 
     async fn observe_many(&self, seen: Vec<Sighting>) -> Result<Vec<bool>> {

@@ -103,7 +103,12 @@ impl<T> Tries<T> {
 
     /// The work of a try, as long as the call has time.
     pub(crate) async fn bounded<A>(&self, work: impl Future<Output = Outcome<A>>) -> Outcome<A> {
-        tokio::time::timeout_at(self.limit(), work).await.unwrap_or_else(|_| Err(Fault::Late(out_of_time())))
+        tokio::time::timeout_at(self.limit(), work).await.unwrap_or_else(|_| Err(Fault::Late(out_of_time(SMALLER))))
+    }
+
+    /// The question of a try, as long as the call has time.
+    pub(crate) async fn bounded_question<A>(&self, question: impl Future<Output = Outcome<A>>) -> Outcome<A> {
+        tokio::time::timeout_at(self.limit(), question).await.unwrap_or_else(|_| Err(Fault::Late(out_of_time(LESS))))
     }
 
     /// Ends a try: commits what worked, forgets what did not.
@@ -129,7 +134,7 @@ impl<T> Tries<T> {
         self.pending = None;
         if Instant::now() >= self.deadline {
             session.end();
-            return Err(Fault::Late(out_of_time()));
+            return Err(Fault::Late(out_of_time(SMALLER)));
         }
         match session.commit(DEADLINE).await {
             Ok(()) => Ok(answer),
@@ -172,9 +177,18 @@ impl<T> Tries<T> {
     }
 }
 
-fn out_of_time() -> StorageError {
-    StorageError::unavailable(format!("postgres: not done within {} s", DEADLINE.as_secs()))
-        .with_hint("try again, with smaller batches if it stays so")
+/// One step of a question that takes as many of them as there is to read: each has the time of a call, and all together
+/// have no limit, or the question could never be answered.
+pub(crate) async fn step<A>(step: impl Future<Output = Outcome<A>>) -> Outcome<A> {
+    tokio::time::timeout(DEADLINE, step).await.unwrap_or_else(|_| Err(Fault::Late(out_of_time(LESS))))
+}
+
+/// What whoever writes can do about [`DEADLINE`], and whoever asks.
+const SMALLER: &str = "try again, with smaller batches if it stays so";
+const LESS: &str = "ask for less, or try again when the server has less to do";
+
+fn out_of_time(hint: &str) -> StorageError {
+    StorageError::unavailable(format!("postgres: not done within {} s", DEADLINE.as_secs())).with_hint(hint)
 }
 
 /// Unlike any other: a word of the operating system's randomness.
@@ -189,23 +203,33 @@ fn random_uuid() -> Uuid {
 
 /// Asks a question in a session of its own, again while the server is away.
 macro_rules! ask {
-    ($pool:expr, $session:ident => $question:expr) => {{
-        let mut tries = $crate::tries::Tries::new($pool, $crate::tries::Proof::Receipt);
+    ($pool:expr, $session:ident => $question:expr) => {
+        $crate::tries::ask!(@each $pool, tries, $session => tries.bounded_question($question).await)
+    };
+    (@each $pool:expr, $tries:ident, $session:ident => $asked:expr) => {{
+        let mut $tries = $crate::tries::Tries::new($pool, $crate::tries::Proof::Receipt);
         loop {
-            let outcome = match tries.reading().await {
+            let outcome = match $tries.reading().await {
                 Ok(session) => {
                     let $session = &session;
-                    let outcome = tries.bounded($question).await;
+                    let outcome = $asked;
                     session.end();
                     outcome
                 }
                 Err(fault) => Err(fault),
             };
-            if let Some(answer) = tries.next(outcome).await? {
+            if let Some(answer) = $tries.next(outcome).await? {
                 break Ok(answer);
             }
         }
     }};
+}
+
+/// The same of a question whose steps each have their time; see [`step`].
+macro_rules! ask_in_steps {
+    ($pool:expr, $session:ident => $question:expr) => {
+        $crate::tries::ask!(@each $pool, tries, $session => $question.await)
+    };
 }
 
 /// Does a unit of work under its locks: wholly or not at all, and once.
@@ -229,4 +253,4 @@ macro_rules! work {
     }};
 }
 
-pub(crate) use {ask, work};
+pub(crate) use {ask, ask_in_steps, work};

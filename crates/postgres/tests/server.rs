@@ -12,8 +12,8 @@ use std::time::Duration;
 use feedspine_core::ingest::{Candidate, Coverage, IngestBatch, Reject};
 use feedspine_core::transfer::{Progress, Transfer as _, import_unfinished};
 use feedspine_core::{
-    Applied, ChangeKind, ErrorKind, FeedId, Filter, PageRequest, Query, RecordRef, Selection, Seq, StateStore,
-    StorageBackend, StorageExt,
+    Applied, ChangeKind, ErrorKind, FeedId, Field, Filter, Order, PageRequest, Query, RecordRef, Selection, Seq,
+    StateStore, StorageBackend, StorageExt, Test,
 };
 use feedspine_postgres::PostgresStore;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -48,6 +48,8 @@ fn main() -> ExitCode {
             trial(&server, "records_of_large_documents_are_deleted_together", many_deletes),
             trial(&server, "a_record_that_is_captured_while_its_delete_waits_is_deleted", delete_beside_capture),
             trial(&server, "a_record_that_very_many_feeds_have_shown_is_deleted", widely_shown),
+            trial(&server, "what_only_core_can_judge_is_answered_however_many_steps_it_takes", many_steps)
+                .with_ignored_flag(true),
             trial(&server, "items_that_another_feed_captured_first_are_no_new_ones", known_at_first_sight),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -547,6 +549,24 @@ async fn widely_shown(place: Place) {
     let at = snapshot(2, vec![]).recorded_at;
     assert_eq!(store.delete_many(&[RecordRef::key(key("a"))], at).await.unwrap(), [true]);
     assert_eq!(store.count(&Selection::everything()).await.unwrap(), 1);
+}
+
+/// More than half a minute, which is the time of a call.
+async fn many_steps(place: Place) {
+    let store = opened(&place).await;
+    let names: Vec<String> = (0..1_001).map(|number| format!("item {number}")).collect();
+    store.ingest(snapshot(1, names.iter().map(|name| item(name, name)).collect())).await.unwrap();
+    // Each look at the records takes eleven seconds, and three are needed.
+    let slow = "ALTER TABLE records RENAME TO quick_records; CREATE VIEW records AS
+        WITH nap AS MATERIALIZED (SELECT 1 FROM pg_sleep(11)) SELECT r.* FROM quick_records r, nap";
+    stranger(&place).await.batch_execute(slow).await.unwrap();
+    let filter = Filter::Field(Field::parse("content.title").unwrap(), Test::Contains("item 7".to_owned()));
+    let selection = Selection { layer: None, filter };
+    let order = vec![Order::parse("-content.title").unwrap()];
+    let query = Query { order, ..Query::new(Selection::everything(), 1) };
+    let (count, page) = tokio::join!(store.count(&selection), store.query_page(&query));
+    assert_eq!(count.unwrap(), 111);
+    assert_eq!(page.unwrap().items[0].key, key("item 999"));
 }
 
 async fn known_at_first_sight(place: Place) {
