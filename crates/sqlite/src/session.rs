@@ -42,6 +42,7 @@ pub(crate) struct Session<'a> {
     pub(crate) conn: &'a Connection,
     names: &'a mut Names,
     next: &'a mut NextNumbers,
+    schema_changed: bool,
 }
 
 /// The next numbers of a transaction, once asked for: another process may have given some since the last one.
@@ -53,7 +54,18 @@ pub(crate) struct NextNumbers {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(conn: &'a Connection, names: &'a mut Names, next: &'a mut NextNumbers) -> Self {
-        Self { conn, names, next }
+        Self { conn, names, next, schema_changed: false }
+    }
+
+    /// Runs statements that make or drop tables and indexes. SQLite counts no row as changed by them.
+    pub(crate) fn change_schema(&mut self, sql: &str) -> Outcome<()> {
+        self.schema_changed = true;
+        Ok(self.conn.execute_batch(sql)?)
+    }
+
+    /// Whether the job began to make or drop tables or indexes.
+    pub(crate) fn has_changed_schema(&self) -> bool {
+        self.schema_changed
     }
 
     /// Refuses work that has to wait for the end of an import.

@@ -332,7 +332,7 @@ impl Transfer for SqliteStore {
     }
 
     async fn begin_import(&self) -> Result<Option<Progress>> {
-        self.control()?.write(|session| import::begin(session)).await
+        self.control()?.write(import::begin).await
     }
 
     async fn import(&self, rows: Vec<Row>, progress: Progress) -> Result<()> {
@@ -340,7 +340,7 @@ impl Transfer for SqliteStore {
     }
 
     async fn finish_import(&self) -> Result<()> {
-        self.control()?.write(|session| import::finish(session)).await
+        self.control()?.write(import::finish).await
     }
 }
 

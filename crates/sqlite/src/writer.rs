@@ -321,7 +321,7 @@ fn run(job: &mut dyn Job, session: &mut Session<'_>) -> std::result::Result<(), 
     match run_caught(job, session) {
         Ok(()) => Ok(()),
         Err(Fault::Sqlite(error)) if conn.is_autocommit() => Err(Ran::TransactionLost(Failure::of(error))),
-        Err(fault) if conn.total_changes() == before => Err(Ran::Failed(fault)),
+        Err(fault) if conn.total_changes() == before && !session.has_changed_schema() => Err(Ran::Failed(fault)),
         Err(_) => Err(Ran::HalfDone),
     }
 }

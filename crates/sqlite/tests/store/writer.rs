@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::ingest::{CursorStep, IngestBatch};
+use feedspine_core::transfer::Transfer;
 use feedspine_core::{
-    Applied, Content, ErrorKind, FeedId, Json, Layer, PageRequest, RecordId, RecordWrite, Selection, Seq,
+    Applied, Care, Content, ErrorKind, FeedId, Json, Layer, PageRequest, RecordId, RecordWrite, Selection, Seq,
     StorageBackend,
 };
 use feedspine_sqlite::{Settings, SqliteStore};
@@ -89,6 +90,37 @@ async fn a_job_that_fails_half_way_is_taken_back_alone() {
     assert_eq!(store.count(&Selection::everything()).await.unwrap(), 30);
     let changes = store.changes(&Seq::start(), NonZeroUsize::MAX).await.unwrap();
     assert_eq!(changes.len(), 30);
+}
+
+#[tokio::test]
+async fn the_end_of_an_import_that_fails_half_way_is_taken_back() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    store.begin_import().await.unwrap();
+    let other = Connection::open(store.path()).unwrap();
+    // A table that is none cannot be dropped: the last of what is done fails.
+    let hide = "ALTER TABLE importing RENAME TO hidden; CREATE VIEW importing AS SELECT * FROM hidden";
+    other.execute_batch(hide).unwrap();
+    let error = store.finish_import().await.unwrap_err();
+    assert_eq!(error.applied(), Applied::No);
+    // It was answered before the rest of its group was committed; whoever is answered now came after that.
+    assert!(store.begin_import().await.unwrap().is_some());
+    let beside = "SELECT group_concat(name ORDER BY name) FROM sqlite_schema WHERE name LIKE 'importing%'";
+    let beside: String = other.query_row(beside, [], |row| row.get(0)).unwrap();
+    assert_eq!(beside, "importing,importing_graves,importing_parts");
+    other.execute_batch("DROP VIEW importing; ALTER TABLE hidden RENAME TO importing").unwrap();
+    store.finish_import().await.unwrap();
+    assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_import_whose_end_was_left_half_done_by_an_older_program_can_be_ended() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    store.begin_import().await.unwrap();
+    Connection::open(store.path()).unwrap().execute_batch("DROP INDEX importing_graves").unwrap();
+    store.finish_import().await.unwrap();
+    assert_eq!(store.check().await.unwrap().faults, Vec::<String>::new());
 }
 
 #[tokio::test]
