@@ -32,8 +32,9 @@ const WRITER_CACHE_KIB: i64 = 16_384;
 /// records, so that on a store at rest a lookup reads its leaves alone.
 const READER_CACHE_KIB: i64 = 16_384;
 
-/// How long to wait before asking again for the turn that SQLite does not wait for itself.
-const TURN: Duration = Duration::from_millis(5);
+/// How long to wait before asking again for a turn that another connection has. SQLite's own way of waiting comes to ask
+/// ten times a second: beside a process that writes all the time, which lets go for moments only, it would find none.
+pub(crate) const TURN: Duration = Duration::from_millis(1);
 
 /// Refuses an SQLite library that may lose what was committed.
 pub(crate) fn check_library(version: i32) -> Result<(), StorageError> {
@@ -108,6 +109,21 @@ pub(crate) fn open_checkpointer(path: &Path, busy: Duration) -> Outcome<Connecti
     Ok(conn)
 }
 
+/// Has the connection wait for its turns, up to so long for each.
+pub(crate) fn wait_for_turns(conn: &mut Connection, busy: Duration) -> rusqlite::Result<()> {
+    let mut began = Instant::now();
+    conn.busy_handler(Some(move |asked| {
+        if asked == 0 {
+            began = Instant::now();
+        }
+        let waits = began.elapsed() < busy;
+        if waits {
+            std::thread::sleep(TURN);
+        }
+        waits
+    }))
+}
+
 /// Runs one of the few statements that frame all others.
 pub(crate) fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(drop)
@@ -116,8 +132,8 @@ pub(crate) fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
 fn open(path: &Path, busy: Duration) -> Outcome<Connection> {
     // No URI: a path is a path, whatever characters it holds.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(busy)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    wait_for_turns(&mut conn, busy)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // Else statements are compiled again whenever a value is bound that the planner looked at, at each poll.

@@ -116,7 +116,7 @@ impl Reader {
     ) -> Outcome<T> {
         self.conn.busy_timeout(Duration::ZERO)?;
         let answer = self.ask(concern, question);
-        self.conn.busy_timeout(busy)?;
+        connect::wait_for_turns(&mut self.conn, busy)?;
         answer
     }
 

@@ -22,6 +22,13 @@ use crate::session::{Names, NextNumbers, Session};
 /// The most jobs that one COMMIT ends: with a hundred items each, enough that the disk's wait is no longer felt.
 const GROUP: usize = 128;
 
+/// How long the writer takes every turn to write that it can use. Between two groups the file is free for a moment too short
+/// for others to find it.
+const HELD: Duration = Duration::from_millis(200);
+
+/// How long it leaves the turn to them then: they ask three times meanwhile.
+const LET_GO: Duration = connect::TURN.saturating_mul(3);
+
 /// How many jobs were committed by how many commits.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -151,7 +158,11 @@ struct Thread {
 
 impl Thread {
     fn serve(mut self, mut waiting: mpsc::Receiver<Message>) {
-        while let Some(first) = waiting.blocking_recv() {
+        let mut turns = Turns { since: Instant::now() };
+        loop {
+            let done_at = Instant::now();
+            let Some(first) = waiting.blocking_recv() else { return };
+            std::thread::sleep(turns.pause(done_at, Instant::now()));
             let mut group = Vec::new();
             let mut closing = None;
             let mut next = Some(first);
@@ -296,6 +307,25 @@ impl Thread {
     }
 }
 
+/// Since when others have not been left the turn to write for long enough to find it.
+#[derive(Debug)]
+struct Turns {
+    since: Instant,
+}
+
+impl Turns {
+    /// How long to leave it to them, when there is something to write now and there was nothing from `done_at` on.
+    fn pause(&mut self, done_at: Instant, now: Instant) -> Duration {
+        if now.duration_since(done_at) >= LET_GO {
+            self.since = now;
+        } else if now.duration_since(self.since) >= HELD {
+            self.since = now + LET_GO;
+            return LET_GO;
+        }
+        Duration::ZERO
+    }
+}
+
 /// How the jobs of a group are kept apart.
 #[derive(Debug, Clone, Copy)]
 enum Framed {
@@ -361,5 +391,26 @@ fn late(patience: Duration) -> StorageError {
 fn refuse_all(jobs: impl IntoIterator<Item = Box<dyn Job>>, failure: &Failure, applied: Applied) {
     for job in jobs {
         job.refuse(failure.to_error(applied));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_is_never_idle_leaves_others_the_turn_now_and_then() {
+        let began = Instant::now();
+        let at = |millis: u64| began + Duration::from_millis(millis);
+        let mut turns = Turns { since: began };
+        assert_eq!(turns.pause(at(199), at(199)), Duration::ZERO);
+        assert_eq!(turns.pause(at(200), at(200)), LET_GO);
+        // It counts from the end of that pause.
+        assert_eq!(turns.pause(at(402), at(402)), Duration::ZERO);
+        assert_eq!(turns.pause(at(403), at(403)), LET_GO);
+        // Nothing was asked of it for as long: others could have had the turn.
+        assert_eq!(turns.pause(at(700), at(703)), Duration::ZERO);
+        assert_eq!(turns.pause(at(902), at(902)), Duration::ZERO);
+        assert_eq!(turns.pause(at(903), at(904)), LET_GO);
     }
 }

@@ -10,7 +10,7 @@ use feedspine_core::{
     Applied, Care, Content, ErrorKind, FeedId, Json, Layer, PageRequest, RecordId, RecordWrite, Selection, Seq,
     StorageBackend,
 };
-use feedspine_sqlite::{Settings, SqliteStore};
+use feedspine_sqlite::{Settings, SqliteStore, Stats};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -144,6 +144,35 @@ async fn two_stores_on_one_file_write_at_once() {
         let seen = store.seen_many(&[key("item-0")]).await.unwrap();
         assert_eq!(seen[0].unwrap().count, 80);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_store_that_writes_all_the_time_another_is_answered() {
+    let directory = TempDir::new().unwrap();
+    let (busy, other) = (Arc::new(open(directory.path()).await), open(directory.path()).await);
+    let mut running = JoinSet::new();
+    for feed in 1..=16 {
+        let store = Arc::clone(&busy);
+        running.spawn(async move {
+            for fetch in 1.. {
+                store.ingest(snapshot(feed, fetch, items(100, &fetch.to_string()))).await.unwrap();
+            }
+        });
+    }
+    let mut committed = 0;
+    for fetch in 1..=20 {
+        // It never stops: each of the other's writes comes after one of its own.
+        while busy.stats().commits == committed {
+            tokio::task::yield_now().await;
+        }
+        committed = busy.stats().commits;
+        other.ingest(snapshot(99, fetch, items(1, "x"))).await.unwrap();
+        let waited_for = busy.stats().commits - committed;
+        assert!(waited_for <= 20, "write {fetch} came after {waited_for} commits");
+        committed += waited_for;
+    }
+    assert_eq!(other.stats(), Stats { commits: 20, jobs: 20 });
+    running.shutdown().await;
 }
 
 #[tokio::test]
