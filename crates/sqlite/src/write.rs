@@ -1,11 +1,13 @@
 //! Writes that are not captures: put, delete, told sightings.
 
+use std::collections::BTreeMap;
+
 use feedspine_core::{
-    ChangeKind, Event, KeyRule, Layer, NaturalKey, RecordId, RecordRef, RecordWrite, Sighting, SpanEnd, StorageError,
-    Subject, Timestamp, VersionNo,
+    ChangeKind, Event, KeyHash, KeyRule, Layer, NaturalKey, RecordId, RecordRef, RecordWrite, Sighting, SpanEnd,
+    StorageError, Subject, Timestamp, VersionNo,
 };
-use rusqlite::OptionalExtension;
 use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::apply::close_span;
 use crate::changes::{self, Entry};
@@ -153,12 +155,20 @@ fn insert_version(session: &mut Session<'_>, row: i64, write: &RecordWrite) -> O
     Ok(())
 }
 
-/// Deletes rows, in the order asked.
+/// Keys that feeds show no more, by the feed's number.
+type Gone = BTreeMap<i64, Vec<KeyHash>>;
+
+/// Deletes rows, in the order asked. A feed's manifest is read and written once, at the end.
 pub(crate) fn delete_many(session: &mut Session<'_>, doomed: &[RecordRef], at: Timestamp) -> Outcome<Vec<bool>> {
-    doomed.iter().map(|doomed| delete(session, doomed, at)).collect()
+    let mut gone = Gone::new();
+    let deleted = doomed.iter().map(|doomed| delete(session, doomed, at, &mut gone)).collect::<Outcome<_>>()?;
+    for (feed, key_hashes) in &gone {
+        take_present(session.conn, *feed, key_hashes)?;
+    }
+    Ok(deleted)
 }
 
-fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outcome<bool> {
+fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp, gone: &mut Gone) -> Outcome<bool> {
     let conn = session.conn;
     let Some(record) = find(conn, &doomed.name)? else { return Ok(false) };
     let mut version = None;
@@ -173,9 +183,9 @@ fn delete(session: &mut Session<'_>, doomed: &RecordRef, at: Timestamp) -> Outco
     let row = named.next()?.ok_or_else(|| rows::corrupt("a record without its row"))?;
     let (id, key) = (RecordId::from_bytes(row.get(0)?), rows::key(row, 1)?);
     if doomed.layer.is_none() || versions::highest(conn, record)?.is_none() {
-        forget(session, record, &key)?;
+        forget(session, record, &key, gone)?;
     } else if doomed.layer == Some(Layer::Bronze) {
-        forget_shown(session, record, &key)?;
+        forget_shown(session, record, &key, gone)?;
     }
     let subject = Subject { record: id, key, layer: doomed.layer, version };
     let event = Event::by_call(ChangeKind::Deleted, subject, at);
@@ -208,9 +218,9 @@ fn all_rows(record: i64) -> (i64, i64) {
 }
 
 /// Removes a record and every trace but the change log, for which its name is kept.
-fn forget(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
+fn forget(session: &Session<'_>, record: i64, key: &NaturalKey, gone: &mut Gone) -> Outcome<()> {
     let conn = session.conn;
-    take_present(session, record, key)?;
+    lose_shown(session, record, key, gone)?;
     let (before, last) = all_rows(record);
     versions::remove(conn, before, last)?;
     for table in ["absent", "spans", "points"] {
@@ -226,11 +236,11 @@ fn forget(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
 
 /// The versions that feeds have shown are gone: their spans end, and the next document that lists the item captures it
 /// anew. Sightings stay.
-fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<()> {
+fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey, gone: &mut Gone) -> Outcome<()> {
     let conn = session.conn;
     conn.prepare_cached("UPDATE absent SET shown_version = NULL, shown_hash = NULL WHERE record = ?")?
         .execute([record])?;
-    for (feed, since, round, version) in take_present(session, record, key)? {
+    for (feed, since, round, version) in lose_shown(session, record, key, gone)? {
         close_span(conn, (record, feed, since), round, version)?;
         conn.prepare_cached("INSERT INTO absent (record, feed, ended) VALUES (?, ?, ?)")?.execute((
             record,
@@ -241,26 +251,35 @@ fn forget_shown(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome
     Ok(())
 }
 
-/// Takes a record out of the manifests that hold it, whose feeds' next full documents have to be looked at item by
-/// item. Gives the spans that were open: feed, first round, last round, version.
-fn take_present(session: &Session<'_>, record: i64, key: &NaturalKey) -> Outcome<Vec<(i64, i64, i64, VersionNo)>> {
-    let conn = session.conn;
-    let mut load = conn.prepare_cached(
+/// An open span: its feed, first round, the feed's last round, and its version.
+type OpenSpan = (i64, i64, i64, VersionNo);
+
+/// Notes which feeds show a record now. Gives its open spans, which the caller ends or removes.
+fn lose_shown(session: &Session<'_>, record: i64, key: &NaturalKey, gone: &mut Gone) -> Outcome<Vec<OpenSpan>> {
+    let mut load = session.conn.prepare_cached(
         "SELECT f.no, s.since, f.round, s.version FROM all_spans s JOIN feeds f ON f.no = s.feed
          WHERE s.record = ? AND s.until IS NULL",
     )?;
-    let mut taken = Vec::new();
+    let mut open = Vec::new();
     let mut found = load.query([record])?;
     while let Some(row) = found.next()? {
-        taken.push((row.get(0)?, row.get(1)?, row.get(2)?, rows::version(row.get(3)?)?));
+        let feed = row.get(0)?;
+        gone.entry(feed).or_default().push(key.hash());
+        open.push((feed, row.get(1)?, row.get(2)?, rows::version(row.get(3)?)?));
     }
-    for (feed, ..) in &taken {
-        let mut open = OpenSpans::load(conn, *feed)?;
-        open.remove(&key.hash());
-        open.store(conn)?;
-        conn.prepare_cached("UPDATE feeds SET digest = NULL, size = size - 1 WHERE no = ?")?.execute([feed])?;
+    Ok(open)
+}
+
+/// Takes keys out of the manifest of a feed, whose next full document has to be looked at item by item.
+fn take_present(conn: &Connection, feed: i64, key_hashes: &[KeyHash]) -> Outcome<()> {
+    let mut open = OpenSpans::load(conn, feed)?;
+    for key_hash in key_hashes {
+        open.remove(key_hash);
     }
-    Ok(taken)
+    open.store(conn)?;
+    let taken = i64::try_from(key_hashes.len()).expect("a delete is in memory");
+    conn.prepare_cached("UPDATE feeds SET digest = NULL, size = size - ?2 WHERE no = ?1")?.execute((feed, taken))?;
+    Ok(())
 }
 
 /// Records sightings told by a caller.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod care;
+mod deletes;
 mod disk;
 mod durable;
 mod epoch;
