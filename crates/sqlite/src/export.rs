@@ -16,10 +16,10 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Fault, Outcome};
-use crate::import::Imports;
 use crate::ledger::{self, OF};
 use crate::manifest::OpenSpans;
 use crate::rows::{self, corrupt};
+use crate::session::{Admission, Concern};
 use crate::{changes, connect, feed_row, history};
 
 /// Batches that wait to be taken: the next one is read while one is written elsewhere.
@@ -40,7 +40,7 @@ impl Reading {
             let opened = connect::open_reader(&path, busy).and_then(|conn| {
                 // The first read of the transaction fixes what it shows.
                 conn.execute_batch("BEGIN")?;
-                Imports::default().admit(&conn)?;
+                Admission::default().admit(&conn, Concern::Data)?;
                 Ok(conn)
             });
             let conn = match opened {

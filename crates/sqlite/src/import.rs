@@ -47,27 +47,6 @@ pub(crate) fn is_unfinished(conn: &Connection) -> Outcome<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'importing'")?.exists([])?)
 }
 
-/// What a connection knows of imports, which another process may have begun meanwhile. Their mark is a table: it cannot
-/// come or go without the schema's version growing, which is one number of the file's header.
-#[derive(Debug, Default)]
-pub(crate) struct Imports {
-    /// The schema's version when it was looked for the mark, and whether it was there.
-    known: Option<(i64, bool)>,
-}
-
-impl Imports {
-    /// Refuses while an import is not finished. Asks in the transaction that the connection is in.
-    pub(crate) fn admit(&mut self, conn: &Connection) -> Outcome<()> {
-        let version = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
-        let unfinished = match self.known {
-            Some((known, unfinished)) if known == version => unfinished,
-            _ => is_unfinished(conn)?,
-        };
-        self.known = Some((version, unfinished));
-        if unfinished { Err(import_unfinished().into()) } else { Ok(()) }
-    }
-}
-
 /// Fails while an import is not finished.
 pub(crate) fn refuse_unfinished(conn: &Connection) -> Outcome<()> {
     if is_unfinished(conn)? { Err(import_unfinished().into()) } else { Ok(()) }

@@ -11,8 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::connect;
 use crate::error::{Fault, Outcome};
-use crate::import::Imports;
-use crate::session::Concern;
+use crate::session::{Admission, Concern};
 use crate::writer::closed;
 
 /// Connections for reading; made when first needed, then kept.
@@ -31,7 +30,7 @@ pub(crate) struct Readers {
 #[derive(Debug)]
 struct Reader {
     conn: Connection,
-    imports: Imports,
+    admission: Admission,
 }
 
 impl Readers {
@@ -83,7 +82,7 @@ impl Readers {
             let held = lock(&idle).pop();
             let mut reader = match held {
                 Some(reader) => reader,
-                None => Reader { conn: connect::open_reader(&path, busy)?, imports: Imports::default() },
+                None => Reader { conn: connect::open_reader(&path, busy)?, admission: Admission::default() },
             };
             let answer = reader.ask(concern, question);
             // A connection on which SQLite failed is not used again.
@@ -122,11 +121,7 @@ impl Reader {
 
     fn ask<T>(&mut self, concern: Concern, question: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
         connect::execute(&self.conn, "BEGIN")?;
-        let admitted = match concern {
-            Concern::Data => self.imports.admit(&self.conn),
-            Concern::Control => Ok(()),
-        };
-        let answer = admitted.and_then(|()| question(&self.conn));
+        let answer = self.admission.admit(&self.conn, concern).and_then(|()| question(&self.conn));
         let ended = connect::execute(&self.conn, "COMMIT");
         match answer {
             // It may have ended the transaction by itself.

@@ -18,7 +18,8 @@ pub(crate) const SCHEMA_VERSION: u32 = 3;
 /// The first schema version whose positions have an epoch.
 pub(crate) const FIRST_WITH_EPOCHS: u32 = 3;
 
-/// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken.
+/// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken. Each makes or
+/// changes a table: by that, programs that have the file open notice that they no longer know it.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
@@ -279,13 +280,18 @@ pub(crate) enum Found {
 /// Looks at a file, within a transaction of the caller's, and writes nothing.
 pub(crate) fn look(conn: &Transaction<'_>) -> Outcome<Found> {
     let application_id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version(conn)?;
     // The header says it: a store whose tables cannot be read is still one of ours.
     if application_id == APPLICATION_ID {
         return Ok(Found::Ours(version));
     }
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(if (application_id, version, tables) == (0, 0, 0) { Found::Nothing } else { Found::Foreign })
+}
+
+/// How many steps the file has taken.
+pub(crate) fn version(conn: &Connection) -> Outcome<u32> {
+    Ok(conn.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
 /// Takes the steps that are missing, all in one transaction; of two processes at once, the second finds nothing to do.
@@ -333,4 +339,20 @@ pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
 pub(crate) fn foreign() -> StorageError {
     StorageError::corrupt("the file is a database of another program")
         .with_hint("choose another file: feedspine makes its own")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_noticed_by_programs_that_have_the_file_open() {
+        let conn = Connection::open_in_memory().unwrap();
+        let version = || conn.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0)).unwrap();
+        for step in MIGRATIONS {
+            let before = version();
+            conn.execute_batch(step).unwrap();
+            assert_ne!(version(), before, "{step}");
+        }
+    }
 }

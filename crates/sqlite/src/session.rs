@@ -2,22 +2,50 @@
 
 use std::collections::HashMap;
 
+use feedspine_core::transfer::import_unfinished;
 use feedspine_core::{FeedId, FetchId, HashRuleId, Namespace, RecordId, StorageError};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Outcome;
-use crate::import::Imports;
+use crate::import;
 use crate::rows::{LAST_RECORD, corrupt};
+use crate::schema;
 use crate::versions::FIRST_APPENDED;
 
-/// Numbers given earlier, and what was seen of imports. Rows that give numbers are never deleted, so what was committed once stays true, also when
-/// another process writes.
+/// Numbers given earlier, and what was seen of the schema. Rows that give numbers are never deleted, so what was committed
+/// once stays true, also when another process writes.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     spaces: HashMap<Namespace, i64>,
     rules: HashMap<HashRuleId, i64>,
     feeds: HashMap<FeedId, i64>,
-    imports: Imports,
+    admission: Admission,
+}
+
+/// What a connection knows of the schema, which another process may have changed meanwhile: it began or ended an import,
+/// whose mark is a table, or is a newer program that took further steps. Neither comes to be without the schema's own
+/// version growing, which is one number of the file's header.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// That version when it was last looked, and whether an import was unfinished.
+    known: Option<(i64, bool)>,
+}
+
+impl Admission {
+    /// Refuses a schema that this program does not know, and what has to wait for the end of an import. Asks in the
+    /// transaction that the connection is in.
+    pub(crate) fn admit(&mut self, conn: &Connection, concern: Concern) -> Outcome<()> {
+        let version = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+        let unfinished = match self.known {
+            Some((known, unfinished)) if known == version => unfinished,
+            _ => {
+                schema::check_version(schema::version(conn)?)?;
+                import::is_unfinished(conn)?
+            }
+        };
+        self.known = Some((version, unfinished));
+        if unfinished && concern == Concern::Data { Err(import_unfinished().into()) } else { Ok(()) }
+    }
 }
 
 /// What a unit of work or a question is about.
@@ -68,12 +96,9 @@ impl<'a> Session<'a> {
         self.schema_changed
     }
 
-    /// Refuses work that has to wait for the end of an import.
+    /// Refuses work on a schema that is not known, and what has to wait for the end of an import.
     pub(crate) fn admit(&mut self, concern: Concern) -> Outcome<()> {
-        match concern {
-            Concern::Data => self.names.imports.admit(self.conn),
-            Concern::Control => Ok(()),
-        }
+        self.names.admission.admit(self.conn, concern)
     }
 
     /// The namespace's number; gives it one when it is new.
