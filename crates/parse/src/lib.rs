@@ -67,4 +67,4 @@ pub use view::{Chapter, Place};
 pub use warning::Warning;
 
 /// Grows whenever the same bytes may give another document, key or content than before.
-pub const PARSER_VERSION: u32 = 3;
+pub const PARSER_VERSION: u32 = 4;

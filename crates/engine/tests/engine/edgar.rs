@@ -176,6 +176,10 @@ fn text<'a>(content: &'a Json, name: &str) -> &'a str {
     content.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
+fn ciks(content: &Json) -> String {
+    content.get("ciks").map(Json::to_canonical).unwrap_or_default()
+}
+
 #[tokio::test]
 async fn a_filing_is_one_record_in_four_lists_and_how_far_one_lags_behind_another_is_in_its_sightings() {
     let origin = Origin::start(sec).await;
@@ -206,9 +210,9 @@ async fn a_filing_is_one_record_in_four_lists_and_how_far_one_lags_behind_anothe
     // The daily index was read once: nothing was asked of it again.
     let of = |feed: &str| seen.iter().filter(|(seen, ..)| seen == feed).count();
     assert_eq!([of("sec-current"), of("sec-9000007"), of("sec-daily"), of("sec-2026-qtr4")], [2, 2, 1, 2], "{seen:?}");
-    // Each list shows what it told, never what another one did.
+    // Each list shows what it told, never what another one did; the daily index told the parties that the first one had.
     let shown = |feed: &str| seen.iter().filter(|(seen, ..)| seen == feed).map(|(.., version)| *version).max().unwrap();
-    assert_eq!([shown("sec-current"), shown("sec-9000007"), shown("sec-daily")], [1, 2, 2]);
+    assert_eq!([shown("sec-current"), shown("sec-9000007"), shown("sec-daily")], [1, 2, 1]);
 }
 
 #[tokio::test]
@@ -238,7 +242,56 @@ async fn versions_are_what_lists_know_and_no_list_takes_back_what_another_told()
 }
 
 #[tokio::test]
-async fn with_versions_shared_the_form_and_the_day_alone_decide() {
+async fn a_party_that_only_an_index_tells_of_is_stored_and_so_is_one_that_a_mended_index_adds() {
+    const LONE: Filing = ("0009000008-26-000003", "SC 13G", "2026-11-23", "10:00:00", &[STAKE.4[1]]);
+    const JOINT: Filing = (
+        "0009000008-26-000003",
+        "SC 13G",
+        "2026-11-23",
+        "10:00:00",
+        &[STAKE.4[0], STAKE.4[1], ("9000010", "TIDE GP LLC", "Filed by")],
+    );
+    let mended = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::start({
+        let mended = Arc::clone(&mended);
+        move |asked| match (asked.path.as_str(), mended.load(Ordering::SeqCst)) {
+            (COMPANY, _) => Answer::ok(submissions(&[STAKE], "")),
+            (QUARTER, _) => Answer::ok(index(&[JOINT], false)),
+            (path, turn) if path.ends_with("index.json") => {
+                Answer::ok(listing(&[("master.20261123.idx", &turn.to_string())]))
+            }
+            (_, 0) => Answer::ok(index(&[LONE], true)),
+            (_, 1) => Answer::ok(index(&[STAKE], true)),
+            _ => Answer::ok(index(&[JOINT], true)),
+        }
+    });
+    let (origin, (engine, _clock)) = (origin.await, engine_and_clock().await);
+    let company = list_of(&engine, &origin, COMPANY, &[]).await;
+    let daily = list_of(&engine, &origin, DAILY, &[]).await;
+    let quarter = list_of(&engine, &origin, QUARTER, &[]).await;
+    assert_eq!(counts(&collect(&engine, &company).await), [1, 0, 0, 0]);
+    // It tells the one party that the company's submissions tell.
+    assert_eq!(counts(&collect(&engine, &daily).await), [0, 0, 1, 0]);
+    for turn in 1..=2 {
+        mended.store(turn, Ordering::SeqCst);
+        assert_eq!(counts(&collect(&engine, &daily).await), [0, 1, 0, 0]);
+    }
+    // What both know alike is told once; and no list that knows less takes a party back.
+    assert_eq!(counts(&collect(&engine, &quarter).await), [0, 0, 1, 0]);
+    for feed in [&company, &daily, &quarter] {
+        assert_eq!(counts(&collect(&engine, feed).await)[..2], [0, 0], "{}", feed.name);
+    }
+    let told: Vec<String> = versions(&engine, STAKE.0).await.iter().map(ciks).collect();
+    assert_eq!(
+        told,
+        [r#"["0009000007"]"#, r#"["0009000007","0009000008"]"#, r#"["0009000007","0009000008","0009000010"]"#]
+    );
+    let current = engine.show(STAKE.0, None).await.unwrap().record.content.to_json();
+    assert_eq!(ciks(&current), told[2]);
+}
+
+#[tokio::test]
+async fn with_versions_shared_the_form_the_day_and_whose_it_is_decide() {
     let origin = Origin::start(sec).await;
     let engine = engine().await;
     for (path, expected) in [(CURRENT, [3, 0, 0]), (COMPANY, [1, 0, 3]), (QUARTER, [0, 0, 3])] {
@@ -266,7 +319,8 @@ async fn entries_are_read_to_the_end_and_a_page_behind_it_is_no_outage() {
     });
     let (origin, engine) = (origin.await, engine().await);
     let feed = list_of(&engine, &origin, CURRENT, &[]).await;
-    assert_eq!(counts(&collect(&engine, &feed).await), [4, 0, 0, 0]);
+    let report = collect(&engine, &feed).await;
+    assert_eq!(counts(&report), [4, 0, 0, 0]);
     let starts: Vec<String> =
         origin.log().iter().map(|asked| asked.path.split("output=atom").nth(1).unwrap().to_owned()).collect();
     assert_eq!(starts, ["&count=10&start=0", "&count=10&start=10", "&count=10&start=20"]);

@@ -121,6 +121,8 @@ impl Filing {
             alone.into_iter().chain(with.map(move |role| Json::object([("cik", cik.as_str().into()), role])))
         });
         members.push(("parties", Json::Array(parties.collect())));
+        // Roles and their number hang on the list; whose filing it is does not.
+        members.push(("ciks", self.parties.keys().map(String::as_str).collect::<Vec<_>>().into()));
         let names =
             self.parties.iter().filter_map(|(cik, party)| Some((cik.as_str(), Json::from(party.name.as_deref()?))));
         members.push(("names", Json::object(names)));

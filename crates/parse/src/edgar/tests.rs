@@ -98,8 +98,8 @@ fn the_entries_of_a_filing_are_one_filing_with_its_parties_over_pages() {
     assert_eq!(
         contents(&page)[..2],
         [
-            r#"{"accepted":"2026-11-24T09:58:00-05:00","accession":"0000000007-26-000002","filed":"2026-11-24","form":"8-K","items":["2.02","9.01"],"link":"https://www.sec.gov/Archives/edgar/data/7/x/0000000007-26-000002-index.htm","names":{"0000000007":"Example - North (Holdings) Inc."},"parties":[{"cik":"0000000007","role":"filer"}],"size":"12 KB","summary":"Filed: 2026-11-24 AccNo: 0000000007-26-000002 Size: 12 KB\nItem 2.02: Results of Operations\nItem 9.01: Exhibits","title":"8-K: Example - North (Holdings) Inc."}"#,
-            r#"{"accepted":"2026-11-24T09:58:00-05:00","accession":"0000000009-26-000001","filed":"2026-11-24","form":"4","link":"https://www.sec.gov/Archives/edgar/data/7/x/0000000009-26-000001-index.htm","names":{"0000000007":"Example & Co","0000000009":"Doe John"},"parties":[{"cik":"0000000007","role":"issuer"},{"cik":"0000000009","role":"reporting"}],"size":"12 KB","summary":"Filed: 2026-11-24 AccNo: 0000000009-26-000001 Size: 12 KB","title":"4: Example & Co"}"#,
+            r#"{"accepted":"2026-11-24T09:58:00-05:00","accession":"0000000007-26-000002","ciks":["0000000007"],"filed":"2026-11-24","form":"8-K","items":["2.02","9.01"],"link":"https://www.sec.gov/Archives/edgar/data/7/x/0000000007-26-000002-index.htm","names":{"0000000007":"Example - North (Holdings) Inc."},"parties":[{"cik":"0000000007","role":"filer"}],"size":"12 KB","summary":"Filed: 2026-11-24 AccNo: 0000000007-26-000002 Size: 12 KB\nItem 2.02: Results of Operations\nItem 9.01: Exhibits","title":"8-K: Example - North (Holdings) Inc."}"#,
+            r#"{"accepted":"2026-11-24T09:58:00-05:00","accession":"0000000009-26-000001","ciks":["0000000007","0000000009"],"filed":"2026-11-24","form":"4","link":"https://www.sec.gov/Archives/edgar/data/7/x/0000000009-26-000001-index.htm","names":{"0000000007":"Example & Co","0000000009":"Doe John"},"parties":[{"cik":"0000000007","role":"issuer"},{"cik":"0000000009","role":"reporting"}],"size":"12 KB","summary":"Filed: 2026-11-24 AccNo: 0000000009-26-000001 Size: 12 KB","title":"4: Example & Co"}"#,
         ]
     );
     assert!(contents(&page)[2].contains(r#""parties":[{"cik":"0000000008","role":"filed_by"}]"#));
@@ -147,7 +147,7 @@ fn the_lines_of_a_filing_are_one_filing_newest_first_and_a_wrong_line_costs_itse
     assert_eq!(
         contents(&first),
         [
-            r#"{"accession":"0000000008-26-000007","filed":"2026-11-24","form":"10-K","forms":["10-K","10-K/A"],"link":"https://www.sec.gov/Archives/edgar/data/8/000000000826000007/0000000008-26-000007-index.htm","names":{"0000000008":"FUND LP"},"parties":[{"cik":"0000000008"}],"title":"10-K: FUND LP"}"#
+            r#"{"accession":"0000000008-26-000007","ciks":["0000000008"],"filed":"2026-11-24","form":"10-K","forms":["10-K","10-K/A"],"link":"https://www.sec.gov/Archives/edgar/data/8/000000000826000007/0000000008-26-000007-index.htm","names":{"0000000008":"FUND LP"},"parties":[{"cik":"0000000008"}],"title":"10-K: FUND LP"}"#
         ]
     );
     let (second, last) = index.next_page(&sec(), 9);
@@ -194,8 +194,8 @@ fn submissions_are_read_by_columns_and_name_their_archives() {
     assert_eq!(
         contents(&read.page),
         [
-            r#"{"accepted":"2026-11-24T14:58:00.000Z","accession":"0000000007-26-000002","details":{"primaryDocument":"a.htm","reportDate":"2026-11-20","size":12345678901234567890},"filed":"2026-11-24","form":"8-K","items":["2.02","9.01"],"link":"https://www.sec.gov/Archives/edgar/data/7/000000000726000002/0000000007-26-000002-index.htm","more":{"core_type":"8-K"},"names":{"0000000007":"Example Inc."},"parties":[{"cik":"0000000007"}],"title":"8-K: Example Inc."}"#,
-            r#"{"accepted":"2026-11-23T20:00:00.000Z","accession":"0000000009-26-000001","details":{"primaryDocument":"b.xml","reportDate":"","size":1},"filed":"2026-11-23","form":"4","link":"https://www.sec.gov/Archives/edgar/data/7/000000000926000001/0000000009-26-000001-index.htm","more":{"core_type":"4"},"names":{"0000000007":"Example Inc."},"parties":[{"cik":"0000000007"}],"title":"4: Example Inc."}"#,
+            r#"{"accepted":"2026-11-24T14:58:00.000Z","accession":"0000000007-26-000002","ciks":["0000000007"],"details":{"primaryDocument":"a.htm","reportDate":"2026-11-20","size":12345678901234567890},"filed":"2026-11-24","form":"8-K","items":["2.02","9.01"],"link":"https://www.sec.gov/Archives/edgar/data/7/000000000726000002/0000000007-26-000002-index.htm","more":{"core_type":"8-K"},"names":{"0000000007":"Example Inc."},"parties":[{"cik":"0000000007"}],"title":"8-K: Example Inc."}"#,
+            r#"{"accepted":"2026-11-23T20:00:00.000Z","accession":"0000000009-26-000001","ciks":["0000000007"],"details":{"primaryDocument":"b.xml","reportDate":"","size":1},"filed":"2026-11-23","form":"4","link":"https://www.sec.gov/Archives/edgar/data/7/000000000926000001/0000000009-26-000001-index.htm","more":{"core_type":"4"},"names":{"0000000007":"Example Inc."},"parties":[{"cik":"0000000007"}],"title":"4: Example Inc."}"#,
         ]
     );
     assert_eq!(read.page.rejects[0].code, "key.missing");

@@ -49,7 +49,7 @@ pub(crate) struct Edgar {
 /// Which of what a list tells of a filing decides a version of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Versions {
-    /// What all lists tell: the form and the day.
+    /// What all lists tell: the form, the day, and whose it is as far as the list knows.
     Shared,
     /// All that it tells, but for names and the like.
     Told,
@@ -68,11 +68,13 @@ impl Versions {
     /// is compared by what both do: else each would find the other's filings changed.
     fn volatile(self, list: EdgarList) -> Vec<JsonPath> {
         let of_list: &[&str] = match (self, list) {
+            // Of whose filing it is, submissions know one.
+            (Self::Shared, EdgarList::Submissions) => &["accepted", "ciks", "details", "items", "parties"],
+            // A party more is told, in whichever list it stands first; its role is not.
             (Self::Shared, _) => &["accepted", "details", "items", "parties"],
             (Self::Told, EdgarList::Current) => &["details"],
             (Self::Told, EdgarList::Daily | EdgarList::Index) => &["accepted", "details", "items"],
-            // Of the parties it tells one.
-            (Self::Told, EdgarList::Submissions) => &["parties"],
+            (Self::Told, EdgarList::Submissions) => &["ciks", "parties"],
         };
         let always = ["link", "more", "names", "size", "summary", "title"];
         always.iter().chain(of_list).map(|name| JsonPath::of([*name])).collect()
