@@ -63,6 +63,12 @@ pub fn identify(document: Document, namespace: &Namespace, rule: KeyRule) -> Ide
 /// small where that is asked for. An item that has nothing at one of them is rejected.
 pub fn rekey(identified: Identified, places: &[JsonQuery], fold_case: bool) -> Identified {
     let mut rekeyed = Identified { candidates: Vec::new(), ..identified };
+    // What could not be taken is there under the key that it would have.
+    for reject in &mut rekeyed.rejects {
+        let fold =
+            |key: &NaturalKey| NaturalKey::new(key.namespace().clone(), &folded(key.key().to_owned(), fold_case)).ok();
+        reject.key = reject.key.as_ref().filter(|_| places.is_empty()).and_then(fold);
+    }
     for candidate in identified.candidates {
         let content = if places.is_empty() { Json::Null } else { candidate.content.to_json() };
         let (key, key_rule) = match key_at(places, |place| place.first(&content)) {

@@ -76,7 +76,15 @@ fn fit(items: &[Item], hashes: &[ContentHash], rule: KeyRule) -> RuleFit {
 
 /// The keys of a document, each with the contents under it and how often these stand there.
 #[derive(Debug)]
-pub struct KeysHeld<K>(HashMap<K, Vec<(ContentHash, u32)>>);
+pub struct KeysHeld<K>(HashMap<K, Contents>);
+
+/// What stands under one key: mostly one content, rarely as many as there are items.
+#[derive(Debug)]
+struct Contents {
+    first: ContentHash,
+    times: u32,
+    others: HashMap<ContentHash, u32>,
+}
 
 impl<K> Default for KeysHeld<K> {
     fn default() -> Self {
@@ -87,26 +95,27 @@ impl<K> Default for KeysHeld<K> {
 impl<K: Eq + Hash> KeysHeld<K> {
     /// Adds an item.
     pub fn add(&mut self, key: K, content: ContentHash) {
-        let contents = self.0.entry(key).or_default();
-        match contents.iter_mut().find(|(held, _)| *held == content) {
-            Some((_, times)) => *times += 1,
-            None => contents.push((content, 1)),
+        let held = self.0.entry(key).or_insert_with(|| Contents { first: content, times: 0, others: HashMap::new() });
+        if held.first == content {
+            held.times += 1;
+        } else {
+            *held.others.entry(content).or_default() += 1;
         }
     }
 
     /// How many items have the key of others with another content: of each key all but those of its commonest content.
     /// It does not depend on the order in which they were added.
     pub fn clashing(&self) -> u32 {
-        let of_key = |contents: &Vec<(ContentHash, u32)>| {
-            let all: u32 = contents.iter().map(|(_, times)| times).sum();
-            all - contents.iter().map(|(_, times)| *times).max().unwrap_or(0)
+        let of_key = |held: &Contents| {
+            let others: u32 = held.others.values().sum();
+            held.times + others - held.others.values().copied().max().unwrap_or(0).max(held.times)
         };
         self.0.values().map(of_key).sum()
     }
 
     /// Whether several contents stand under that key.
     pub fn is_shared(&self, key: &K) -> bool {
-        self.0.get(key).is_some_and(|contents| contents.len() > 1)
+        self.0.get(key).is_some_and(|held| !held.others.is_empty())
     }
 }
 

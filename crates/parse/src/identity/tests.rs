@@ -1,5 +1,7 @@
 //! Which key an item gets, and why.
 
+use feedspine_core::ContentHash;
+
 use super::*;
 use crate::model::{Dated, FeedMeta, Format, Link};
 
@@ -122,6 +124,42 @@ fn a_reject_whose_key_is_known_leaves_the_document_complete() {
     let identified = identify(document, &namespace(), KeyRule::Id);
     assert!(identified.complete);
     assert_eq!(identified.rejects[0].key.as_ref().map(NaturalKey::key), Some("2"));
+}
+
+#[test]
+fn a_reject_has_the_key_that_its_item_would_have_with_its_capitals_made_small() {
+    let rejected = || RejectedItem {
+        ordinal: 1,
+        id: Some("ABC".into()),
+        link: None,
+        code: "field.too_long",
+        reason: "the title is too long".into(),
+        excerpt: "<item>".into(),
+    };
+    let mut document = document(vec![item(0, "ABD", "", "a")]);
+    document.rejects.push(rejected());
+    let identified = identify(document, &namespace(), KeyRule::Id);
+    for (fold_case, keys) in [(true, ["abd", "abc"]), (false, ["ABD", "ABC"])] {
+        let rekeyed = rekey(identified.clone(), &[], fold_case);
+        let reject = rekeyed.rejects[0].key.as_ref().unwrap();
+        assert_eq!(([rekeyed.candidates[0].key.key(), reject.key()], rekeyed.complete), (keys, true));
+    }
+    // Nobody knows what it has at a place of its content.
+    let rekeyed = rekey(identified, &[JsonQuery::member("title")], false);
+    assert_eq!((rekeyed.rejects[0].key.as_ref(), rekeyed.complete), (None, false));
+}
+
+#[test]
+fn a_key_that_every_item_has_with_another_content_costs_no_more_than_others() {
+    let began = std::time::Instant::now();
+    let mut held = KeysHeld::default();
+    for number in 0..100_000_u32 {
+        held.add("a", ContentHash::of(&number.to_be_bytes()));
+    }
+    held.add("a", ContentHash::of(&7_u32.to_be_bytes()));
+    held.add("b", ContentHash::of(b"b"));
+    assert_eq!((held.clashing(), held.is_shared(&"a"), held.is_shared(&"b")), (99_999, true, false));
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
 
 #[test]
