@@ -1,5 +1,7 @@
 //! What can be said of a batch before its store is asked, and of a feed's header before its items are.
 
+use std::collections::{HashMap, HashSet};
+
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -53,13 +55,28 @@ impl Entry {
     }
 
     /// Takes a further item of the key. Of items with one hash, which differ at most in what no version is made of, one
-    /// stands for all, whatever the order of the document.
-    fn take(&mut self, further: Contender, items: &[Candidate]) {
-        let mut held = std::iter::once(&mut self.first).chain(&mut self.rivals);
-        match held.find(|held| held.hash == further.hash) {
+    /// stands for all, whatever the order of the document. `places` are those of the rivals by their hashes, once they are
+    /// more than a few: a key may be that of every item.
+    fn take(&mut self, further: Contender, items: &[Candidate], places: &mut HashMap<ContentHash, usize>) {
+        let held = if self.first.hash == further.hash {
+            Some(&mut self.first)
+        } else if self.rivals.len() < FEW_RIVALS {
+            self.rivals.iter_mut().find(|held| held.hash == further.hash)
+        } else {
+            if places.is_empty() {
+                places.extend(self.rivals.iter().enumerate().map(|(place, rival)| (rival.hash, place)));
+            }
+            places.get(&further.hash).map(|place| &mut self.rivals[*place])
+        };
+        match held {
             Some(held) if stands_before(&items[further.item], &items[held.item]) => *held = further,
             Some(_) => {}
-            None => self.rivals.push(further),
+            None => {
+                if !places.is_empty() {
+                    places.insert(further.hash, self.rivals.len());
+                }
+                self.rivals.push(further);
+            }
         }
     }
 }
@@ -71,6 +88,9 @@ fn stands_before(item: &Candidate, other: &Candidate) -> bool {
     let contents = || other.content.as_str().cmp(item.content.as_str());
     dates.then_with(contents).then_with(|| other.key_rule.cmp(&item.key_rule)).is_gt()
 }
+
+/// So many rivals are looked through one by one.
+const FEW_RIVALS: usize = 8;
 
 /// What a store keeps of a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -186,10 +206,13 @@ impl Prepared {
             .collect();
         let digest = digest_of(&batch, &keyed);
         let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
+        let mut places = HashMap::new();
         for (key_hash, contender) in by_key(&keyed).map(|item| keyed[item]) {
-            match entries.last_mut().filter(|entry| entry.key_hash == key_hash) {
-                Some(entry) => entry.take(contender, &batch.items),
-                None => entries.push(Entry { key_hash, first: contender, rivals: Vec::new() }),
+            if let Some(entry) = entries.last_mut().filter(|entry| entry.key_hash == key_hash) {
+                entry.take(contender, &batch.items, &mut places);
+            } else {
+                places.clear();
+                entries.push(Entry { key_hash, first: contender, rivals: Vec::new() });
             }
         }
         let mut first_of = vec![None; keyed.len()];
@@ -283,9 +306,10 @@ impl Prepared {
             Some(&version) => Outcome::Changed { version },
             None => Outcome::Unchanged,
         });
+        let (collided, retold) = (ordinals(collided), ordinals(&committed.retold));
         let outcomes = outcomes.into_iter().zip(&self.batch.items).map(|(outcome, item)| match item.ordinal {
             ordinal if collided.contains(&ordinal) => Outcome::Collided,
-            ordinal if committed.retold.contains(&ordinal) => Outcome::Repeated,
+            ordinal if retold.contains(&ordinal) => Outcome::Repeated,
             _ => outcome,
         });
         IngestReport {
@@ -365,6 +389,10 @@ impl Prepared {
     pub fn manifest_digest(&self) -> Option<ManifestDigest> {
         self.manifest_digest
     }
+}
+
+fn ordinals(all: &[u32]) -> HashSet<u32> {
+    all.iter().copied().collect()
 }
 
 fn check(batch: &IngestBatch) -> Result<()> {

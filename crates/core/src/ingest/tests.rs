@@ -116,3 +116,37 @@ async fn of_items_that_differ_in_what_is_volatile_the_same_stands_in_any_order()
         }
     }
 }
+
+#[tokio::test]
+async fn the_same_stands_in_any_order_also_where_many_contents_have_one_key() {
+    let item = |number: u64| {
+        let content = Content::new(&Json::object([("title", (number % 20).into()), ("views", number.into())]));
+        Candidate { content, ..item(0, "a", "x", i64::try_from(number % 3).unwrap()) }
+    };
+    let hash_rule = HashRule::without(vec![JsonPath::of(["views"])]);
+    let mut told = Vec::new();
+    for turn in [0, 7, 31, 59] {
+        let mut items: Vec<Candidate> = (0..60).map(item).collect();
+        items.rotate_left(turn);
+        let items = (0..).zip(items).map(|(ordinal, item)| Candidate { ordinal, ..item }).collect();
+        let store = open_store().await;
+        let counts = ingest(&store, IngestBatch { hash_rule: hash_rule.clone(), ..batch(1, items) }).await;
+        assert_eq!((counts.new, counts.repeated, counts.rejected), (1, 40, 19));
+        let rejects = store.rejects_page(FeedId::from_u128(1), &PageRequest::first(99)).await.unwrap().items;
+        let mut excerpts: Vec<String> = rejects.into_iter().map(|found| found.reject.excerpt).collect();
+        excerpts.sort_unstable();
+        let record = store.get_by_natural_key(&item(0).key).await.unwrap().unwrap();
+        told.push((record.content.as_str().to_owned(), excerpts));
+    }
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test measures what the decision costs")]
+fn a_key_that_every_item_has_with_another_content_costs_no_more_than_others() {
+    let items = (0..100_000).map(|ordinal| item(ordinal, "a", &ordinal.to_string(), 1)).collect();
+    let (batch, began) = (batch(1, items), std::time::Instant::now());
+    let prepared = Prepared::new(batch).unwrap();
+    assert_eq!(prepared.hashes_of(&item(0, "a", "x", 1).key.hash()).len(), 100_000);
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
