@@ -347,7 +347,7 @@ pub(crate) struct End {
 }
 
 /// Warnings of many pages, one for each code.
-fn gather(held: &mut Vec<Warning>, further: Vec<Warning>) {
+pub(crate) fn gather(held: &mut Vec<Warning>, further: Vec<Warning>) {
     for warning in further {
         match held.iter_mut().find(|held| held.code == warning.code) {
             Some(held) => held.count = held.count.saturating_add(warning.count),

@@ -7,7 +7,7 @@ use feedspine_parse::Warning;
 const TOLERATED: i64 = 24 * 3_600 * 1_000_000;
 
 /// What is to be told of the items whose dates lie ahead.
-pub(super) fn dates_ahead(items: &[Candidate], read_at: Timestamp) -> Option<Warning> {
+pub(crate) fn dates_ahead(items: &[Candidate], read_at: Timestamp) -> Option<Warning> {
     let ahead = |item: &Candidate| {
         let date = item.published.max(item.updated)?;
         (date.micros_since(read_at) > TOLERATED).then_some(date)

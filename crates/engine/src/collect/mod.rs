@@ -1,10 +1,11 @@
 //! A collect: many feeds at once, each by itself.
 
 mod agenda;
-mod ahead;
+pub(crate) mod ahead;
 pub(crate) mod cursor;
 pub(crate) mod document;
 mod one;
+mod parts;
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;

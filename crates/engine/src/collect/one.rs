@@ -5,14 +5,15 @@ mod pushed;
 mod retried;
 
 use feedspine_core::{
-    Applied, Candidate, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
-    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
+    Applied, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId, FetchIntent,
+    FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall};
 use super::document::{self, Items, Told, told_warning};
+use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
@@ -251,23 +252,21 @@ impl Journey<'_> {
         }
         let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
-        let mut rest = items.candidates.into_iter().peekable();
+        let mut rejects = items.rejects;
+        let mut rest = parts(items.candidates, most).into_iter().peekable();
         for index in 0.. {
-            let part: Vec<Candidate> = rest.by_ref().take(most).collect();
+            let Some(part) = rest.next() else { break };
             let last = rest.peek().is_none();
             let batch = IngestBatch {
                 part: Part { index, last },
                 coverage: Coverage::Snapshot { complete: items.complete },
                 items: part,
-                rejects: if last { items.rejects.clone() } else { Vec::new() },
+                rejects: if last { std::mem::take(&mut rejects) } else { Vec::new() },
                 step: CursorStep::Advance { expected: basis.revision, next: next.clone() },
                 ..self.batch(basis)
             };
             if !self.submit(batch).await? {
                 return Ok(self.superseded());
-            }
-            if last {
-                break;
             }
         }
         Ok(Arrived { outcome: FetchStatus::Captured, warnings })

@@ -5,13 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use feedspine_core::{Candidate, ContentHash, Counts, Feed, FeedName, FeedStatus, Json, KeyHash, Reject};
-use feedspine_parse::{LineForm, LinePage, LineReader};
+use feedspine_parse::{LineForm, LinePage, LineReader, Warning};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
-use crate::adapters::{Adapter, Push};
+use crate::adapters::{Adapter, Push, gather};
+use crate::collect::ahead::dates_ahead;
 use crate::collect::document::{reading, told_warning};
 use crate::collect::{Pushed, millis, push};
 use crate::{Address, Engine};
@@ -118,6 +119,8 @@ struct Lines<'a> {
     stored: u64,
     batches: u64,
     counts: Counts,
+    /// What is to be told of dates that lie ahead.
+    ahead: Vec<Warning>,
 }
 
 /// What is stored next.
@@ -147,8 +150,8 @@ impl Batch {
 
 impl<'a> Lines<'a> {
     fn new(engine: &'a Engine, feed: &'a Feed, push: &'a Push) -> Self {
-        let (batch, started) = (Batch::default(), Instant::now());
-        Self { engine, feed, push, started, batch, read: 0, stored: 0, batches: 0, counts: Counts::default() }
+        let (batch, counts, ahead) = (Batch::default(), Counts::default(), Vec::new());
+        Self { engine, feed, push, started: Instant::now(), batch, read: 0, stored: 0, batches: 0, counts, ahead }
     }
 
     async fn take(
@@ -215,6 +218,7 @@ impl<'a> Lines<'a> {
             let Batch { items, rejects, bytes, .. } = std::mem::take(&mut self.batch);
             let _room = self.engine.room_for(bytes).await;
             self.refuse_stopped_meanwhile().await.map_err(|error| self.not_stored(error))?;
+            gather(&mut self.ahead, dates_ahead(&items, self.engine.now()).into_iter().collect());
             let hash_rule = &self.push.identity.hash_rule;
             let report = push(self.engine, self.feed, hash_rule, Pushed { items, rejects, bytes }).await;
             if let Some(error) = report.error {
@@ -256,7 +260,7 @@ impl<'a> Lines<'a> {
             batches: self.batches,
             counts: self.counts,
             duration_ms: millis(self.started.elapsed()),
-            warnings: reader.take_warnings().iter().map(told_warning).collect(),
+            warnings: reader.take_warnings().iter().chain(&self.ahead).map(told_warning).collect(),
         }
     }
 }

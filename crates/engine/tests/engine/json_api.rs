@@ -36,6 +36,21 @@ fn paths(origin: &Origin) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn dates_that_lie_ahead_are_kept_and_told_of_all_pages_together() {
+    let origin = Origin::start(|asked| {
+        let next = if asked.path == "/1" { r#""/2""# } else { "null" };
+        Answer::ok(format!(r#"{{"data":[{{"id":"{}","at":"2031-01-01"}}],"next":{next}}}"#, asked.path))
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let options = [ITEMS, "key=id", "published=at", "next=next"];
+    let feed = add_with(&engine, origin.url("/1"), "json", &options).await;
+    let report = collect(&engine, &feed).await;
+    let ahead: Vec<&String> = report.warnings.iter().filter(|warning| warning.starts_with("date.future")).collect();
+    assert_eq!(ahead, [r#"date.future (2 times): "/1" bears the date 2031-01-01T00:00:00Z"#], "{report:?}");
+    assert_eq!(engine.show("/2", None).await.unwrap().record.published.unwrap().to_string(), "2031-01-01T00:00:00Z");
+}
+
+#[tokio::test]
 async fn items_are_keyed_dated_and_kept_as_they_came() {
     let origin = Origin::start(|_| {
         Answer::ok(r#"{"data":[{"id":9007199254740993,"name":"One","t":1704067200,"n":1.0},{"name":"no id"},7]}"#)

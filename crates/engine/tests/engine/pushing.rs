@@ -56,6 +56,19 @@ async fn lines_become_records_by_the_options_of_json_and_the_same_again_changes_
 }
 
 #[tokio::test]
+async fn dates_that_lie_ahead_are_told_once_for_all_lines() {
+    let engine = engine().await;
+    add_with(&engine, "push:orders", "push", &["key=no", "published=at"]).await;
+    // A later line of a key is stored by itself.
+    let lines =
+        ["{\"no\":1,\"at\":\"2031-01-01\"}\n{\"no\":1,\"at\":\"2032-01-01\"}\n{\"no\":2,\"at\":\"2026-11-24\"}\n"];
+    let ingested = ingest(&engine, "orders", &lines).await.0.unwrap();
+    assert_eq!(ingested.batches, 2);
+    let ahead: Vec<&String> = ingested.warnings.iter().filter(|warning| warning.starts_with("date.future")).collect();
+    assert_eq!(ahead, [r#"date.future (2 times): "1" bears the date 2031-01-01T00:00:00Z"#], "{ingested:?}");
+}
+
+#[tokio::test]
 async fn a_later_line_of_the_same_key_is_a_later_version() {
     let engine = engine().await;
     add_with(&engine, "push:a", "push", &[]).await;

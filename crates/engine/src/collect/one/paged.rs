@@ -1,12 +1,15 @@
 //! The journey of a fetch that comes in pages: each is committed as parts of it before the next is asked for.
 
-use feedspine_core::{Candidate, Coverage, CursorStep, FeedCursor, FetchStatus, IngestBatch, Json, Part};
+use feedspine_core::{Coverage, CursorStep, FeedCursor, FetchStatus, IngestBatch, Json, Part};
+use feedspine_parse::Warning;
 
 use super::{Arrived, Basis, Journey};
 use crate::OpError;
-use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told};
+use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told, gather};
+use crate::collect::ahead::dates_ahead;
 use crate::collect::cursor::{Memory, remember};
 use crate::collect::document::told_warning;
+use crate::collect::parts::parts as cut;
 use crate::fetch::Reach;
 use crate::policy::rule_in_force;
 
@@ -29,7 +32,7 @@ impl Journey<'_> {
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;
-        let mut parts = Parts { index: 0, complete: true, warnings: Vec::new() };
+        let mut parts = Parts { index: 0, complete: true, ahead: Vec::new(), warnings: Vec::new() };
         loop {
             let told = pages.next().await.map_err(|failure| {
                 let cost = Cost { http_status: failure.http_status, wire_bytes: failure.wire_bytes, body_bytes: 0 };
@@ -97,9 +100,9 @@ impl Journey<'_> {
             }
         };
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
-        let mut rest = candidates.into_iter().peekable();
-        loop {
-            let items: Vec<Candidate> = rest.by_ref().take(most).collect();
+        parts.ahead(dates_ahead(&candidates, basis.observed_at));
+        let mut rest = cut(candidates, most).into_iter().peekable();
+        while let Some(items) = rest.next() {
             let page_ends = rest.peek().is_none();
             let last = page_ends && end.is_some();
             let part = Part { index: parts.index, last };
@@ -113,14 +116,14 @@ impl Journey<'_> {
                 }
                 parts.index += 1;
             }
-            if page_ends {
-                break;
-            }
         }
         drop(room);
-        Ok(end.map(|warnings| Arrived {
-            outcome: FetchStatus::Captured,
-            warnings: warnings.iter().map(told_warning).chain(std::mem::take(&mut parts.warnings)).collect(),
+        Ok(end.map(|warnings| {
+            let told = warnings.iter().chain(&parts.ahead).map(told_warning);
+            Arrived {
+                outcome: FetchStatus::Captured,
+                warnings: told.chain(std::mem::take(&mut parts.warnings)).collect(),
+            }
         }))
     }
 
@@ -134,8 +137,16 @@ impl Journey<'_> {
 struct Parts {
     index: u32,
     complete: bool,
+    /// What is to be told of dates that lie ahead.
+    ahead: Vec<Warning>,
     /// What is to be told of bodies that were to be kept.
     warnings: Vec<String>,
+}
+
+impl Parts {
+    fn ahead(&mut self, further: Option<Warning>) {
+        gather(&mut self.ahead, further.into_iter().collect());
+    }
 }
 
 fn coverage(covers: Covers, complete: bool) -> Coverage {

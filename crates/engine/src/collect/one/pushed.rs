@@ -5,6 +5,8 @@ use tokio::time::Instant;
 
 use super::{Arrived, Basis, written_down};
 use crate::Engine;
+use crate::collect::ahead::dates_ahead;
+use crate::collect::document::told_warning;
 use crate::ops::FeedReport;
 
 /// Items that were handed to us together.
@@ -23,9 +25,10 @@ pub(crate) async fn push(engine: &Engine, feed: &Feed, hash_rule: &HashRule, pus
         journey.hash_rule = hash_rule.clone();
         (journey.figures.wire_bytes, journey.figures.body_bytes) = (bytes, bytes);
         let basis = Basis { revision: 0, observed_at: engine.now() };
+        let warnings = dates_ahead(&items, basis.observed_at).iter().map(told_warning).collect();
         let batch = IngestBatch { items, rejects, ..journey.batch(&basis) };
         if journey.submit(batch).await? {
-            Ok(Arrived { outcome: FetchStatus::Captured, warnings: Vec::new() })
+            Ok(Arrived { outcome: FetchStatus::Captured, warnings })
         } else {
             Ok(journey.superseded())
         }
