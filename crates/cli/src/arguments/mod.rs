@@ -321,6 +321,9 @@ pub(crate) struct RetryRejects {
     /// Only those of this code, or of the codes that begin with it and a dot
     #[arg(long)]
     pub(crate) code: Option<String>,
+    /// At most so many are told one by one; all are tried and counted
+    #[arg(long, short = 'n', value_name = "N", default_value = "1000", value_parser = at_least_one)]
+    pub(crate) limit: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]

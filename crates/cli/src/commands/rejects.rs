@@ -1,7 +1,5 @@
 //! `feedspine rejects`: items that could not be taken, each with its reason; and tried again.
 
-use std::collections::BTreeSet;
-
 use feedspine::core::{NaturalKey, Reject};
 use feedspine::ops::{FeedReject, ListRejects, RejectList, RetriedRejects, RetryRejects};
 use feedspine::{Ending, OpError};
@@ -64,20 +62,22 @@ fn shown(reject: &Reject) -> &str {
 }
 
 async fn retried(arguments: arguments::RetryRejects, context: Context<'_>) -> Result<Ending, OpError> {
-    let request = RetryRejects { feed: arguments.feed, code: arguments.code };
+    let request = RetryRejects { feed: arguments.feed, code: arguments.code, limit: arguments.limit };
     let retried = context.with_engine(Wanted::Existing, async |engine| engine.retry_rejects(&request).await).await?;
     let printer = context.printer;
     printer.answer(&retried, || fates(&retried, printer.width()));
-    if retried.items.is_empty() {
+    if retried.total() == 0 {
         printer.note("nothing was rejected");
         return Ok(Ending::Done);
     }
+    let left = retried.total() - retried.items.len() as u64;
+    if left > 0 {
+        printer.note(Line::of(Style::Faint, format!("{} behind these", counted(left, "reject"))));
+    }
     let taken = ["new", "changed", "unchanged"].map(|word| retried.count(word));
-    let sum = taken.iter().sum::<usize>() as u64;
-    let of = counted(retried.items.len() as u64, "reject");
+    let (sum, of) = (taken.iter().sum::<u64>(), counted(retried.total(), "reject"));
     printer.note(format!("{sum} of {of} stored: {} new, {} changed, {} unchanged", taken[0], taken[1], taken[2]));
-    let hints: BTreeSet<&str> = retried.items.iter().filter_map(|item| item.fate.hint()).collect();
-    for hint in hints {
+    for hint in &retried.hints {
         printer.note(Line::of(Style::Faint, "hint").plain(format!(": {hint}")));
     }
     Ok(retried.ending())

@@ -1,5 +1,7 @@
 //! Which version an item shows.
 
+use std::cmp::Reverse;
+
 use super::prepare::{Contender, Entry};
 use super::{Candidate, Shown};
 use crate::{ContentHash, RecordId, Round, SpanEnd, Timestamp, VersionNo};
@@ -64,18 +66,24 @@ pub(super) fn judge(hash: ContentHash, shown: Option<Shown>, known: Option<&Know
     }
 }
 
-/// The contender that stands for its key, whatever the order of the document: what this feed showed last, else the
-/// latest updated, else the latest published, else the smallest hash.
+/// The contender that stands for its key, whatever the order of the document.
 pub(super) fn winner(entry: &Entry, items: &[Candidate], shown: Option<Shown>) -> Contender {
     if entry.rivals.is_empty() {
         return entry.first;
     }
-    let shown_again = entry.contenders().find(|contender| shown.is_some_and(|shown| shown.hash == contender.hash));
-    shown_again.unwrap_or_else(|| {
-        let rank = |contender: &Contender| {
-            let item = &items[contender.item];
-            (item.updated, item.published, std::cmp::Reverse(contender.hash))
-        };
-        entry.contenders().max_by_key(rank).expect("an entry has a contender")
-    })
+    let told = entry.contenders().map(|contender| (&items[contender.item], contender.hash));
+    let prevails = prevailing(told, shown.map(|shown| shown.hash));
+    entry.contenders().find(|contender| Some(contender.hash) == prevails).expect("an entry has a contender")
+}
+
+/// The hash of the content that stands for a key which several items of one document have, each given with its hash,
+/// whatever their order: what the feed showed last, else the latest updated, else the latest published, else the smallest
+/// hash. `None` of no items.
+pub fn prevailing<'a>(
+    items: impl Iterator<Item = (&'a Candidate, ContentHash)>,
+    shown: Option<ContentHash>,
+) -> Option<ContentHash> {
+    let rank =
+        |(item, hash): (&Candidate, ContentHash)| (Some(hash) == shown, item.updated, item.published, Reverse(hash));
+    items.map(rank).max().map(|(.., Reverse(hash))| hash)
 }

@@ -15,6 +15,7 @@ use super::identity::{Identity, Naming};
 use super::options::{Options, place};
 use super::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
 use crate::archive::KeptBody;
+use crate::collect::collisions::Collisions;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{cut_off, reading, unreadable};
 use crate::fetch::{FetchFailure, Validators};
@@ -121,6 +122,7 @@ pub(super) struct ListPages<'a> {
     ordinal: u32,
     first: Option<(Source, Option<Validators>, ContentHash)>,
     bodies: Sha256,
+    collisions: Collisions,
     complete: bool,
     /// When the sitemaps of an index were changed last, by their address: as the last fetch read them, and this one.
     held: BTreeMap<String, Json>,
@@ -158,6 +160,7 @@ impl<'a> ListPages<'a> {
             ordinal: 0,
             first: None,
             bodies: Sha256::new(),
+            collisions: Collisions::default(),
             complete: true,
             held,
             changed: BTreeMap::new(),
@@ -188,16 +191,25 @@ impl<'a> ListPages<'a> {
         let Document { bytes, hash, source, validators, cost, warning, room } = document;
         let (kind, rules, ordinal) = (self.list.kind, self.list.rules.clone(), self.ordinal);
         let (named, shown) = (source.clone(), address.to_string());
+        let (mut collisions, hash_rule) = (std::mem::take(&mut self.collisions), self.list.identity.hash_rule.clone());
         let read = move || {
             let base = named.url.as_deref();
             let input = Input { bytes: &bytes, content_type: named.content_type.as_deref(), base };
-            let page = kind.read(&input, &rules, ordinal, &shown)?;
-            let body = (!page.rejects.is_empty()).then_some(bytes);
-            Ok((page, body))
+            let page = kind.read(&input, &rules, ordinal, &shown).map(|page| {
+                let collide = collisions.take(&page.candidates, &hash_rule);
+                let body = (collide || !page.rejects.is_empty()).then_some(bytes);
+                (page, body)
+            });
+            // A list that cannot be read costs itself only: what others told is known behind it.
+            Ok((page, collisions))
         };
         let patience = self.documents.ground.engine.settings().limits.parse;
-        let page = reading(&address.to_string(), patience, read).await;
+        let read = reading(&address.to_string(), patience, read).await;
         let Cost { http_status, wire_bytes, .. } = cost;
+        let page = read.and_then(|(page, collisions)| {
+            self.collisions = collisions;
+            page
+        });
         let (page, body) = page.map_err(|error| FetchFailure {
             error: self.documents.asked.secrets.hide(error),
             http_status,

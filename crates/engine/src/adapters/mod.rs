@@ -299,7 +299,8 @@ pub(crate) struct Page<'a> {
     /// Ordinals ascend over all pages of a fetch.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) rejects: Vec<Reject>,
-    /// What it was read from, where that can be read again: kept when items of it are rejected.
+    /// What it was read from, where that can be read again and items of it are rejected, or will be by the store: it is
+    /// kept.
     pub(crate) body: Option<RawBody>,
     pub(crate) cost: Cost,
     pub(crate) then: Then,

@@ -16,7 +16,7 @@ const PART: &str = ".part";
 /// Writes a body to the disk, then lets go of the feed's oldest.
 pub(super) fn write(root: &Path, name: BodyName, packed: &[u8], most: u64) -> Result<(), OpError> {
     let folder = root.join(name.feed.to_string());
-    let stem = format!("{}-{:010}", name.fetch, name.first_ordinal);
+    let stem = stem_of(name);
     put(&folder, &stem, packed).map_err(|error| failed("archive.unwritten", "keep a body in", &folder, error))?;
     // One that cannot be removed now is removed another time.
     let sizes = sizes(&folder).unwrap_or_default();
@@ -52,23 +52,31 @@ fn sizes(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     Ok(sizes)
 }
 
-/// What is kept of a fetch, in the order of the document, each with its path.
-pub(super) fn read(root: &Path, feed: FeedId, fetch: FetchId) -> Result<Vec<(String, Vec<u8>)>, OpError> {
+/// Which bodies are kept of a fetch, by the ordinals of their first items, ascending.
+pub(super) fn list(root: &Path, feed: FeedId, fetch: FetchId) -> Result<Vec<u32>, OpError> {
     let folder = root.join(feed.to_string());
-    let unreadable = |path: &Path, error| failed("archive.unreadable", "read", path, error);
     let names = match sizes(&folder) {
         Ok(names) => names,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&folder, error)),
+        Err(error) => return Err(failed("archive.unreadable", "read", &folder, error)),
     };
     let prefix = format!("{fetch}-");
-    let mut bodies = Vec::new();
-    for (name, _) in names.into_iter().filter(|(name, _)| name.starts_with(&prefix) && name.ends_with(WHOLE)) {
-        let path: PathBuf = folder.join(name);
-        let packed = fs::read(&path).map_err(|error| unreadable(&path, error))?;
-        bodies.push((path.display().to_string(), packed));
+    let ordinal = |name: &str| name.strip_prefix(&prefix)?.strip_suffix(WHOLE)?.parse().ok();
+    Ok(names.iter().filter_map(|(name, _)| ordinal(name)).collect())
+}
+
+/// One of them, with its path; `None` when it has gone.
+pub(super) fn read(root: &Path, name: BodyName) -> Result<Option<(String, Vec<u8>)>, OpError> {
+    let path: PathBuf = root.join(name.feed.to_string()).join(stem_of(name) + WHOLE);
+    match fs::read(&path) {
+        Ok(packed) => Ok(Some((path.display().to_string(), packed))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("archive.unreadable", "read", &path, error)),
     }
-    Ok(bodies)
+}
+
+fn stem_of(name: BodyName) -> String {
+    format!("{}-{:010}", name.fetch, name.first_ordinal)
 }
 
 fn failed(code: &'static str, what: &str, path: &Path, error: io::Error) -> OpError {

@@ -42,6 +42,8 @@ pub(crate) struct BodyName {
 pub(crate) struct KeptBody {
     /// The ordinal of its first item.
     pub(crate) first_ordinal: u32,
+    /// That of its last one, when it was read first: what lies behind stood in another body.
+    pub(crate) last_ordinal: u32,
     /// When the feed was read.
     pub(crate) observed_at: Timestamp,
     /// The URL that answered; `None` for a file.
@@ -134,20 +136,35 @@ impl Archive {
         .await
     }
 
-    /// What is kept of a fetch, in the order of the document.
-    pub(crate) async fn bodies(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<KeptBody>, OpError> {
+    /// Which bodies are kept of a fetch, by the ordinals of their first items, ascending.
+    pub(crate) async fn bodies(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<u32>, OpError> {
+        let place = self.place.clone();
+        blocking(move || match place {
+            Place::Nowhere => Ok(Vec::new()),
+            Place::Memory(held) => {
+                let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_fetch = held.keys().filter(|name| name.feed == feed && name.fetch == fetch);
+                Ok(of_fetch.map(|name| name.first_ordinal).collect())
+            }
+            Place::Folder(root) => folder::list(&root, feed, fetch),
+        })
+        .await
+    }
+
+    /// One of them: they are unpacked one at a time. `None` when it is kept no more.
+    pub(crate) async fn body(&self, name: BodyName) -> Result<Option<KeptBody>, OpError> {
         let place = self.place.clone();
         blocking(move || {
             let packed = match place {
-                Place::Nowhere => Vec::new(),
+                Place::Nowhere => None,
                 Place::Memory(held) => {
                     let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                    let of_fetch = held.iter().filter(|(name, _)| name.feed == feed && name.fetch == fetch);
-                    of_fetch.map(|(_, packed)| (fetch.to_string(), packed.clone())).collect()
+                    held.get(&name).map(|packed| (name.fetch.to_string(), packed.clone()))
                 }
-                Place::Folder(root) => folder::read(&root, feed, fetch)?,
+                Place::Folder(root) => folder::read(&root, name)?,
             };
-            packed.into_iter().map(|(place, packed)| packed::unpack(&packed).ok_or_else(|| damaged(&place))).collect()
+            let Some((place, packed)) = packed else { return Ok(None) };
+            packed::unpack(&packed).map(Some).ok_or_else(|| damaged(&place))
         })
         .await
     }
@@ -184,6 +201,7 @@ mod tests {
     fn body(text: &str) -> KeptBody {
         KeptBody {
             first_ordinal: 0,
+            last_ordinal: 9,
             observed_at: Timestamp::UNIX_EPOCH,
             url: Some("https://a.example/x?y=ü".to_owned()),
             content_type: None,
@@ -201,6 +219,15 @@ mod tests {
         (0..bytes).map(|_| next()).collect()
     }
 
+    /// All that is kept of a fetch.
+    async fn bodies(archive: &Archive, feed: FeedId, fetch: FetchId) -> Result<Vec<KeptBody>, OpError> {
+        let mut bodies = Vec::new();
+        for first_ordinal in archive.bodies(feed, fetch).await? {
+            bodies.extend(archive.body(BodyName { feed, fetch, first_ordinal }).await?);
+        }
+        Ok(bodies)
+    }
+
     fn id(number: u128) -> (FeedId, FetchId) {
         (FeedId::from_u128(1), FetchId::from_u128(number))
     }
@@ -215,9 +242,12 @@ mod tests {
             for body in [&third, &second, &body("one")] {
                 assert_eq!(archive.keep(feed, fetch, body.clone()).await.unwrap(), Keeping::Kept);
             }
-            assert_eq!(archive.bodies(feed, fetch).await.unwrap(), [body("one"), second, third]);
+            assert_eq!(archive.bodies(feed, fetch).await.unwrap(), [0, 300, 4_000]);
+            assert_eq!(bodies(&archive, feed, fetch).await.unwrap(), [body("one"), second, third]);
             assert!(archive.bodies(feed, id(8).1).await.unwrap().is_empty());
             assert!(archive.bodies(FeedId::from_u128(2), fetch).await.unwrap().is_empty());
+            let missing = BodyName { feed, fetch, first_ordinal: 7 };
+            assert_eq!(archive.body(missing).await.unwrap(), None);
         }
     }
 
@@ -262,7 +292,7 @@ mod tests {
         let whole = std::fs::read(&file).unwrap();
         for damaged in [&whole[..whole.len() - 1], &b"no header"[..], &[]] {
             std::fs::write(&file, damaged).unwrap();
-            let error = archive.bodies(feed, fetch).await.unwrap_err();
+            let error = bodies(&archive, feed, fetch).await.unwrap_err();
             assert_eq!(error.code(), "archive.damaged");
             assert!(error.message().contains(file.to_str().unwrap()), "{error}");
         }

@@ -12,6 +12,7 @@ use super::KeptBody;
 pub(super) fn pack(body: &KeptBody) -> io::Result<Vec<u8>> {
     let header = Json::object([
         ("first_ordinal", u64::from(body.first_ordinal).into()),
+        ("last_ordinal", u64::from(body.last_ordinal).into()),
         ("observed_at", body.observed_at.to_string().into()),
         ("url", body.url.as_deref().into()),
         ("content_type", body.content_type.as_deref().into()),
@@ -36,8 +37,11 @@ pub(super) fn unpack(packed: &[u8]) -> Option<KeptBody> {
     if bytes.len() as u64 != length {
         return None;
     }
+    let ordinal = |name| number(name).and_then(|number| u32::try_from(number).ok());
     Some(KeptBody {
-        first_ordinal: u32::try_from(number("first_ordinal")?).ok()?,
+        first_ordinal: ordinal("first_ordinal")?,
+        // One that was kept before this was written down reaches as far as the next.
+        last_ordinal: ordinal("last_ordinal").unwrap_or(u32::MAX),
         observed_at: text("observed_at")?.parse().ok()?,
         url: text("url"),
         content_type: text("content_type"),

@@ -6,6 +6,7 @@ use feedspine_core::{Candidate, ContentHash, Feed, FetchId, KeyRule, Namespace, 
 use feedspine_parse::{Document, Format, Input, ParseError, Warning, identify, learn_rule, looks, parse, rekey};
 use tokio::time::timeout;
 
+use super::collisions::Collisions;
 use super::cursor::Source;
 use crate::adapters::Identity;
 use crate::archive::KeptBody;
@@ -55,7 +56,7 @@ pub(super) struct Items {
     pub(super) rejects: Vec<Reject>,
     pub(super) complete: bool,
     pub(super) warnings: Vec<String>,
-    /// The document itself, when items of it were rejected.
+    /// The document itself, when items of it are rejected: by now, or by the store for others of the same key.
     pub(super) body: Option<Vec<u8>>,
 }
 
@@ -113,7 +114,9 @@ impl Task {
         }
         let warnings = warning.iter().chain(&document.warnings).map(told_warning).collect();
         let mut items = keyed(document, &keys, warnings)?;
-        items.body = (!items.rejects.is_empty()).then_some(body);
+        let is_kept =
+            !items.rejects.is_empty() || Collisions::default().take(&items.candidates, &keys.identity.hash_rule);
+        items.body = is_kept.then_some(body);
         Ok(ReadDocument { body_bytes, hash, told: Told::Items(items) })
     }
 }
@@ -170,6 +173,12 @@ pub(crate) fn cut(address: &str, format: Format) -> OpError {
 pub(crate) fn cut_off(address: &str, code: &'static str) -> OpError {
     OpError::failed(code, format!("{address}: the document ends in the middle"))
         .with_hint("nothing was stored of it; collect again")
+}
+
+/// The place of the last item, taken or not; 0 where there is none.
+pub(crate) fn last_ordinal(candidates: &[Candidate], rejects: &[Reject]) -> u32 {
+    let ordinals = candidates.iter().map(|item| item.ordinal).chain(rejects.iter().map(|reject| reject.ordinal));
+    ordinals.max().unwrap_or(0)
 }
 
 pub(crate) fn told_warning(warning: &Warning) -> String {

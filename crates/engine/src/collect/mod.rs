@@ -2,6 +2,7 @@
 
 mod agenda;
 pub(crate) mod ahead;
+pub(crate) mod collisions;
 pub(crate) mod cursor;
 pub(crate) mod document;
 mod one;

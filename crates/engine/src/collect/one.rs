@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall};
-use super::document::{self, Items, Told, told_warning};
+use super::document::{self, Items, Told, last_ordinal, told_warning};
 use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
@@ -208,7 +208,8 @@ impl Journey<'_> {
                 }
                 if let Some(bytes) = items.body.take() {
                     let body = RawBody { first_ordinal: 0, source: memory.source.clone(), bytes };
-                    items.warnings.extend(self.keep(basis, body).await);
+                    let last = last_ordinal(&items.candidates, &items.rejects);
+                    items.warnings.extend(self.keep(basis, body, last).await);
                 }
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, items, &memory).await
@@ -274,9 +275,10 @@ impl Journey<'_> {
 
     /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot
     /// be kept is in no item's way.
-    async fn keep(&self, basis: &Basis, body: RawBody) -> Option<String> {
+    async fn keep(&self, basis: &Basis, body: RawBody, last_ordinal: u32) -> Option<String> {
         let RawBody { first_ordinal, source: Source { url, content_type }, bytes } = body;
-        let kept = KeptBody { first_ordinal, observed_at: basis.observed_at, url, content_type, bytes };
+        let observed_at = basis.observed_at;
+        let kept = KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, bytes };
         let why = match self.engine.archive().keep(self.feed.id, self.fetch, kept).await {
             Ok(Keeping::Kept | Keeping::Off) => return None,
             Ok(Keeping::TooLarge(bytes)) => format!("packed it has {bytes} bytes, more than are kept for a feed"),

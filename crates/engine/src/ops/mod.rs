@@ -42,6 +42,7 @@ mod diagnose;
 mod discover;
 mod error;
 mod feeds;
+mod held;
 mod ingest;
 mod json;
 mod lookup;

@@ -87,16 +87,11 @@ impl Engine {
         most: usize,
         code: Option<&str>,
     ) -> Result<(Vec<Quarantined>, u64), OpError> {
-        let matches_code = |found: &str| {
-            code.is_none_or(|code| {
-                found.strip_prefix(code).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-        };
         let (mut last, mut total) = (VecDeque::new(), 0);
         let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
         loop {
             let read = self.storage().rejects_page(feed.id, &page).await?;
-            for reject in read.items.into_iter().filter(|quarantined| matches_code(&quarantined.reject.code)) {
+            for reject in read.items.into_iter().filter(|quarantined| has_code(&quarantined.reject.code, code)) {
                 total += 1;
                 last.push_front(reject);
                 last.truncate(most);
@@ -107,4 +102,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a reject has the code that is wanted, or one that begins with it and a dot.
+pub(super) fn has_code(found: &str, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| found.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }

@@ -1,36 +1,57 @@
 //! The quarantine, tried again: bodies that were kept are read by today's parser and today's policy.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroUsize;
 
-use feedspine_core::ingest::KEY_COLLISION;
+use feedspine_core::ingest::{KEY_COLLISION, prevailing};
 use feedspine_core::{
-    Candidate, ContentHash, Feed, FeedName, FetchId, HashRule, Json, Layer, NaturalKey, Outcome, PageRequest,
-    Quarantined, RecordRef, Reject, Timestamp, VersionNo,
+    Candidate, ContentHash, Feed, FeedCursor, FeedName, FetchId, Json, NaturalKey, Outcome, PageRequest, Quarantined,
+    Reject, Timestamp,
 };
 
+use super::held::{Judgement, Records, judge};
 use super::json::array;
+use super::rejects::has_code;
 use super::unfinished::refuse_unfinished_import;
 use super::{Ending, OpError, ToJson};
 use crate::Engine;
 use crate::adapters::Adapter;
-use crate::archive::KeptBody;
+use crate::archive::{BodyName, KeptBody};
 use crate::collect::document::reading;
 use crate::collect::{Retried, store_retried};
 
+/// So many rejects are tried together: what stands in memory of them, of however many there are.
+const AT_ONCE: usize = 10_000;
+/// So many are told one by one, unless it is said otherwise.
+const TOLD: NonZeroUsize = NonZeroUsize::new(1_000).expect("it is not 0");
+
 /// Rejects that are to be tried again.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RetryRejects {
     /// Those of this feed; else of all that were not removed.
     pub feed: Option<FeedName>,
     /// Those of this code, or of one that begins with it and a dot.
     pub code: Option<String>,
+    /// At most so many are told one by one, the first; all are tried and counted.
+    pub limit: NonZeroUsize,
 }
 
-/// What became of rejects, each by itself.
-#[derive(Debug, Clone)]
+impl Default for RetryRejects {
+    /// All rejects, of which a thousand are told one by one.
+    fn default() -> Self {
+        Self { feed: None, code: None, limit: TOLD }
+    }
+}
+
+/// What became of rejects.
+#[derive(Debug, Clone, Default)]
 pub struct RetriedRejects {
-    /// The rejects, those of a feed in the order in which they were quarantined.
+    /// The first of them each by itself, those of a feed in the order in which they were quarantined.
     pub items: Vec<RetriedReject>,
+    /// How many ended how, by the word.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The next steps.
+    pub hints: BTreeSet<String>,
 }
 
 /// What became of a reject.
@@ -121,25 +142,35 @@ impl Fate {
 
 impl RetriedRejects {
     /// How many ended so.
-    pub fn count(&self, word: &str) -> usize {
-        self.items.iter().filter(|item| item.fate.as_str() == word).count()
+    pub fn count(&self, word: &str) -> u64 {
+        self.counts.get(word).copied().unwrap_or_default()
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
     }
 
     /// How a command that reports this ends: failed, when something passes and could not be stored.
     pub fn ending(&self) -> Ending {
-        let failed = self.items.iter().any(|item| matches!(item.fate, Fate::NotStored(_)));
-        if failed { Ending::Failed } else { Ending::Done }
+        if self.count("failed") > 0 { Ending::Failed } else { Ending::Done }
+    }
+
+    fn take(&mut self, further: Vec<RetriedReject>, limit: NonZeroUsize) {
+        for item in further {
+            *self.counts.entry(item.fate.as_str()).or_default() += 1;
+            self.hints.extend(item.fate.hint().map(str::to_owned));
+            if self.items.len() < limit.get() {
+                self.items.push(item);
+            }
+        }
     }
 }
 
 impl ToJson for RetriedRejects {
     fn to_json(&self) -> Json {
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        for item in &self.items {
-            *counts.entry(item.fate.as_str().to_owned()).or_default() += 1;
-        }
-        let counts = counts.into_iter().map(|(word, count)| (word, count.into())).collect();
-        Json::object([("items", array(&self.items)), ("counts", Json::Object(counts))])
+        let counts = Json::object(self.counts.iter().map(|(word, count)| (*word, (*count).into())));
+        Json::object([("items", array(&self.items)), ("counts", counts)])
     }
 }
 
@@ -175,27 +206,41 @@ impl Engine {
             Some(name) => vec![self.named(name).await?],
             None => self.feeds().await?.items,
         };
-        let mut items = Vec::new();
+        let mut retried = RetriedRejects::default();
         for feed in feeds {
-            let (newest_first, _) = self.last_rejects(&feed, usize::MAX, request.code.as_deref()).await?;
-            if newest_first.is_empty() {
-                continue;
-            }
-            let retry = Retry { engine: self, adapter: Adapter::of(&feed)?, feed: &feed };
-            for of_fetch in by_fetch(newest_first) {
-                items.extend(retry.fetch(of_fetch).await?);
+            let mut retry = None;
+            let mut gathered = Vec::new();
+            let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
+            loop {
+                let read = self.storage().rejects_page(feed.id, &page).await?;
+                let wanted = |found: &Quarantined| has_code(&found.reject.code, request.code.as_deref());
+                gathered.extend(read.items.into_iter().filter(wanted));
+                page.after = read.next;
+                let ends = page.after.is_none();
+                if !gathered.is_empty() && (ends || gathered.len() >= AT_ONCE) {
+                    let retry = match &mut retry {
+                        Some(retry) => retry,
+                        none => none.insert(Retry::of(self, &feed)?),
+                    };
+                    for of_fetch in by_fetch(std::mem::take(&mut gathered)) {
+                        retried.take(retry.fetch(of_fetch).await?, request.limit);
+                    }
+                }
+                if ends {
+                    break;
+                }
             }
         }
-        Ok(RetriedRejects { items })
+        Ok(retried)
     }
 }
 
 /// The rejects of each fetch, in the order in which they were quarantined. Those of one fetch come together: a fetch whose
 /// parts were committed between those of another is no other fetch.
-fn by_fetch(newest_first: Vec<Quarantined>) -> Vec<Vec<Quarantined>> {
+fn by_fetch(rejects: Vec<Quarantined>) -> Vec<Vec<Quarantined>> {
     let mut fetches: Vec<Vec<Quarantined>> = Vec::new();
     let mut places: HashMap<FetchId, usize> = HashMap::new();
-    for reject in newest_first.into_iter().rev() {
+    for reject in rejects {
         let place = *places.entry(reject.fetch).or_insert_with(|| {
             fetches.push(Vec::new());
             fetches.len() - 1
@@ -210,6 +255,7 @@ struct Retry<'a> {
     engine: &'a Engine,
     feed: &'a Feed,
     adapter: Adapter,
+    records: Records<'a>,
 }
 
 /// What a body says of an item now.
@@ -218,19 +264,70 @@ enum Now {
     Rejected(Reject),
 }
 
-impl Retry<'_> {
-    /// Tries the rejects of one fetch.
-    async fn fetch(&self, rejects: Vec<Quarantined>) -> Result<Vec<RetriedReject>, OpError> {
+/// An item that may be stored.
+struct Passing {
+    item: Candidate,
+    hash: ContentHash,
+}
+
+impl<'a> Retry<'a> {
+    fn of(engine: &'a Engine, feed: &'a Feed) -> Result<Self, OpError> {
+        let adapter = Adapter::of(feed)?;
+        let records = Records::new(engine.storage(), feed.id, adapter.identity().hash_rule.clone());
+        Ok(Self { engine, feed, adapter, records })
+    }
+
+    /// Tries the rejects of one fetch, of one of its bodies after the other.
+    async fn fetch(&mut self, rejects: Vec<Quarantined>) -> Result<Vec<RetriedReject>, OpError> {
         let fetch = rejects[0].fetch;
-        let bodies = match self.engine.archive().bodies(self.feed.id, fetch).await {
-            Ok(bodies) if bodies.is_empty() => return Ok(self.all(rejects, &Fate::NoBody(self.not_kept()))),
-            Ok(bodies) => bodies,
+        let kept = match self.engine.archive().bodies(self.feed.id, fetch).await {
+            Ok(kept) => kept,
             Err(error) => return Ok(self.all(rejects, &Fate::NoBody(error))),
         };
-        let observed_at = bodies[0].observed_at;
-        let mut now = match self.read(bodies).await {
+        let mut of_bodies: BTreeMap<Option<u32>, Vec<Quarantined>> = BTreeMap::new();
+        for reject in rejects {
+            // The last body that begins no later is the one in which it stood, if that one is kept.
+            let behind = kept.partition_point(|first| *first <= reject.reject.ordinal);
+            let first = behind.checked_sub(1).map(|place| kept[place]);
+            of_bodies.entry(first).or_default().push(reject);
+        }
+        let mut retried = Vec::new();
+        for (first, rejects) in of_bodies {
+            let body = match first {
+                Some(first_ordinal) => {
+                    let name = BodyName { feed: self.feed.id, fetch, first_ordinal };
+                    self.engine.archive().body(name).await
+                }
+                None => Ok(None),
+            };
+            retried.extend(match body {
+                Ok(Some(body)) => self.body(fetch, body, rejects).await?,
+                Ok(None) => self.all(rejects, &Fate::NoBody(self.not_kept())),
+                Err(error) => self.all(rejects, &Fate::NoBody(error)),
+            });
+        }
+        Ok(retried)
+    }
+
+    /// Tries the rejects that stood in one body, or behind it in one that is not kept.
+    async fn body(
+        &mut self,
+        fetch: FetchId,
+        body: KeptBody,
+        rejects: Vec<Quarantined>,
+    ) -> Result<Vec<RetriedReject>, OpError> {
+        let (observed_at, last) = (body.observed_at, body.last_ordinal);
+        let (rejects, elsewhere): (Vec<_>, Vec<_>) =
+            rejects.into_iter().partition(|quarantined| quarantined.reject.ordinal <= last);
+        let mut retried = self.all(elsewhere, &Fate::NoBody(self.not_kept()));
+        // Read before it is decided what passes: what is stored of the feed meanwhile supersedes that.
+        let cursor = self.engine.storage().cursor(self.feed.id).await?;
+        let mut now = match self.read(body, &rejects).await {
             Ok(now) => now,
-            Err(error) => return Ok(self.all(rejects, &Fate::NoBody(error))),
+            Err(error) => {
+                retried.extend(self.all(rejects, &Fate::NoBody(error)));
+                return Ok(retried);
+            }
         };
         let mut tried = Vec::with_capacity(rejects.len());
         let mut passing = Vec::new();
@@ -241,96 +338,93 @@ impl Retry<'_> {
                 Some(Now::Rejected(now)) => Some(Fate::Rejected { code: now.code, reason: now.reason }),
                 // The store chose between two items: reading them again chooses no other.
                 Some(Now::Passes(item)) if reject.code == KEY_COLLISION && reject.key.as_ref() == Some(&item.key) => {
-                    Some(Fate::Rejected { code: KEY_COLLISION.to_owned(), reason: collides(&item.key) })
+                    Some(collision(&item.key))
                 }
-                Some(Now::Passes(item)) => match self.judge(&item, observed_at).await? {
-                    Judgement::Take => {
-                        passing.push(item);
-                        None
+                Some(Now::Passes(item)) => {
+                    let hash = self.adapter.identity().hash_rule.hash(&item.content);
+                    let had_key = reject.key.as_ref() == Some(&item.key);
+                    let held = self.records.held(&item.key).await?;
+                    match judge(hash, (fetch, observed_at, had_key), held) {
+                        Judgement::Take => {
+                            passing.push(Passing { item, hash });
+                            None
+                        }
+                        Judgement::Held => Some(Fate::Held(item.key)),
+                        Judgement::Collides => Some(collision(&item.key)),
+                        Judgement::Overtaken => Some(Fate::Overtaken(item.key)),
                     }
-                    Judgement::Held => Some(Fate::Held(item.key)),
-                    Judgement::Overtaken => Some(Fate::Overtaken(item.key)),
-                },
+                }
             };
             tried.push((quarantined, fate));
         }
-        let mut taken = self.take(fetch, observed_at, passing).await;
-        let retried = tried.into_iter().map(|(quarantined, fate)| {
-            let fate = fate.or_else(|| taken.remove(&quarantined.reject.ordinal));
+        let (items, mut fates) = self.choose(passing).await?;
+        fates.extend(self.take((fetch, observed_at), cursor, items).await);
+        retried.extend(tried.into_iter().map(|(quarantined, fate)| {
+            let fate = fate.or_else(|| fates.remove(&quarantined.reject.ordinal));
             self.retried(quarantined, fate.expect("what passes was handed to the store"))
-        });
-        Ok(retried.collect())
+        }));
+        Ok(retried)
     }
 
-    /// What the bodies say now, by the items' places. Those of pages that are kept no more are missing.
-    async fn read(&self, bodies: Vec<KeptBody>) -> Result<BTreeMap<u32, Now>, OpError> {
-        let bytes = bodies.iter().map(|body| body.bytes.len() as u64).max().unwrap_or(0);
-        let _room = self.engine.room_for(bytes).await;
-        let mut now = BTreeMap::new();
-        for body in bodies {
-            let (adapter, feed) = (Adapter::of(self.feed)?, self.feed.clone());
-            let read = move || adapter.read_again(&feed, &body);
-            let patience = self.engine.settings().limits.parse;
-            let (candidates, rejects) = reading(&self.feed.address, patience, read).await?;
-            now.extend(candidates.into_iter().map(|item| (item.ordinal, Now::Passes(item))));
-            now.extend(rejects.into_iter().map(|reject| (reject.ordinal, Now::Rejected(reject))));
-        }
-        Ok(now)
-    }
-
-    /// What is to be done with an item that passes.
-    async fn judge(&self, item: &Candidate, observed_at: Timestamp) -> Result<Judgement, OpError> {
-        let wanted = [RecordRef::key(item.key.clone()).at(Layer::Bronze)];
-        let Some(record) = self.engine.storage().get_many(&wanted).await?.pop().flatten() else {
-            return Ok(Judgement::Take);
+    /// What a body says now of the items that are wanted, by their places.
+    async fn read(&self, body: KeptBody, wanted: &[Quarantined]) -> Result<BTreeMap<u32, Now>, OpError> {
+        let _room = self.engine.room_for(body.bytes.len() as u64).await;
+        let wanted: HashSet<u32> = wanted.iter().map(|quarantined| quarantined.reject.ordinal).collect();
+        let (adapter, feed) = (Adapter::of(self.feed)?, self.feed.clone());
+        let read = move || {
+            let (candidates, rejects) = adapter.read_again(&feed, &body)?;
+            let passes = candidates.into_iter().map(|item| (item.ordinal, Now::Passes(item)));
+            let rejected = rejects.into_iter().map(|reject| (reject.ordinal, Now::Rejected(reject)));
+            Ok(passes.chain(rejected).filter(|(ordinal, _)| wanted.contains(ordinal)).collect())
         };
-        let hash_rule = &self.adapter.identity().hash_rule;
-        let mut held = Held { versions: Vec::new(), shown_then: Vec::new() };
-        let mut origins = HashMap::new();
-        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
-        loop {
-            let read = self.engine.storage().versions_page(record.id, Layer::Bronze, &page).await?;
-            for version in read.items {
-                if let Some(origin) = version.origin {
-                    origins.insert(origin.fetch, held.versions.len());
-                }
-                let hash = hash_rule.hash(&version.content);
-                held.versions.push(HeldVersion { number: version.number, hash, read_at: version.recorded_at });
+        reading(&self.feed.address, self.engine.settings().limits.parse, read).await
+    }
+
+    /// Of items that have one key and differ, the one that a store would choose. It is chosen here: what the store rejects
+    /// is quarantined, and the quarantine stays as it is.
+    async fn choose(&mut self, passing: Vec<Passing>) -> Result<(Vec<Candidate>, HashMap<u32, Fate>), OpError> {
+        let mut of_keys: HashMap<&NaturalKey, Vec<&Passing>> = HashMap::with_capacity(passing.len());
+        for one in &passing {
+            of_keys.entry(&one.item.key).or_default().push(one);
+        }
+        let mut losers = HashSet::new();
+        for (key, rivals) in of_keys {
+            if rivals.iter().all(|rival| rival.hash == rivals[0].hash) {
+                continue;
             }
-            match read.next {
-                Some(next) => page.after = Some(next),
-                None => break,
+            let shown = self.records.held(key).await?.shown_last();
+            let prevails = prevailing(rivals.iter().map(|rival| (&rival.item, rival.hash)), shown);
+            let lose = rivals.iter().filter(|rival| Some(rival.hash) != prevails);
+            losers.extend(lose.map(|rival| rival.item.ordinal));
+        }
+        let (mut items, mut fates) = (Vec::with_capacity(passing.len()), HashMap::new());
+        for Passing { item, .. } in passing {
+            if losers.contains(&item.ordinal) {
+                fates.insert(item.ordinal, collision(&item.key));
+            } else {
+                items.push(item);
             }
         }
-        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
-        loop {
-            let read = self.engine.storage().sightings_page(&item.key, &page).await?;
-            for sighting in read.items {
-                if let Some(place) = origins.get(&sighting.fetch) {
-                    held.versions[*place].read_at = sighting.observed_at;
-                }
-                if sighting.feed == self.feed.id && sighting.observed_at == observed_at {
-                    held.shown_then.extend(sighting.version);
-                }
-            }
-            match read.next {
-                Some(next) => page.after = Some(next),
-                None => return Ok(judge(hash_rule, item, observed_at, &held)),
-            }
-        }
+        Ok((items, fates))
     }
 
     /// Stores what passes; what became of each, by its place.
-    async fn take(&self, of: FetchId, observed_at: Timestamp, items: Vec<Candidate>) -> HashMap<u32, Fate> {
+    async fn take(
+        &mut self,
+        (of, observed_at): (FetchId, Timestamp),
+        cursor: Option<FeedCursor>,
+        items: Vec<Candidate>,
+    ) -> HashMap<u32, Fate> {
         if items.is_empty() {
             return HashMap::new();
         }
         let mut items = items;
         items.sort_by_key(|item| item.ordinal);
         let places: Vec<(u32, NaturalKey)> = items.iter().map(|item| (item.ordinal, item.key.clone())).collect();
-        let retried = Retried { of, observed_at, items };
+        let retried = Retried { of, observed_at, cursor, items };
         let hash_rule = &self.adapter.identity().hash_rule;
         let (report, outcomes) = store_retried(self.engine, self.feed, hash_rule, retried).await;
+        self.records.forget(places.iter().map(|(_, key)| key));
         let mut outcomes = outcomes.into_iter();
         let error = report.error.unwrap_or_else(|| {
             OpError::failed("rejects.not_stored", "another fetch of this feed was committed first")
@@ -372,43 +466,8 @@ impl Retry<'_> {
     }
 }
 
-/// What is to be done with an item that passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judgement {
-    Take,
-    /// It was shown then already.
-    Held,
-    /// What was read later is current.
-    Overtaken,
-}
-
-/// What is held of an item's record.
-struct Held {
-    /// Its bronze versions, in order.
-    versions: Vec<HeldVersion>,
-    /// The versions that the feed showed when the item was rejected.
-    shown_then: Vec<VersionNo>,
-}
-
-struct HeldVersion {
-    number: VersionNo,
-    hash: ContentHash,
-    /// When it was read from a feed; when it was recorded, if it was written by a call.
-    read_at: Timestamp,
-}
-
-/// An item that was seen at that time: not again what was stored of it before, and never an older content on top of what
-/// was read later.
-fn judge(hash_rule: &HashRule, item: &Candidate, observed_at: Timestamp, held: &Held) -> Judgement {
-    let hash = hash_rule.hash(&item.content);
-    let same = |number: &VersionNo| held.versions.iter().any(|held| held.number == *number && held.hash == hash);
-    if held.shown_then.iter().any(same) {
-        return Judgement::Held;
-    }
-    match held.versions.last() {
-        Some(current) if current.hash != hash && current.read_at > observed_at => Judgement::Overtaken,
-        _ => Judgement::Take,
-    }
+fn collision(key: &NaturalKey) -> Fate {
+    Fate::Rejected { code: KEY_COLLISION.to_owned(), reason: collides(key) }
 }
 
 fn collides(key: &NaturalKey) -> String {
@@ -417,63 +476,13 @@ fn collides(key: &NaturalKey) -> String {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{Content, KeyRule, Namespace};
-
     use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH.saturating_add_micros(seconds * 1_000_000)
-    }
-
-    fn content(title: &str) -> Content {
-        Content::new(&Json::object([("title", title.into())]))
-    }
-
-    fn item(title: &str) -> Candidate {
-        Candidate {
-            key: NaturalKey::new(Namespace::new("a").unwrap(), "1").unwrap(),
-            key_rule: KeyRule::Id,
-            ordinal: 0,
-            content: content(title),
-            published: None,
-            updated: None,
-        }
-    }
-
-    fn version(number: u32, title: &str, read_at: i64) -> HeldVersion {
-        let number = VersionNo::new(number).unwrap();
-        HeldVersion { number, hash: content(title).hash(), read_at: at(read_at) }
-    }
-
-    #[test]
-    fn an_item_that_was_rejected_at_10_is_taken_unless_it_was_shown_then_or_other_content_was_read_later() {
-        let first = || version(1, "a", 5);
-        for (held, shown_then, wanted) in [
-            (vec![], vec![], Judgement::Take),
-            // An older version, with and without a span that went on by a reject that had a key.
-            (vec![first()], vec![], Judgement::Take),
-            (vec![first()], vec![1], Judgement::Take),
-            // The same, shown then: by an earlier retry. Later versions do not matter.
-            (vec![version(1, "b", 10)], vec![1], Judgement::Held),
-            (vec![first(), version(2, "b", 10)], vec![1, 2], Judgement::Held),
-            (vec![version(1, "b", 10), version(2, "c", 20)], vec![1], Judgement::Held),
-            // The same, read later: it was there earlier than was known.
-            (vec![version(1, "b", 20)], vec![], Judgement::Take),
-            (vec![version(1, "c", 20)], vec![], Judgement::Overtaken),
-            (vec![version(1, "b", 5), version(2, "c", 20)], vec![], Judgement::Overtaken),
-        ] {
-            let told = format!("{:?} {shown_then:?}", held.iter().map(|held| held.read_at).collect::<Vec<_>>());
-            let shown_then = shown_then.into_iter().map(|number| VersionNo::new(number).unwrap()).collect();
-            let held = Held { versions: held, shown_then };
-            assert_eq!(judge(&HashRule::whole(), &item("b"), at(10), &held), wanted, "{told}");
-        }
-    }
 
     #[test]
     fn rejects_are_tried_fetch_by_fetch_in_the_order_in_which_they_came() {
         let reject = |fetch: u128, ordinal: u32| Quarantined {
             fetch: FetchId::from_u128(fetch),
-            recorded_at: at(1),
+            recorded_at: Timestamp::UNIX_EPOCH,
             reject: Reject {
                 ordinal,
                 key: None,
@@ -482,8 +491,7 @@ mod tests {
                 excerpt: String::new(),
             },
         };
-        let newest_first = vec![reject(7, 1), reject(2, 0), reject(7, 0)];
-        let order = by_fetch(newest_first).into_iter().map(|of_fetch| {
+        let order = by_fetch(vec![reject(7, 0), reject(2, 0), reject(7, 1)]).into_iter().map(|of_fetch| {
             of_fetch.iter().map(|reject| (reject.fetch.as_bytes()[15], reject.reject.ordinal)).collect::<Vec<_>>()
         });
         assert_eq!(order.collect::<Vec<_>>(), [vec![(7, 0), (7, 1)], vec![(2, 0)]]);

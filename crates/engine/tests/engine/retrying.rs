@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::origin::{Answer, Origin};
 use crate::support::{add_with, collect, engine_with, name, settings, start};
-use feedspine::core::{Content, Coverage, Feed, Json, Layer, MAX_PAGE, PageRequest, RecordRef, Timestamp};
+use feedspine::core::{Content, Coverage, Feed, FetchStatus, Json, Layer, MAX_PAGE, PageRequest, RecordRef, Timestamp};
 use feedspine::ops::{RetriedRejects, RetryRejects};
 use feedspine::{Archive, Engine, Settings, SimulatedClock, ToJson};
 use feedspine_sqlite::SqliteStore;
@@ -202,13 +202,208 @@ async fn a_collision_stays_one_and_an_item_that_is_read_no_more_is_gone() {
 }
 
 #[tokio::test]
+async fn a_document_is_kept_whose_items_are_rejected_by_the_store_alone() {
+    let rss = "<rss version='2.0'><channel><title>S</title>\
+               <item><guid>1</guid><link>http://a.example/1</link><title>One</title></item>\
+               <item><guid>1</guid><link>http://a.example/2</link><title>Two</title></item></channel></rss>";
+    let pages = [
+        r#"{"items": [{"id": 1, "slug": "a"}], "next": "/2"}"#,
+        r#"{"items": [{"id": 1, "slug": "b"}], "next": null}"#,
+    ];
+    let origin = Origin::start(move |asked| match asked.path.as_str() {
+        "/rss" => Answer::ok(rss),
+        "/2" => Answer::ok(pages[1]),
+        "/1" => Answer::ok(pages[0]),
+        "/plain" => Answer::ok(r#"[{"id": 1, "views": 1}, {"id": 1, "views": 2}, {"id": 2}]"#),
+        _ => Answer::ok(r#"[{"id": "1", "slug": "a", "n": 1}, {"id": "1", "slug": "b", "n": 2}]"#),
+    })
+    .await;
+    let home = tempfile::tempdir().unwrap();
+    let (settings, _) = clocked(Archive::in_folder(home.path().join("bodies")));
+    let engine = engine_with(settings).await;
+    let plain = add_with(&engine, origin.url("/plain"), "json", &["key=id", "volatile=views"]).await;
+    assert_eq!(collect(&engine, &plain).await.counts.repeated, 1);
+    assert!(!home.path().join("bodies").exists(), "nothing is rejected, and the body is kept");
+
+    let one = add_with(&engine, origin.url("/one"), "json", &["key=id"]).await;
+    let paged = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    let feed = add_with(&engine, origin.url("/rss"), "feed", &["key=id"]).await;
+    for feed in [&one, &paged, &feed] {
+        let report = collect(&engine, feed).await;
+        assert_eq!((report.counts.new, report.counts.rejected), (1, 1), "{}", feed.name);
+    }
+    let before = told(&retry(&engine).await);
+    assert!(before.len() == 3 && before.iter().all(|told| told.starts_with("rejected key.collision")), "{before:?}");
+    choose(&engine, &one, r#"{"key":"slug"}"#).await;
+    choose(&engine, &paged, r#"{"items":"items","key":"slug","next":"next"}"#).await;
+    let settings = Content::parse(r#"{"options":{"key":"link"}}"#).unwrap();
+    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    let after = told(&retry(&engine).await);
+    assert!(after.len() == 3 && after.iter().all(|told| told.starts_with("new ")), "{after:?}");
+    assert!(after.contains(&"new b".to_owned()), "{after:?}");
+}
+
+#[tokio::test]
+async fn an_item_of_a_page_that_is_not_kept_is_told_so_and_not_that_it_is_gone() {
+    let mut state = 7_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
+    })
+    .take(9_000)
+    .collect();
+    let page = |slug: &str, text: &str, next: &str| {
+        format!(r#"{{"items": [{{"id": "{slug}", "text": "{text}"}}, {{"slug": "{slug} 2"}}], "next": {next}}}"#)
+    };
+    let pages = [page("a", "", r#""/2""#), page("b", &noise, r#""/3""#), page("c", "", "null")];
+    let origin = Origin::start(move |asked| match asked.path.as_str() {
+        "/2" => Answer::ok(pages[1].clone()),
+        "/3" => Answer::ok(pages[2].clone()),
+        _ => Answer::ok(pages[0].clone()),
+    })
+    .await;
+    let (settings, _) = clocked(Archive::in_memory().with_most_bytes(3_000));
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 3);
+    choose(&engine, &feed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
+    let retried = retry(&engine).await;
+    let mut outcomes: Vec<_> =
+        retried.items.iter().map(|item| (item.quarantined.reject.ordinal, item.fate.as_str())).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [(1, "new"), (3, "no_body"), (5, "new")]);
+    assert_eq!(retried.hints.len(), 1, "{:?}", retried.hints);
+
+    // The same where the first page had to make room for the last.
+    let (settings, _) = clocked(Archive::in_memory().with_most_bytes(400));
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    collect(&engine, &feed).await;
+    let fates: Vec<&str> = retry(&engine).await.items.iter().map(|item| item.fate.as_str()).collect();
+    assert_eq!(fates, ["no_body", "no_body", "rejected"]);
+}
+
+#[tokio::test]
+async fn of_two_items_of_one_document_with_one_key_one_is_taken_however_often_they_are_tried() {
+    let origin = origin(&[r#"[{"slug": "a", "n": 1}, {"slug": "a", "n": 2}]"#]).await;
+    let (settings, clock) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
+    clock.advance(Duration::from_hours(1));
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    let words = |retried: &RetriedRejects| {
+        let mut words: Vec<&str> = retried.items.iter().map(|item| item.fate.as_str()).collect();
+        words.sort_unstable();
+        words.join(" ")
+    };
+    let first = retry(&engine).await;
+    let (stored, rows) = (number(&engine, &feed, "a").await, ledger(&engine, &feed).await.len());
+    assert_eq!((words(&first).as_str(), rows), ("new rejected", 2));
+    for _ in 0..2 {
+        let again = retry(&engine).await;
+        // What a retry did not take is no further reject.
+        assert_eq!(words(&again), "held rejected");
+        assert!(told(&again).iter().any(|told| told.starts_with("rejected key.collision: ")), "{:?}", told(&again));
+        assert_eq!((number(&engine, &feed, "a").await, ledger(&engine, &feed).await.len()), (stored.clone(), rows));
+    }
+}
+
+#[tokio::test]
+async fn what_was_shown_again_later_is_no_older_content() {
+    const BEFORE: &str = r#"[{"id": "x", "slug": "x", "n": 1}]"#;
+    let origin = origin(&[BEFORE, r#"[{"slug": "x", "n": 2}]"#, BEFORE]).await;
+    let (settings, clock) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id", "coverage=delta"]).await;
+    for _ in 0..3 {
+        collect(&engine, &feed).await;
+        clock.advance(Duration::from_mins(1));
+    }
+    choose(&engine, &feed, r#"{"coverage":"delta","key":"slug"}"#).await;
+    assert_eq!(told(&retry(&engine).await), ["overtaken x"]);
+    assert_eq!(number(&engine, &feed, "x").await, Some(1_u64.into()));
+}
+
+#[tokio::test]
+async fn of_two_retries_at_once_one_stores_what_passes() {
+    for _ in 0..5 {
+        let origin = origin(&[TWO]).await;
+        let (settings, _) = clocked(Archive::in_memory());
+        let engine = engine_with(settings).await;
+        let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+        collect(&engine, &feed).await;
+        choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+        let (one, other) = tokio::join!(retry(&engine), retry(&engine));
+        let mut words = [one.items[0].fate.as_str(), other.items[0].fate.as_str()];
+        words.sort_unstable();
+        assert!([["failed", "new"], ["held", "new"]].contains(&words), "{words:?}");
+        assert_eq!(seen(&engine, &feed, "two").await, 1);
+        assert_eq!(told(&retry(&engine).await), ["held two"]);
+        if words[0] == "failed" {
+            let lost = [one, other].into_iter().find(|retried| retried.count("failed") == 1).unwrap();
+            assert_eq!(lost.hints.iter().collect::<Vec<_>>(), ["run the same command again"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collect_that_a_retry_overtook_says_so_and_the_next_one_has_what_it_read() {
+    let turn = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::start(move |_| match turn.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::ok(TWO).with("etag", "\"1\""),
+        1 => {
+            Answer::ok(r#"[{"id": "3", "slug": "three", "n": 3}]"#).with("etag", "\"3\"").after(Duration::from_secs(1))
+        }
+        _ => Answer::ok(r#"[{"id": "3", "slug": "three", "n": 3}]"#).with("etag", "\"3\""),
+    })
+    .await;
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    collect(&engine, &feed).await;
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    let retry_meanwhile = async {
+        while origin.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        retry(&engine).await
+    };
+    let (collected, retried) = tokio::join!(collect(&engine, &feed), retry_meanwhile);
+    assert_eq!(told(&retried), ["new two"]);
+    assert_eq!(collected.outcome, FetchStatus::Superseded, "{collected:?}");
+    assert!(collected.warnings[0].contains("nothing was stored of this one"), "{collected:?}");
+    assert_eq!(collect(&engine, &feed).await.counts.new, 1);
+    assert_eq!(number(&engine, &feed, "three").await, Some(3_u64.into()));
+}
+
+#[tokio::test]
+async fn all_rejects_are_tried_and_counted_however_few_are_told_one_by_one() {
+    let items: Vec<String> = (0..12_000).map(|n| format!(r#"{{"slug": "{n}"}}"#)).collect();
+    let body = format!("[{}]", items.join(","));
+    let origin = Origin::start(move |_| Answer::ok(body.clone())).await;
+    let (settings, _) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 12_000);
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    let few = RetryRejects { limit: std::num::NonZeroUsize::new(3).unwrap(), ..RetryRejects::default() };
+    let retried = engine.retry_rejects(&few).await.unwrap();
+    assert_eq!((retried.items.len(), retried.count("new"), retried.total()), (3, 12_000, 12_000));
+}
+
+#[tokio::test]
 async fn only_the_rejects_that_were_asked_for_are_tried() {
     let origin = origin(&[TWO]).await;
     let (settings, _) = clocked(Archive::in_memory());
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     collect(&engine, &feed).await;
-    let asked = |feed: &str, code: &str| RetryRejects { feed: Some(name(feed)), code: Some(code.to_owned()) };
+    let asked = |feed: &str, code: &str| RetryRejects {
+        feed: Some(name(feed)),
+        code: Some(code.to_owned()),
+        ..RetryRejects::default()
+    };
     let tried = engine.retry_rejects(&asked("127.0.0.1", "key")).await.unwrap();
     assert_eq!(tried.items.len(), 1);
     assert!(tried.to_json().to_string().contains(r#""counts":{"rejected":1}"#), "{}", tried.to_json());

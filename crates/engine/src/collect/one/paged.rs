@@ -8,7 +8,7 @@ use crate::OpError;
 use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told, gather};
 use crate::collect::ahead::dates_ahead;
 use crate::collect::cursor::{Memory, remember};
-use crate::collect::document::told_warning;
+use crate::collect::document::{last_ordinal, told_warning};
 use crate::collect::parts::parts as cut;
 use crate::fetch::Reach;
 use crate::policy::rule_in_force;
@@ -87,8 +87,8 @@ impl Journey<'_> {
     ) -> Result<Option<Arrived>, OpError> {
         let Page { candidates, mut rejects, body, cost, then, room } = page;
         self.note(cost);
-        if let Some(body) = body.filter(|_| !rejects.is_empty()) {
-            parts.warnings.extend(self.keep(basis, body).await);
+        if let Some(body) = body {
+            parts.warnings.extend(self.keep(basis, body, last_ordinal(&candidates, &rejects)).await);
         }
         parts.complete &= rejects.iter().all(|reject| reject.key.is_some());
         let (next, end) = match then {

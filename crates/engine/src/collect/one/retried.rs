@@ -1,6 +1,9 @@
 //! Items that were rejected once and pass now: a fetch by itself, at the time of the one that brought them.
 
-use feedspine_core::{Candidate, Feed, FetchId, FetchStatus, HashRule, IngestBatch, Outcome, Part, Timestamp};
+use feedspine_core::{
+    Candidate, CursorStep, Feed, FeedCursor, FetchId, FetchStatus, HashRule, IngestBatch, Json, Outcome, Part,
+    Timestamp,
+};
 use tokio::time::Instant;
 
 use super::{Arrived, Basis, written_down};
@@ -14,12 +17,16 @@ pub(crate) struct Retried {
     pub(crate) of: FetchId,
     /// When it had read the feed.
     pub(crate) observed_at: Timestamp,
+    /// The feed's cursor before it was decided what passes.
+    pub(crate) cursor: Option<FeedCursor>,
     /// In the order of the document; at least one.
     pub(crate) items: Vec<Candidate>,
 }
 
-/// Stores them and reports what came of it, and of each that was stored. Nothing is said of other items, and the cursor
-/// stays.
+/// Stores them and reports what came of it, and of each that was stored. Nothing is said of other items.
+///
+/// The cursor moves on and says what it said: whatever else is stored of the feed since it was decided what passes, another
+/// retry or a collect, supersedes this one, and this one supersedes a collect that is under way.
 pub(crate) async fn store_retried(
     engine: &Engine,
     feed: &Feed,
@@ -28,15 +35,17 @@ pub(crate) async fn store_retried(
 ) -> (FeedReport, Vec<Outcome>) {
     let mut outcomes = Vec::new();
     let store = async |journey: &mut super::Journey<'_>| {
-        let Retried { of, observed_at, items } = retried;
+        let Retried { of, observed_at, cursor, items } = retried;
         journey.hash_rule = hash_rule.clone();
-        let basis = Basis { revision: 0, observed_at };
+        let (revision, next) = cursor.map_or((0, Json::Null), |cursor| (cursor.revision, cursor.value));
+        let basis = Basis { revision, observed_at };
         let most = engine.storage().info().capabilities.max_batch.max(1);
         let mut rest = items.into_iter().peekable();
         for index in 0.. {
             let items: Vec<Candidate> = rest.by_ref().take(most).collect();
             let last = rest.peek().is_none();
-            let batch = IngestBatch { part: Part { index, last }, items, ..journey.batch(&basis) };
+            let step = CursorStep::Advance { expected: basis.revision, next: next.clone() };
+            let batch = IngestBatch { part: Part { index, last }, items, step, ..journey.batch(&basis) };
             match journey.submit_for_report(batch).await? {
                 Some(report) => outcomes.extend(report.outcomes),
                 None => return Ok(journey.superseded()),

@@ -1,0 +1,260 @@
+//! What is held of the records that items belong to: what a collect would find changed, and what may be stored of an item
+//! that was rejected and passes now: nothing twice, and nothing older on top of what was read later.
+
+use std::collections::HashMap;
+
+use feedspine_core::{
+    ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
+    StorageBackend, Timestamp, VersionNo,
+};
+
+use crate::OpError;
+
+/// So many versions and sightings are remembered, then all are forgotten: some 4 MB.
+const MOST_REMEMBERED: usize = 100_000;
+
+/// The records of items, each read once however many items are of it.
+pub(super) struct Records<'a> {
+    storage: &'a dyn StorageBackend,
+    feed: FeedId,
+    hash_rule: HashRule,
+    held: HashMap<NaturalKey, Held>,
+    /// How many versions and sightings of them there are.
+    remembered: usize,
+}
+
+/// What is held of an item's record; nothing where there is none.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Its bronze versions, in order.
+    versions: Vec<HeldVersion>,
+    /// When this feed showed which, the oldest first.
+    shown: Vec<ShownThen>,
+}
+
+#[derive(Debug)]
+struct HeldVersion {
+    number: VersionNo,
+    hash: ContentHash,
+    /// When it was read from a feed; when it was recorded, if it was written by a call.
+    read_at: Timestamp,
+    /// When a feed, whichever, showed it last.
+    seen_last: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct ShownThen {
+    at: Timestamp,
+    by: FetchId,
+    version: VersionNo,
+}
+
+/// What is to be done with an item that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    Take,
+    /// It was shown then already.
+    Held,
+    /// Another item of the same document has its key, and was stored.
+    Collides,
+    /// Something else was read later.
+    Overtaken,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(storage: &'a dyn StorageBackend, feed: FeedId, hash_rule: HashRule) -> Self {
+        Self { storage, feed, hash_rule, held: HashMap::new(), remembered: 0 }
+    }
+
+    /// What is held under a key.
+    pub(super) async fn held(&mut self, key: &NaturalKey) -> Result<&Held, OpError> {
+        if !self.held.contains_key(key) {
+            let held = self.read(key).await?;
+            let further = 1 + held.versions.len() + held.shown.len();
+            if self.remembered + further > MOST_REMEMBERED {
+                self.held.clear();
+                self.remembered = 0;
+            }
+            self.remembered += further;
+            self.held.insert(key.clone(), held);
+        }
+        Ok(&self.held[key])
+    }
+
+    /// What was written is read anew.
+    pub(super) fn forget<'k>(&mut self, keys: impl Iterator<Item = &'k NaturalKey>) {
+        for key in keys {
+            if let Some(held) = self.held.remove(key) {
+                self.remembered -= 1 + held.versions.len() + held.shown.len();
+            }
+        }
+    }
+
+    async fn read(&self, key: &NaturalKey) -> Result<Held, OpError> {
+        let wanted = [RecordRef::key(key.clone()).at(Layer::Bronze)];
+        let Some(record) = self.storage.get_many(&wanted).await?.pop().flatten() else {
+            return Ok(Held::default());
+        };
+        let (versions, origins) = self.versions(record.id).await?;
+        let mut held = Held { versions, shown: Vec::new() };
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.storage.sightings_page(key, &page).await?;
+            for sighting in read.items {
+                if let Some(place) = origins.get(&sighting.fetch) {
+                    held.versions[*place].read_at = sighting.observed_at;
+                }
+                let Some(version) = sighting.version else { continue };
+                if let Some(place) = held.place_of(version) {
+                    // They come oldest first.
+                    held.versions[place].seen_last = Some(sighting.observed_at);
+                }
+                if sighting.feed == self.feed {
+                    held.shown.push(ShownThen { at: sighting.observed_at, by: sighting.fetch, version });
+                }
+            }
+            match read.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(held),
+            }
+        }
+    }
+
+    /// The bronze versions, and which of them a fetch told, by its place.
+    async fn versions(&self, record: RecordId) -> Result<(Vec<HeldVersion>, HashMap<FetchId, usize>), OpError> {
+        let (mut versions, mut origins) = (Vec::new(), HashMap::new());
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.storage.versions_page(record, Layer::Bronze, &page).await?;
+            for version in read.items {
+                if let Some(origin) = version.origin {
+                    origins.insert(origin.fetch, versions.len());
+                }
+                let (number, hash) = (version.number, self.hash_rule.hash(&version.content));
+                versions.push(HeldVersion { number, hash, read_at: version.recorded_at, seen_last: None });
+            }
+            match read.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok((versions, origins)),
+            }
+        }
+    }
+}
+
+impl Held {
+    /// What this feed showed last.
+    pub(super) fn shown_last(&self) -> Option<ContentHash> {
+        self.shown.last().and_then(|shown| self.hash_of(shown.version))
+    }
+
+    fn place_of(&self, number: VersionNo) -> Option<usize> {
+        self.versions.binary_search_by_key(&number, |version| version.number).ok()
+    }
+
+    fn hash_of(&self, number: VersionNo) -> Option<ContentHash> {
+        self.place_of(number).map(|place| self.versions[place].hash)
+    }
+}
+
+/// Judges an item whose content has that hash, and which a fetch showed at that time and rejected; `had_key`: with the key
+/// that it has now, which counted as seen.
+pub(super) fn judge(
+    hash: ContentHash,
+    (fetch, observed_at, had_key): (FetchId, Timestamp, bool),
+    held: &Held,
+) -> Judgement {
+    let begin = held.shown.partition_point(|shown| shown.at < observed_at);
+    let then = held.shown[begin..].iter().take_while(|shown| shown.at == observed_at);
+    let mut collides = false;
+    for shown in then {
+        match held.hash_of(shown.version) {
+            Some(stored) if stored == hash => return Judgement::Held,
+            // What was stored of the same document: by an earlier retry, or at once from another item. But the fetch itself
+            // may have seen no more than the reject's key.
+            Some(_) => collides |= shown.by != fetch || !had_key,
+            None => {}
+        }
+    }
+    if collides {
+        return Judgement::Collides;
+    }
+    let is_later = |version: &HeldVersion| version.seen_last.is_some_and(|at| at > observed_at);
+    let other_seen_later = held.versions.iter().any(|version| version.hash != hash && is_later(version));
+    match held.versions.last() {
+        _ if other_seen_later => Judgement::Overtaken,
+        Some(current) if current.hash != hash && current.read_at > observed_at => Judgement::Overtaken,
+        _ => Judgement::Take,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGINAL: FetchId = FetchId::from_u128(10);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH.saturating_add_micros(seconds * 1_000_000)
+    }
+
+    fn hash(title: &str) -> ContentHash {
+        ContentHash::of(title.as_bytes())
+    }
+
+    /// A record: its versions, each with its content and when it was read, and when this feed showed which by what fetch.
+    fn held(versions: &[(&str, i64)], shown: &[(i64, u128, u32)]) -> Held {
+        let number = |number: u32| VersionNo::new(number).unwrap();
+        let shown: Vec<ShownThen> = shown
+            .iter()
+            .map(|(seconds, by, version)| ShownThen {
+                at: at(*seconds),
+                by: FetchId::from_u128(*by),
+                version: number(*version),
+            })
+            .collect();
+        let version = |(place, (title, read_at)): (u32, &(&str, i64))| HeldVersion {
+            number: number(place),
+            hash: hash(title),
+            read_at: at(*read_at),
+            seen_last: shown.iter().filter(|shown| shown.version == number(place)).map(|shown| shown.at).max(),
+        };
+        Held { versions: (1..).zip(versions).map(version).collect(), shown }
+    }
+
+    #[test]
+    fn an_item_that_was_rejected_at_10_is_taken_unless_it_was_shown_then_or_other_content_was_read_later() {
+        let first = ("a", 5);
+        for (versions, shown, wanted) in [
+            (&[][..], &[][..], Judgement::Take),
+            // An older version, with and without a span that went on by a reject that had a key.
+            (&[first], &[(5, 5, 1)], Judgement::Take),
+            (&[first], &[(5, 5, 1), (10, 10, 1)], Judgement::Take),
+            // The same, shown then: by an earlier retry. Later versions do not matter.
+            (&[("b", 10)], &[(10, 11, 1)], Judgement::Held),
+            (&[first, ("b", 10)], &[(5, 5, 1), (10, 10, 1), (10, 11, 2)], Judgement::Held),
+            (&[("b", 10), ("c", 20)], &[(10, 11, 1), (20, 20, 2)], Judgement::Held),
+            // Another item of the document, stored by an earlier retry.
+            (&[("c", 10)], &[(10, 11, 1)], Judgement::Collides),
+            (&[first, ("c", 10)], &[(5, 5, 1), (10, 10, 1), (10, 11, 2)], Judgement::Collides),
+            // The same, read later: it was there earlier than was known.
+            (&[("b", 20)], &[(20, 20, 1)], Judgement::Take),
+            (&[("c", 20)], &[(20, 20, 1)], Judgement::Overtaken),
+            (&[("b", 5), ("c", 20)], &[(5, 5, 1), (20, 20, 2)], Judgement::Overtaken),
+            // The older version was shown again later: it is what the feed shows.
+            (&[first], &[(5, 5, 1), (20, 20, 1)], Judgement::Overtaken),
+            (&[("c", 20), ("b", 30)], &[(20, 20, 1), (30, 30, 2)], Judgement::Overtaken),
+            // Written by a call, and never shown.
+            (&[("c", 20)], &[], Judgement::Overtaken),
+        ] {
+            let held = held(versions, shown);
+            assert_eq!(judge(hash("b"), (ORIGINAL, at(10), true), &held), wanted, "{versions:?} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_fetch_showed_of_a_key_that_the_reject_had_not_was_another_item() {
+        let held = held(&[("a", 10)], &[(10, 10, 1)]);
+        assert_eq!(judge(hash("b"), (ORIGINAL, at(10), true), &held), Judgement::Take);
+        assert_eq!(judge(hash("b"), (ORIGINAL, at(10), false), &held), Judgement::Collides);
+    }
+}
