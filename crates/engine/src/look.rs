@@ -35,6 +35,7 @@ pub(crate) enum Seen {
 impl Engine {
     /// Fetches an address and reads what it gives.
     pub(crate) async fn look(&self, address: &Address, reach: Reach) -> Result<Look, FetchFailure> {
+        self.recall_rests([address.to_string().as_str()]).await?;
         let fetched =
             self.fetcher().fetch(Request { address, reach, validators: None, headers: None, most_bytes: None }).await?;
         let received = fetched.body.expect("only a request with validators is answered without a body");

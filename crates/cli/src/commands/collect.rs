@@ -76,7 +76,8 @@ fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
 /// Whether a warning is of something that was left out or left undone, which somebody has to know. What was odd and was
 /// mended is a detail.
 fn asks_for_something(warning: &str) -> bool {
-    const CODES: [&str; 6] = ["archive.", "feed.unstable_keys", "files.", "inbox.", "pages.", "sitemap.unread"];
+    const CODES: [&str; 8] =
+        ["archive.", "edgar.", "feed.", "files.", "http.rate_exceeded", "inbox.", "pages.", "sitemap.unread"];
     CODES.iter().any(|code| warning.starts_with(code))
 }
 
@@ -171,6 +172,22 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_left_out_or_has_no_effect_is_told_without_being_asked_for() {
+        for (warning, told) in [
+            ("edgar.unread: 2026/QTR4/master.20261124.idx: http.status: https://a answered 500", true),
+            ("feed.configured_otherwise: key is id, not link", true),
+            ("feed.unstable_keys: 7 of 9 items came back under another key", true),
+            ("pages.limit: only 9 pages were read", true),
+            ("edgar.columns: the column x has 1 value for 2 filings", true),
+            ("http.rate_exceeded: 2026/QTR4/master.20261124.idx: https://a answered 403", true),
+            ("http.padding: 2 bytes after the end of the gzip body were left out", false),
+            ("date.zone_assumed (2 times): the date \"x\"", false),
+        ] {
+            assert_eq!(asks_for_something(warning), told, "{warning}");
+        }
+    }
 
     #[test]
     fn a_row_fits_a_terminal_of_eighty_columns() {

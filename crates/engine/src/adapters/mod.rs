@@ -245,6 +245,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) manifest: Option<FetchId>,
     /// When this fetch reads the feed.
     pub(crate) observed_at: Timestamp,
+    /// When the feed was added; now, for one that was not.
+    pub(crate) added_at: Timestamp,
 }
 
 /// What a fetch says of the items that it does not list; the same for all its pages.

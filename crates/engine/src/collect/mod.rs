@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus, PageRequest};
+use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus, MAX_PAGE, PageRequest, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -24,8 +24,9 @@ use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
 pub(crate) use one::{Pushed, Retried, push, store_retried};
 
-/// How many of a feed's last fetches are looked through for one that was shut out.
-const FETCHES_RECALLED: usize = 20;
+/// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
+/// rest after it take together.
+const RECALLED: Duration = Duration::from_hours(1);
 
 impl Engine {
     /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in
@@ -43,7 +44,7 @@ impl Engine {
         let started = Instant::now();
         let feeds = self.chosen(&request.which).await?;
         tell(CollectEvent::Begun { feeds: feeds.len() });
-        self.recall_rests(&feeds).await?;
+        self.recall_rests(feeds.iter().map(|feed| feed.address.as_str())).await?;
         let reports = Run::new(self, &feeds, request.allow_private).finish(tell).await;
         let mut counts = Counts::default();
         for report in &reports {
@@ -52,28 +53,49 @@ impl Engine {
         Ok(CollectReport { feeds: reports, counts, duration_ms: millis(started.elapsed()) })
     }
 
-    /// A host that shut us out is left alone by whoever collects next, in another process too: the ledger says when it was.
+    /// A host that shut us out is left alone by whoever asks next, in another process too: the ledger says when it was.
     /// That is asked of hosts that have a rate of their own, for only such are known to do so.
-    async fn recall_rests(&self, chosen: &[Feed]) -> Result<(), OpError> {
+    pub(crate) async fn recall_rests(&self, addresses: impl IntoIterator<Item = &str>) -> Result<(), OpError> {
         let rates = HostRates::of(self.settings());
-        let domain_of = |feed: &Feed| host_of(&feed.address).and_then(|host| rates.domain_of(&host).map(str::to_owned));
-        let domains: HashSet<String> = chosen.iter().filter_map(domain_of).collect();
+        let domain_of = |address: &str| host_of(address).and_then(|host| rates.domain_of(&host).map(str::to_owned));
+        let domains: HashSet<String> = addresses.into_iter().filter_map(domain_of).collect();
         if domains.is_empty() {
             return Ok(());
         }
+        let now = self.now();
         for feed in self.state().feeds().await? {
-            let Some(domain) = domain_of(&feed).filter(|domain| domains.contains(domain)) else { continue };
-            let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_RECALLED)).await?;
-            let details = fetches.items.into_iter().filter_map(|fetch| fetch.detail);
-            let shut_out = details.filter(|detail| detail.code.as_deref() == Some(RATE_EXCEEDED));
-            let Some(last) = shut_out.map(|detail| detail.finished_at).max() else { continue };
-            let since = u64::try_from(self.now().micros_since(last)).unwrap_or(0);
+            let Some(domain) = domain_of(&feed.address).filter(|domain| domains.contains(domain)) else { continue };
+            let Some(last) = self.shut_out_last(&feed, now).await? else { continue };
+            let since = u64::try_from(now.micros_since(last)).unwrap_or(0);
             let remaining = SHUT_OUT.saturating_sub(Duration::from_micros(since));
             if !remaining.is_zero() {
                 self.fetcher().rest(&domain, remaining);
             }
         }
         Ok(())
+    }
+
+    /// When a fetch of a feed ended last that was shut out, of those that began within [`RECALLED`]. One that read some
+    /// documents before has not failed, and has a warning of it.
+    async fn shut_out_last(&self, feed: &Feed, now: Timestamp) -> Result<Option<Timestamp>, OpError> {
+        let recalled = i64::try_from(RECALLED.as_micros()).unwrap_or(i64::MAX);
+        let says = |told: &Option<String>| told.as_ref().is_some_and(|told| told.contains(RATE_EXCEEDED));
+        let mut last = None;
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.state().fetches_page(feed.id, &page).await?;
+            for fetch in read.items {
+                if now.micros_since(fetch.intent.started_at) > recalled {
+                    return Ok(last);
+                }
+                let shut_out = fetch.detail.filter(|detail| says(&detail.code) || says(&detail.reason));
+                last = last.max(shut_out.map(|detail| detail.finished_at));
+            }
+            match read.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(last),
+            }
+        }
     }
 
     async fn chosen(&self, which: &Which) -> Result<Vec<Feed>, OpError> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feedspine::core::{Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
-use feedspine::ops::{FeedReport, ListRejects, RecordHistory, RecordSightings};
+use feedspine::core::{Content, Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
+use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ListRejects, RecordHistory, RecordSightings};
 use feedspine::{Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
@@ -324,12 +324,45 @@ async fn entries_are_read_to_the_end_and_a_page_behind_it_is_no_outage() {
     let starts: Vec<String> =
         origin.log().iter().map(|asked| asked.path.split("output=atom").nth(1).unwrap().to_owned()).collect();
     assert_eq!(starts, ["&count=10&start=0", "&count=10&start=10", "&count=10&start=20"]);
+    let uncertain = "pages.uncertain: page 3 answered 503: taken for the end";
+    assert!(report.warnings.iter().any(|warning| warning == uncertain), "{report:?}");
     let few = list_of(&engine, &origin, &format!("{CURRENT}&type=8-K"), &["max_pages=1"]).await;
     // What may go on behind the last page is left out: the first ten entries are not all of the third filing.
     assert_eq!(counts(&collect(&engine, &few).await), [0, 0, 2, 0]);
     down.store(true, Ordering::SeqCst);
     let report = collect(&engine, &feed).await;
     assert_eq!((code(&report), report.http_status), ("http.status", Some(503)), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_says_when_to_come_back_is_an_outage_and_not_the_end() {
+    const NUMBERS: [&str; 10] = [
+        "0009000001-26-000010",
+        "0009000001-26-000009",
+        "0009000001-26-000008",
+        "0009000001-26-000007",
+        "0009000001-26-000006",
+        "0009000001-26-000005",
+        "0009000001-26-000004",
+        "0009000001-26-000003",
+        "0009000001-26-000002",
+        "0009000001-26-000001",
+    ];
+    let filing = |number| (number, "8-K", "2026-11-24", "12:00:00", &[("9000001", "A", "Filer")][..]);
+    let all = entries(&NUMBERS.map(filing));
+    let origin = Origin::start(move |asked| {
+        if asked.path.ends_with("start=0") {
+            current(asked, &all)
+        } else {
+            Answer::status(503).with("retry-after", "120")
+        }
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = list_of(&engine, &origin, CURRENT, &[]).await;
+    let report = collect(&engine, &feed).await;
+    assert_eq!((code(&report), report.http_status), ("http.status", Some(503)), "{report:?}");
+    // The last one may have further parties on the page that was not given.
+    assert_eq!((report.counts.new, origin.asked()), (9, 2));
 }
 
 #[tokio::test]
@@ -379,6 +412,82 @@ async fn who_asked_too_often_leaves_the_domain_alone_for_ten_minutes_in_another_
     clock.advance(Duration::from_secs(301));
     let engine = process().await;
     assert_eq!(code(&collect(&engine, &company).await), "ok");
+}
+
+#[tokio::test]
+async fn who_was_shut_out_half_way_leaves_the_domain_alone_too_however_often_and_for_whatever_it_is_asked() {
+    let angry = Arc::new(AtomicBool::new(true));
+    let origin = Origin::start({
+        let angry = Arc::clone(&angry);
+        move |asked| match asked.path.as_str() {
+            path if path.ends_with("master.20261124.idx") && angry.load(Ordering::SeqCst) => {
+                Answer::ok(TOO_OFTEN).but(403)
+            }
+            _ => sec(asked),
+        }
+    });
+    let origin = origin.await;
+    let clock = Arc::new(SimulatedClock::at("2026-11-24T21:45:00Z".parse().unwrap()));
+    let store = Arc::new(MemoryStore::new());
+    let process = async || {
+        let rate = HostRate { in_flight: 4, interval: Duration::ZERO };
+        let domain_rates = [("127.0.0.1".to_owned(), rate)].into();
+        let settings = Settings { clock: clock.clone(), domain_rates, ..settings() };
+        Engine::open(store.clone(), store.clone(), settings).await.unwrap()
+    };
+    let engine = process().await;
+    let daily = list_of(&engine, &origin, DAILY, &[]).await;
+    let report = collect(&engine, &daily).await;
+    assert_eq!((counts(&report), report.outcome), ([1, 0, 0, 0], FetchStatus::Captured));
+    let told = "http.rate_exceeded: 2026/QTR4/master.20261124.idx: ";
+    assert!(report.warnings.iter().any(|warning| warning.starts_with(told)), "{report:?}");
+    angry.store(false, Ordering::SeqCst);
+    let asked = origin.asked();
+    for _ in 0..25 {
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(code(&collect(&process().await, &daily).await), "http.resting");
+    }
+    let edgar = AdapterChoice::new(Some("edgar"), [AGENT]).unwrap();
+    for (path, adapter) in [(COMPANY, edgar), ("/feed", AdapterChoice::default())] {
+        let request = Diagnose { address: origin.url(path), allow_private: true, adapter };
+        let diagnosis = process().await.diagnose(&request).await.unwrap();
+        assert_eq!(diagnosis.error.unwrap().code(), "http.resting", "{path}");
+    }
+    assert_eq!(origin.asked(), asked);
+    clock.advance(Duration::from_secs(351));
+    assert_eq!(counts(&collect(&process().await, &daily).await), [2, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn no_day_since_the_feed_was_added_is_left_out_whatever_was_set_aside_or_failed() {
+    let up = Arc::new(AtomicBool::new(false));
+    let origin = Origin::start({
+        let up = Arc::clone(&up);
+        move |asked| match asked.path.strip_prefix(DAILY).unwrap_or_default() {
+            _ if !up.load(Ordering::SeqCst) => Answer::status(500),
+            "2026/QTR4/index.json" => Answer::ok(listing(&[
+                ("master.20261110.idx", "1"),
+                ("master.20261123.idx", "1"),
+                ("master.20261124.idx", "1"),
+            ])),
+            "2026/QTR4/master.20261123.idx" => Answer::ok(index(&[STAKE], true)),
+            "2026/QTR4/master.20261124.idx" => Answer::ok(index(&[RESULTS, OWNERS], true)),
+            _ => Answer::status(410),
+        }
+    });
+    let (origin, (engine, clock)) = (origin.await, engine_and_clock().await);
+    let feed = list_of(&engine, &origin, DAILY, &[]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "http.status");
+    clock.advance(Duration::from_hours(24 * 20));
+    up.store(true, Ordering::SeqCst);
+    assert_eq!(counts(&collect(&engine, &feed).await), [3, 0, 0, 0]);
+    assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Unchanged);
+    // With other options nothing is known of what was read: all is read again.
+    let settings =
+        format!(r#"{{"adapter":"edgar","options":{{"list":"daily","user_agent":"{AGENT}","volatile":"x"}}}}"#);
+    let settings = Content::parse(&settings).unwrap();
+    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    assert_eq!(counts(&collect(&engine, &feed).await), [0, 0, 3, 0]);
 }
 
 #[tokio::test]

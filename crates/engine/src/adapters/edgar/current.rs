@@ -88,8 +88,11 @@ impl<'a> CurrentPages<'a> {
             match read {
                 Ok(is_full) if is_full && !gathered.uncertain => {}
                 Ok(_) => break,
-                // A page behind the end answers 503 with a page for people (edgartools relies on it): no outage.
-                Err(failure) if gathered.pages > 0 && failure.http_status == Some(503) => {
+                // A page behind the end answers 503 with a page for people (edgartools relies on it): no outage, unless it
+                // says when to come back.
+                Err(failure) if gathered.pages > 0 && failure.http_status == Some(503) && !self.rests() => {
+                    let told = format!("page {} answered 503: taken for the end", gathered.pages + 1);
+                    self.reading.warn("pages.uncertain", told);
                     gathered.uncertain = true;
                     break;
                 }
@@ -108,6 +111,11 @@ impl<'a> CurrentPages<'a> {
         Ok(gathered)
     }
 
+    fn rests(&self) -> bool {
+        let ground = &self.reading.documents.ground;
+        ground.engine.fetcher().rests(&ground.address)
+    }
+
     /// Reads one page; whether it is full.
     async fn page(&mut self, gathered: &mut Gathered) -> Result<bool, FetchFailure> {
         let address = self.page_address(gathered.pages);
@@ -115,7 +123,8 @@ impl<'a> CurrentPages<'a> {
             return Err(OpError::failed("internal.pages", "a page was not sent that nobody has").into());
         };
         if gathered.bodies.contains(&document.hash) {
-            self.reading.warn("pages.loop", format!("{address} is a page that was read before"));
+            let shown = self.reading.documents.asked.secrets.hidden(&address.to_string());
+            self.reading.warn("pages.loop", format!("{shown} is a page that was read before"));
             gathered.uncertain = true;
             return Ok(false);
         }

@@ -16,7 +16,7 @@ use crate::collect::cursor::{Memory, Source};
 use crate::fetch::{FetchFailure, RATE_EXCEEDED};
 use crate::{Address, OpError};
 
-/// How many days the first fetch goes back, unless it is said otherwise; and how long after it was read a day's file is
+/// How many days before it was added a feed begins, unless it is said otherwise; and how long after it was read a day's file is
 /// still looked at, since the SEC mends some.
 const DAYS_BACK: i64 = 7;
 /// Before it nothing was filed by wire.
@@ -74,9 +74,10 @@ impl<'a> DailyPages<'a> {
             let text = reading.memory().and_then(|memory| memory.state.get(name)).and_then(Json::as_str);
             text.map(str::to_owned)
         };
+        // Whatever was remembered may be set aside, and each fetch until now may have failed: no day may hang on either.
         let usual = match &fixed {
             Some((year, quarter)) => first_day(*year, *quarter),
-            None => days_before(&today, DAYS_BACK),
+            None => days_before(&day_of(reading.documents.ground.added_at), DAYS_BACK),
         };
         let since = reading.edgar.since.clone().or_else(|| state("since")).unwrap_or(usual);
         let from = state("upto").map(|upto| days_before(&upto, DAYS_BACK)).filter(|from| *from > since);
@@ -162,7 +163,7 @@ impl<'a> DailyPages<'a> {
     /// What cannot be read is asked for again by the next fetch; what was read is not.
     fn give_up(&mut self, day: &str, what: &str, failure: FetchFailure) {
         self.leave(day);
-        self.reading.warn("edgar.unread", format!("{what}: {}", failure.error.message()));
+        self.reading.unread(what, &failure);
         self.failure.get_or_insert(failure);
         let ground = &self.reading.documents.ground;
         if ground.engine.fetcher().rests(&ground.address) {

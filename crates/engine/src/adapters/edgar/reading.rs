@@ -10,7 +10,7 @@ use crate::adapters::documents::{Document, Documents};
 use crate::adapters::{Cost, gather};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{reading, unreadable};
-use crate::fetch::{FetchFailure, Validators};
+use crate::fetch::{FetchFailure, RATE_EXCEEDED, Validators};
 
 /// One fetch under way.
 pub(super) struct Reading<'a> {
@@ -84,6 +84,17 @@ impl<'a> Reading<'a> {
         })?;
         gather(&mut self.warnings, warning.into_iter().collect());
         Ok(Read { value, hash, source, validators, cost, room })
+    }
+
+    /// Tells of a document that could not be read and costs itself only. One that was not given because too much was asked
+    /// is told by that code, which whoever asks next looks for.
+    pub(super) fn unread(&mut self, what: &str, failure: &FetchFailure) {
+        let (code, message) = (failure.error.code(), failure.error.message());
+        if code == RATE_EXCEEDED {
+            self.warn(RATE_EXCEEDED, format!("{what}: {message}"));
+        } else {
+            self.warn("edgar.unread", format!("{what}: {code}: {message}"));
+        }
     }
 
     pub(super) fn warn(&mut self, code: &'static str, first: String) {

@@ -128,7 +128,7 @@ impl<'a> SubmissionsPages<'a> {
             return Err(failure);
         }
         self.unread = true;
-        self.reading.warn("edgar.unread", format!("{}: {}", address.name, failure.error.message()));
+        self.reading.unread(&address.name, &failure);
         let ground = &self.reading.documents.ground;
         if ground.engine.fetcher().rests(&ground.address) {
             self.archives.clear();

@@ -29,6 +29,7 @@ impl Journey<'_> {
             memory: cursor.as_ref().and_then(|cursor| remember(cursor, self.feed)),
             manifest: cursor.and_then(|cursor| cursor.manifest),
             observed_at: basis.observed_at,
+            added_at: self.feed.added_at,
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;

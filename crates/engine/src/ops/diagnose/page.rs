@@ -56,7 +56,10 @@ impl Engine {
                 Some(why.with_hint("`feedspine ingest NAME FILE` stores lines and says which are no items"));
             return Ok(());
         }
-        let ground = Ground { engine: self, address, reach, memory: None, manifest: None, observed_at: self.now() };
+        self.recall_rests([address.to_string().as_str()]).await?;
+        let observed_at = self.now();
+        let ground =
+            Ground { engine: self, address, reach, memory: None, manifest: None, observed_at, added_at: observed_at };
         let mut pages = match adapter.begin(ground) {
             Ok(pages) => pages,
             Err(error) => {
