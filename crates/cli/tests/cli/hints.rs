@@ -207,7 +207,10 @@ fn diagnose_reads_as_the_feed_does_or_as_it_is_told() {
     let add = ["add", &rss, "--name", "rss", "--allow-private", "--as-is", "-o", "key=title", "-o", "fold_case=true"];
     assert_eq!(user.run(&add).code, 0);
     let told = user.ask(&["diagnose", &rss]);
-    assert_eq!((text(&told, "items.0.key"), text(&told, "items.1.outcome")), ("same", "repeated"));
+    // Which of the two stands does not hang on their order; the other one collides with it.
+    let outcomes = ["items.0.outcome", "items.1.outcome"].map(|item| text(&told, item));
+    assert!(outcomes == ["new", "rejected"] || outcomes == ["rejected", "new"], "{told}");
+    assert_eq!((text(&told, "items.0.key"), number(&told, "would_store.rejected")), ("same", 1));
     let ran = user.run(&["diagnose", &rss, "--adapter", "jsn"]);
     assert_eq!(ran.code, 2, "{ran:?}");
 }

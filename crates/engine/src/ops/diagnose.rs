@@ -1,13 +1,9 @@
 //! What would come of an address: fetched, decoded, parsed, keyed. Nothing is stored.
 
+mod judged;
 mod page;
 
-use std::collections::{HashMap, HashSet};
-
-use feedspine_core::{
-    Candidate, ContentHash, Feed, FeedName, FeedStatus, HashRule, Json, KeyRule, Layer, Namespace, NaturalKey,
-    RecordRef, Reject, Timestamp,
-};
+use feedspine_core::{ContentHash, Feed, FeedName, FeedStatus, Json, KeyRule, Namespace, Reject, Timestamp};
 use feedspine_parse::{Document, Identified, Warning, choose_rule, identify, rekey};
 
 use super::add::read_address;
@@ -124,7 +120,7 @@ pub struct DiagnosedItem {
     pub outcome: ItemOutcome,
     /// Its key, when it has one.
     pub key: Option<String>,
-    /// Where that was taken from; `None` for a reject.
+    /// Where that was taken from; `None` for what has no key by a rule.
     pub key_rule: Option<KeyRule>,
     /// Its title; for a reject the beginning of it as it came.
     pub title: Option<String>,
@@ -132,7 +128,7 @@ pub struct DiagnosedItem {
     pub published: Option<Timestamp>,
     /// When it was updated, as we read it.
     pub updated: Option<Timestamp>,
-    /// The hash of its content; `None` for a reject.
+    /// The hash of its content; `None` for what could not be read.
     pub content_hash: Option<ContentHash>,
     /// Why it would be rejected: a code and a sentence.
     pub reject: Option<(String, String)>,
@@ -147,7 +143,7 @@ pub enum ItemOutcome {
     Changed,
     /// A record has its key and this content now.
     Unchanged,
-    /// An earlier item has its key.
+    /// An earlier item has its key and this content.
     Repeated,
     /// It would be kept in quarantine.
     Rejected,
@@ -316,7 +312,7 @@ impl Engine {
         let allowed = request.allow_private || feed.as_ref().is_some_and(|feed| feed.allow_private);
         let reach = self.reach(allowed);
         let Adapter::Feed(identity) = &adapter else {
-            self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach)).await?;
+            self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach), feed.as_ref()).await?;
             return Ok(diagnosis);
         };
         let look = match self.look(&address, reach).await {
@@ -334,7 +330,7 @@ impl Engine {
                 diagnosis.document = Some(read_body(&document));
                 diagnosis.error = document.truncated.then(|| cut(&diagnosis.address, document.format));
                 let settled = feed.as_ref().map_or_else(|| adapter.key_rule(), rule_in_force);
-                self.diagnose_items(&mut diagnosis, *document, (identity, settled), &namespace).await?;
+                self.diagnose_items(&mut diagnosis, *document, (identity, settled), &namespace, feed.as_ref()).await?;
             }
         }
         Ok(diagnosis)
@@ -352,6 +348,7 @@ impl Engine {
         document: Document,
         (identity, settled): (&Identity, Option<KeyRule>),
         namespace: &Namespace,
+        feed: Option<&Feed>,
     ) -> Result<(), OpError> {
         let (space, places, fold_case) = (namespace.clone(), identity.places()?, identity.fold_case);
         let patience = self.settings().limits.parse;
@@ -364,34 +361,10 @@ impl Engine {
         })
         .await?;
         diagnosis.keys = keys;
-        let hash_rule = &identity.hash_rule;
-        let known = if diagnosis.feed.is_some() {
-            self.known(&identified.candidates, hash_rule).await?
-        } else {
-            HashMap::new()
-        };
-        let mut seen = HashSet::new();
-        diagnosis.items =
-            identified.candidates.iter().map(|item| candidate(item, hash_rule, &known, &mut seen)).collect();
+        diagnosis.items = self.judged(feed, &identified.candidates, &identity.hash_rule).await?;
         diagnosis.items.extend(identified.rejects.into_iter().map(rejected));
         diagnosis.items.sort_by_key(|item| item.ordinal);
         Ok(())
-    }
-
-    /// What decides a version of the contents that records of these keys have now.
-    async fn known(
-        &self,
-        candidates: &[Candidate],
-        hash_rule: &HashRule,
-    ) -> Result<HashMap<NaturalKey, ContentHash>, OpError> {
-        let mut known = HashMap::new();
-        for some in candidates.chunks(feedspine_core::MAX_PAGE) {
-            let wanted: Vec<RecordRef> =
-                some.iter().map(|item| RecordRef::key(item.key.clone()).at(Layer::Bronze)).collect();
-            let found = self.storage().get_many(&wanted).await?;
-            known.extend(found.into_iter().flatten().map(|record| (record.key, hash_rule.hash(&record.content))));
-        }
-        Ok(known)
     }
 }
 
@@ -437,32 +410,6 @@ fn evidence(document: &Document, namespace: &Namespace) -> Vec<RuleEvidence> {
         RuleEvidence { rule, keyed, distinct: keys.len() as u64 }
     };
     [KeyRule::Id, KeyRule::Link, KeyRule::LinkDate, KeyRule::Content].into_iter().map(of).collect()
-}
-
-fn candidate(
-    item: &Candidate,
-    hash_rule: &HashRule,
-    known: &HashMap<NaturalKey, ContentHash>,
-    seen: &mut HashSet<NaturalKey>,
-) -> DiagnosedItem {
-    let hash = hash_rule.hash(&item.content);
-    let outcome = match known.get(&item.key) {
-        _ if !seen.insert(item.key.clone()) => ItemOutcome::Repeated,
-        None => ItemOutcome::New,
-        Some(held) if *held == hash => ItemOutcome::Unchanged,
-        Some(_) => ItemOutcome::Changed,
-    };
-    DiagnosedItem {
-        ordinal: item.ordinal,
-        outcome,
-        key: Some(item.key.key().to_owned()),
-        key_rule: Some(item.key_rule),
-        title: item.content.to_json().get("title").and_then(Json::as_str).map(str::to_owned),
-        published: item.published,
-        updated: item.updated,
-        content_hash: Some(item.content.hash()),
-        reject: None,
-    }
 }
 
 fn rejected(reject: Reject) -> DiagnosedItem {

@@ -147,6 +147,15 @@ impl Held {
         self.shown.last().and_then(|shown| self.hash_of(shown.version))
     }
 
+    /// Whether a collect of this feed would find content of that hash unchanged: it is what the feed showed last or what is
+    /// current, or on the feed's first sight any version.
+    pub(super) fn is_unchanged(&self, hash: ContentHash) -> bool {
+        match self.shown_last() {
+            Some(shown) => shown == hash || self.versions.last().is_some_and(|current| current.hash == hash),
+            None => self.versions.iter().any(|version| version.hash == hash),
+        }
+    }
+
     fn place_of(&self, number: VersionNo) -> Option<usize> {
         self.versions.binary_search_by_key(&number, |version| version.number).ok()
     }

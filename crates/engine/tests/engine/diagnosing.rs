@@ -1,7 +1,7 @@
 //! Diagnosing an address: everything is named, nothing is stored.
 
 use crate::origin::{Answer, Origin, rss};
-use crate::support::{add, collect, engine};
+use crate::support::{add, add_with, collect, engine};
 use feedspine::core::{FeedName, KeyRule, PageRequest, Selection};
 use feedspine::ops::{AdapterChoice, Diagnose, Diagnosis, ItemOutcome};
 use feedspine::{Ending, Engine};
@@ -57,6 +57,33 @@ async fn items_of_a_known_feed_are_compared_with_what_is_held() {
     assert_eq!(outcomes, [ItemOutcome::Unchanged, ItemOutcome::Changed, ItemOutcome::New]);
     let fetches = engine.state().fetches_page(feed.id, &PageRequest::first(10)).await.unwrap();
     assert_eq!(fetches.items.len(), 1);
+}
+
+#[tokio::test]
+async fn of_items_that_share_a_key_and_differ_the_one_is_told_that_a_collect_stores() {
+    // By what the feed showed last, else by dates: never by their order.
+    let dated = |day: u32, title: &str| {
+        format!("<item><guid>1</guid><title>{title}</title><pubDate>{day} Nov 2026 00:00:00 GMT</pubDate></item>")
+    };
+    let document = |items: &[String]| format!("<rss version='2.0'><channel>{}</channel></rss>", items.concat());
+    let (first, second) = (
+        document(&[dated(20, "Old"), dated(21, "New"), dated(21, "New")]),
+        document(&[dated(22, "Newest"), dated(21, "New")]),
+    );
+    let origin = Origin::start(move |asked| Answer::ok(if asked.number < 2 { first.clone() } else { second.clone() }));
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = add_with(&engine, origin.url("/feed"), "feed", &["key=id"]).await;
+    let told = async || {
+        let told = diagnose(&engine, origin.url("/feed")).await;
+        told.items.iter().map(|item| (item.outcome, item.reject.clone().map(|(code, _)| code))).collect::<Vec<_>>()
+    };
+    let collision = || (ItemOutcome::Rejected, Some("key.collision".to_owned()));
+    assert_eq!(told().await, [collision(), (ItemOutcome::New, None), (ItemOutcome::Repeated, None)]);
+    let counts = collect(&engine, &feed).await.counts;
+    assert_eq!((counts.new, counts.repeated, counts.rejected), (1, 1, 1));
+    assert_eq!(told().await, [collision(), (ItemOutcome::Unchanged, None)]);
+    let counts = collect(&engine, &feed).await.counts;
+    assert_eq!((counts.unchanged, counts.rejected), (1, 1));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Content, Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
-use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ListRejects, RecordHistory, RecordSightings};
+use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, RecordHistory, RecordSightings};
 use feedspine::{Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
@@ -288,6 +288,22 @@ async fn a_party_that_only_an_index_tells_of_is_stored_and_so_is_one_that_a_mend
     );
     let current = engine.show(STAKE.0, None).await.unwrap().record.content.to_json();
     assert_eq!(ciks(&current), told[2]);
+}
+
+#[tokio::test]
+async fn a_diagnosis_finds_no_more_changed_than_a_collect_does() {
+    let origin = Origin::start(sec).await;
+    let (engine, _clock) = engine_and_clock().await;
+    for path in [CURRENT, COMPANY] {
+        let feed = list_of(&engine, &origin, path, &[]).await;
+        collect(&engine, &feed).await;
+    }
+    // Another list has told more since.
+    let adapter = AdapterChoice::default();
+    let request = Diagnose { address: origin.url(CURRENT), allow_private: false, adapter };
+    let diagnosis = engine.diagnose(&request).await.unwrap();
+    let count = |outcome| diagnosis.count(outcome);
+    assert_eq!([count(ItemOutcome::Unchanged), count(ItemOutcome::Changed)], [3, 0], "{diagnosis:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
 //! What would come of an address that is no feed's: the first page that its adapter reads.
 
-use std::collections::{HashMap, HashSet};
-
-use feedspine_core::Json;
+use feedspine_core::{Feed, Json};
 use feedspine_parse::Warning;
 
-use super::{Diagnosis, Keying, candidate, rejected};
+use super::{Diagnosis, Keying, rejected};
 use crate::adapters::{Adapter, Ground, Page, Then, Told};
 use crate::fetch::Reach;
 use crate::ops::{OpError, ToJson};
@@ -49,6 +47,7 @@ impl Engine {
         diagnosis: &mut Diagnosis,
         (adapter, name): (&Adapter, &str),
         (address, reach): (Address, Reach),
+        feed: Option<&Feed>,
     ) -> Result<(), OpError> {
         if let Adapter::Push(_) = adapter {
             let why = OpError::usage("address.not_fetched", format!("nothing is asked for {address}: it is pushed"));
@@ -91,10 +90,7 @@ impl Engine {
         });
         let rule = adapter.key_rule();
         diagnosis.keys = rule.map(|rule| Keying { rule, settled: diagnosis.feed.is_some(), evidence: Vec::new() });
-        let hash_rule = &adapter.identity().hash_rule;
-        let known = if diagnosis.feed.is_some() { self.known(&candidates, hash_rule).await? } else { HashMap::new() };
-        let mut seen = HashSet::new();
-        diagnosis.items = candidates.iter().map(|item| candidate(item, hash_rule, &known, &mut seen)).collect();
+        diagnosis.items = self.judged(feed, &candidates, &adapter.identity().hash_rule).await?;
         diagnosis.items.extend(rejects.into_iter().map(rejected));
         diagnosis.items.sort_by_key(|item| item.ordinal);
         Ok(())
