@@ -7,6 +7,8 @@ use feedspine_core::Json;
 /// What is shown instead.
 const HIDDEN: &str = "***";
 
+/// How the addresses begin that feeds are asked at.
+const SCHEMES: [&str; 2] = ["http://", "https://"];
 /// Words in the names of what is a secret: none is stored in an option.
 const SECRET_WORDS: [&str; 9] =
     ["key", "apikey", "token", "secret", "password", "auth", "authorization", "cookie", "signature"];
@@ -20,6 +22,26 @@ pub fn shown_address(address: &str) -> String {
         Some(line) => format!("command:{}", shown_command(line)),
         None => shown_url(address),
     }
+}
+
+/// The same for a text with addresses in it: an error, a warning.
+pub(crate) fn shown_text(text: &str) -> String {
+    // A command's line goes on to nobody knows where.
+    if let Some(at) = text.find("command:") {
+        return format!("{}command:{}", shown_text(&text[..at]), shown_command(&text[at + "command:".len()..]));
+    }
+    let ends = |c: char| c.is_whitespace() || ['"', '<', '>'].contains(&c);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = SCHEMES.iter().filter_map(|scheme| rest.find(scheme)).min() {
+        shown.push_str(&rest[..at]);
+        let word = &rest[at..at + rest[at..].find(ends).unwrap_or(rest.len() - at)];
+        // What ends the sentence, or is around the address, is no part of it.
+        let url = word.trim_end_matches([':', ';', ',', '.', ')', '`', '\'']);
+        shown.push_str(&shown_url(url));
+        rest = &rest[at + url.len()..];
+    }
+    shown + rest
 }
 
 /// The same for what a cursor remembers, wherever addresses stand in it.
@@ -46,9 +68,24 @@ fn may_be_secret(name: &str) -> bool {
     is_secret(name) || has_word_of(name, &DOUBTFUL_WORDS)
 }
 
+/// Words end at what is no letter and no digit, and where a capital follows a small letter: `access_token`, `accessToken`.
+/// Of capitals the last one begins a word that goes on with small letters: `APIToken`.
 fn has_word_of(name: &str, words: &[&str]) -> bool {
-    let lower = name.to_ascii_lowercase();
-    lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
+    let mut spaced = String::with_capacity(name.len() + 4);
+    let letters: Vec<char> = name.chars().collect();
+    for (place, letter) in letters.iter().enumerate() {
+        let before = place.checked_sub(1).map(|place| letters[place]);
+        let begins = letter.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                let goes_on = letters.get(place + 1).is_some_and(char::is_ascii_lowercase);
+                before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && goes_on
+            });
+        if begins {
+            spaced.push(' ');
+        }
+        spaced.push(letter.to_ascii_lowercase());
+    }
+    spaced.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
 }
 
 fn shown_url(url: &str) -> String {
@@ -150,6 +187,14 @@ mod tests {
             ("https://a.example/f?%74oken=abc", "https://a.example/f?%74oken=***"),
             ("https://a.example/f?user=me&pwd=abc", "https://a.example/f?user=me&pwd=***"),
             ("https://me:abc@a.example/f", "https://***@a.example/f"),
+            (
+                "https://a.example/f?accessToken=abc&clientSecret=d",
+                "https://a.example/f?accessToken=***&clientSecret=***",
+            ),
+            (
+                "https://a.example/f?refreshToken=abc&APIToken=d&apiKey=",
+                "https://a.example/f?refreshToken=***&APIToken=***&apiKey=",
+            ),
             ("command:tap --token abc --all", "command:tap --token *** --all"),
             ("command:tap  --api-key='a b' x", "command:tap  --api-key='***' x"),
             ("command:tap --password \"a b\" x", "command:tap --password \"***\" x"),
@@ -165,6 +210,7 @@ mod tests {
     fn what_is_no_secret_is_shown() {
         for address in [
             "https://a.example/f?keywords=rust&author=me&token=",
+            "https://a.example/f?keyWords=rust&AUTHOR=me&monkeys=7&Tokens=x",
             "https://a.example/feed/@me?x=a@b",
             "/home/me/key=1/feed.xml",
             "push:token",
@@ -172,6 +218,23 @@ mod tests {
             "command:tap --auth --all",
         ] {
             assert_eq!(shown_address(address), address);
+        }
+    }
+
+    #[test]
+    fn addresses_within_a_text_are_shown_alike() {
+        for (text, shown) in [
+            ("https://a.example/f?token=abc answered 404", "https://a.example/f?token=*** answered 404"),
+            ("a (http://a/?key=a)b), https://b/?x=1&pwd=c.", "a (http://a/?key=***), https://b/?x=1&pwd=***."),
+            (
+                "`feedspine add http://me:pw@a/f` or \"http://a?sig=x\"",
+                "`feedspine add http://***@a/f` or \"http://a?sig=***\"",
+            ),
+            ("reading command:tap --token abc --all broke off", "reading command:tap --token *** --all broke off"),
+            ("cannot reach postgres://me@host/db", "cannot reach postgres://me@host/db"),
+            ("nothing at all: ü", "nothing at all: ü"),
+        ] {
+            assert_eq!(shown_text(text), shown);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use feedspine::core::{KeyRule, MemoryStore, Standing};
 use feedspine::ops::{AdapterChoice, Diagnose, DiagnosedItem, Diagnosis, ItemOutcome};
-use feedspine::{Ending, Engine, OpError};
+use feedspine::{Ending, Engine, OpError, shown_address};
 
 use super::Context;
 use super::words::{SHORT, counted, field, minute};
@@ -38,7 +38,7 @@ async fn ask(request: &Diagnose, context: Context<'_>) -> Result<Diagnosis, OpEr
 }
 
 fn told(diagnosis: &Diagnosis, width: Option<usize>) -> Vec<Line> {
-    let mut lines = vec![Line::of(Style::Strong, &diagnosis.address)];
+    let mut lines = vec![Line::of(Style::Strong, shown_address(&diagnosis.address))];
     if let Some(feed) = &diagnosis.feed {
         lines.push(field("feed", feed.as_str()));
     }
@@ -76,7 +76,7 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Line> {
         let kind = received.content_type.as_deref().unwrap_or("no type");
         lines.push(field("fetched", format!("{status}, {kind}, {} bytes", received.wire_bytes)));
         if let Some(url) = received.url.as_ref().filter(|url| **url != diagnosis.address) {
-            lines.push(field("redirected", url.as_str()));
+            lines.push(field("redirected", shown_address(url)));
         }
         lines.push(field("decoded", format!("{} bytes, coding {}", received.body_bytes, received.coding)));
     }

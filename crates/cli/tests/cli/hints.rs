@@ -140,6 +140,46 @@ fn secrets_in_addresses_are_not_shown() {
     assert!(user.run(&["opml", "export"]).stdout.contains("token=s3cret"));
 }
 
+#[test]
+fn secrets_in_addresses_are_not_shown_of_what_went_wrong_either() {
+    let user = User::new();
+    let site = Site::start(|asked| match asked.path.as_str() {
+        path if path.starts_with("/moved") => {
+            Reply { status: 302, ..Reply::ok("") }.with("Location", "/feed?accessToken=s3cret")
+        }
+        path if path.starts_with("/feed") => Reply::ok(rss(&[("a", "One")])),
+        path if path.starts_with("/page") => Reply::ok("<p>nothing here"),
+        _ => Reply::status(404),
+    });
+    let address = |path: &str| site.url(&format!("{path}?token=s3cret&page=1"));
+    for (name, path) in [("gone", "/gone"), ("page", "/page"), ("moved", "/moved")] {
+        let words = ["add", &address(path), "--name", name, "--as-is", "--allow-private"];
+        assert_eq!(user.run(&words).code, 0);
+    }
+    let (gone, page, moved) = (address("/gone"), address("/page"), address("/moved"));
+    for words in [
+        &["collect"][..],
+        &["feed", "show", "gone"],
+        &["feed", "show", "page"],
+        &["status"],
+        &["diagnose", &gone, "--allow-private"],
+        &["diagnose", &page, "--allow-private"],
+        &["diagnose", &moved, "--allow-private"],
+        &["diagnose", &gone, "--allow-private", "--adapter", "json"],
+        &["add", &address("/none"), "--allow-private"],
+        &["add", "https://example.org:99/f?token=s3cret", "--as-is"],
+    ] {
+        for more in [&[][..], &["--json"], &["-v"]] {
+            let ran = user.run(&[words, more].concat());
+            assert!(!ran.stdout.contains("s3cret") && !ran.stderr.contains("s3cret"), "{words:?}: {ran:?}");
+        }
+    }
+    let shown = user.run(&["diagnose", &moved, "--allow-private"]).stdout;
+    assert!(shown.contains("/moved?token=***&page=1") && shown.contains("/feed?accessToken=***"), "{shown}");
+    let shown = user.ask(&["feed", "show", "gone"]);
+    assert!(text(&shown, "fetches.0.detail.reason").contains("?token=***&page=1 answered 404"), "{shown}");
+}
+
 /// A user whose feed was collected twice; then `c` was withdrawn.
 fn reader(second: &'static [(&'static str, &'static str)]) -> User {
     let user = User::new();

@@ -12,6 +12,7 @@ use crate::adapters::Identity;
 use crate::archive::KeptBody;
 use crate::fetch::{Body, Received};
 use crate::policy::{Reading, rule_in_force};
+use crate::shown::shown_text;
 use crate::{Address, Limits, OpError};
 
 /// What is to be read, and how.
@@ -181,9 +182,11 @@ pub(crate) fn last_ordinal(candidates: &[Candidate], rejects: &[Reject]) -> u32 
     ordinals.max().unwrap_or(0)
 }
 
+/// A warning in a line, without the secrets of addresses.
 pub(crate) fn told_warning(warning: &Warning) -> String {
+    let first = shown_text(&warning.first);
     match warning.count {
-        1 => format!("{}: {}", warning.code, warning.first),
-        count => format!("{} ({count} times): {}", warning.code, warning.first),
+        1 => format!("{}: {first}", warning.code),
+        count => format!("{} ({count} times): {first}", warning.code),
     }
 }

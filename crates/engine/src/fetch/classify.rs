@@ -44,7 +44,8 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
         let message = format!("{url} gave no answer that is HTTP: {cause}");
         ("http.protocol", message, "collect again later; if it persists, the server is at fault")
     };
-    OpError::failed(code, message).with_hint(hint).with_source(error)
+    // Its own text names the URL with all that is in it.
+    OpError::failed(code, message).with_hint(hint).with_source(error.without_url())
 }
 
 /// A status that brings no document.

@@ -14,7 +14,8 @@ use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
 use crate::look::{Look, Seen};
 use crate::policy::rule_in_force;
-use crate::{Address, Engine};
+use crate::shown::shown_text;
+use crate::{Address, Engine, shown_address};
 pub use page::ReadPage;
 
 /// An address to be looked at closely.
@@ -185,7 +186,7 @@ impl ToJson for Diagnosis {
             ("rejected", count(ItemOutcome::Rejected)),
         ]);
         Json::object([
-            ("address", self.address.as_str().into()),
+            ("address", shown_address(&self.address).into()),
             ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
             ("received", self.received.as_ref().map(ToJson::to_json).into()),
             ("document", self.document.as_ref().map(ToJson::to_json).into()),
@@ -203,7 +204,7 @@ impl ToJson for ReceivedBody {
     fn to_json(&self) -> Json {
         Json::object([
             ("http_status", self.http_status.map(u64::from).into()),
-            ("url", self.url.as_deref().into()),
+            ("url", self.url.as_deref().map(shown_address).into()),
             ("content_type", self.content_type.as_deref().into()),
             ("coding", self.coding.into()),
             ("wire_bytes", self.wire_bytes.into()),
@@ -232,7 +233,7 @@ fn warnings(warnings: &[Warning]) -> Json {
         Json::object([
             ("code", warning.code.into()),
             ("count", u64::from(warning.count).into()),
-            ("first", warning.first.as_str().into()),
+            ("first", shown_text(&warning.first).into()),
         ])
     };
     Json::Array(warnings.iter().map(told).collect())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use feedspine_core::{ErrorKind, KeyError, StorageError};
 
 use crate::AddressError;
+use crate::shown::shown_text;
 
 /// How a command ends; the number is its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,9 +74,10 @@ pub struct OpError {
 }
 
 impl OpError {
-    /// An error with a stable code, such as `http.status`, and a sentence that names the thing.
+    /// An error with a stable code, such as `http.status`, and a sentence that names the thing. Secrets in addresses are
+    /// left out of it, and of the hint: both are stored and shown.
     pub fn new(kind: OpErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), hint: None, source: None }
+        Self { kind, code, message: shown_text(&message.into()), hint: None, source: None }
     }
 
     /// The request is wrong.
@@ -96,7 +98,7 @@ impl OpError {
     /// Adds the next step.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shown_text(&hint.into()));
         self
     }
 

@@ -6,6 +6,7 @@ use feedspine_core::{
 };
 
 use super::OpError;
+use crate::shown::shown_text;
 use crate::shown_address;
 
 /// What has a JSON form for programs; it is the same from the command line and from a library.
@@ -143,7 +144,7 @@ impl ToJson for FetchDetail {
             ("body_bytes", self.body_bytes.into()),
             ("duration_ms", self.duration_ms.into()),
             ("code", self.code.as_deref().into()),
-            ("reason", self.reason.as_deref().into()),
+            ("reason", self.reason.as_deref().map(shown_text).into()),
         ])
     }
 }
