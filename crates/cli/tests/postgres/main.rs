@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test without a harness: a panic is its failure")]
 
 mod care;
+mod disturbed;
 mod journey;
+#[path = "../../../postgres/tests/proxy/mod.rs"]
+mod proxy;
 mod refusals;
 #[path = "../../../postgres/tests/support/mod.rs"]
 mod server;
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
             trial(&server, "two_processes_collect_into_one_database", |place| {
                 together::two_processes_collect_into(&User::new(), place.url());
             }),
+            own("a_collect_through_restarts_ends_by_itself_and_reports_what_is_stored", disturbed::restarts),
+            own("a_collect_through_cuts_ends_by_itself_and_reports_what_is_stored", disturbed::cuts),
         ];
         libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
     })
@@ -50,6 +55,14 @@ fn trial(server: &Server, name: &str, test: fn(&Place)) -> Trial {
     })
 }
 
+/// A test with a server of its own.
+fn own(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
+
 /// A user whose configuration names that store.
 fn user_of(url: &str) -> User {
     let user = User::new();
@@ -59,11 +72,21 @@ fn user_of(url: &str) -> User {
 
 /// Runs statements on the server, beside the binary.
 fn execute(place: &Place, statements: &str) {
+    beside(place, async |client| client.batch_execute(statements).await.unwrap());
+}
+
+/// Asks the server, beside the binary.
+fn asked(place: &Place, question: &str) -> Vec<tokio_postgres::Row> {
+    beside(place, async |client| client.query(question, &[]).await.unwrap())
+}
+
+fn beside<T>(place: &Place, talk: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) = tokio_postgres::connect(place.server(), tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
-        client.batch_execute(statements).await.unwrap();
+        let said = talk(&client).await;
         connection.abort();
-    });
+        said
+    })
 }
