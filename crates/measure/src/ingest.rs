@@ -16,6 +16,9 @@ use crate::table::{Goal, Row, median, median_ratio, timed};
 const IN_FLIGHT: usize = 64;
 /// Polls of the series that shows what an unchanged poll costs on disk.
 const POLLS: u64 = 1_000;
+/// What new items into SQLite were to the bare loop when it was last recorded (docs/performance.md): a run may lose a tenth
+/// of it.
+const RECORDED: f64 = 0.67;
 
 /// The candidates, and what becomes of them round after round.
 #[derive(Debug)]
@@ -94,7 +97,12 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
         row("memory, shuffled, 1 of 100 edited", figure(|rates| rates.one_edited, &memory), Vec::new(), None),
         row("memory, 10 of 100 changed", figure(|rates| rates.tenth_changed, &memory), Vec::new(), None),
         row(&format!("bare insert loop, {averaged} rows per COMMIT"), bare.clone(), Vec::new(), None),
-        row("SQLite, new", new.clone(), vec![(median_ratio(&new, &bare), "bare loop")], Some(Goal::Ratio(0.5))),
+        row(
+            "SQLite, new",
+            new.clone(),
+            vec![(median_ratio(&new, &bare), "bare loop")],
+            Some(Goal::Ratio(0.9 * RECORDED)),
+        ),
         row(
             "SQLite, identical manifest",
             figure(|rates| rates.identical, &sqlite),
