@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-use crate::hexadecimal;
 use crate::json::{Json, JsonError, MAX_DEPTH};
+use crate::{gist, hexadecimal};
 
 /// SHA-256 over canonical JSON: anyone can verify it with `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,11 +230,45 @@ impl HashRule {
         if self.volatile.is_empty() {
             return content.hash();
         }
+        ContentHash::of(self.stable(content).to_canonical().as_bytes())
+    }
+
+    /// The hash of what the content says, apart from how: markup, white space, the date of the last update and counters of
+    /// comments out as well.
+    /// It decides no version, only which are [minor](crate::Version::is_minor).
+    pub fn gist(&self, content: &Content) -> ContentHash {
+        let mut value = self.stable(content);
+        for path in UNSAID {
+            JsonPath::of(path.iter().copied()).remove_from(&mut value);
+        }
+        ContentHash::of(said(value).to_canonical().as_bytes())
+    }
+
+    /// The content without the volatile paths.
+    fn stable(&self, content: &Content) -> Json {
         let mut value = content.to_json();
         for path in &self.volatile {
             path.remove_from(&mut value);
         }
-        ContentHash::of(value.to_canonical().as_bytes())
+        value
+    }
+}
+
+/// What says nothing of an item, where formats have a place of its own for it: when it was updated, and how often it was
+/// commented on (RSS 1.0's module `slash`, RFC 4685).
+const UNSAID: [&[&str]; 3] = [&["updated"], &["extensions", "slash"], &["extensions", "thr", "total"]];
+
+/// The value with what its texts say in their place.
+fn said(value: Json) -> Json {
+    match value {
+        Json::String(text) => {
+            let mut said = String::with_capacity(text.len());
+            gist::say(&text, &mut said);
+            Json::String(said)
+        }
+        Json::Array(elements) => Json::Array(elements.into_iter().map(said).collect()),
+        Json::Object(members) => Json::Object(members.into_iter().map(|(name, value)| (name, said(value))).collect()),
+        other => other,
     }
 }
 
@@ -262,6 +296,27 @@ mod tests {
             assert_eq!(rule.id().rule(), Some(rule));
         }
         assert_eq!(HashRuleId::from_stored("{}").rule(), None);
+    }
+
+    #[test]
+    fn a_gist_looks_past_what_says_nothing_and_no_further() {
+        let rule = HashRule::without(vec![JsonPath::parse("views").unwrap()]);
+        let gist = |text: &str| rule.gist(&Content::parse(text).unwrap());
+        let of = gist(r#"{"title":"Fish & chips","tags":["a b"],"updated":"2026-01-01","views":1}"#);
+        assert_eq!(gist(r#"{"title":"<b>Fish</b> &amp; chips","tags":["a\nb"],"updated":"2026-01-02"}"#), of);
+        let counted = |counter: u32| {
+            let slash = format!(r#"{{"comments":["{counter}"]}}"#);
+            gist(&format!(r#"{{"title":"Fish","extensions":{{"slash":{slash},"thr":{{"total":["{counter}"]}}}}}}"#))
+        };
+        assert_eq!(counted(1), counted(2));
+        for other in [
+            r#"{"title":"Fish & crisps","tags":["a b"]}"#,
+            r#"{"title":"Fish & chips","tags":["a","b"]}"#,
+            r#"{"title":"Fish & chips","tags":["a b"],"published":"2026-01-01"}"#,
+            r#"{"title":"Fish & chips","tags":["a b"],"source":{"updated":"2026-01-01"}}"#,
+        ] {
+            assert_ne!(gist(other), of, "{other}");
+        }
     }
 
     #[test]

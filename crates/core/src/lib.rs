@@ -15,6 +15,7 @@ mod content;
 mod error;
 mod ext;
 mod filter;
+mod gist;
 mod hexadecimal;
 mod id;
 pub mod ingest;

@@ -96,7 +96,8 @@ pub(crate) fn append<'a>(conn: &Connection, rows: impl IntoIterator<Item = (u64,
             counts.withdrawn,
             counts.scrolled_off,
             counts.returned,
-            counts.gaps
+            counts.gaps,
+            counts.held_back
         ])
     })
 }

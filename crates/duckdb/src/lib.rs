@@ -17,7 +17,7 @@
 //! | `records` | record, its highest layer: `id, namespace, key, key_rule, layer, version, content, metadata, published, updated, first_seen, recorded_at` |
 //! | `versions` | version of a record at a layer: `record, namespace, key, layer, version, is_current, content, metadata, published, updated, recorded_at, feed, fetch_id` |
 //! | `sightings` | sighting: `namespace, key, record, feed, fetch_id, observed_at, version` |
-//! | `observations` | committed fetch: `feed, fetch_id, round, coverage, observed_at, recorded_at, seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps` |
+//! | `observations` | committed fetch: `feed, fetch_id, round, coverage, observed_at, recorded_at, seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back` |
 //! | `changes` | entry of the change log: `seq, kind, record, namespace, key, layer, version, feed, fetch_id, witness, recorded_at` |
 //! | `rejects` | quarantined item: `feed, fetch_id, ordinal, namespace, key, code, reason, excerpt, recorded_at` |
 //!

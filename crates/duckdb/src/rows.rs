@@ -261,7 +261,7 @@ impl<'a> Columns<'a> {
         Ok(Shown { version: self.version()?, hash: ContentHash::from_bytes(self.digest()?) })
     }
 
-    /// Ten columns: [`COUNTS`].
+    /// The columns [`COUNTS`].
     pub(crate) fn counts(&mut self) -> Outcome<Counts> {
         Ok(Counts {
             seen: self.take()?,
@@ -274,6 +274,7 @@ impl<'a> Columns<'a> {
             scrolled_off: self.take()?,
             returned: self.take()?,
             gaps: self.take()?,
+            held_back: self.take()?,
         })
     }
 
@@ -339,7 +340,7 @@ pub(crate) fn held_version(columns: &mut Columns<'_>) -> Outcome<HeldVersion> {
 
 /// The columns of counts.
 pub(crate) const COUNTS: &str =
-    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps";
+    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back";
 
 /// The columns of a version, in the order that [`Columns::held_version`] takes them.
 pub(crate) const VERSION: &str =

@@ -9,14 +9,14 @@ use crate::error::{Outcome, corrupt};
 use crate::rows::{self, no_values};
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// The first schema version whose positions have an epoch.
 pub(crate) const FIRST_WITH_EPOCHS: u32 = 2;
 
 /// The steps from an empty file to the newest schema; a store's version is how many of them were taken. A step that has
 /// landed never changes.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// Each `CREATE TABLE` lists its columns in the order in which rows are appended. No table has a key or an index: see the
 /// crate's documentation.
@@ -98,6 +98,14 @@ CREATE VIEW rejects AS SELECT * EXCLUDE (number) FROM _rejects;
 /// Which line of its history the positions in the change log belong to: one row. The epoch is 0 for stores that are older
 /// than this table, whose positions are numbers alone.
 const VERSION_2: &str = "CREATE TABLE _history (epoch UINTEGER NOT NULL); INSERT INTO _history VALUES (0);";
+
+/// How many contents were not kept, since their records churn. The column is the last, as rows are appended.
+const VERSION_3: &str = "
+ALTER TABLE _ledger ADD COLUMN held_back UBIGINT DEFAULT 0;
+CREATE OR REPLACE VIEW observations AS
+    SELECT feed, fetch_id, round, coverage, observed_at, recorded_at, seen, new, changed, unchanged, rejected, repeated,
+           withdrawn, scrolled_off, returned, gaps, held_back
+    FROM _ledger;";
 
 /// Begins a line of history of its own: positions of every other one are told apart from its.
 pub(crate) const NEW_EPOCH: &str = "UPDATE _history SET epoch = 1 + floor(random() * 4294967295)";

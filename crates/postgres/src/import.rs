@@ -167,7 +167,7 @@ impl Import<'_> {
             "INSERT INTO ledger (feed, place, fetch_id, coverage, of, observed_at, recorded_at, round, setback, ended,
                                  digest, revision, outcomes, imported, {COUNTS})
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                     $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
+                     $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
         );
         let own = bind![
             rows::feed_uuid(seen.feed),
@@ -190,7 +190,7 @@ impl Import<'_> {
         for (index, part) in row.parts.iter().filter(|_| alone.is_none()) {
             let statement = format!(
                 "INSERT INTO parts (feed, fetch_id, part, digest, round, revision, outcomes, imported, {COUNTS})
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
             );
             let committed = &part.committed;
             let own = bind![

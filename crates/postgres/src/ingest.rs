@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use feedspine_core::ingest::{Begin, Earlier, IngestReport, Known, Loaded, Prepared, Present, Shown};
+use feedspine_core::ingest::{
+    Begin, CHURN, Earlier, IngestReport, Known, Loaded, Prepared, Present, Recent, Shown, may_churn,
+};
 use feedspine_core::{
     Content, ContentHash, Coverage, CursorStep, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
 };
@@ -235,9 +237,35 @@ impl<'a> Loader<'a> {
             let noted = columns.optional_shown()?;
             let shown = self.optional_version(&mut columns)?.or(noted);
             let current = self.optional_version(&mut columns)?;
-            known.insert(key_hash, Known { record, first_seen, current, shown, left, matching: Vec::new() });
+            let (matching, recent) = (Vec::new(), Vec::new());
+            known.insert(key_hash, Known { record, first_seen, current, shown, left, matching, recent });
         }
+        self.recent(&mut known).await?;
         Ok(known)
+    }
+
+    /// Adds the last versions of the records that may churn, oldest first. Hardly any does.
+    async fn recent(&self, known: &mut KeyHashMap<Known>) -> Outcome<()> {
+        let churning = known.iter().filter(|(_, known)| may_churn(known.current));
+        let churning: HashMap<RecordId, KeyHash> = churning.map(|(key, known)| (known.record, *key)).collect();
+        if churning.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = churning.keys().map(|id| rows::record_uuid(*id)).collect();
+        let statement = "SELECT v.record, v.recorded_at, v.hash, v.content FROM unnest($1) AS t (record)
+             JOIN LATERAL (SELECT * FROM versions v WHERE v.record = t.record AND v.layer = 0
+                           ORDER BY v.number DESC LIMIT $2) v ON true
+             ORDER BY v.record, v.number";
+        for row in &self.session.query(statement, &bind![ids, i64::from(CHURN)]).await? {
+            let mut columns = Columns::of(row);
+            let (record, recorded_at) = (columns.record()?, columns.instant()?);
+            let hash = ContentHash::from_bytes(columns.digest()?);
+            let content = Content::from_stored(columns.take::<&str>()?, hash);
+            if let Some(known) = churning.get(&record).and_then(|key_hash| known.get_mut(key_hash)) {
+                known.recent.push(Recent { recorded_at, content });
+            }
+        }
+        Ok(())
     }
 
     /// The bronze versions that equal an item of the batch, of records that this feed sights for the first time: only

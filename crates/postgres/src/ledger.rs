@@ -147,7 +147,7 @@ impl LedgerRow<'_> {
             "INSERT INTO ledger (feed, place, fetch_id, coverage, of, observed_at, recorded_at, round, setback, ended,
                                  digest, revision, outcomes, {COUNTS})
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                     $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+                     $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
         );
         let own = bind![
             rows::feed_uuid(batch.feed),
@@ -176,7 +176,8 @@ impl LedgerRow<'_> {
             rejected = coalesce(rejected, 0) + coalesce($12, 0), repeated = coalesce(repeated, 0) + coalesce($13, 0),
             withdrawn = coalesce(withdrawn, 0) + coalesce($14, 0),
             scrolled_off = coalesce(scrolled_off, 0) + coalesce($15, 0),
-            returned = coalesce(returned, 0) + coalesce($16, 0), gaps = coalesce(gaps, 0) + coalesce($17, 0)
+            returned = coalesce(returned, 0) + coalesce($16, 0), gaps = coalesce(gaps, 0) + coalesce($17, 0),
+            held_back = coalesce(held_back, 0) + coalesce($18, 0)
             WHERE feed = $1 AND fetch_id = $2";
         let own = bind![
             rows::feed_uuid(batch.feed),
@@ -197,7 +198,7 @@ impl LedgerRow<'_> {
         let retold: Vec<u8> = self.retold.iter().flat_map(|ordinal| ordinal.to_be_bytes()).collect();
         let statement = format!(
             "INSERT INTO parts (feed, fetch_id, part, digest, round, revision, outcomes, retold, {COUNTS})
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
         );
         let own = bind![
             rows::feed_uuid(batch.feed),
@@ -212,7 +213,7 @@ impl LedgerRow<'_> {
         self.write(writes, statement, own);
     }
 
-    /// Binds its own values, then the ten counts.
+    /// Binds its own values, then the counts.
     fn write<'a>(
         &self,
         writes: &mut Writes<'a>,
@@ -227,7 +228,7 @@ impl LedgerRow<'_> {
     }
 }
 
-/// Binds values, then the ten counts.
+/// Binds values, then the counts.
 pub(crate) fn write<'a>(
     writes: &mut Writes<'a>,
     statement: impl Into<Cow<'static, str>>,

@@ -171,7 +171,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// Ten counts, in the order of [`COUNTS`].
+    /// The counts, in the order of [`COUNTS`].
     pub(crate) fn counts(&mut self) -> Outcome<Counts> {
         let mut next = || Ok::<_, Fault>(self.take::<Option<i64>>()?.unwrap_or(0).cast_unsigned());
         Ok(Counts {
@@ -185,18 +185,31 @@ impl<'a> Columns<'a> {
             scrolled_off: next()?,
             returned: next()?,
             gaps: next()?,
+            held_back: next()?,
         })
     }
 }
 
 /// The columns of counts.
 pub(crate) const COUNTS: &str =
-    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps";
+    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back";
 
-/// Ten counts to be bound, in the order of [`COUNTS`]; none is null.
-pub(crate) fn count_values(counts: &Counts) -> [Option<i64>; 10] {
-    let c = counts;
-    [c.seen, c.new, c.changed, c.unchanged, c.rejected, c.repeated, c.withdrawn, c.scrolled_off, c.returned, c.gaps]
+/// The counts to be bound, in the order of [`COUNTS`]; none is null.
+pub(crate) fn count_values(counts: &Counts) -> [Option<i64>; 11] {
+    let Counts {
+        seen,
+        new,
+        changed,
+        unchanged,
+        rejected,
+        repeated,
+        withdrawn,
+        scrolled_off,
+        returned,
+        gaps,
+        held_back,
+    } = *counts;
+    [seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back]
         .map(|count| Some(count.cast_signed()).filter(|count| *count != 0))
 }
 

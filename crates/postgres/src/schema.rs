@@ -13,10 +13,11 @@ use crate::session::{Sees, Session};
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 6;
+pub(crate) const SCHEMA_VERSION: u32 = 7;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -309,6 +310,11 @@ INSERT INTO epochs (number, token) SELECT epoch, 0 FROM store UNION SELECT epoch
 UPDATE store SET epoch = last.epoch + 1 FROM (SELECT max(epoch) AS epoch FROM changes) last
     WHERE last.epoch > store.epoch;
 ";
+
+/// How many contents were not kept, since their records churn.
+const VERSION_7: &str = "
+ALTER TABLE ledger ADD COLUMN held_back bigint;
+ALTER TABLE parts ADD COLUMN held_back bigint;";
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -191,8 +191,9 @@ impl Import<'_, '_> {
         ];
         let sql = "INSERT INTO ledger
             (feed, place, fetch, coverage, of, observed_at, recorded_after, round, setback, ended, digest, revision,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
+             held_back)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         ledger::execute(self.session.conn, sql, &own, &observation.counts)?;
         if alone.is_none() {
             self.parts(row, feed.no, feed.observations, fetch)?;
@@ -220,8 +221,9 @@ impl Import<'_, '_> {
             ];
             let sql = "INSERT INTO parts
                 (feed, place, part, digest, round, revision, retold,
-                 seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                 seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
+             held_back)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             ledger::execute(conn, sql, &own, &committed.counts)?;
             for (key_hash, version) in &part.made {
                 note.execute((feed, fetch, version_made(key_hash, *version), index))?;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use feedspine_core::ingest::{
-    Begin, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, Prepared, Present, Shown,
+    Begin, CHURN, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, Prepared, Present, Recent,
+    Shown, may_churn,
 };
 use feedspine_core::{
     ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
@@ -236,13 +237,15 @@ impl<'a> Loader<'a> {
         let is_first_sight = shown.is_none() && !loaded.present.contains_key(key_hash);
         let matching =
             if is_first_sight { self.matching(record, &self.prepared.hashes_of(key_hash))? } else { Vec::new() };
+        let current = self.current(record)?;
         Ok(Some(Known {
             record: id,
             first_seen: rows::instant(first_seen)?,
-            current: self.current(record)?,
+            current,
             shown,
             left: absent.and_then(|(_, left)| left),
             matching,
+            recent: if may_churn(current) { self.recent(record)? } else { Vec::new() },
         }))
     }
 
@@ -290,6 +293,27 @@ impl<'a> Loader<'a> {
         shown.filter(|shown| shown.as_ref().map_or(true, |shown| wanted.contains(&shown.hash))).collect()
     }
 
+    /// The last bronze versions, oldest first.
+    fn recent(&self, record: i64) -> Outcome<Vec<Recent>> {
+        let mut load = self.conn.prepare_cached(
+            "SELECT c.recorded_at, c.hash, c.content FROM revisions v JOIN contents c ON c.no = v.content
+             WHERE v.row > ? AND v.row <= ? ORDER BY v.row DESC LIMIT ?",
+        )?;
+        let range = (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Bronze));
+        let mut found = load.query((range.0, range.1, CHURN))?;
+        let mut recent = Vec::new();
+        while let Some(row) = found.next()? {
+            recent.push(read_recent(row)?);
+        }
+        if recent.len() < CHURN as usize {
+            let mut load = self.conn.prepare_cached("SELECT recorded_at, hash, content FROM contents WHERE no = ?")?;
+            let mut found = load.query([record])?;
+            recent.extend(found.next()?.map(read_recent).transpose()?);
+        }
+        recent.reverse();
+        Ok(recent)
+    }
+
     /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
     fn under_rule(&self, record: i64, shown: Shown) -> Outcome<Shown> {
         let row = rows::version_row(record, Layer::Bronze, shown.version)?;
@@ -314,6 +338,10 @@ impl<'a> Loader<'a> {
         let held = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
         Ok(Shown { version, hash: self.rule.hash(&rows::content(held, 0, 1)?) })
     }
+}
+
+fn read_recent(row: &Row<'_>) -> Outcome<Recent> {
+    Ok(Recent { recorded_at: rows::instant(row.get(0)?)?, content: rows::content(row, 1, 2)? })
 }
 
 /// Why a key left a feed; null when only a Delta ever showed it.

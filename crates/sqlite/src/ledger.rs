@@ -29,7 +29,7 @@ impl Entry {
         ))?;
         let mut found = load.query((batch.fetch.as_bytes(), feed))?;
         let Some(row) = found.next()? else { return Ok(None) };
-        let place = row.get(15)?;
+        let place = row.get(16)?;
         let came_alone = !matches!(row.get_ref(0)?, ValueRef::Null);
         let committed = match batch.part.index {
             0 if came_alone => Some(read_committed(row)?),
@@ -37,7 +37,7 @@ impl Entry {
             part => load_part(conn, feed, place, part)?,
         };
         let begun =
-            Begun { observed_at: rows::instant(row.get(16)?)?, coverage: read_coverage(row, 18)?, ended: row.get(17)? };
+            Begun { observed_at: rows::instant(row.get(17)?)?, coverage: read_coverage(row, 19)?, ended: row.get(18)? };
         Ok(Some(Self { place, begun, committed }))
     }
 }
@@ -77,8 +77,9 @@ impl LedgerRow<'_> {
         let sql = "INSERT INTO ledger
             (feed, place, fetch, coverage, of, observed_at, recorded_after, round, setback, ended,
              digest, revision, first_change,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
+             held_back)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.execute(conn, sql, &own)
     }
 
@@ -96,7 +97,8 @@ impl LedgerRow<'_> {
         let sql = "UPDATE ledger SET coverage = ?3, recorded_after = ?4, round = ?5, setback = ?6, ended = ?7,
             seen = seen + ?8, new = new + ?9, changed = changed + ?10, unchanged = unchanged + ?11,
             rejected = rejected + ?12, repeated = repeated + ?13, withdrawn = withdrawn + ?14,
-            scrolled_off = scrolled_off + ?15, returned = returned + ?16, gaps = gaps + ?17
+            scrolled_off = scrolled_off + ?15, returned = returned + ?16, gaps = gaps + ?17,
+            held_back = held_back + ?18
             WHERE feed = ?1 AND place = ?2";
         self.execute(conn, sql, &own)
     }
@@ -116,12 +118,13 @@ impl LedgerRow<'_> {
         ];
         let sql = "INSERT INTO parts
             (feed, place, part, digest, round, revision, first_change, retold,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
+             held_back)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.execute(conn, sql, &own)
     }
 
-    /// Binds its own values, then the ten counts.
+    /// Binds its own values, then the counts.
     fn execute(&self, conn: &Connection, sql: &str, own: &[&dyn ToSql]) -> Outcome<()> {
         execute(conn, sql, own, &self.report.counts)
     }
@@ -135,7 +138,7 @@ impl LedgerRow<'_> {
     }
 }
 
-/// Binds values, then the ten counts.
+/// Binds values, then the counts.
 pub(crate) fn execute(conn: &Connection, sql: &str, own: &[&dyn ToSql], counts: &Counts) -> Outcome<()> {
     let counts = rows::count_values(counts);
     let values: Vec<&dyn ToSql> = own.iter().copied().chain(counts.iter().map(|count| count as &dyn ToSql)).collect();
@@ -179,7 +182,7 @@ pub(crate) fn load_parts(conn: &Connection, feed: i64, place: i64) -> Outcome<Ve
     let mut parts = Vec::new();
     while let Some(row) = found.next()? {
         let (committed, first_change) = read_committed(row)?;
-        parts.push((row.get(15)?, committed, first_change));
+        parts.push((row.get(16)?, committed, first_change));
     }
     Ok(parts)
 }

@@ -132,9 +132,12 @@ pub(crate) fn content(row: &Row<'_>, hash_at: usize, text_at: usize) -> Outcome<
 
 /// The columns of counts, in the order that [`counts`] and [`count_values`] keep.
 pub(crate) const COUNTS: &str =
-    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps";
+    "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back";
 
-/// Reads ten counts.
+/// How many counts there are.
+pub(crate) const HOW_MANY_COUNTS: usize = 11;
+
+/// Reads the counts.
 pub(crate) fn counts(row: &Row<'_>, at: usize) -> Outcome<Counts> {
     let get = |offset: usize| row.get::<_, i64>(at + offset).map(i64::cast_unsigned);
     Ok(Counts {
@@ -148,13 +151,26 @@ pub(crate) fn counts(row: &Row<'_>, at: usize) -> Outcome<Counts> {
         scrolled_off: get(7)?,
         returned: get(8)?,
         gaps: get(9)?,
+        held_back: get(10)?,
     })
 }
 
-/// Ten counts to be bound.
-pub(crate) fn count_values(counts: &Counts) -> [i64; 10] {
-    let c = counts;
-    [c.seen, c.new, c.changed, c.unchanged, c.rejected, c.repeated, c.withdrawn, c.scrolled_off, c.returned, c.gaps]
+/// The counts to be bound.
+pub(crate) fn count_values(counts: &Counts) -> [i64; HOW_MANY_COUNTS] {
+    let Counts {
+        seen,
+        new,
+        changed,
+        unchanged,
+        rejected,
+        repeated,
+        withdrawn,
+        scrolled_off,
+        returned,
+        gaps,
+        held_back,
+    } = *counts;
+    [seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back]
         .map(u64::cast_signed)
 }
 

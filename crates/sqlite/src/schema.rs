@@ -13,14 +13,14 @@ use crate::error::Outcome;
 pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// The first schema version whose positions have an epoch.
 pub(crate) const FIRST_WITH_EPOCHS: u32 = 3;
 
 /// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken. Each makes or
 /// changes a table: by that, programs that have the file open notice that they no longer know it.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 -- Namespaces and hash rules, each stored once.
@@ -262,6 +262,11 @@ const VERSION_3: &str = "
 -- One row. The epoch is 0 for stores that are older than this table: their positions are numbers alone.
 CREATE TABLE history (epoch INTEGER NOT NULL) STRICT;
 INSERT INTO history VALUES (0);";
+
+/// How many contents were not kept, since their records churn.
+const VERSION_4: &str = "
+ALTER TABLE ledger ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE parts ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;";
 
 /// Begins a line of history of its own: positions of every other one are told apart from its.
 pub(crate) const NEW_EPOCH: &str = "UPDATE history SET epoch = random() & 0x7FFFFFFF | 1";

@@ -34,13 +34,14 @@ itself checked: some sixty faults seeded into the memory backend each turn the c
 ";
 
 /// What each group is about.
-const GROUPS: [(&str, &str); 23] = [
+const GROUPS: [(&str, &str); 24] = [
     ("lifecycle", "Opening, closing, opening again."),
     ("ingest", "One batch: what it stores, what it counts, and what becomes of it when it comes again."),
     ("parts", "A fetch that comes in several batches."),
     ("unchanged", "A 304 or the same bytes: one row of the ledger, and what it may name."),
     ("sightings", "Every time and place a key was seen, from spans, points and what callers tell."),
     ("versions", "Every content a record ever had, and when two contents are one."),
+    ("churn", "Records whose every version says the same: how many are kept, and what is counted of the rest."),
     ("leaving", "Why items that a document no longer lists are gone: withdrawn, scrolled off, or not to be told."),
     ("keys", "What makes an item that item, and what happens when two items of one document claim to be it."),
     ("records", "Writing by a call, reading by name, deleting for ever."),

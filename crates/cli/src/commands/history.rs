@@ -32,7 +32,7 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
         vec![Line::of(Style::Strong, title(&view.record)).then(Style::Faint, format!("  {}", view.record.key.key()))];
     let mut before: Option<&Version> = None;
     let mut departures = view.departures.iter().peekable();
-    for version in &view.versions.items {
+    for (at, version) in view.versions.items.iter().enumerate() {
         // What happened between two versions is told between them; of what a page begins behind, nothing is.
         while let Some(departure) = departures.next_if(|departure| departure.recorded_at < version.recorded_at) {
             lines.extend(before.map(|_| Line::from("  ").and(departed(departure))));
@@ -41,7 +41,7 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
         let head = head
             .plain(second(version.recorded_at))
             .then(Style::Faint, format!("  {}", &version.content.hash().to_string()[..12]));
-        lines.push(head);
+        lines.push(if view.is_minor(at) == Some(true) { head.then(Style::Faint, "  minor") } else { head });
         match before {
             Some(before) => lines.extend(differences(before, version)),
             // A list that goes on in the middle begins with a version whose predecessor is not at hand.

@@ -175,6 +175,10 @@ pub struct Counts {
     pub returned: u64,
     /// Gaps: 1 when the document shares nothing with the one before it.
     pub gaps: u64,
+    /// Sightings among the unchanged whose content differs from the version they show in [minor](crate::Version::is_minor)
+    /// ways alone, and was not kept, since the record churns.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub held_back: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -189,6 +193,7 @@ impl std::ops::AddAssign for Counts {
         self.scrolled_off += other.scrolled_off;
         self.returned += other.returned;
         self.gaps += other.gaps;
+        self.held_back += other.held_back;
     }
 }
 

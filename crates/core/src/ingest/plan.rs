@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::leaving::{self, Evidence, Listed};
 use super::prepare::Entry;
-use super::version::{judge, winner};
+use super::version::{is_held_back, judge, winner};
 use super::{
     Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Manifest, Outcome, Prepared, Present, Reject,
 };
@@ -294,6 +294,12 @@ impl Planner<'_> {
         }
         let item = &batch.items[winner.item];
         let judged = judge(winner.hash, shown, known);
+        if judged.append
+            && let Some((known, current)) = known.and_then(|known| Some((known, known.current?)))
+            && is_held_back(&batch.hash_rule, &item.content, batch.recorded_at, &known.recent)
+        {
+            return self.hold_back(entry, winner.item, known, current);
+        }
         let record = present.map(|present| present.record).or_else(|| known.map(|known| known.record));
         let (id, event) = match record {
             Some(id) if judged.version == VersionNo::FIRST => (id, ChangeKind::New),
@@ -324,6 +330,23 @@ impl Planner<'_> {
             shown: Shown { version, hash: winner.hash },
             age,
             ordinal: item.ordinal,
+        });
+    }
+
+    /// The record churns: what is seen is its current version, and what differs is counted. The standing keeps that
+    /// version's own hash, and the manifest no digest, so that the same bytes are judged again when a day is over.
+    fn hold_back(&mut self, entry: &Entry, item: usize, known: &Known, current: Shown) {
+        let candidate = &self.prepared.batch.items[item];
+        self.plan.report.outcomes[item] = Outcome::Unchanged;
+        self.plan.report.counts.held_back += 1;
+        let first_seen = self.loaded.present.get(&entry.key_hash).map_or(known.first_seen, |present| present.age);
+        self.verdicts.push(Verdict {
+            key_hash: entry.key_hash,
+            item,
+            record: known.record,
+            shown: current,
+            age: candidate.published.unwrap_or(first_seen),
+            ordinal: candidate.ordinal,
         });
     }
 
@@ -437,7 +460,7 @@ impl Planner<'_> {
 
         let kept_open = (self.loaded.present.len() - leavers.len()) as u64;
         // Rejects and items left out would make the digest promise more than the document showed.
-        let digest = prepared.manifest_digest();
+        let digest = prepared.manifest_digest().filter(|_| self.plan.report.counts.held_back == 0);
         self.plan.feed.manifest = Some(Manifest {
             told_by: prepared.batch.fetch,
             told_in: round,

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::prepare::{Contender, Entry};
-use super::{Candidate, Shown};
-use crate::{ContentHash, RecordId, Round, SpanEnd, Timestamp, VersionNo};
+use super::{Candidate, Shown, StoredVersion};
+use crate::{Content, ContentHash, HashRule, RecordId, Round, SpanEnd, Timestamp, VersionNo};
 
 /// An open span: a record that the feed was last known to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,47 @@ pub struct Known {
     pub left: Option<SpanEnd>,
     /// Bronze versions, with the hashes they have under the batch's rule, that equal an item of the batch.
     pub matching: Vec<Shown>,
+    /// The last [`CHURN`] bronze versions, oldest first, where [`may_churn`] says so; else none.
+    pub recent: Vec<Recent>,
+}
+
+/// A version as far as it tells whether its record churns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Its content.
+    pub content: Content,
+}
+
+impl Recent {
+    /// What a stored version tells.
+    pub fn of(stored: &StoredVersion) -> Self {
+        Self { recorded_at: stored.version.recorded_at, content: stored.version.content.clone() }
+    }
+}
+
+/// So many versions one after the other that say the same, 24 of them minor, make a record churn: a page that is built anew
+/// for each reader has one at each poll.
+pub const CHURN: u32 = 25;
+
+/// Of a record that churns one minor version is kept in so many microseconds: a day.
+const PAUSE: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// Whether a record with that current version may churn: then [`Known::recent`] is to be loaded.
+pub fn may_churn(current: Option<Shown>) -> bool {
+    current.is_some_and(|current| current.version.get() >= CHURN)
+}
+
+/// Whether a further version is held back: the record churns, this one says what the others say, and the last one is not
+/// a day old.
+pub(super) fn is_held_back(rule: &HashRule, content: &Content, at: Timestamp, recent: &[Recent]) -> bool {
+    let Some(newest) = recent.last().filter(|_| recent.len() >= CHURN as usize) else { return false };
+    if at.as_micros().saturating_sub(newest.recorded_at.as_micros()) >= PAUSE {
+        return false;
+    }
+    let gist = rule.gist(content);
+    recent.iter().rev().all(|version| rule.gist(&version.content) == gist)
 }
 
 /// Which version an item shows, and whether it has to be appended.

@@ -127,6 +127,7 @@ impl Journey<'_> {
             _ => self.run_pages(reach, cursor, &adapter).await,
         }?;
         arrived.warnings.extend(self.configured_otherwise());
+        arrived.warnings.extend(churning(&self.figures.counts));
         Ok(arrived)
     }
 
@@ -334,6 +335,19 @@ impl Journey<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Items whose versions say the same again and again are told of: what they show in between is not kept.
+fn churning(counts: &Counts) -> Option<String> {
+    let items = match counts.held_back {
+        0 => return None,
+        1 => "1 item differs".to_owned(),
+        more => format!("{more} items differ"),
+    };
+    Some(format!(
+        "feed.churn: {items} in nothing but markup, white space, a date or a counter from the version before, as 24 \
+         before it did: one such version a day is kept"
+    ))
 }
 
 fn detail(report: &FeedReport, finished_at: Timestamp) -> FetchDetail {

@@ -191,6 +191,7 @@ impl ToJson for Counts {
             ("scrolled_off", self.scrolled_off.into()),
             ("returned", self.returned.into()),
             ("gaps", self.gaps.into()),
+            ("held_back", self.held_back.into()),
         ])
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use feedspine_core::{
     ChangeKind, Cursor, Event, FeedId, FeedName, FetchId, Filter, Json, Layer, NaturalKey, Order, Page, PageRequest,
-    Query, Record, RecordId, Seen, Selection, Sighting, Timestamp, Version,
+    Query, Record, RecordId, Seen, Selection, Sighting, Timestamp, Version, VersionNo,
 };
 
 use super::json::{array, instant, text};
@@ -147,10 +147,30 @@ impl ToJson for HistoryView {
             ("found_by", self.found_by.as_str().into()),
             ("record", identity(&self.record)),
             ("departures", array(&self.departures)),
-            ("items", array(&self.versions.items)),
+            ("items", Json::Array((0..self.versions.items.len()).map(|at| self.version(at)).collect())),
             ("next", self.versions.next.as_ref().map(Cursor::as_str).into()),
             ("warnings", self.warnings.clone().into()),
         ])
+    }
+}
+
+impl HistoryView {
+    /// Whether the version at that place of the page [is minor](Version::is_minor); `None` when the page goes on behind the
+    /// version before it.
+    pub fn is_minor(&self, at: usize) -> Option<bool> {
+        let version = self.versions.items.get(at)?;
+        if version.number == VersionNo::FIRST {
+            return Some(false);
+        }
+        Some(version.is_minor(self.versions.items.get(at.checked_sub(1)?)?))
+    }
+
+    fn version(&self, at: usize) -> Json {
+        let mut version = self.versions.items[at].to_json();
+        if let Json::Object(members) = &mut version {
+            members.insert("minor".to_owned(), self.is_minor(at).into());
+        }
+        version
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Of each is asserted what was asked, what the ledger says, and which records, versions and sightings there are.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine::core::{
-    ChangeKind, Event, Feed, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Query, Record, Selection, Seq,
-    Timestamp,
+    ChangeKind, Event, Feed, FetchStatus, KeyRule, MemoryStore, PageRequest, Query, Record, Selection, Seq, Timestamp,
 };
-use feedspine::ops::FeedReport;
+use feedspine::ops::{FeedReport, RecordHistory};
 use feedspine::{Engine, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Origin};
@@ -190,26 +190,33 @@ async fn a_token_in_every_link_makes_no_new_items_where_the_key_is_said_to_be_so
 }
 
 #[tokio::test]
-async fn a_counter_that_changes_a_hundred_times_makes_a_version_each_time_unless_it_is_said_to_be_volatile() {
+async fn a_counter_that_changes_a_hundred_times_makes_a_version_a_day_and_none_when_it_is_said_to_be_volatile() {
     let document = |number: usize| {
         rss(&[item(2, &format!("<guid>a</guid><slash:comments>{number}</slash:comments>")), guid(1, "b")])
     };
     let documents: Vec<String> = (0..=100).map(document).collect();
-    for (options, versions) in [(&[] as &[&str], 101), (&["volatile=extensions.slash"], 1)] {
+    // The first and 24 minor ones, then one a day.
+    let kept: Vec<usize> = (0..=24).chain([48, 72, 96]).collect();
+    for (options, kept) in [(&[] as &[&str], &kept[..]), (&["volatile=extensions.slash"], &[0])] {
         let mut script = Script::of(documents.clone(), options).await;
+        let churns = kept.len() > 1;
         for poll in 0..=100 {
             let report = script.poll().await;
-            let changed = u64::from(poll > 0 && versions > 1);
+            let changed = u64::from(poll > 0 && kept.contains(&poll));
+            let held_back = u64::from(churns && !kept.contains(&poll));
             assert_eq!((report.outcome, report.counts.changed), (FetchStatus::Captured, changed), "{poll} {options:?}");
+            assert_eq!(report.counts.held_back, held_back, "{poll} {options:?}");
+            let told = report.warnings.iter().any(|warning| warning.starts_with("feed.churn: 1 item differs"));
+            assert_eq!(told, held_back == 1, "{poll} {report:?}");
         }
-        assert_eq!(script.seen().await, [("a".to_owned(), 101, versions), ("b".to_owned(), 101, 1)]);
+        assert_eq!(script.seen().await, [("a".to_owned(), 101, kept.len() as u32), ("b".to_owned(), 101, 1)]);
         assert_eq!(script.ledger().await, ["snapshot"; 101]);
-        assert_eq!(script.told().await.len(), versions as usize - 1);
-        // Every state that was shown can be read again.
-        let id = script.engine.show("a", None).await.unwrap().record.id;
-        let held = script.engine.storage().versions_page(id, Layer::Bronze, &PageRequest::first(200)).await.unwrap();
-        for (number, version) in held.items.iter().enumerate() {
+        assert_eq!(script.told().await.len(), kept.len() - 1);
+        let request = RecordHistory { record: "a".to_owned(), layer: None, limit: NonZeroUsize::MAX, cursor: None };
+        let history = script.engine.history(&request).await.unwrap();
+        for (at, (number, version)) in kept.iter().zip(&history.versions.items).enumerate() {
             assert!(version.content.as_str().contains(&format!(r#""comments":["{number}"]"#)), "{version:?}");
+            assert_eq!(history.is_minor(at), Some(at > 0), "{version:?}");
         }
     }
 }

@@ -125,13 +125,14 @@ const SAID_ONCE: [&str; 21] = [
 
 /// What is repeated for some rows, of what fetches wrote rather than calls: one flip there at least is noticed, and another
 /// is not.
-const SAID_TWICE_AT_TIMES: [&str; 15] = [
+const SAID_TWICE_AT_TIMES: [&str; 16] = [
     "changes.events: kind",
     "changes.events: record",
     "changes.events: version",
     "changes.events: witness",
     "contents.published",
     "ledger.ended",
+    "ledger.held_back",
     "ledger.place",
     "ledger.recorded_after",
     "ledger.repeated",

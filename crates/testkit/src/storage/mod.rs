@@ -5,6 +5,7 @@
 mod agreement;
 pub mod calls;
 mod changes;
+mod churn;
 mod concurrency;
 mod durability;
 mod errors;
@@ -55,13 +56,14 @@ pub trait StorageProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StorageBackend>>;
 }
 
-const GROUPS: [&[Check<Subject>]; 21] = [
+const GROUPS: [&[Check<Subject>]; 22] = [
     lifecycle::CHECKS,
     ingest::CHECKS,
     parts::CHECKS,
     unchanged::CHECKS,
     sightings::CHECKS,
     versions::CHECKS,
+    churn::CHECKS,
     leaving::CHECKS,
     keys::CHECKS,
     records::CHECKS,

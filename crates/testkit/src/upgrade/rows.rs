@@ -150,7 +150,19 @@ pub(super) fn observation(row: &Observation) -> String {
 }
 
 fn counted(counts: Counts) -> Json {
-    let Counts { seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps } = counts;
+    let Counts {
+        seen,
+        new,
+        changed,
+        unchanged,
+        rejected,
+        repeated,
+        withdrawn,
+        scrolled_off,
+        returned,
+        gaps,
+        held_back,
+    } = counts;
     let some = |count: u64| Json::from((count > 0).then_some(count));
     object([
         ("seen", some(seen)),
@@ -163,6 +175,7 @@ fn counted(counts: Counts) -> Json {
         ("scrolled_off", some(scrolled_off)),
         ("returned", some(returned)),
         ("gaps", some(gaps)),
+        ("held_back", some(held_back)),
     ])
 }
 

@@ -32,6 +32,10 @@ mutants! {
     rejects_of_other_feeds_are_shown: AllRejects => "ingest::rejects_are_quarantined_as_they_came";
     an_early_part_ends_the_document: Bent(every_part_the_last) => "parts::an_early_part_ends_no_span_and_moves_no_cursor";
     a_keyed_reject_counts_as_gone: Bent(rejects_without_keys) => "leaving::a_keyed_reject_counts_as_present";
+    every_day_is_another: Bent(recorded_days_apart) => "churn::of_a_record_that_churns_one_minor_version_a_day_is_kept";
+    no_day_is_ever_over: Bent(recorded_at_once) => "churn::what_stays_is_kept_after_a_day";
+    what_differs_in_markup_is_the_same: Bent(without_comments) => "churn::minor_versions_are_kept_as_any_other";
+    what_is_held_back_is_not_counted: CountsKeptOnly => "churn::what_is_held_back_is_counted_each_time";
     feeds_share_one_history: Bent(one_feed) => "stories::two_feeds_agree_with_a_row_for_each_sighting";
 }
 
@@ -51,6 +55,25 @@ impl Faulty for Bent {
 fn as_another_fetch(batch: &mut IngestBatch) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     batch.fetch = FetchId::from_u128(NEXT.fetch_add(1, Ordering::Relaxed).into());
+}
+
+/// Batches are recorded thirty times as far apart as they are read.
+fn recorded_days_apart(batch: &mut IngestBatch) {
+    let begin = 1_767_225_600_000_000;
+    let micros = begin + (batch.observed_at.as_micros() - begin) * 30;
+    batch.recorded_at = Timestamp::from_micros(micros).expect("an instant");
+}
+
+fn recorded_at_once(batch: &mut IngestBatch) {
+    batch.recorded_at = Timestamp::UNIX_EPOCH;
+}
+
+fn without_comments(batch: &mut IngestBatch) {
+    for item in &mut batch.items {
+        let text =
+            item.content.as_str().replace("<b>", "").replace("</b>", "").replace("  ", " ").replace("&amp;", "&");
+        item.content = Content::from_canonical(text);
+    }
 }
 
 fn keeping(batch: &mut IngestBatch) {
@@ -214,6 +237,19 @@ impl Faulty for ForgetsUnchanged {
             return Ok(IngestReport { counts, ..IngestReport::default() });
         }
         store.ingest(batch).await
+    }
+}
+
+/// Contents that were held back are unchanged, and nothing else is said of them.
+#[derive(Debug, Clone)]
+struct CountsKeptOnly;
+
+#[async_trait]
+impl Faulty for CountsKeptOnly {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        let mut report = store.ingest(batch).await?;
+        report.counts.held_back = 0;
+        Ok(report)
     }
 }
 

@@ -153,6 +153,9 @@ impl FeedCheck {
         if counts.seen != items(&counts) + counts.rejected {
             problems.push("seen is not new + changed + unchanged + rejected".to_owned());
         }
+        if counts.held_back > counts.unchanged {
+            problems.push("it holds back more than is unchanged".to_owned());
+        }
         problems
     }
 
