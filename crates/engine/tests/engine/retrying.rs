@@ -226,16 +226,16 @@ async fn a_document_is_kept_whose_items_are_rejected_by_the_store_alone() {
     assert!(!home.path().join("bodies").exists(), "nothing is rejected, and the body is kept");
 
     let one = add_with(&engine, origin.url("/one"), "json", &["key=id"]).await;
-    let paged = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    let listed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
     let feed = add_with(&engine, origin.url("/rss"), "feed", &["key=id"]).await;
-    for feed in [&one, &paged, &feed] {
+    for feed in [&one, &listed, &feed] {
         let report = collect(&engine, feed).await;
         assert_eq!((report.counts.new, report.counts.rejected), (1, 1), "{}", feed.name);
     }
     let before = told(&retry(&engine).await);
     assert!(before.len() == 3 && before.iter().all(|told| told.starts_with("rejected key.collision")), "{before:?}");
     choose(&engine, &one, r#"{"key":"slug"}"#).await;
-    choose(&engine, &paged, r#"{"items":"items","key":"slug","next":"next"}"#).await;
+    choose(&engine, &listed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
     let settings = Content::parse(r#"{"options":{"key":"link"}}"#).unwrap();
     engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
     let after = told(&retry(&engine).await);

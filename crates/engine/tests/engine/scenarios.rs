@@ -209,7 +209,10 @@ async fn a_counter_that_changes_a_hundred_times_makes_a_version_a_day_and_none_w
             let told = report.warnings.iter().any(|warning| warning.starts_with("feed.churn: 1 item differs"));
             assert_eq!(told, held_back == 1, "{poll} {report:?}");
         }
-        assert_eq!(script.seen().await, [("a".to_owned(), 101, kept.len() as u32), ("b".to_owned(), 101, 1)]);
+        assert_eq!(
+            script.seen().await,
+            [("a".to_owned(), 101, u32::try_from(kept.len()).unwrap()), ("b".to_owned(), 101, 1)]
+        );
         assert_eq!(script.ledger().await, ["snapshot"; 101]);
         assert_eq!(script.told().await.len(), kept.len() - 1);
         let request = RecordHistory { record: "a".to_owned(), layer: None, limit: NonZeroUsize::MAX, cursor: None };
