@@ -217,7 +217,8 @@ async fn what_stands_at_a_place_is_told_without_beginning_anything() {
     assert!(!path.exists());
     let store = open(&path).await.unwrap();
     store.ingest(snapshot(1, vec![item(0, "a", "x")])).await.unwrap();
-    let (open_size, ours) = (store.care().unwrap().size().await.unwrap(), Standing::Store { schema_version: 1 });
+    let open_size = store.care().unwrap().size().await.unwrap();
+    let ours = Standing::Store { schema_version: store.info().schema_version };
     assert_eq!(store.care().unwrap().standing().await.unwrap(), ours);
     store.close().await.unwrap();
     assert_eq!(care.standing().await.unwrap(), ours);
