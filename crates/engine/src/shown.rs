@@ -210,7 +210,7 @@ mod tests {
     fn what_is_no_secret_is_shown() {
         for address in [
             "https://a.example/f?keywords=rust&author=me&token=",
-            "https://a.example/f?keyWords=rust&AUTHOR=me&monkeys=7&Tokens=x",
+            "https://a.example/f?KEYWORDS=rust&AUTHOR=me&monkeys=7&Tokens=x",
             "https://a.example/feed/@me?x=a@b",
             "/home/me/key=1/feed.xml",
             "push:token",
