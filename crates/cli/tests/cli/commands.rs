@@ -95,7 +95,7 @@ fn collect_reports_each_feed_and_the_sum() {
     );
     assert_eq!(
         members(at(&report, "counts")),
-        "changed gaps new rejected repeated returned scrolled_off seen unchanged withdrawn"
+        "changed gaps held_back new rejected repeated returned scrolled_off seen unchanged withdrawn"
     );
     assert_eq!(members(at(&report, "feeds.2.error")), "code hint kind message");
     assert_eq!((number(&report, "counts.new"), number(&report, "failed")), (3, 1));
@@ -223,7 +223,7 @@ fn history_lists_versions_and_what_each_changed() {
     assert_eq!(members(&history), "departures found_by items next record warnings");
     assert_eq!(
         members(at(&history, "items.0")),
-        "content content_hash derived_from fetch layer metadata published recorded_at updated version"
+        "content content_hash derived_from fetch layer metadata minor published recorded_at updated version"
     );
     let titles: Vec<&str> = list(&history, "items").iter().map(|version| text(version, "content.title")).collect();
     assert_eq!(titles, ["Two", "Two, edited"]);
