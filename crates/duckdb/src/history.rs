@@ -7,7 +7,7 @@ use duckdb::types::ToSql;
 use feedspine_core::ingest::LedgerRow;
 use feedspine_core::{
     Change, ChangeKind, Event, FeedId, Layer, Observation, Page, PageRequest, Quarantined, RecordId, Reject, Seq,
-    StorageError, Subject, Version,
+    Subject, Version,
 };
 
 use crate::error::{Fault, Outcome, corrupt};
