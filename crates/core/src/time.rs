@@ -128,7 +128,8 @@ fn read_offset(zone: &str) -> Option<i64> {
     };
     let (hours, minutes) = zone[1..].split_once(':')?;
     let (hours, minutes) = (digits(hours)?, digits(minutes)?);
-    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
+    // Worked out only where it is small: an offset may have as many digits as a number holds.
+    (hours <= 23 && minutes <= 59).then(|| sign * (hours * 3_600 + minutes * 60))
 }
 
 fn digits(text: &str) -> Option<i64> {
