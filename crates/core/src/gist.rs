@@ -4,16 +4,22 @@
 /// what a further one is called and how often one is kept.
 pub(crate) fn say(text: &str, said: &mut String) {
     let mut rest = text;
+    // A tag that does not end is text, and so is all behind it: else each of many would be followed to the end.
+    let mut tags_end = true;
     while let Some(at) = rest.find(['<', '&']) {
         let (plain, from) = rest.split_at(at);
         push(plain, said);
-        if let Some(after) = tag(from).or_else(|| reference(from, said)) {
-            rest = after;
+        let after = if tags_end && begins_tag(from) {
+            let after = behind_tag(from);
+            tags_end = after.is_some();
+            after
         } else {
-            // No markup begins here: the sign is text.
+            reference(from, said)
+        };
+        rest = after.unwrap_or_else(|| {
             said.push_str(&from[..1]);
-            rest = &from[1..];
-        }
+            &from[1..]
+        });
     }
     push(rest, said);
 }
@@ -22,20 +28,22 @@ fn push(plain: &str, said: &mut String) {
     said.extend(plain.chars().filter(|char| !char.is_whitespace()));
 }
 
-/// What stands behind the tag, comment or declaration that a text begins with.
-fn tag(text: &str) -> Option<&str> {
+/// Whether a text begins as a tag, a comment or a declaration does.
+fn begins_tag(text: &str) -> bool {
+    let name = text.strip_prefix('<');
+    name.is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || "/!?".contains(first)))
+}
+
+/// What stands behind the tag, comment or declaration that a text begins with, if it ends.
+fn behind_tag(text: &str) -> Option<&str> {
     if let Some(comment) = text.strip_prefix("<!--") {
         return comment.split_once("-->").map(|(_, after)| after);
     }
-    let name = text.strip_prefix('<')?;
-    if !name.starts_with(|first: char| first.is_ascii_alphabetic() || "/!?".contains(first)) {
-        return None;
-    }
     // A quoted value may hold the sign that ends a tag.
     let mut quote = None;
-    for (at, char) in name.char_indices() {
+    for (at, char) in text.char_indices() {
         match (quote, char) {
-            (None, '>') => return Some(&name[at + 1..]),
+            (None, '>') => return Some(&text[at + 1..]),
             (None, '"' | '\'') => quote = Some(char),
             (Some(open), _) if open == char => quote = None,
             _ => {}
@@ -89,6 +97,8 @@ mod tests {
             ("Hello&#32;&#x57;orld!<br/>", "HelloWorld!"),
             ("Fish &amp; chips", "Fish&chips"),
             ("Fish & chips", "Fish&chips"),
+            // What does not end is text, and what stands behind it.
+            ("<b>a</b> <i b='x &lt; <b>c</b>", "a<ib='x<<b>c</b>"),
         ];
         for (text, says) in cases {
             assert_eq!(said(text), says, "{text:?}");
