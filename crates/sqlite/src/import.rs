@@ -191,8 +191,7 @@ impl Import<'_, '_> {
         ];
         let sql = "INSERT INTO ledger
             (feed, place, fetch, coverage, of, observed_at, recorded_after, round, setback, ended, digest, revision,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
-             held_back)
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         ledger::execute(self.session.conn, sql, &own, &observation.counts)?;
         if alone.is_none() {
@@ -221,8 +220,7 @@ impl Import<'_, '_> {
             ];
             let sql = "INSERT INTO parts
                 (feed, place, part, digest, round, revision, retold,
-                 seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
-             held_back)
+                 seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             ledger::execute(conn, sql, &own, &committed.counts)?;
             for (key_hash, version) in &part.made {

@@ -77,8 +77,7 @@ impl LedgerRow<'_> {
         let sql = "INSERT INTO ledger
             (feed, place, fetch, coverage, of, observed_at, recorded_after, round, setback, ended,
              digest, revision, first_change,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
-             held_back)
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.execute(conn, sql, &own)
     }
@@ -118,8 +117,7 @@ impl LedgerRow<'_> {
         ];
         let sql = "INSERT INTO parts
             (feed, place, part, digest, round, revision, first_change, retold,
-             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps,
-             held_back)
+             seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.execute(conn, sql, &own)
     }

@@ -134,9 +134,6 @@ pub(crate) fn content(row: &Row<'_>, hash_at: usize, text_at: usize) -> Outcome<
 pub(crate) const COUNTS: &str =
     "seen, new, changed, unchanged, rejected, repeated, withdrawn, scrolled_off, returned, gaps, held_back";
 
-/// How many counts there are.
-pub(crate) const HOW_MANY_COUNTS: usize = 11;
-
 /// Reads the counts.
 pub(crate) fn counts(row: &Row<'_>, at: usize) -> Outcome<Counts> {
     let get = |offset: usize| row.get::<_, i64>(at + offset).map(i64::cast_unsigned);
@@ -156,7 +153,7 @@ pub(crate) fn counts(row: &Row<'_>, at: usize) -> Outcome<Counts> {
 }
 
 /// The counts to be bound.
-pub(crate) fn count_values(counts: &Counts) -> [i64; HOW_MANY_COUNTS] {
+pub(crate) fn count_values(counts: &Counts) -> [i64; 11] {
     let Counts {
         seen,
         new,

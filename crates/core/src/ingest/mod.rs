@@ -8,6 +8,7 @@
 
 mod batch;
 mod leaving;
+mod loaded;
 mod plan;
 mod prepare;
 mod rows;
@@ -17,7 +18,8 @@ mod version;
 pub use batch::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, Observation, Outcome, Part, Reject,
 };
-pub use plan::{ClosedSpan, Earlier, Loaded, NewRecord, NewVersion, OpenSpan, Point, Shown, WritePlan};
+pub use loaded::{Earlier, Loaded, Shown};
+pub use plan::{ClosedSpan, NewRecord, NewVersion, OpenSpan, Point, WritePlan};
 pub use prepare::{BatchDigest, Begin, Begun, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
 pub use rows::{LedgerRow, PartRow, StoredVersion};
 pub use standing::{Absent, Standing};
