@@ -1,5 +1,10 @@
 //! The command line on a DuckDB store: `cargo xtask test --duckdb` runs this.
 
+#[expect(dead_code, reason = "shared with the tests of the ordinary binary")]
+#[path = "cli/site.rs"]
+mod site;
+#[path = "cli/stories.rs"]
+mod stories;
 #[path = "cli/support.rs"]
 #[expect(dead_code, reason = "shared with the tests of the ordinary binary, which use more of it")]
 mod support;
@@ -92,6 +97,29 @@ fn the_question_of_the_guide_tells_how_far_lists_of_filings_lag_behind_one_anoth
     assert_eq!(keys, [twice[0], twice[0], "0009000008-26-000003", twice[1], twice[1]], "{answer}");
     let behind = |row: usize| cell(row, 3).to_canonical().parse::<f64>().expect("a number of seconds");
     assert!(behind(1) > behind(0) && behind(4) > behind(3), "{answer}");
+}
+
+/// A user whose configuration names a file of DuckDB.
+fn user_of_duckdb() -> User {
+    let user = User::new();
+    let url = format!("duckdb:{}", user.home().join("store.duckdb").display());
+    user.file(".config/feedspine/config.toml", format!("db = {url:?}\n"));
+    user
+}
+
+#[test]
+fn four_lists_of_edgar_give_one_record_a_filing() {
+    stories::filings_of_four_lists(&user_of_duckdb());
+}
+
+#[test]
+fn other_keys_are_given_when_that_is_said() {
+    stories::other_keys(&user_of_duckdb());
+}
+
+#[test]
+fn lines_that_were_rejected_pass_later() {
+    stories::lines_that_pass_later(&user_of_duckdb());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feedspine_core::FeedName;
 use ipnet::IpNet;
 
-use crate::{Archive, Clock, DeclaredPolicy, SystemClock};
+use crate::{Archive, Clock, DeclaredFeed, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -32,8 +32,8 @@ pub struct Settings {
     pub domain_rates: BTreeMap<String, HostRate>,
     /// Where bodies are kept that items were rejected from; by default nowhere.
     pub archive: Archive,
-    /// What is said of the identity of feeds' items, by the feeds' names: taken when they are added.
-    pub policies: BTreeMap<FeedName, DeclaredPolicy>,
+    /// What is said of how feeds are read and of their items' identity, by the feeds' names: taken when they are added.
+    pub declared: BTreeMap<FeedName, DeclaredFeed>,
     /// The clock of what is written down.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +50,7 @@ impl Default for Settings {
             host_rate: HostRate::default(),
             domain_rates: BTreeMap::from([("sec.gov".to_owned(), HostRate::SEC)]),
             archive: Archive::default(),
-            policies: BTreeMap::new(),
+            declared: BTreeMap::new(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -1,7 +1,7 @@
 //! Tables: a byte that chooses the delimiter, two that say where the text is cut, and then the table.
 
 use feedspine_core::Namespace;
-use feedspine_parse::{DateForm, Header, ItemKey, ItemRules, TableError, TableForm, TableReader};
+use feedspine_parse::{DateForm, Header, ItemKey, ItemRules, TableError, TableForm, TableReader, read_row_again};
 
 /// Readers take a table in pieces of this size.
 const PIECE: usize = 64 * 1_024;
@@ -46,6 +46,18 @@ impl Told {
         let end = loop {
             match reader.read_rows(&rules(), at_once, usize::MAX) {
                 Ok(page) => {
+                    // What was rejected is rejected again when it stands alone.
+                    for scrap in &page.scraps {
+                        let again = read_row_again(&form, &rules(), scrap).expect("a row is no blank");
+                        let again = again.expect_err("it is rejected again");
+                        let first = page
+                            .rejects
+                            .iter()
+                            .find(|reject| reject.ordinal == again.ordinal)
+                            .expect("it was rejected");
+                        // Of a row that cannot be read only the first line is kept.
+                        assert!(first.code == again.code || first.code == "csv.columns", "{scrap:?}");
+                    }
                     rows.extend(page.candidates.into_iter().map(|row| (row.ordinal, row.content.as_str().to_owned())));
                     let told =
                         page.rejects.into_iter().map(|row| (row.ordinal, format!("{} {}", row.code, row.excerpt)));

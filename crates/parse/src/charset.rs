@@ -16,6 +16,11 @@ const DECLARATION_BYTES: usize = 1_024;
 /// How much of a body is shown to the detector, from shortly before its first byte beyond ASCII.
 const SAMPLE_BYTES: usize = 64 * 1_024;
 
+/// Whether an encoding has that label (WHATWG), such as `latin1`.
+pub fn is_encoding(label: &str) -> bool {
+    Encoding::for_label(label.as_bytes()).is_some()
+}
+
 /// The text of a body.
 #[derive(Debug)]
 pub(crate) struct Decoded<'a> {

@@ -29,12 +29,14 @@ mod media;
 mod model;
 mod opml;
 mod schedule;
+mod scrap;
 mod table;
 mod view;
 mod warning;
 mod xml;
 
 pub use alias::{Alias, AliasReason, Face, aliases};
+pub use charset::is_encoding;
 pub use content::content;
 pub use dates::{DateError, Reading, read_date};
 pub use discovery::{Clue, FeedLink, HtmlPage, known_places, looks_like_feed, read_page, usual_places};
@@ -53,7 +55,7 @@ pub use item::{DateForm, DateFormError, ItemKey, ItemRules, ORIGINAL, read_item}
 pub use json_items::{ItemsAt, JsonLayout, JsonPage, read_json_page};
 pub use json_query::{JsonQuery, JsonQueryError, TooManyNodes};
 pub use limits::Limits;
-pub use lines::{LineForm, LinePage, LineReader};
+pub use lines::{LineForm, LinePage, LineReader, read_line_again};
 pub use lists::{FurtherList, ListPage, read_manifest, read_sitemap};
 pub use media::{as_text, media_type};
 pub use model::{
@@ -62,7 +64,8 @@ pub use model::{
 };
 pub use opml::{ListedFeed, ListedPlace, MOST_FEEDS, Opml, OpmlError, OutlineToWrite, parse_opml, write_opml};
 pub use schedule::{Period, Schedule, Weekday};
-pub use table::{Header, TableError, TableForm, TablePage, TableReader};
+pub use scrap::{Scrap, read_scraps, write_scraps};
+pub use table::{Header, TableError, TableForm, TablePage, TableReader, read_row_again};
 pub use view::{Chapter, Place};
 pub use warning::Warning;
 

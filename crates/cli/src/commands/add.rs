@@ -14,7 +14,7 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
     let here = std::env::current_dir().unwrap_or_default();
     // What is no address, or no file, begins no store.
     if let Address::File(path) = Address::parse(&arguments.address, &here)?
-        && arguments.adapter.as_deref() != Some("files")
+        && adapter_of(&arguments, context) != Some("files")
         && !path.exists()
     {
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
@@ -65,6 +65,12 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
                 .with_hint(format!("choose one: `{again}`, or --first for the likeliest")))
         }
     }
+}
+
+/// The adapter that was said, here or in the configuration.
+fn adapter_of<'a>(arguments: &'a arguments::Add, context: Context<'a>) -> Option<&'a str> {
+    let declared = || context.config.engine.declared.get(arguments.name.as_ref()?)?.adapter();
+    arguments.adapter.as_deref().or_else(declared)
 }
 
 /// What somebody may have meant who named no file.

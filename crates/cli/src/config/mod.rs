@@ -131,7 +131,7 @@ impl Config {
             origin: origin.clone(),
             env: Some(key.env),
         };
-        let of_feeds = feeds::said(&self.engine.policies).into_iter().map(|(key, value)| Setting {
+        let of_feeds = feeds::said(&self.engine.declared).into_iter().map(|(key, value)| Setting {
             key,
             value,
             origin: Origin::File(self.file.clone()),
@@ -153,7 +153,7 @@ impl Config {
     fn take_file(&mut self, path: &Path, text: &str) -> Result<(), OpError> {
         let mut table = file::table(path, text)?;
         if let Some(feeds) = table.remove(feeds::TABLE) {
-            self.engine.policies = feeds::policies(path, feeds)?;
+            self.engine.declared = feeds::declared(path, feeds)?;
         }
         for (name, value) in file::entries(table) {
             let at = KEYS.iter().position(|key| key.name == name).ok_or_else(|| unknown_key(path, &name))?;

@@ -6,20 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use feedspine::core::Json;
 
 use crate::site::{Reply, Site};
+use crate::stories::{document, other_keys};
 use crate::support::{User, at, list, members, number, text};
-
-/// Two items whose ids and links begin with that scheme.
-fn document(scheme: &str) -> String {
-    let item = |(day, name): (u8, &str)| {
-        let address = format!("{scheme}://a.example/2026/{name}");
-        format!(
-            "<item><guid>{address}</guid><link>{address}</link><title>About {name}</title>\
-             <pubDate>{day:02} Feb 2026 12:00:00 GMT</pubDate></item>"
-        )
-    };
-    let items: String = [(2, "tides"), (1, "moons")].into_iter().map(item).collect();
-    format!("<rss version=\"2.0\"><channel><title>Test</title>{items}</channel></rss>")
-}
 
 /// A site that moved to https after it was asked once.
 fn moved() -> Site {
@@ -59,44 +47,7 @@ fn unstable_ids_are_told_by_collect_by_feed_show_and_by_show() {
 
 #[test]
 fn feed_set_says_what_other_keys_would_do_and_does_it_only_when_told_to() {
-    let site = Site::start(|_| Reply::ok(document("http").replace("<guid>", "<guid>id-")));
-    let user = User::new();
-    user.add("news", &site.url("/news.xml"));
-    user.ask(&["collect"]);
-    let before = user.ask(&["list", "--order", "key"]);
-    let refused = user.run(&["feed", "set", "news", "key=link"]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
-    for told in
-        ["has 2 records", "its items get other keys", "hint: say --rekey", "nothing is changed, merged or deleted"]
-    {
-        assert!(refused.stderr.contains(told), "{told}: {refused:?}");
-    }
-    user.ask(&["collect"]);
-    assert_eq!(user.ask(&["list", "--order", "key"]), before);
-    let set = user.ask(&["feed", "set", "news", "key=link", "--rekey"]);
-    assert_eq!(members(&set), "feed kept outcome policy");
-    assert_eq!((text(&set, "outcome"), number(&set, "kept"), text(&set, "policy.rule")), ("rekeyed", 2, "link"));
-    assert_eq!(number(&user.ask(&["collect"]), "counts.new"), 2);
-    let after = user.ask(&["list", "--order", "-key"]);
-    let (held, all) = (list(&before, "items"), list(&after, "items"));
-    assert_eq!(all.len(), 4);
-    for record in held {
-        assert!(all.contains(record), "{record} is not as it was");
-    }
-    let alias = user.ask(&["show", text(&held[0], "key")]);
-    assert_eq!(at(&alias, "aliases.items.0.reasons.0"), &Json::from("id"));
-    let told = user.run(&["feed", "set", "news", "volatile=comments"]);
-    assert_eq!((told.code, told.stdout.as_str()), (0, "news is set: keyed by link\n"), "{told:?}");
-    let shown = user.run(&["feed", "show", "news"]).stdout;
-    assert!(shown.contains("key rule    link, as you said"), "{shown}");
-    for words in
-        [&["feed", "set", "news"][..], &["feed", "set", "news", "kee=link"], &["feed", "set", "news", "namespace=x"]]
-    {
-        let ran = user.run(words);
-        assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.stderr.contains("hint: ") || ran.stderr.contains("Usage"), "{ran:?}");
-    }
-    assert_eq!(user.run(&["feed", "set", "nobody", "key=link"]).code, 5);
+    other_keys(&User::new());
 }
 
 #[test]

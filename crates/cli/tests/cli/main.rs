@@ -17,6 +17,7 @@ mod large;
 mod rejects;
 mod site;
 mod storage;
+mod stories;
 mod support;
 mod taps;
 mod together;

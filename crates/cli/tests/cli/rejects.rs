@@ -5,6 +5,7 @@ use std::fs;
 use feedspine::core::Json;
 
 use crate::site::{Reply, Site};
+use crate::stories::lines_that_pass_later;
 use crate::support::{User, at, list, members, number, text};
 
 /// Two items, the second without what the key is made of.
@@ -77,8 +78,10 @@ fn nothing_is_kept_where_the_configuration_says_so() {
 }
 
 #[test]
-fn lines_that_were_handed_over_are_to_be_handed_over_again() {
+fn lines_that_were_handed_over_pass_later_and_else_are_to_be_handed_over_again() {
+    lines_that_pass_later(&User::new());
     let user = User::new();
+    user.file(".config/feedspine/config.toml", "[rejects]\nkeep_mib = 0\n");
     user.run(&["add", "push:orders", "-o", "key=number"]);
     let lines = user.file("lines.jsonl", "{\"number\": 1}\n{\"n\": 2}\n");
     assert_eq!(user.run(&["ingest", "orders", lines.to_str().unwrap()]).code, 0);

@@ -13,6 +13,8 @@ mod server;
 #[expect(dead_code, reason = "shared with the tests of the cli")]
 #[path = "../cli/site.rs"]
 mod site;
+#[path = "../cli/stories.rs"]
+mod stories;
 #[path = "../cli/support.rs"]
 mod support;
 #[path = "../cli/together.rs"]
@@ -37,6 +39,15 @@ fn main() -> ExitCode {
             trial(&server, "a_wrong_password_is_refused_and_never_shown", refusals::wrong_password),
             trial(&server, "a_right_password_is_never_shown", refusals::right_password),
             trial(&server, "what_is_no_address_is_refused", refusals::no_address),
+            trial(&server, "four_lists_of_edgar_give_one_record_a_filing", |place| {
+                stories::filings_of_four_lists(&user_of(place.url()));
+            }),
+            trial(&server, "other_keys_are_given_when_that_is_said", |place| {
+                stories::other_keys(&user_of(place.url()));
+            }),
+            trial(&server, "lines_that_were_rejected_pass_later", |place| {
+                stories::lines_that_pass_later(&user_of(place.url()));
+            }),
             trial(&server, "two_processes_collect_into_one_database", |place| {
                 together::two_processes_collect_into(&User::new(), place.url());
             }),

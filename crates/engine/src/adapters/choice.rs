@@ -90,8 +90,13 @@ impl AdapterChoice {
         Self { options, ..self }
     }
 
+    /// The same, with that adapter where none was named.
+    pub(crate) fn or_adapter(self, name: Option<&str>) -> Self {
+        Self { name: self.name.or_else(|| name.map(str::to_owned)), ..self }
+    }
+
     /// The same, with these options where they were not given.
-    pub(crate) fn or_options(mut self, further: &BTreeMap<String, Json>) -> Self {
+    pub(crate) fn or_options<'a>(mut self, further: impl IntoIterator<Item = (&'a String, &'a Json)>) -> Self {
         for (name, value) in further {
             self.options.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -17,7 +17,7 @@ use super::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather}
 use crate::archive::KeptBody;
 use crate::collect::collisions::Collisions;
 use crate::collect::cursor::{Memory, Source};
-use crate::collect::document::{cut_off, reading, unreadable};
+use crate::collect::document::{cut_off, last_ordinal, reading, unreadable};
 use crate::fetch::{FetchFailure, Validators};
 use crate::{Address, OpError};
 
@@ -127,6 +127,8 @@ pub(super) struct ListPages<'a> {
     /// When the sitemaps of an index were changed last, by their address: as the last fetch read them, and this one.
     held: BTreeMap<String, Json>,
     changed: BTreeMap<String, Json>,
+    /// Sitemaps of an index that were not read, since they are as the last fetch read them.
+    left_out: u64,
     /// Why a sitemap could not be read.
     failure: Option<FetchFailure>,
     warnings: Vec<Warning>,
@@ -164,6 +166,7 @@ impl<'a> ListPages<'a> {
             complete: true,
             held,
             changed: BTreeMap::new(),
+            left_out: 0,
             failure: None,
             warnings: Vec::new(),
         })
@@ -215,8 +218,9 @@ impl<'a> ListPages<'a> {
             http_status,
             wire_bytes,
         })?;
-        let body = body.map(|bytes| RawBody { first_ordinal: ordinal, source: source.clone(), bytes });
         let ListPage { candidates, rejects, further, warnings, .. } = page;
+        let last_ordinal = last_ordinal(&candidates, &rejects);
+        let body = body.map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source: source.clone(), bytes });
         self.read += 1;
         self.bodies.update(hash.as_bytes());
         self.first.get_or_insert((source, validators, hash));
@@ -241,6 +245,7 @@ impl<'a> ListPages<'a> {
                 .zip(read_at)
                 .is_some_and(|(at, read_at)| self.held.get(&address) == Some(&at.into()) && is_over(at, read_at));
             if known && self.list.covers == Covers::Some {
+                self.left_out += 1;
                 self.changed.extend(self.held.get_key_value(&address).map(|(key, at)| (key.clone(), at.clone())));
                 continue;
             }
@@ -321,7 +326,7 @@ impl<'a> Pages<'a> for ListPages<'a> {
         }
         // What was left were sitemaps that cannot be read.
         match self.failure.take() {
-            Some(failure) if self.read <= 1 => Err(failure),
+            Some(failure) if self.read <= 1 && self.left_out == 0 => Err(failure),
             _ => {
                 let then = Then::End(Box::new(self.end()));
                 let (candidates, rejects) = (Vec::new(), Vec::new());

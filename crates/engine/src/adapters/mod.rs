@@ -17,13 +17,14 @@ mod lists;
 mod options;
 mod presets;
 mod push;
+mod scraps;
 mod secrets;
 mod table;
 
 use std::ops::AddAssign;
 
 use async_trait::async_trait;
-use feedspine_core::{Candidate, Feed, FetchId, KeyRule, Namespace, Reject, Timestamp};
+use feedspine_core::{Candidate, Feed, FetchId, Json, KeyRule, Namespace, Reject, Timestamp};
 use feedspine_parse::Warning;
 use tokio::sync::SemaphorePermit;
 
@@ -31,6 +32,7 @@ pub use choice::AdapterChoice;
 pub(crate) use identity::Identity;
 use presets::{PRESETS, Preset};
 pub(crate) use push::{Push, not_fetched};
+pub(crate) use scraps::scraps_body;
 
 use crate::archive::KeptBody;
 use crate::collect::cursor::{Memory, Source};
@@ -38,7 +40,7 @@ use crate::collect::document::read_again;
 use crate::fetch::{FetchFailure, Reach};
 use crate::{Address, Engine, OpError};
 use command::{Command, CommandPages};
-use edgar::Edgar;
+use edgar::{Edgar, EdgarList};
 pub(crate) use files::check_folder;
 use files::{FilePages, Files};
 use identity::Naming;
@@ -123,6 +125,26 @@ impl Adapter {
         Ok(adapter)
     }
 
+    /// Parses what was chosen for a feed whose address is not known yet, which may tell what was not said.
+    ///
+    /// # Errors
+    /// As [`Adapter::read`].
+    pub(crate) fn read_anywhere(choice: &AdapterChoice, namespace: &Namespace) -> Result<Self, OpError> {
+        let is_told = choice.name() != Self::EDGAR || choice.options().contains_key(EdgarList::OPTION);
+        if is_told {
+            return Self::read(choice, namespace);
+        }
+        let of_list = |list: EdgarList| {
+            let option = (EdgarList::OPTION.to_owned(), Json::from(list.as_str()));
+            Self::read(&choice.clone().or_options([(&option.0, &option.1)]), namespace)
+        };
+        let read = EdgarList::ALL.map(of_list);
+        // The daily index has all options that others have.
+        let mut read = read.into_iter();
+        let first = read.next().expect("there are lists");
+        read.fold(first, Result::or)
+    }
+
     /// Begins a fetch of a source that comes in pages.
     ///
     /// # Errors
@@ -171,9 +193,9 @@ impl Adapter {
         (name == Self::EDGAR).then_some("sec")
     }
 
-    /// Whether bodies that it reads are kept when items of them are rejected.
-    pub(crate) const fn keeps_bodies(&self) -> bool {
-        matches!(self, Self::Feed(_) | Self::Json(_) | Self::List(_))
+    /// Whether of what it reads only the lines are kept that were rejected, and no documents.
+    pub(crate) const fn keeps_lines(&self) -> bool {
+        matches!(self, Self::Csv(_) | Self::Command(_) | Self::Files(_) | Self::Push(_))
     }
 
     /// Reads a body again that was kept, by what is chosen for the feed now: its items, and what is still rejected. To be
@@ -182,14 +204,20 @@ impl Adapter {
     /// # Errors
     /// It is no longer read at all.
     pub(crate) fn read_again(&self, feed: &Feed, body: &KeptBody) -> Result<(Vec<Candidate>, Vec<Reject>), OpError> {
+        if self.keeps_lines() != scraps::are_scraps(body) {
+            let message = format!("this was kept when another adapter read {}", feed.name);
+            return Err(OpError::failed("adapter.body", message)
+                .with_hint(format!("`feedspine collect {}` reads what is there now", feed.name)));
+        }
         match self {
             Self::Feed(identity) => read_again(feed, identity, body),
             Self::Json(api) => api.read_again(feed, body),
             Self::List(list) => list.read_again(feed, body),
-            Self::Csv(_) | Self::Edgar(_) | Self::Command(_) | Self::Files(_) | Self::Push(_) => {
-                let message = format!("{} was a feed of documents when this was kept", feed.name);
-                Err(OpError::failed("adapter.body", message))
-            }
+            Self::Edgar(edgar) => edgar.read_again(feed, body),
+            Self::Csv(table) => scraps::read_again(feed, body, |scrap| table.read_again(scrap)),
+            Self::Command(command) => scraps::read_again(feed, body, |scrap| command.read_again(scrap)),
+            Self::Files(files) => scraps::read_again(feed, body, |scrap| files.read_again(scrap)),
+            Self::Push(push) => scraps::read_again(feed, body, |scrap| push.read_again(scrap)),
         }
     }
 
@@ -311,9 +339,12 @@ pub(crate) struct Page<'a> {
 }
 
 /// A body, decoded, as it was read.
+#[derive(Debug)]
 pub(crate) struct RawBody {
     /// The ordinal of its first item.
     pub(crate) first_ordinal: u32,
+    /// That of its last one.
+    pub(crate) last_ordinal: u32,
     pub(crate) source: Source,
     pub(crate) bytes: Vec<u8>,
 }

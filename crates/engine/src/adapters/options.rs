@@ -88,6 +88,11 @@ impl Options {
     /// # Errors
     /// `Usage`: an option that this adapter does not have.
     pub(crate) fn finish(self) -> Result<(), OpError> {
+        self.refuse_unknown()
+    }
+
+    /// The same before the end, where something else is wrong that an option of another name may be about.
+    pub(crate) fn refuse_unknown(&self) -> Result<(), OpError> {
         let Some(unknown) = self.held.keys().next() else { return Ok(()) };
         let message = format!("the adapter {} has no option {unknown}", self.adapter);
         let error = OpError::usage("adapter.option", message);

@@ -1,7 +1,7 @@
 //! Push: lines that are handed to us instead of being fetched.
 
-use feedspine_core::{Feed, Namespace};
-use feedspine_parse::ItemRules;
+use feedspine_core::{Candidate, Feed, Namespace, Reject};
+use feedspine_parse::{ItemRules, LineForm, Scrap, read_line_again};
 
 use super::identity::{Identity, Naming};
 use super::options::Options;
@@ -19,6 +19,11 @@ impl Push {
         let identity = Identity::read(options, Naming::Paths)?;
         let rules = identity.item_rules(namespace, options)?;
         Ok(Self { identity, rules })
+    }
+
+    /// Reads a line again that was rejected.
+    pub(super) fn read_again(&self, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+        read_line_again(&LineForm::Json, &self.rules, scrap)
     }
 }
 

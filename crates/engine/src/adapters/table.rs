@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use feedspine_core::{ContentHash, Json, Namespace};
-use feedspine_parse::{Header, ItemKey, ItemRules, TableError, TableForm, TablePage, TableReader, Warning};
+use feedspine_core::{Candidate, ContentHash, Json, Namespace, Reject};
+use feedspine_parse::{
+    Header, ItemKey, ItemRules, Scrap, TableError, TableForm, TablePage, TableReader, Warning, is_encoding,
+    read_row_again,
+};
 use sha2::{Digest, Sha256};
 
 use super::asking::Asking;
 use super::documents::{Document, Documents, Got};
 use super::identity::{Identity, Naming};
 use super::options::Options;
-use super::{Cost, Covers, End, Ground, Page, Pages, Then, Told};
+use super::{Cost, Covers, End, Ground, Page, Pages, Then, Told, scraps_body};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::reading;
 use crate::fetch::{FetchFailure, Validators};
@@ -47,6 +50,11 @@ impl Table {
         let (asking, covers) = (Asking::read(options)?, options.coverage()?);
         Ok(Self { identity, rules, form, asking, covers })
     }
+
+    /// Reads a row again that was rejected.
+    pub(super) fn read_again(&self, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+        read_row_again(&self.form, &self.rules, scrap)
+    }
 }
 
 /// Reads the options of how a table is written.
@@ -58,12 +66,21 @@ pub(super) fn table_form(options: &mut Options) -> Result<TableForm, OpError> {
     })?;
     let columns = options.texts("column")?;
     let header = if columns.is_empty() { Header::FirstRow } else { Header::Given(columns) };
-    Ok(TableForm { delimiter, header, encoding: options.text("encoding")? })
+    let meaning = "names an encoding, such as latin1 or utf-16le";
+    let encoding = options.read("encoding", meaning, |label| is_encoding(label).then(|| label.to_owned()))?;
+    Ok(TableForm { delimiter, header, encoding })
 }
 
-/// Reads a table's beginning, and sees that it has what keys are made of.
+/// Reads a table's beginning, and sees that it has what keys are made of, and that nobody asks for a column whose name
+/// several have.
 pub(super) fn open_table(form: &TableForm, rules: &ItemRules, bytes: Bytes) -> Result<Reader, TableError> {
     let reader = TableReader::begin(bytes, form)?;
+    let key: &[_] = if let ItemKey::Places(places) = &rules.key { places } else { &[] };
+    let asked_for = key.iter().chain(rules.members.iter().map(|(_, column)| column)).map(ToString::to_string);
+    if let Some(doubled) = asked_for.into_iter().find(|name| reader.is_doubled(name)) {
+        let found = format!("several columns are called {doubled:?}: which of them is meant nobody knows");
+        return Err(TableError::Header { line: 1, found });
+    }
     if let ItemKey::Places(places) = &rules.key {
         let has = |name: &str| {
             let made = rules.members.iter().any(|(made, _)| made == name);
@@ -242,8 +259,9 @@ impl<'a> Pages<'a> for TablePages<'a> {
             self.stage = Stage::Rows(Box::new((reader, memory)));
             Then::More
         };
-        let TablePage { candidates, rejects, .. } = page;
-        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }))
+        let TablePage { candidates, rejects, scraps, .. } = page;
+        let body = scraps_body(&scraps);
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: Some(room) }))
     }
 }
 

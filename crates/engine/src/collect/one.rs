@@ -19,7 +19,7 @@ use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Reach, Request};
 use crate::ops::FeedReport;
-use crate::policy::{Evidence, rule_in_force};
+use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
 
 pub(crate) use pushed::{Pushed, push};
@@ -134,7 +134,7 @@ impl Journey<'_> {
     /// A configuration that has no effect is told of, and so is what gives it one.
     fn configured_otherwise(&self) -> Option<String> {
         let name = &self.feed.name;
-        let differences = self.engine.settings().policies.get(name)?.differences(self.feed);
+        let differences = self.engine.settings().declared.get(name)?.differences(self.feed);
         (!differences.is_empty()).then(|| {
             let differences = differences.join("; ");
             format!(
@@ -208,9 +208,9 @@ impl Journey<'_> {
                     return Ok(self.superseded());
                 }
                 if let Some(bytes) = items.body.take() {
-                    let body = RawBody { first_ordinal: 0, source: memory.source.clone(), bytes };
-                    let last = last_ordinal(&items.candidates, &items.rejects);
-                    items.warnings.extend(self.keep(basis, body, last).await);
+                    let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
+                    let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), bytes };
+                    items.warnings.extend(self.keep(basis, body).await);
                 }
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, items, &memory).await
@@ -242,16 +242,20 @@ impl Journey<'_> {
         }
     }
 
+    /// Takes what a fetch shows of how keys do; what is to be told of it.
+    fn take_evidence(&mut self, basis: &Basis, reading: Reading) -> Option<String> {
+        let has_items = reading.items > 0;
+        let evidence = Evidence::after(self.evidence.take(), reading, basis.observed_at);
+        let last = evidence.last.as_ref().filter(|_| has_items);
+        let warning = last.and_then(|last| last.warning(self.feed.name.as_str()));
+        self.evidence = Some(evidence);
+        warning
+    }
+
     /// A document: in as many parts as the store needs.
     async fn commit_items(&mut self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
         let mut warnings = items.warnings;
-        if let Some(reading) = items.reading {
-            let has_items = reading.items > 0;
-            let evidence = Evidence::after(self.evidence.take(), reading, basis.observed_at);
-            let last = evidence.last.as_ref().filter(|_| has_items);
-            warnings.extend(last.and_then(|last| last.warning(self.feed.name.as_str())));
-            self.evidence = Some(evidence);
-        }
+        warnings.extend(items.reading.and_then(|reading| self.take_evidence(basis, reading)));
         let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rejects = items.rejects;
@@ -276,8 +280,8 @@ impl Journey<'_> {
 
     /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot
     /// be kept is in no item's way.
-    async fn keep(&self, basis: &Basis, body: RawBody, last_ordinal: u32) -> Option<String> {
-        let RawBody { first_ordinal, source: Source { url, content_type }, bytes } = body;
+    async fn keep(&self, basis: &Basis, body: RawBody) -> Option<String> {
+        let RawBody { first_ordinal, last_ordinal, source: Source { url, content_type }, bytes } = body;
         let observed_at = basis.observed_at;
         let kept = KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, bytes };
         let why = match self.engine.archive().keep(self.feed.id, self.fetch, kept).await {

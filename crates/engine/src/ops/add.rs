@@ -1,6 +1,7 @@
 //! Adding a feed.
 
 use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
@@ -9,7 +10,7 @@ use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
-use crate::{Address, DeclaredPolicy, Engine};
+use crate::{Address, DeclaredFeed, Engine};
 
 /// A feed to be added.
 #[derive(Debug, Clone)]
@@ -18,15 +19,14 @@ pub struct AddFeed {
     pub address: String,
     /// What to call it; else it is called after its host or file.
     pub name: Option<FeedName>,
-    /// The space of its keys; else what [`Settings::policies`](crate::Settings::policies) says, else its name. Feeds that
+    /// The space of its keys; else what [`Settings::declared`](crate::Settings::declared) says, else its name. Feeds that
     /// share one share records.
     pub namespace: Option<Namespace>,
     /// It may be at a private address.
     pub allow_private: bool,
     /// What it is filed under.
     pub tags: Vec<Tag>,
-    /// How it is read. Of its identity options, those that are not given come from
-    /// [`Settings::policies`](crate::Settings::policies).
+    /// How it is read. What is not given comes from [`Settings::declared`](crate::Settings::declared).
     pub adapter: AdapterChoice,
 }
 
@@ -90,29 +90,25 @@ impl Engine {
     /// that is not known, a path that leads to nothing that the adapter reads. `NotFound`: nothing is at the path.
     /// `Failed`: a private address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
-        let address = read_address(&request.address, request.adapter.name()).await?;
-        let request = AddFeed { adapter: request.adapter.at(&address), ..request };
+        let address = parse_address(&request.address)?;
         refuse_unfinished_import(self.storage()).await?;
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
         let held = feeds.iter().find(|feed| feed.status != FeedStatus::Removed && feed.address == stored);
         if let Some(held) = held {
-            return self.add_again(held.clone(), &request).await;
+            check_path(&address, AdapterChoice::of(held).name()).await?;
+            return self.add_again(held.clone(), &request, &address).await;
         }
-        let suggested = || request.adapter.suggested_name(&address).unwrap_or_else(|| address.suggested_name());
-        let name = match request.name {
-            Some(name) => name,
-            None => FreeNames::new(&feeds).take(&suggested())?,
-        };
-        let declared = self.settings().policies.get(&name);
-        let namespace = match request.namespace.or_else(|| declared.and_then(DeclaredPolicy::namespace).cloned()) {
+        let (name, choice) = self.named_and_read(&request, &address, &feeds)?;
+        check_path(&address, choice.name()).await?;
+        let declared = self.settings().declared.get(&name);
+        let namespace = match request.namespace.or_else(|| declared.and_then(DeclaredFeed::namespace).cloned()) {
             Some(namespace) => namespace,
-            None => match Adapter::shared_namespace(request.adapter.name()) {
-                Some(shared) => shared_namespace(shared, request.adapter.name(), &feeds)?,
+            None => match Adapter::shared_namespace(choice.name()) {
+                Some(shared) => shared_namespace(shared, choice.name(), &feeds)?,
                 None => default_namespace(&name, &feeds)?,
             },
         };
-        let choice = with_declared(request.adapter, declared);
         let adapter = Adapter::read(&choice, &namespace)?;
         adapter.suits(&address)?;
         // What a collect would refuse is refused now.
@@ -136,7 +132,25 @@ impl Engine {
         Ok(Added { outcome: AddOutcome::Added, feed })
     }
 
-    async fn add_again(&self, held: Feed, request: &AddFeed) -> Result<Added, OpError> {
+    /// What a feed of that address would be called, and how it would be read.
+    pub(super) fn named_and_read(
+        &self,
+        request: &AddFeed,
+        address: &Address,
+        feeds: &[Feed],
+    ) -> Result<(FeedName, AdapterChoice), OpError> {
+        let name = if let Some(name) = &request.name {
+            name.clone()
+        } else {
+            let choice = request.adapter.clone().at(address);
+            let suggested = choice.suggested_name(address).unwrap_or_else(|| address.suggested_name());
+            FreeNames::new(feeds).take(&suggested)?
+        };
+        let choice = with_declared(request.adapter.clone(), self.settings().declared.get(&name)).at(address);
+        Ok((name, choice))
+    }
+
+    async fn add_again(&self, held: Feed, request: &AddFeed, address: &Address) -> Result<Added, OpError> {
         if let Some(wanted) = request.namespace.as_ref().filter(|wanted| **wanted != held.namespace) {
             let Feed { name, namespace, address, .. } = &held;
             return Err(OpError::usage(
@@ -150,8 +164,10 @@ impl Engine {
             return Err(OpError::usage("feed.named_otherwise", format!("{address} is there as {name}, not {wanted}"))
                 .with_hint(format!("`feedspine feed rename {name} {wanted}` calls it so")));
         }
-        let wanted = with_declared(request.adapter.clone(), self.settings().policies.get(&held.name));
-        if !request.adapter.is_default() && ![&request.adapter, &wanted].contains(&&AdapterChoice::of(&held)) {
+        let declared = self.settings().declared.get(&held.name);
+        let asked_for = request.adapter.clone().at(address);
+        let wanted = with_declared(request.adapter.clone(), declared).at(address);
+        if !asked_for.is_default() && ![&asked_for, &wanted].contains(&&AdapterChoice::of(&held)) {
             let Feed { name, address, namespace, .. } = &held;
             return Err(OpError::usage(
                 "feed.adapter_fixed",
@@ -172,10 +188,10 @@ impl Engine {
     }
 }
 
-/// What was chosen, with what the configuration says of identity where nothing was.
-pub(super) fn with_declared(choice: AdapterChoice, declared: Option<&DeclaredPolicy>) -> AdapterChoice {
+/// What was chosen, with what the configuration says where nothing was.
+pub(super) fn with_declared(choice: AdapterChoice, declared: Option<&DeclaredFeed>) -> AdapterChoice {
     match declared {
-        Some(declared) => choice.or_options(declared.options()),
+        Some(declared) => declared.complete(choice),
         None => choice,
     }
 }
@@ -189,28 +205,55 @@ pub(super) fn name_taken(error: feedspine_core::StorageError) -> OpError {
     error.into()
 }
 
-/// Reads an address; one of this machine must lead to what such an adapter reads.
-pub(super) async fn read_address(text: &str, adapter: &str) -> Result<Address, OpError> {
+/// Reads an address, from the working directory.
+pub(super) fn parse_address(text: &str) -> Result<Address, OpError> {
     let base = std::env::current_dir()
         .map_err(|error| OpError::failed("file.unreadable", format!("no working directory: {error}")))?;
     let address = Address::parse(text, &base)?;
-    if let Address::File(path) = &address {
-        if path.to_str().is_none() {
-            return Err(OpError::usage("address.malformed", format!("the path is not UTF-8: {}", path.display())));
-        }
-        if adapter == Adapter::FILES {
-            check_folder(path).await?;
-            return Ok(address);
-        }
-        let found = tokio::fs::metadata(path).await.map_err(|error| {
-            OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
-                .with_hint("check the path; a URL begins with https:// or http://")
-        })?;
-        if !found.is_file() {
-            return Err(OpError::usage("file.not_regular", format!("{} is not a regular file", path.display()))
-                .with_hint("give the path of a feed document; --adapter files reads a folder"));
+    Ok(match address {
+        Address::File(path) => Address::File(without_steps_back(path)),
+        address => address,
+    })
+}
+
+/// A path without `..`, as far as that leads to the same place: a file has one address, wherever it is named from.
+fn without_steps_back(path: PathBuf) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
         }
     }
+    // A link on the way may lead back to somewhere else.
+    let place = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
+    if place(&plain).is_some() && place(&plain) == place(&path) { plain } else { path }
+}
+
+/// Sees that an address of this machine leads to what such an adapter reads.
+pub(super) async fn check_path(address: &Address, adapter: &str) -> Result<(), OpError> {
+    let Address::File(path) = address else { return Ok(()) };
+    if path.to_str().is_none() {
+        return Err(OpError::usage("address.malformed", format!("the path is not UTF-8: {}", path.display())));
+    }
+    if adapter == Adapter::FILES {
+        return check_folder(path).await;
+    }
+    let found = tokio::fs::metadata(path).await.map_err(|error| {
+        OpError::not_found("file.unreadable", format!("cannot read {}: {error}", path.display()))
+            .with_hint("check the path; a URL begins with https:// or http://")
+    })?;
+    if !found.is_file() {
+        return Err(OpError::usage("file.not_regular", format!("{} is not a regular file", path.display()))
+            .with_hint("give the path of a feed document; --adapter files reads a folder"));
+    }
+    Ok(())
+}
+
+/// Reads an address; one of this machine must lead to what such an adapter reads.
+pub(super) async fn read_address(text: &str, adapter: &str) -> Result<Address, OpError> {
+    let address = parse_address(text)?;
+    check_path(&address, adapter).await?;
     Ok(address)
 }
 

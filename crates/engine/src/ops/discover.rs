@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use feedspine_core::{FeedStatus, Json};
 use feedspine_parse::{Document, FeedLink, HtmlPage, known_places, looks_like_feed, usual_places};
 
-use super::add::{AddFeed, Added, read_address};
+use super::add::{AddFeed, Added, parse_address, read_address};
 use super::json::array;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
@@ -166,7 +166,7 @@ impl Engine {
     /// As [`Engine::discover`] and [`Engine::add`]; `Usage` for a number that no feed has.
     pub async fn add_site(&self, request: AddSite) -> Result<SiteAdded, OpError> {
         let AddSite { feed, pick } = request;
-        let address = read_address(&feed.address, feed.adapter.name()).await?;
+        let address = parse_address(&feed.address)?;
         // Before anybody is asked.
         refuse_unfinished_import(self.storage()).await?;
         if !self.is_to_be_found(&feed, &address).await? {
@@ -181,12 +181,15 @@ impl Engine {
     /// Whether an address must be looked at to know the feed that is meant.
     async fn is_to_be_found(&self, feed: &AddFeed, address: &Address) -> Result<bool, OpError> {
         let Address::Http(url) = address else { return Ok(false) };
-        // What another adapter reads is no feed.
-        if feed.adapter.name() != Adapter::FEED || looks_like_feed(url.as_str()) {
+        if looks_like_feed(url.as_str()) {
             return Ok(false);
         }
         let stored = address.to_string();
         let feeds = self.state().feeds().await?;
+        // What another adapter reads is no feed.
+        if self.named_and_read(feed, address, &feeds)?.1.name() != Adapter::FEED {
+            return Ok(false);
+        }
         // A name that is taken is refused before anybody is asked.
         let is_there = feeds.iter().filter(|held| held.status != FeedStatus::Removed);
         Ok(!is_there.into_iter().any(|held| held.address == stored || feed.name.as_ref() == Some(&held.name)))

@@ -102,7 +102,7 @@ impl Engine {
         let fetches = self.state().fetches_page(feed.id, &PageRequest::first(FETCHES_SHOWN)).await?.items;
         let ledger = self.ledger_figures(&feed).await?;
         let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
-        let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().policies.get(&feed.name));
+        let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().declared.get(&feed.name));
         Ok(FeedView { feed, policy, cursor, fetches, ledger, rejects })
     }
 

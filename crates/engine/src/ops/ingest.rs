@@ -5,13 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use feedspine_core::{Candidate, ContentHash, Counts, Feed, FeedName, FeedStatus, Json, KeyHash, Reject};
-use feedspine_parse::{LineForm, LinePage, LineReader, Warning};
+use feedspine_parse::{LineForm, LinePage, LineReader, Scrap, Warning};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
-use crate::adapters::{Adapter, Push, gather};
+use crate::adapters::{Adapter, Push, gather, scraps_body};
 use crate::collect::ahead::dates_ahead;
 use crate::collect::document::{reading, told_warning};
 use crate::collect::{Pushed, millis, push};
@@ -128,6 +128,8 @@ struct Lines<'a> {
 struct Batch {
     items: Vec<Candidate>,
     rejects: Vec<Reject>,
+    /// The lines of these, as far as they can be read again.
+    scraps: Vec<Scrap>,
     /// What its items say, by their keys.
     keys: HashMap<KeyHash, ContentHash>,
     bytes: u64,
@@ -197,9 +199,13 @@ impl<'a> Lines<'a> {
     async fn gather(&mut self, page: LinePage, tell: &(dyn Fn(LinesStored) + Send + Sync)) -> Result<(), OpError> {
         let most = self.engine.storage().info().capabilities.max_batch.clamp(1, BATCH.0);
         let mut rejects = page.rejects.into_iter().peekable();
+        let mut scraps = page.scraps.into_iter().peekable();
         for item in page.candidates {
             while let Some(reject) = rejects.next_if(|reject| reject.ordinal < item.ordinal) {
                 self.batch.rejects.push(reject);
+            }
+            while let Some(scrap) = scraps.next_if(|scrap| scrap.ordinal < item.ordinal) {
+                self.batch.scraps.push(scrap);
             }
             if self.batch.contradicts(&item) || self.batch.is_full(most) {
                 self.store(tell).await?;
@@ -208,6 +214,7 @@ impl<'a> Lines<'a> {
             self.batch.items.push(item);
         }
         self.batch.rejects.extend(rejects);
+        self.batch.scraps.extend(scraps);
         self.read = page.line;
         if self.batch.is_full(most) { self.store(tell).await } else { Ok(()) }
     }
@@ -215,12 +222,13 @@ impl<'a> Lines<'a> {
     /// Stores what was gathered. The lines of a piece count as stored when all of them are.
     async fn store(&mut self, tell: &(dyn Fn(LinesStored) + Send + Sync)) -> Result<(), OpError> {
         if !self.batch.is_empty() {
-            let Batch { items, rejects, bytes, .. } = std::mem::take(&mut self.batch);
+            let Batch { items, rejects, scraps, bytes, .. } = std::mem::take(&mut self.batch);
+            let body = scraps_body(&scraps);
             let _room = self.engine.room_for(bytes).await;
             self.refuse_stopped_meanwhile().await.map_err(|error| self.not_stored(error))?;
             gather(&mut self.ahead, dates_ahead(&items, self.engine.now()).into_iter().collect());
             let hash_rule = &self.push.identity.hash_rule;
-            let report = push(self.engine, self.feed, hash_rule, Pushed { items, rejects, bytes }).await;
+            let report = push(self.engine, self.feed, hash_rule, Pushed { items, rejects, body, bytes }).await;
             if let Some(error) = report.error {
                 return Err(self.not_stored(error));
             }

@@ -17,7 +17,7 @@ use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
-use crate::{Address, DeclaredPolicy, Engine};
+use crate::{Address, DeclaredFeed, Engine};
 
 /// A list of feeds to be taken in.
 #[derive(Debug, Clone)]
@@ -317,8 +317,8 @@ impl<'a> Import<'a> {
 
     fn new_feed(&self, name: FeedName, address: String, tags: &[Tag]) -> Result<Feed, OpError> {
         let added_at = self.engine.now();
-        let declared = self.engine.settings().policies.get(&name);
-        let namespace = match declared.and_then(DeclaredPolicy::namespace) {
+        let declared = self.engine.settings().declared.get(&name);
+        let namespace = match declared.and_then(DeclaredFeed::namespace) {
             Some(namespace) => namespace.clone(),
             None => name.as_str().parse()?,
         };

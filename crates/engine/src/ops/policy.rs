@@ -98,7 +98,7 @@ impl Engine {
         let changes = match &request.says {
             PolicySays::Options(texts) => Changes::read(&before, texts)?,
             PolicySays::AsConfigured => {
-                let declared = self.settings().policies.get(&before.name);
+                let declared = self.settings().declared.get(&before.name);
                 let declared = declared.ok_or_else(|| not_configured(&before.name))?;
                 Changes::declared(&before, declared)?
             }
@@ -127,7 +127,7 @@ impl Engine {
             }
         };
         let cursor = self.storage().cursor(after.id).await?;
-        let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().policies.get(&after.name));
+        let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
         Ok(PolicySet { outcome, feed: after, policy, kept })
     }
 
@@ -153,7 +153,7 @@ impl Engine {
 
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with key, fold_case, namespace or volatile",
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace or volatile",
         feed = feed.as_str()
     ))
 }

@@ -334,6 +334,7 @@ impl<'a> Retry<'a> {
         for quarantined in rejects {
             let reject = &quarantined.reject;
             let fate = match now.remove(&reject.ordinal) {
+                None if self.adapter.keeps_lines() => Some(Fate::NoBody(self.not_kept())),
                 None => Some(Fate::Gone),
                 Some(Now::Rejected(now)) => Some(Fate::Rejected { code: now.code, reason: now.reason }),
                 // The store chose between two items: reading them again chooses no other.
@@ -448,19 +449,11 @@ impl<'a> Retry<'a> {
     /// Why nothing is there to be read again.
     fn not_kept(&self) -> OpError {
         let name = &self.feed.name;
-        let (message, hint) = match &self.adapter {
-            Adapter::Push(_) => (
-                "lines that are handed over are not kept".to_owned(),
-                format!("hand the lines over again: `feedspine ingest {name} FILE`"),
-            ),
-            adapter if adapter.keeps_bodies() => (
-                "its body was not kept, or had to make room for later ones".to_owned(),
-                format!("`feedspine collect {name}` reads what is there now"),
-            ),
-            _ => (
-                "bodies are kept of feeds, JSON and lists, not of what this adapter reads".to_owned(),
-                format!("`feedspine collect {name}` reads what is there now"),
-            ),
+        let what = if self.adapter.keeps_lines() { "line" } else { "body" };
+        let message = format!("its {what} was not kept, or had to make room for later ones");
+        let hint = match &self.adapter {
+            Adapter::Push(_) => format!("hand the lines over again: `feedspine ingest {name} FILE`"),
+            _ => format!("`feedspine collect {name}` reads what is there now"),
         };
         OpError::failed("rejects.no_body", message).with_hint(hint)
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use feedspine_core::{Feed, FeedName, Json, KeyRule};
 
-use super::{DeclaredPolicy, OPTIONS, rule_in_force};
-use crate::OpError;
-use crate::adapters::{Adapter, nearest};
+use super::{OPTIONS, rule_in_force};
+use crate::adapters::{Adapter, AdapterChoice, nearest};
+use crate::{DeclaredFeed, OpError};
 
 /// Options to be given, or to be taken back: `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,7 +45,19 @@ impl Changes {
     }
 
     /// What the configuration says; what it does not name stays.
-    pub(crate) fn declared(feed: &Feed, declared: &DeclaredPolicy) -> Result<Self, OpError> {
+    ///
+    /// # Errors
+    /// `Usage`: it names another namespace or another adapter: a feed has these for good.
+    pub(crate) fn declared(feed: &Feed, declared: &DeclaredFeed) -> Result<Self, OpError> {
+        let read_by = AdapterChoice::of(feed);
+        if let Some(wanted) = declared.adapter().filter(|wanted| *wanted != read_by.name()) {
+            let Feed { name, namespace, .. } = feed;
+            let message = format!("{name} is read by {} for good, not by {wanted}", read_by.name());
+            return Err(OpError::usage("feed.adapter_fixed", message).with_hint(format!(
+                "`feedspine feed rm {name}` frees its address, to be added anew; --namespace {namespace} goes on with its \
+                 records"
+            )));
+        }
         if let Some(namespace) = declared.namespace() {
             check_namespace(feed, namespace.as_str())?;
         }
@@ -138,8 +150,9 @@ pub(crate) fn effect(before: &Feed, after: &Feed) -> Result<Effect, OpError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Keying {
     rule: Option<KeyRule>,
-    /// The places that keys are made of, where the rule is that.
+    /// The places that keys are made of, where the rule is that, and what is said of those that are named otherwise.
     places: Vec<String>,
+    named: BTreeMap<String, Json>,
     fold_case: bool,
 }
 
@@ -149,7 +162,10 @@ impl Keying {
         let identity = adapter.identity();
         let rule = rule_in_force(feed);
         let places = if rule == Some(KeyRule::Given) { identity.key.clone() } else { Vec::new() };
-        Ok(Self { rule, places, fold_case: identity.fold_case })
+        let choice = AdapterChoice::of(feed);
+        let made_by = places.iter().map(String::as_str).chain(["field"]).filter(|_| !places.is_empty());
+        let named = made_by.filter_map(|name| Some((name.to_owned(), choice.options().get(name)?.clone())));
+        Ok(Self { rule, named: named.collect(), places, fold_case: identity.fold_case })
     }
 
     fn words(&self) -> String {
@@ -197,6 +213,8 @@ mod tests {
             ("feed", "{}", r#"{"fold_case":"maybe"}"#, id, "adapter.option"),
             ("json", "{}", r#"{"key":"no"}"#, Some(KeyRule::Given), "what its adapter says -> no"),
             ("json", r#"{"key":"no"}"#, r#"{"key":"no","volatile":"views"}"#, Some(KeyRule::Given), "same keys"),
+            ("json", r#"{"key":"no"}"#, r#"{"key":"no","link":"url"}"#, Some(KeyRule::Given), "same keys"),
+            ("json", r#"{"key":"link"}"#, r#"{"key":"link","link":"url"}"#, Some(KeyRule::Given), "link -> link"),
             ("csv", r#"{"key":"a"}"#, r#"{"key":"content"}"#, Some(KeyRule::Given), "a -> content"),
         ] {
             assert_eq!(told(adapter, before, after, learned), expected, "{adapter} {before} {after}");

@@ -76,7 +76,10 @@ impl Health {
 
     /// What is wrong, as a warning that names the feed's next steps; `None` when nothing is.
     pub(crate) fn warning(&self, feed: &str) -> Option<String> {
-        let rule = self.rule.as_str();
+        let stays = match self.rule {
+            KeyRule::Given => "as it is".to_owned(),
+            rule => format!("by {}", rule.as_str()),
+        };
         let what = if self.is_ambiguous() {
             let unfit = self.missing.saturating_add(self.clashing);
             format!("{unfit} of {} items have no {} of their own", self.items, key_noun(self.rule))
@@ -90,7 +93,7 @@ impl Health {
             return None;
         };
         Some(format!(
-            "feed.unstable_keys: {what}; the feed stays keyed by {rule}: `feedspine feed show {feed}` has the evidence, \
+            "feed.unstable_keys: {what}; the feed stays keyed {stays}: `feedspine feed show {feed}` has the evidence, \
              `feedspine feed set {feed} key=RULE` chooses another rule"
         ))
     }

@@ -2,21 +2,22 @@
 //!
 //! The rule is said by the operator (options, or the configuration) or learned from the first document with items, and
 //! stays. [`evidence`] is what documents showed of it, kept in the feed's cursor so that it commits with the items;
-//! [`change`] decides what another policy would do to a feed that has records; [`declared`] is what the configuration says.
+//! [`change`] decides what another policy, or other options, would do to a feed that has records.
 
 pub(crate) mod change;
-mod declared;
 mod evidence;
 mod reading;
+mod tally;
 
 use feedspine_core::{Feed, FeedCursor, Json, KeyRule};
 
+use crate::DeclaredFeed;
 use crate::adapters::{Adapter, AdapterChoice};
 use crate::ops::ToJson;
 
-pub use declared::DeclaredPolicy;
 pub use evidence::{Degraded, Evidence, Health, Learned};
 pub(crate) use reading::Reading;
+pub(crate) use tally::Tally;
 
 /// The options that are a feed's policy.
 pub(crate) const OPTIONS: [&str; 3] = ["key", "fold_case", "volatile"];
@@ -64,7 +65,7 @@ pub struct PolicyView {
     pub origin: RuleOrigin,
     /// The options that the operator gave: `key`, `fold_case`, `volatile`.
     pub options: Vec<(String, Json)>,
-    /// What documents showed; `None` before the first, and for feeds that come in pages.
+    /// What documents showed; `None` before the first, and for what is pushed.
     pub evidence: Option<Evidence>,
     /// In what the configuration says otherwise.
     pub configured_otherwise: Vec<String>,
@@ -72,7 +73,7 @@ pub struct PolicyView {
 
 impl PolicyView {
     /// That of a feed with its cursor.
-    pub(crate) fn of(feed: &Feed, cursor: Option<&FeedCursor>, declared: Option<&DeclaredPolicy>) -> Self {
+    pub(crate) fn of(feed: &Feed, cursor: Option<&FeedCursor>, declared: Option<&DeclaredFeed>) -> Self {
         let choice = AdapterChoice::of(feed);
         let rule = rule_in_force(feed);
         let evidence = cursor.and_then(|cursor| Evidence::in_cursor(&cursor.value));

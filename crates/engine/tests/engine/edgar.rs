@@ -603,3 +603,17 @@ async fn of_archives_all_are_read_or_only_those_that_are_news() {
     count.store(3, Ordering::SeqCst);
     assert_eq!((collect(&engine, &news).await.outcome, origin.asked()), (FetchStatus::Unchanged, 10));
 }
+
+#[tokio::test]
+async fn a_filing_that_stands_among_the_recent_and_in_an_archive_is_seen_once_by_a_fetch() {
+    let origin = Origin::start(move |asked| match asked.path.as_str() {
+        COMPANY => Answer::ok(submissions(&[RESULTS, OLD], &archive(1))),
+        _ => Answer::ok(columns(&[OLD])),
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = list_of(&engine, &origin, COMPANY, &[]).await;
+    let report = collect(&engine, &feed).await;
+    assert_eq!((counts(&report), report.counts.repeated), ([2, 0, 0, 0], 1), "{report:?}");
+    assert_eq!(versions(&engine, OLD.0).await.len(), 1);
+    assert_eq!(sightings(&engine, OLD.0).await.len(), 1);
+}

@@ -115,7 +115,7 @@ async fn lines_and_rows_of_many_files_are_one_feed() {
     let report = collect(&engine, &rows).await;
     assert_eq!((code(&report), counts(&report)), ("ok", [2, 0, 0, 2]), "{report:?}");
     let found = reasons(&engine, &rows).await;
-    assert_eq!(found[0].1, "d.csv: line 2: a quote is opened and not closed");
+    assert_eq!(found[0].1, "d.csv, line 2: a quote is opened and not closed");
     assert_eq!(found[1].1, "c.csv, line 3: 1 fields for 2 columns");
     // A line more is an item more; the rest stays as it is.
     fs::write(path("a.jsonl"), "{\"id\":1}\n{\"id\":2}\n{\"id\":8}\n").unwrap();
@@ -128,7 +128,8 @@ async fn an_inbox_is_taken_once_and_put_away() {
     let (engine, folder) = (engine().await, tempfile::tempdir().unwrap());
     let path = |name: &str| folder.path().join(name);
     for (name, text, seconds_ago) in [
-        ("a.jsonl", "{\"id\":1}\nno\n", 60),
+        ("a.jsonl", "{\"id\":1}\n", 60),
+        ("half.jsonl", "{\"id\":9}\nno\n", 60),
         ("bad.jsonl", "no\n", 60),
         ("late.jsonl", "{\"id\":2}\n", 4),
         (".c.jsonl", "{\"id\":3}\n", 60),
@@ -138,10 +139,11 @@ async fn an_inbox_is_taken_once_and_put_away() {
     }
     let feed = folder_feed(&engine, folder.path(), &["each=line", "inbox=true"]).await;
     let report = collect(&engine, &feed).await;
-    assert_eq!((code(&report), counts(&report)), ("ok", [1, 0, 0, 2]), "{report:?}");
+    assert_eq!((code(&report), counts(&report)), ("ok", [2, 0, 0, 2]), "{report:?}");
     assert!(report.warnings.iter().any(|warning| warning.starts_with("inbox.not_quiet")), "{report:?}");
     let there = |names: &[&str]| names.iter().map(|name| path(name).exists()).collect::<Vec<_>>();
     assert_eq!(there(&["a.jsonl", "done/a.jsonl", "bad.jsonl", "failed/bad.jsonl"]), [false, true, false, true]);
+    assert_eq!(there(&["half.jsonl", "failed/half.jsonl"]), [false, true], "what could be read of it is stored");
     assert_eq!(there(&["late.jsonl", ".c.jsonl"]), [true, true]);
 
     // Of one name again, now that the other has been left alone for long enough.

@@ -11,7 +11,7 @@ use feedspine::ops::{
     AddFeed, Aliases, FeedReport, ListRecords, PolicyOutcome, PolicySays, PolicyView, Rekey, RuleOrigin, SetPolicy,
     parse_condition,
 };
-use feedspine::{DeclaredPolicy, Engine, OpError, Settings, SimulatedClock};
+use feedspine::{DeclaredFeed, Engine, OpError, Settings, SimulatedClock};
 
 /// An item: guid, link, title; what is empty is left out.
 type Item<'a> = (&'a str, &'a str, &'a str);
@@ -241,15 +241,15 @@ async fn a_feed_that_was_never_read_takes_any_policy() {
 #[tokio::test]
 async fn the_configuration_is_taken_when_a_feed_is_added_and_later_only_when_that_is_said() {
     let declared = |key: &str| {
-        let mut declared = DeclaredPolicy::default();
+        let mut declared = DeclaredFeed::default();
         declared.say("key", key.into()).unwrap();
         declared.say("namespace", "shared".into()).unwrap();
         declared
     };
     let items = [("1", "http://a.example/2026/one", "One")];
     let origin = serve(vec![document(&items)]).await;
-    let policies = [(name("news"), declared("link"))].into();
-    let desk = Desk::with(Settings { policies, ..settings() }).await;
+    let declared = [(name("news"), declared("link"))].into();
+    let desk = Desk::with(Settings { declared, ..settings() }).await;
     let request = AddFeed { name: Some(name("news")), ..AddFeed::new(origin.url("/feed")) };
     let feed = desk.engine.add(request.clone()).await.unwrap().feed;
     assert_eq!((feed.key_rule, feed.namespace.as_str()), (Some(KeyRule::Link), "shared"));

@@ -20,6 +20,7 @@ mod proxy;
 mod pushing;
 mod rejects;
 mod retrying;
+mod retrying_lines;
 mod scenarios;
 mod sitemaps;
 mod support;

@@ -176,15 +176,6 @@ async fn a_body_that_is_not_there_is_told_with_the_next_step() {
         assert_eq!(retried.items[0].fate.as_str(), "no_body");
         assert_eq!(retried.items[0].fate.hint(), Some("`feedspine collect 127.0.0.1` reads what is there now"));
     }
-    let home = tempfile::tempdir().unwrap();
-    let table = home.path().join("t.csv");
-    std::fs::write(&table, "id,n\n1,2,3\n4,5\n").unwrap();
-    let (settings, _) = clocked(Archive::in_memory());
-    let engine = engine_with(settings).await;
-    let feed = add_with(&engine, table.to_str().unwrap(), "csv", &[]).await;
-    assert_eq!(collect(&engine, &feed).await.counts.rejected, 1);
-    let retried = retry(&engine).await;
-    assert_eq!(told(&retried), ["no_body bodies are kept of feeds, JSON and lists, not of what this adapter reads"]);
 }
 
 #[tokio::test]

@@ -101,6 +101,24 @@ async fn a_sitemap_that_cannot_be_read_costs_itself_and_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_sitemap_that_is_not_there_costs_itself_however_often_the_index_is_read() {
+    let origin = Origin::start(|asked| match asked.path.as_str() {
+        "/index.xml" => Answer::ok(index(&[("/good.xml", "2026-11-20"), ("/none.xml", "2026-11-20")])),
+        "/good.xml" => Answer::ok(urlset(&["http://a.example/1"])),
+        _ => Answer::status(404),
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = add_with(&engine, origin.url("/index.xml"), "sitemap", &[]).await;
+    for _ in 0..3 {
+        let report = collect(&engine, &feed).await;
+        assert_eq!(code(&report), "ok", "{report:?}");
+        assert!(report.warnings.iter().any(|told| told.starts_with("sitemap.unread: ")), "{report:?}");
+    }
+    let asked = |path: &str| paths(&origin).iter().filter(|asked| *asked == path).count();
+    assert_eq!((asked("/good.xml"), asked("/none.xml")), (1, 3), "what is as it was read is not asked for again");
+}
+
+#[tokio::test]
 async fn a_news_sitemap_is_dated_and_titled_and_asked_for_with_what_it_told() {
     let news = "<urlset xmlns:n='http://www.google.com/schemas/sitemap-news/0.9'><url><loc>http://a.example/1</loc>\
                 <n:news><n:publication_date>2026-11-24T09:00:00+01:00</n:publication_date><n:title>One</n:title></n:news>\

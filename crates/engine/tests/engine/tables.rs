@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use feedspine::core::{FetchStatus, PageRequest};
+use feedspine::core::{Coverage, FetchStatus, PageRequest};
+use feedspine::ops::{AdapterChoice, AddFeed};
 
 use crate::origin::{Answer, Origin};
 use crate::support::{add_with, code, collect, engine};
@@ -36,10 +37,11 @@ async fn a_table_that_is_ambiguous_is_refused() {
     let engine = engine().await;
     let folder = tempfile::tempdir().unwrap();
     for (number, (table, options, expected)) in [
-        ("id,id\n1,2\n", &[] as &[&str], "csv.header"),
-        ("id,t\n1,\"a\n", &[], "csv.quote"),
+        ("id,id\n1,2\n", &["key=id"] as &[&str], "csv.header"),
+        ("id,t,t\n1,2,3\n", &["key=id", "title=t"], "csv.header"),
+        ("id,t,t\n1,2,3\n", &["key=id", "title=t_2"], "ok"),
+        ("id,\"t\n1,a\n", &[], "csv.header"),
         ("id,t\n1,a\n", &["key=cik"], "csv.header"),
-        ("id,t\n1,a\n", &["encoding=klingon"], "encoding"),
         ("", &[], "feed.empty"),
         ("1,a\n", &["column=id", "column=t"], "ok"),
     ]
@@ -51,6 +53,18 @@ async fn a_table_that_is_ambiguous_is_refused() {
         let feed = add_with(&engine, path.to_str().unwrap(), "csv", options).await;
         assert_eq!(code(&collect(&engine, &feed).await), expected, "{table:?}");
     }
+}
+
+#[tokio::test]
+async fn an_encoding_that_nobody_knows_is_refused_when_a_table_is_added() {
+    let engine = engine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, "id\n1\n").unwrap();
+    let adapter = AdapterChoice::new(Some("csv"), ["encoding=klingon"]).unwrap();
+    let error = engine.add(AddFeed { adapter, ..AddFeed::new(path.to_str().unwrap()) }).await.unwrap_err();
+    assert_eq!(error.code(), "adapter.option");
+    assert!(error.message().contains("klingon"), "{error}");
 }
 
 #[tokio::test]
@@ -74,7 +88,7 @@ async fn a_table_over_http_is_asked_for_with_what_it_told() {
 }
 
 #[tokio::test]
-async fn rows_before_a_fault_stay_and_the_cursor_does_not_move() {
+async fn a_row_that_cannot_be_read_costs_itself_and_what_it_was_is_not_said_to_have_left() {
     let engine = engine().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.csv");
@@ -82,15 +96,20 @@ async fn rows_before_a_fault_stay_and_the_cursor_does_not_move() {
     for row in 0..6_000 {
         writeln!(table, "{row},text").unwrap();
     }
-    std::fs::write(&path, format!("{table}x,\"never closed\n")).unwrap();
+    std::fs::write(&path, format!("{table}x,\"never closed\ny,text\n")).unwrap();
     let feed = add_with(&engine, path.to_str().unwrap(), "csv", &[]).await;
     let report = collect(&engine, &feed).await;
-    assert_eq!((code(&report), report.counts.new), ("csv.quote", 6_000), "{report:?}");
-    assert!(report.error.unwrap().message().contains("line 6002"));
-    assert!(engine.storage().cursor(feed.id).await.unwrap().is_none());
+    assert_eq!((code(&report), report.counts.new, report.counts.rejected), ("ok", 6_001, 1), "{report:?}");
+    let reject = engine.feed(&feed.name).await.unwrap().rejects.remove(0).reject;
+    assert_eq!((reject.code.as_str(), reject.excerpt.as_str()), ("csv.quote", "x,\"never closed\n"));
+    assert!(reject.reason.starts_with("line 6002: "), "{reject:?}");
+    let coverages = async || {
+        let ledger = engine.storage().observations_page(feed.id, &PageRequest::first(9)).await.unwrap();
+        ledger.items.last().unwrap().coverage
+    };
+    assert_eq!(coverages().await, Coverage::Snapshot { complete: false });
     std::fs::write(&path, table).unwrap();
     let report = collect(&engine, &feed).await;
     assert_eq!((code(&report), report.counts.seen, report.counts.new), ("ok", 6_000, 0));
-    let ledger = engine.storage().observations_page(feed.id, &PageRequest::first(9)).await.unwrap();
-    assert_eq!(ledger.items.last().unwrap().coverage.as_str(), "snapshot");
+    assert_eq!(coverages().await, Coverage::Snapshot { complete: true });
 }

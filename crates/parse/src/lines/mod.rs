@@ -8,9 +8,10 @@ use feedspine_core::{Candidate, Json, JsonError, Reject};
 
 use crate::identity::excerpt_of;
 use crate::item::ItemRules;
+use crate::scrap::{Context, Scrap};
 use crate::warning::{Warning, Warnings};
 use cut::{Cutter, Line};
-use singer::Streams;
+use singer::{Message, Streams};
 
 /// What a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct LinePage {
     pub candidates: Vec<Candidate>,
     /// Those that cannot, each with its line in the reason.
     pub rejects: Vec<Reject>,
+    /// The lines that they were read from; not of one that is no text, or too long.
+    pub scraps: Vec<Scrap>,
     /// The last state that a tap told, when it told one: all items before it were told.
     pub state: Option<Json>,
     /// The last line that was read, from 1; 0 before the first.
@@ -98,7 +101,10 @@ impl Reading {
             Line::Text(text) if text.trim().is_empty() => {}
             Line::Text(text) => match Json::parse(text) {
                 Ok(value) => self.value(number, text, value),
-                Err(error) => self.reject(broken_line(self.ordinal, number, &error, text)),
+                Err(error) => {
+                    self.keep(number, text, Context::default());
+                    self.reject(broken_line(self.ordinal, number, &error, text));
+                }
             },
             Line::Undecodable(beginning) => {
                 self.fault(number, "encoding.undecodable", "it is not in UTF-8", &beginning);
@@ -108,30 +114,41 @@ impl Reading {
     }
 
     fn value(&mut self, number: u64, text: &str, value: Json) {
-        let item = match &mut self.streams {
-            None => value,
-            Some(streams) => match streams.read(value, &self.rules, &mut self.warnings) {
-                singer::Message::Record { rules, item } => {
-                    let made = rules.take(self.ordinal, item, &mut self.warnings);
-                    return self.made(number, made);
-                }
-                singer::Message::State(state) => return self.page.state = Some(state),
-                singer::Message::Nothing => return,
-                singer::Message::Wrong { code, reason } => return self.fault(number, code, &reason, text),
-            },
+        let Some(streams) = &mut self.streams else {
+            let made = self.rules.take(self.ordinal, value, &mut self.warnings);
+            return self.made(number, text, Context::default(), made);
         };
-        let made = self.rules.take(self.ordinal, item, &mut self.warnings);
-        self.made(number, made);
+        match streams.read(text, value, &self.rules, &mut self.warnings) {
+            Message::Record { stream, item } => {
+                let made = stream.rules.take(self.ordinal, item, &mut self.warnings);
+                let context = Context { before: Some(stream.told.clone()), delimiter: None };
+                self.made(number, text, context, made);
+            }
+            Message::State(state) => self.page.state = Some(state),
+            Message::Nothing => {}
+            Message::Wrong { code, reason, told } => {
+                self.keep(number, text, Context { before: told, delimiter: None });
+                self.fault(number, code, &reason, text);
+            }
+        }
     }
 
-    fn made(&mut self, number: u64, made: Result<Candidate, Reject>) {
+    fn made(&mut self, number: u64, text: &str, context: Context, made: Result<Candidate, Reject>) {
         match made {
             Ok(candidate) => {
                 self.page.candidates.push(candidate);
                 self.ordinal = self.ordinal.saturating_add(1);
             }
-            Err(reject) => self.reject(Reject { reason: format!("line {number}: {}", reject.reason), ..reject }),
+            Err(reject) => {
+                self.keep(number, text, context);
+                self.reject(Reject { reason: format!("line {number}: {}", reject.reason), ..reject });
+            }
         }
+    }
+
+    /// Keeps the line that is rejected next.
+    fn keep(&mut self, line: u64, text: &str, context: Context) {
+        self.page.scraps.push(Scrap { ordinal: self.ordinal, line, context, text: text.to_owned() });
     }
 
     fn fault(&mut self, number: u64, code: &str, found: &str, line: &str) {
@@ -143,6 +160,19 @@ impl Reading {
         self.page.rejects.push(reject);
         self.ordinal = self.ordinal.saturating_add(1);
     }
+}
+
+/// Reads a line again that was rejected, as if it stood alone; `None` when it is no item now.
+pub fn read_line_again(form: &LineForm, rules: &ItemRules, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+    let mut reader = LineReader::new(form, rules.clone(), scrap.ordinal);
+    if let Some(before) = &scrap.context.before {
+        reader.reading.line(scrap.line, Line::Text(before));
+        reader.take_page();
+        reader.reading.ordinal = scrap.ordinal;
+    }
+    reader.reading.line(scrap.line, Line::Text(&scrap.text));
+    let LinePage { mut candidates, mut rejects, .. } = reader.take_page();
+    candidates.pop().map(Ok).or_else(|| rejects.pop().map(Err))
 }
 
 /// A line that is not JSON we keep.

@@ -1,6 +1,7 @@
 //! Messages of the Singer protocol (its specification, version 0.3.0): what a tap prints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use feedspine_core::Json;
 
@@ -11,17 +12,23 @@ use crate::warning::Warnings;
 /// The member of an item that says which stream it is of.
 const STREAM: &str = "_stream";
 
-/// The streams that a tap described, each with the rules of its items.
+/// The streams that a tap described.
 #[derive(Debug, Default)]
-pub(super) struct Streams(BTreeMap<String, ItemRules>);
+pub(super) struct Streams(BTreeMap<String, Stream>);
+
+/// A stream, as a tap described it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// How its items are keyed.
+    pub(super) rules: ItemRules,
+    /// The line that described it.
+    pub(super) told: Arc<str>,
+}
 
 /// What a message tells.
 pub(super) enum Message<'a> {
-    /// An item, and how it is keyed.
-    Record {
-        rules: &'a ItemRules,
-        item: Json,
-    },
+    /// An item of a stream.
+    Record { stream: &'a Stream, item: Json },
     /// What the tap wants to be given when it runs again.
     State(Json),
     /// Nothing for us.
@@ -29,12 +36,20 @@ pub(super) enum Message<'a> {
     Wrong {
         code: &'static str,
         reason: String,
+        /// The line that described its stream.
+        told: Option<Arc<str>>,
     },
 }
 
 impl Streams {
-    /// Reads a message; `rules` are what the operator says of all items.
-    pub(super) fn read(&mut self, message: Json, rules: &ItemRules, warnings: &mut Warnings) -> Message<'_> {
+    /// Reads a message, and the line that it is; `rules` are what the operator says of all items.
+    pub(super) fn read(
+        &mut self,
+        line: &str,
+        message: Json,
+        rules: &ItemRules,
+        warnings: &mut Warnings,
+    ) -> Message<'_> {
         let Json::Object(mut members) = message else {
             return wrong("singer.message", "it is no object".to_owned());
         };
@@ -55,7 +70,7 @@ impl Streams {
                     return wrong("singer.message", "a SCHEMA names its stream".to_owned());
                 };
                 let key = self::key(&stream, members.get("key_properties"), rules);
-                self.0.insert(stream, ItemRules { key, ..rules.clone() });
+                self.0.insert(stream, Stream { rules: ItemRules { key, ..rules.clone() }, told: line.into() });
                 Message::Nothing
             }
             "STATE" => match members.remove("value") {
@@ -73,14 +88,17 @@ impl Streams {
         }
     }
 
-    fn record(&self, stream: String, mut record: BTreeMap<String, Json>) -> Message<'_> {
-        let Some(rules) = self.0.get(&stream) else {
-            return wrong("singer.schema", format!("no SCHEMA came before it for the stream {stream}"));
+    fn record(&self, name: String, mut record: BTreeMap<String, Json>) -> Message<'_> {
+        let Some(stream) = self.0.get(&name) else {
+            return wrong("singer.schema", format!("no SCHEMA came before it for the stream {name}"));
         };
-        let stream = Json::from(stream);
-        match record.insert(STREAM.to_owned(), stream.clone()) {
-            Some(held) if held != stream => wrong("singer.stream", format!("the record has a {STREAM} of its own")),
-            _ => Message::Record { rules, item: Json::Object(record) },
+        let name = Json::from(name);
+        match record.insert(STREAM.to_owned(), name.clone()) {
+            Some(held) if held != name => {
+                let reason = format!("the record has a {STREAM} of its own");
+                Message::Wrong { code: "singer.stream", reason, told: Some(stream.told.clone()) }
+            }
+            _ => Message::Record { stream, item: Json::Object(record) },
         }
     }
 }
@@ -97,5 +115,5 @@ fn key(stream: &str, properties: Option<&Json>, rules: &ItemRules) -> ItemKey {
 }
 
 fn wrong<'a>(code: &'static str, reason: String) -> Message<'a> {
-    Message::Wrong { code, reason }
+    Message::Wrong { code, reason, told: None }
 }

@@ -98,5 +98,24 @@ fn what_a_tap_must_not_print_is_rejected_by_name() {
         let found = faults(&page);
         assert_eq!(found[0].0, code, "{line}");
         assert!(found[0].1.starts_with("line 9: "), "{found:?}");
+        let again = read_line_again(&LineForm::Singer, &rules(ItemKey::Unsaid), &page.scraps[0]);
+        assert_eq!(again.unwrap().unwrap_err(), page.rejects[0]);
     }
+}
+
+#[test]
+fn a_line_that_was_rejected_is_read_again_with_what_was_said_of_its_stream() {
+    let keyed_by_code = ItemKey::Places(vec![JsonQuery::member("code")]);
+    let (page, _) = read(&LineForm::Singer, keyed_by_code, TAP);
+    let [scrap] = page.scraps.as_slice() else { panic!("{page:?}") };
+    let again = |key| read_line_again(&LineForm::Singer, &rules(key), scrap).unwrap();
+    let taken = again(ItemKey::Unsaid).unwrap();
+    assert_eq!((taken.ordinal, taken.content.as_str()), (1, r#"{"_stream":"log","text":"a"}"#));
+    let rejected = again(ItemKey::Places(vec![JsonQuery::member("id")])).unwrap_err();
+    assert_eq!((rejected.ordinal, rejected.reason.split(':').next()), (1, Some("line 5")));
+    let undecodable = [b"{\"id\":1}\n\xFF\n".as_slice()].concat();
+    let mut reader = LineReader::new(&LineForm::Json, rules(ItemKey::Unsaid), 0);
+    reader.push(&undecodable);
+    let page = reader.take_page();
+    assert_eq!((page.rejects.len(), page.scraps.len()), (1, 0));
 }

@@ -1,24 +1,27 @@
 //! Tables as text: CSV, TSV and relatives, row by row, in memory that does not grow with the table.
 
+mod header;
 mod records;
 mod sniff;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::Arc;
 
 use feedspine_core::{Candidate, Json, Reject};
 
 use crate::identity::excerpt_of;
 use crate::item::ItemRules;
+use crate::scrap::{Context, Scrap};
 use crate::warning::{Warning, Warnings};
 use records::{Record, Scan};
 use source::Source;
 
 /// The most columns of a table.
 const MOST_COLUMNS: usize = 4_096;
-/// The most bytes of a field: a quote that is never closed swallows no more.
-const MOST_FIELD_BYTES: usize = 1024 * 1024;
+/// The most bytes of a row: a quote that is never closed swallows no more.
+const MOST_ROW_BYTES: usize = 16 * 1024 * 1024;
 
 /// How a table is written; what is not said is found out from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,25 +56,13 @@ pub enum TableError {
     /// No encoding has that name, or the bytes are in one that is not read.
     #[error("the text cannot be decoded: {0}")]
     Encoding(String),
-    /// The names of its columns are not one for each.
+    /// The names of its columns cannot be read, or are not what keys are made of.
     #[error("line {line}: {found}")]
     Header {
         /// The line, from 1.
         line: u64,
         /// What is wrong.
         found: String,
-    },
-    /// Too many columns.
-    #[error("line {line}: more than {MOST_COLUMNS} columns")]
-    Columns {
-        /// The line, from 1.
-        line: u64,
-    },
-    /// A quote that is never closed: where its field ends nobody knows, nor where the next row begins.
-    #[error("line {line}: a quote is opened and not closed")]
-    Quote {
-        /// The line of the quote's row, from 1.
-        line: u64,
     },
 }
 
@@ -83,8 +74,6 @@ impl TableError {
             Self::Empty => "feed.empty",
             Self::Encoding(_) => "encoding",
             Self::Header { .. } => "csv.header",
-            Self::Columns { .. } => "csv.columns",
-            Self::Quote { .. } => "csv.quote",
         }
     }
 
@@ -97,8 +86,6 @@ impl TableError {
             Self::Header { .. } => {
                 "the option column names the columns, once for each; delimiter says what is between them"
             }
-            Self::Columns { .. } => "the option delimiter says what is between columns",
-            Self::Quote { .. } => "the rows before it were read; the table is at fault there",
         }
     }
 }
@@ -110,6 +97,8 @@ pub struct TablePage {
     pub candidates: Vec<Candidate>,
     /// Those that cannot.
     pub rejects: Vec<Reject>,
+    /// What they were read from, each whole; not of one that is longer than is kept.
+    pub scraps: Vec<Scrap>,
     /// No row follows.
     pub last: bool,
 }
@@ -120,10 +109,11 @@ pub struct TableReader<R> {
     source: Source<R>,
     delimiter: u8,
     columns: Vec<String>,
+    /// Names that the table gives to several columns: of these only the first has it here.
+    doubled: BTreeSet<String>,
+    context: Context,
     ordinal: u32,
     warnings: Warnings,
-    /// Why it cannot be read on, told once the rows before are.
-    broken: Option<TableError>,
 }
 
 impl<R: Read> TableReader<R> {
@@ -135,16 +125,21 @@ impl<R: Read> TableReader<R> {
         let mut warnings = Warnings::default();
         let mut source = Source::begin(source, form.encoding.as_deref(), &mut warnings)?;
         let delimiter = form.delimiter.unwrap_or_else(|| sniff::delimiter(source.text()));
-        let columns = match &form.header {
-            Header::Given(columns) => columns.clone(),
+        let mut before = None;
+        let (columns, doubled) = match &form.header {
+            Header::Given(columns) => (columns.clone(), BTreeSet::new()),
             Header::FirstRow => {
-                let first = next_record(&mut source, delimiter, &mut warnings)?.ok_or(TableError::Empty)?;
-                let columns: Vec<String> = first.fields.iter().map(|name| name.trim().to_owned()).collect();
-                check_columns(&columns, first.line, delimiter)?;
-                columns
+                let first = match next_record(&mut source, delimiter, &mut warnings)? {
+                    Next::Record(first) => first,
+                    Next::Broken { line, found, .. } => return Err(TableError::Header { line, found }),
+                    Next::End => return Err(TableError::Empty),
+                };
+                before = Some(Arc::from(source.taken(first.bytes)));
+                header::names(&first, delimiter, &mut warnings)
             }
         };
-        Ok(Self { source, delimiter, columns, ordinal: 0, warnings, broken: None })
+        let context = Context { before, delimiter: Some(delimiter) };
+        Ok(Self { source, delimiter, columns, doubled, context, ordinal: 0, warnings })
     }
 
     /// The names of the columns.
@@ -152,34 +147,46 @@ impl<R: Read> TableReader<R> {
         &self.columns
     }
 
-    /// Reads rows until there are so many, or so many bytes of them.
+    /// Whether the table gives that name to several columns: nobody knows which is meant.
+    pub fn is_doubled(&self, name: &str) -> bool {
+        self.doubled.contains(name)
+    }
+
+    /// Reads rows until there are so many, or so many bytes of them. A row that cannot be read costs itself: the next one
+    /// begins in the next line.
     ///
     /// # Errors
-    /// The table cannot be read on; the rows before were in the page before.
+    /// The bytes cannot be read on.
     pub fn read_rows(&mut self, rules: &ItemRules, most: usize, most_bytes: usize) -> Result<TablePage, TableError> {
-        if let Some(error) = self.broken.take() {
-            return Err(error);
-        }
         let mut page = TablePage::default();
         let mut bytes = 0;
         while page.candidates.len() + page.rejects.len() < most && bytes < most_bytes {
-            let record = match next_record(&mut self.source, self.delimiter, &mut self.warnings) {
-                Ok(Some(record)) => record,
-                Ok(None) => {
+            let (line, rejected, text) = match next_record(&mut self.source, self.delimiter, &mut self.warnings)? {
+                Next::End => {
                     page.last = true;
                     break;
                 }
-                Err(error) if page.candidates.is_empty() && page.rejects.is_empty() => return Err(error),
-                Err(error) => {
-                    self.broken = Some(error);
-                    break;
+                Next::Record(record) => {
+                    let (line, length) = (record.line, record.bytes);
+                    bytes += length;
+                    match self.row(record, rules) {
+                        Ok(candidate) => {
+                            page.candidates.push(candidate);
+                            self.ordinal = self.ordinal.saturating_add(1);
+                            continue;
+                        }
+                        Err(reject) => (line, reject, Some(self.source.taken(length).to_owned())),
+                    }
+                }
+                Next::Broken { line, code, found, text } => {
+                    bytes += text.as_ref().map_or(MOST_ROW_BYTES, String::len);
+                    let reason = format!("line {line}: {found}");
+                    (line, self.reject(code, reason, text.as_deref().unwrap_or_default()), text)
                 }
             };
-            bytes += record.bytes;
-            match self.row(record, rules) {
-                Ok(candidate) => page.candidates.push(candidate),
-                Err(reject) => page.rejects.push(reject),
-            }
+            let scrap = |text| Scrap { ordinal: self.ordinal, line, context: self.context.clone(), text };
+            page.scraps.extend(text.map(scrap));
+            page.rejects.push(rejected);
             self.ordinal = self.ordinal.saturating_add(1);
         }
         Ok(page)
@@ -201,17 +208,17 @@ impl<R: Read> TableReader<R> {
         std::mem::take(&mut self.warnings).into_vec()
     }
 
+    fn reject(&self, code: &str, reason: String, excerpt: &str) -> Reject {
+        let (code, excerpt) = (code.to_owned(), excerpt_of(excerpt).to_owned());
+        Reject { ordinal: self.ordinal, key: None, code, reason, excerpt }
+    }
+
     fn row(&mut self, record: Record, rules: &ItemRules) -> Result<Candidate, Reject> {
         let (line, count) = (record.line, record.fields.len());
         if count != self.columns.len() {
             let excerpt = record.fields.join(&char::from(self.delimiter).to_string());
-            return Err(Reject {
-                ordinal: self.ordinal,
-                key: None,
-                code: "csv.ragged".to_owned(),
-                reason: format!("line {line}: {count} fields for {} columns", self.columns.len()),
-                excerpt: excerpt_of(&excerpt).to_owned(),
-            });
+            let reason = format!("line {line}: {count} fields for {} columns", self.columns.len());
+            return Err(self.reject("csv.ragged", reason, &excerpt));
         }
         let members: BTreeMap<String, Json> =
             self.columns.iter().cloned().zip(record.fields.into_iter().map(Json::from)).collect();
@@ -222,42 +229,82 @@ impl<R: Read> TableReader<R> {
     }
 }
 
-fn check_columns(columns: &[String], line: u64, delimiter: u8) -> Result<(), TableError> {
-    let wrong = |found: String| Err(TableError::Header { line, found });
-    let between = char::from(delimiter);
-    for (at, name) in columns.iter().enumerate() {
-        if name.is_empty() {
-            return wrong(format!("column {} has no name (the delimiter is {between:?})", at + 1));
-        }
-        if columns[..at].contains(name) {
-            return wrong(format!("two columns are called {name:?} (the delimiter is {between:?})"));
-        }
+/// Reads a row again that was rejected, as a table of its own; `None` when it holds none now.
+pub fn read_row_again(form: &TableForm, rules: &ItemRules, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+    let Context { before, delimiter } = &scrap.context;
+    let before = before.as_deref().filter(|_| form.header == Header::FirstRow).unwrap_or_default();
+    // It was decoded when it was read first: a mark says so.
+    let table = ["\u{FEFF}", before, &scrap.text].concat();
+    let form = TableForm { delimiter: form.delimiter.or(*delimiter), encoding: None, ..form.clone() };
+    let read = TableReader::begin(table.as_bytes(), &form).and_then(|mut reader| {
+        reader.source.number_lines_from(scrap.line);
+        reader.number_from(scrap.ordinal);
+        reader.read_rows(rules, usize::MAX, usize::MAX)
+    });
+    let reject = |code: &str, reason: String| Reject {
+        ordinal: scrap.ordinal,
+        key: None,
+        code: code.to_owned(),
+        reason: format!("line {}: {reason}", scrap.line),
+        excerpt: excerpt_of(&scrap.text).to_owned(),
+    };
+    match read {
+        Ok(mut page) => match (page.candidates.pop(), page.rejects.pop()) {
+            (None, None) => None,
+            (Some(only), None) if page.candidates.is_empty() => Some(Ok(only)),
+            (None, Some(only)) if page.rejects.is_empty() => Some(Err(only)),
+            _ => Some(Err(reject("csv.rows", "it is read as several rows now".to_owned()))),
+        },
+        Err(TableError::Header { found, .. }) => Some(Err(reject("csv.header", found))),
+        Err(error) => Some(Err(reject(error.code(), error.to_string()))),
     }
-    Ok(())
 }
 
-/// The next row that is not blank; `None` after the last.
-fn next_record<R: Read>(
-    source: &mut Source<R>,
-    delimiter: u8,
-    warnings: &mut Warnings,
-) -> Result<Option<Record>, TableError> {
+/// What comes next in a table.
+enum Next {
+    Record(Record),
+    /// A row that cannot be read; its first line was taken, and is told unless it is longer than is kept.
+    Broken {
+        line: u64,
+        code: &'static str,
+        found: String,
+        text: Option<String>,
+    },
+    End,
+}
+
+/// The next row that is not blank.
+fn next_record<R: Read>(source: &mut Source<R>, delimiter: u8, warnings: &mut Warnings) -> Result<Next, TableError> {
+    const MIB: usize = MOST_ROW_BYTES / (1024 * 1024);
     loop {
         let line = source.line();
-        let scanned = records::scan(source.text(), source.at_end(), delimiter, warnings);
-        match scanned {
+        let is_too_long = source.text().len() > MOST_ROW_BYTES;
+        let (code, found) = match records::scan(source.text(), source.at_end(), delimiter, warnings) {
             Scan::Record { fields, bytes, lines } => {
                 let blank = matches!(fields.as_slice(), [only] if only.is_empty());
                 source.take(bytes, lines);
                 if !blank {
-                    return Ok(Some(Record { line, bytes, fields }));
+                    return Ok(Next::Record(Record { line, bytes, fields }));
                 }
+                continue;
             }
-            Scan::More => source.fill()?,
-            Scan::End => return Ok(None),
-            Scan::TooManyColumns => return Err(TableError::Columns { line }),
-            Scan::OpenQuote => return Err(TableError::Quote { line }),
-        }
+            Scan::End => return Ok(Next::End),
+            Scan::More { quoted: true } if is_too_long => {
+                ("csv.quote", format!("a quote is opened and not closed within {MIB} MiB"))
+            }
+            Scan::More { quoted: false } if is_too_long => {
+                ("csv.too_long", format!("the row is longer than {MIB} MiB"))
+            }
+            Scan::More { .. } => {
+                source.fill()?;
+                continue;
+            }
+            Scan::TooManyColumns => ("csv.columns", format!("more than {MOST_COLUMNS} columns")),
+            Scan::OpenQuote => ("csv.quote", "a quote is opened and not closed".to_owned()),
+        };
+        // Where the row ends nobody knows. The next line is taken for another one.
+        let text = source.take_line(MOST_ROW_BYTES)?;
+        return Ok(Next::Broken { line, code, found, text });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Text to records (RFC 4180, and its dialects): fields, quotes, line ends.
 
-use super::{MOST_COLUMNS, MOST_FIELD_BYTES};
+use super::MOST_COLUMNS;
 use crate::warning::Warnings;
 
 /// One row.
@@ -21,12 +21,14 @@ pub(super) enum Scan {
         bytes: usize,
         lines: u64,
     },
-    /// The text ends before the record does, and there is more.
-    More,
+    /// The text ends before the record does, and there is more; a quote is open or not.
+    More {
+        quoted: bool,
+    },
     /// Nothing, and nothing follows.
     End,
     TooManyColumns,
-    /// A quote is not closed before the end, or within a field's limit.
+    /// A quote is not closed before the end.
     OpenQuote,
 }
 
@@ -34,7 +36,7 @@ pub(super) enum Scan {
 /// that is whole: one that is cut is read again.
 pub(super) fn scan(text: &str, ends: bool, delimiter: u8, warnings: &mut Warnings) -> Scan {
     if text.is_empty() {
-        return if ends { Scan::End } else { Scan::More };
+        return if ends { Scan::End } else { Scan::More { quoted: false } };
     }
     let bytes = text.as_bytes();
     let mut fields = Vec::new();
@@ -54,20 +56,17 @@ pub(super) fn scan(text: &str, ends: bool, delimiter: u8, warnings: &mut Warning
             }
         } else {
             let end = plain_end(bytes, at, delimiter);
-            if end - at > MOST_FIELD_BYTES {
-                return Scan::OpenQuote;
-            }
             (text[at..end].to_owned(), end)
         };
         fields.push(field);
         match bytes.get(end) {
             Some(byte) if *byte == delimiter => at = end + 1,
             // What follows a return decides whether it is half of a line end.
-            Some(b'\r') if end + 1 == bytes.len() && !ends => return Scan::More,
+            Some(b'\r') if end + 1 == bytes.len() && !ends => return Scan::More { quoted: false },
             Some(b'\r') if bytes.get(end + 1) == Some(&b'\n') => break end + 2,
             Some(_) => break end + 1,
             None if ends => break end,
-            None => return Scan::More,
+            None => return Scan::More { quoted: false },
         }
     };
     if let Some(first) = after_quotes.first() {
@@ -91,20 +90,16 @@ fn quoted(text: &str, start: usize, ends: bool, delimiter: u8) -> Result<Quoted<
     let mut at = start + 1;
     loop {
         let Some(length) = memchr::memchr(b'"', &bytes[at..]) else {
-            let too_long = field.len() + bytes.len() - at > MOST_FIELD_BYTES;
-            return Err(if ends || too_long { Scan::OpenQuote } else { Scan::More });
+            return Err(if ends { Scan::OpenQuote } else { Scan::More { quoted: true } });
         };
         field.push_str(&text[at..at + length]);
-        if field.len() > MOST_FIELD_BYTES {
-            return Err(Scan::OpenQuote);
-        }
         at += length + 1;
         match bytes.get(at) {
             Some(b'"') => {
                 field.push('"');
                 at += 1;
             }
-            None if !ends => return Err(Scan::More),
+            None if !ends => return Err(Scan::More { quoted: true }),
             _ => break,
         }
     }

@@ -61,6 +61,44 @@ impl<R: Read> Source<R> {
         self.line += lines;
     }
 
+    /// What was taken last, of so many bytes; there until more is read.
+    pub(super) fn taken(&self, bytes: usize) -> &str {
+        &self.text[self.at - bytes..self.at]
+    }
+
+    /// Gives the text another number for its line.
+    pub(super) fn number_lines_from(&mut self, line: u64) {
+        self.line = line;
+    }
+
+    /// Takes the line that the text begins in, whatever it holds; its text with its end, unless it is longer than that.
+    pub(super) fn take_line(&mut self, most: usize) -> Result<Option<String>, TableError> {
+        let mut is_whole = true;
+        loop {
+            let text = self.text();
+            let end = memchr::memchr2(b'\n', b'\r', text.as_bytes());
+            let end = match end {
+                // What follows a return decides whether it is half of a line end.
+                Some(at) if text[at..] == *"\r" && !self.ends => None,
+                Some(at) => Some(at + if text[at..].starts_with("\r\n") { 2 } else { 1 }),
+                None if self.ends => Some(text.len()),
+                None => None,
+            };
+            if let Some(end) = end {
+                self.take(end, 1);
+                return Ok(is_whole.then(|| self.taken(end).to_owned()));
+            }
+            if text.len() > most {
+                is_whole = false;
+                // The last byte may be a return.
+                let kept = usize::from(text.ends_with('\r'));
+                let length = text.len() - kept;
+                self.take(length, 0);
+            }
+            self.fill()?;
+        }
+    }
+
     /// Reads on: as much as there is already, so that a long record is not looked at once for each piece.
     pub(super) fn fill(&mut self) -> Result<(), TableError> {
         self.text.drain(..self.at);

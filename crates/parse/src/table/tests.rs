@@ -18,9 +18,6 @@ fn rules(key: &[&str]) -> ItemRules {
 fn read_as(form: &TableForm, bytes: &[u8]) -> Result<(TablePage, Vec<Warning>), TableError> {
     let mut reader = TableReader::begin(bytes, form)?;
     let page = reader.read_rows(&rules(&[]), usize::MAX, usize::MAX)?;
-    if !page.last {
-        reader.read_rows(&rules(&[]), usize::MAX, usize::MAX)?;
-    }
     Ok((page, reader.take_warnings()))
 }
 
@@ -71,32 +68,73 @@ fn a_ragged_row_costs_itself_and_says_its_line() {
 }
 
 #[test]
-fn what_makes_a_table_ambiguous_refuses_it() {
+fn what_is_no_table_is_refused() {
     let wide = (0..5_000).map(|at| format!("c{at}")).collect::<Vec<_>>().join(",");
-    let endless = [b"id,t\n1,\"".as_slice(), &b"x,\n".repeat(1_700_000)].concat();
     for (table, expected) in [
-        (b"id,id,,\n1,2,3,4\n".as_slice(), "csv.header"),
-        (b"id,,t\n1,2,3\n", "csv.header"),
-        (wide.as_bytes(), "csv.columns"),
-        (&endless, "csv.quote"),
-        (b"id,t\n1,a\n2,\"b\n3,c\n", "csv.quote"),
+        (wide.as_bytes(), "csv.header"),
+        (b"id,\"t\n1,a\n", "csv.header"),
         (b"", "feed.empty"),
         (b"\n\n", "feed.empty"),
         (b"\xFF\xFE\0\0i\0\0\0", "encoding"),
     ] {
         assert_eq!(code(table), expected);
     }
-    let error = read(b"id,t\n1,a\n2,\"b\n3,c\n").unwrap_err();
-    assert!(error.to_string().starts_with("line 3: "), "{error}");
 }
 
 #[test]
-fn rows_before_one_that_cannot_be_read_are_told() {
-    let mut reader = TableReader::begin(b"id,t\n1,a\n2,\"b\n3,c\n".as_slice(), &TableForm::default()).unwrap();
-    let mut read = || reader.read_rows(&rules(&[]), usize::MAX, usize::MAX);
-    let page = read().unwrap();
-    assert_eq!((page.candidates.len(), page.last), (1, false));
-    assert_eq!(read().unwrap_err().code(), "csv.quote");
+fn columns_of_one_name_and_of_none_are_read_under_names_of_their_own() {
+    let (page, warnings) = read(b",id,t,t\n0,1,a,b\n").unwrap();
+    assert_eq!(page.candidates[0].content.as_str(), r#"{"column_1":"0","id":"1","t":"a","t_2":"b"}"#);
+    assert_eq!((warnings[0].code, warnings[0].count), ("csv.header", 2));
+    assert_eq!(warnings[0].first, "line 1: column 1 has no name and is called \"column_1\" (the delimiter is ',')");
+    let reader = TableReader::begin(b"id,t,t\n".as_slice(), &TableForm::default()).unwrap();
+    assert!(reader.is_doubled("t") && !reader.is_doubled("id") && !reader.is_doubled("t_2"));
+}
+
+fn rejected(table: &[u8]) -> (Vec<String>, Vec<(String, String)>) {
+    let (page, _) = read(table).unwrap();
+    assert!(page.last);
+    let ids = page.candidates.iter().map(|row| row.content.to_json().get("id").unwrap().as_str().unwrap().to_owned());
+    (ids.collect(), page.rejects.into_iter().map(|reject| (reject.code, reject.reason)).collect())
+}
+
+#[test]
+fn a_row_that_cannot_be_read_costs_itself_and_says_its_line() {
+    let wide = ["id,t\n1,a\n", &"x,".repeat(5_000), "\n3,c\n"].concat();
+    let long = ["id,t\n1,a\n2,", &"x".repeat(40 * 1024 * 1024), "\n3,c\n"].concat();
+    let unclosed = ["id,t\n1,a\n2,\"b\n", &format!("x,{}\n", "y".repeat(1024 * 1024)).repeat(40), "3,c\n"].concat();
+    for (table, code, reason) in [
+        ("id,t\n1,a\n2,\"b\n3,c\n", "csv.quote", "line 3: a quote is opened and not closed"),
+        (unclosed.as_str(), "csv.quote", "line 3: a quote is opened and not closed within 16 MiB"),
+        (wide.as_str(), "csv.columns", "line 3: more than 4096 columns"),
+        (long.as_str(), "csv.too_long", "line 3: the row is longer than 16 MiB"),
+    ] {
+        let (ids, rejects) = rejected(table.as_bytes());
+        assert_eq!((ids.first().unwrap().as_str(), ids.last().unwrap().as_str()), ("1", "3"), "{code}");
+        assert_eq!(rejects, [(code.to_owned(), reason.to_owned())]);
+    }
+    assert_eq!(rejected(b"id,t\n1,a\n2,\"b").0, ["1"]);
+}
+
+#[test]
+fn a_row_that_was_rejected_is_read_again_with_its_header() {
+    let table = b"id;t\r\n1;2;3\r\n;b\r\n4;\"c\r\n";
+    let form = TableForm { delimiter: Some(b';'), ..TableForm::default() };
+    let page = TableReader::begin(table.as_slice(), &form).unwrap().read_rows(&rules(&["id"]), 9, usize::MAX).unwrap();
+    let codes: Vec<&str> = page.rejects.iter().map(|reject| reject.code.as_str()).collect();
+    assert_eq!(codes, ["csv.ragged", "key.missing", "csv.quote"]);
+    let unsaid = TableForm::default();
+    for (scrap, reject) in page.scraps.iter().zip(&page.rejects) {
+        assert_eq!(read_row_again(&unsaid, &rules(&["id"]), scrap).unwrap().unwrap_err(), *reject);
+    }
+    let again = |form: &TableForm, key: &str, place: usize| {
+        let read = read_row_again(form, &rules(&[key]), &page.scraps[place]).unwrap();
+        read.map(|row| (row.ordinal, row.key.key().to_owned())).map_err(|reject| (reject.code, reject.reason))
+    };
+    assert_eq!(again(&unsaid, "t", 1), Ok((1, "b".to_owned())));
+    let named = TableForm { header: Header::Given(["id", "t", "u"].map(str::to_owned).to_vec()), ..unsaid };
+    assert_eq!(again(&named, "u", 0), Ok((0, "3".to_owned())));
+    assert_eq!(again(&named, "u", 1).unwrap_err().0, "csv.ragged");
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod words;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use feedspine_core::Namespace;
-use feedspine_parse::{ItemRules, LineForm};
+use feedspine_core::{Candidate, Namespace, Reject};
+use feedspine_parse::{ItemRules, LineForm, Scrap, read_line_again};
 
 pub(super) use pages::CommandPages;
 
@@ -49,6 +49,11 @@ enum RunBy {
 }
 
 impl Command {
+    /// Reads a line again that was rejected.
+    pub(super) fn read_again(&self, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+        read_line_again(&self.form, &self.rules, scrap)
+    }
+
     pub(super) fn read(options: &mut Options, namespace: &Namespace) -> Result<Self, OpError> {
         let identity = Identity::read(options, Naming::Paths)?;
         let rules = identity.item_rules(namespace, options)?;

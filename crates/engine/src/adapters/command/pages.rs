@@ -15,7 +15,7 @@ use super::program::{Ended, Program};
 use super::{Command, RunBy};
 use crate::OpError;
 use crate::adapters::secrets::Secrets;
-use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told};
+use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, scraps_body};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::reading;
 use crate::fetch::FetchFailure;
@@ -230,7 +230,7 @@ impl<'a> Pages<'a> for CommandPages<'a> {
         };
         let patience = self.ground.engine.settings().limits.parse;
         let (page, mut reader) = reading(&self.ground.address.to_string(), patience, read).await?;
-        let LinePage { candidates, rejects, state, .. } = page;
+        let LinePage { candidates, rejects, scraps, state, .. } = page;
         if self.command.form == LineForm::Singer && state.is_some() {
             self.state = state;
             self.told_state = true;
@@ -252,7 +252,8 @@ impl<'a> Pages<'a> for CommandPages<'a> {
             }
         };
         let cost = Cost { http_status: None, wire_bytes: bytes, body_bytes: bytes };
-        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }))
+        let body = scraps_body(&scraps);
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: Some(room) }))
     }
 
     async fn settle(&mut self) -> Result<Vec<Warning>, OpError> {

@@ -3,16 +3,17 @@
 
 use async_trait::async_trait;
 use feedspine_core::ContentHash;
-use feedspine_parse::{EdgarCurrent, EdgarPage, Limits};
+use feedspine_parse::{EdgarCurrent, EdgarPage, Input, Limits};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::again::HeldPages;
 use super::reading::{Read, Reading};
 use crate::adapters::asking::set_parameter;
 use crate::adapters::documents::Got;
-use crate::adapters::{Cost, Covers, End, Page, Pages, Then, Told, gather};
+use crate::adapters::{Cost, Covers, End, Page, Pages, RawBody, Then, Told, gather};
 use crate::collect::cursor::Source;
-use crate::collect::document::{cut_off, unreadable};
+use crate::collect::document::{cut_off, last_ordinal, unreadable};
 use crate::fetch::FetchFailure;
 use crate::{Address, OpError};
 
@@ -40,6 +41,7 @@ struct Gathered {
     filings: EdgarCurrent,
     pages: u64,
     bodies: Vec<ContentHash>,
+    held: HeldPages,
     source: Option<Source>,
     cost: Cost,
     /// There is more than was read.
@@ -129,11 +131,12 @@ impl<'a> CurrentPages<'a> {
             return Ok(false);
         }
         let mut filings = std::mem::take(&mut gathered.filings);
-        let read = self.reading.read(&address, document, move |input| {
+        let read = move |input: &Input<'_>| {
             let entries = filings.add(input, &Limits::default());
             Ok((filings, entries))
-        });
-        let Read { value: (filings, entries), hash, source, cost, .. } = read.await?;
+        };
+        let read = self.reading.read(&address, document, read, |_| true).await?;
+        let Read { value: (filings, entries), bytes, hash, source, cost, .. } = read;
         // What the pages before told is kept, whatever this one is.
         gathered.filings = filings;
         let entries = entries.map_err(|error| unreadable(&address.to_string(), &error))?;
@@ -141,6 +144,7 @@ impl<'a> CurrentPages<'a> {
             return Err(cut_off(&address.to_string(), "xml.truncated").into());
         }
         gathered.bodies.push(hash);
+        gathered.held.add(&bytes.unwrap_or_default());
         gathered.source.get_or_insert(source);
         gathered.cost += cost;
         gathered.pages += 1;
@@ -160,9 +164,13 @@ impl<'a> Pages<'a> for CurrentPages<'a> {
             Stage::Failed(failure) => return Err(failure),
             Stage::Done => return Err(OpError::failed("internal.pages", "there is no further page").into()),
         }
-        let Gathered { filings, bodies, source, cost, goes_on, uncertain, failure, .. } = self.gather().await?;
+        let Gathered { filings, bodies, held, source, cost, goes_on, uncertain, failure, .. } = self.gather().await?;
         let EdgarPage { candidates, rejects, warnings } = filings.finish(&self.reading.edgar.namespace, goes_on);
         gather(&mut self.reading.warnings, warnings);
+        let source = source.expect("a page was read");
+        let bytes = if rejects.is_empty() { None } else { held.pack(goes_on) };
+        let last_ordinal = last_ordinal(&candidates, &rejects);
+        let body = bytes.map(|bytes| RawBody { first_ordinal: 0, last_ordinal, source: source.clone(), bytes });
         let then = if let Some(failure) = failure {
             self.stage = Stage::Failed(failure);
             Then::More
@@ -172,12 +180,11 @@ impl<'a> Pages<'a> for CurrentPages<'a> {
                 together.update(body.as_bytes());
             }
             let body = ContentHash::from_bytes(together.finalize().into());
-            let source = source.expect("a page was read");
             let memory = self.reading.remembered(body, source, None, Vec::new());
             // What lies behind the pages that are read is what has scrolled off.
             let complete = !uncertain;
             Then::End(Box::new(End { complete, memory, warnings: std::mem::take(&mut self.reading.warnings) }))
         };
-        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: None }))
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: None }))
     }
 }

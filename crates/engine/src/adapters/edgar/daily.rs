@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use feedspine_core::{ContentHash, Json, Timestamp};
-use feedspine_parse::{EdgarDay, EdgarIndex, EdgarPage, read_edgar_days};
+use feedspine_parse::{EdgarDay, EdgarIndex, EdgarPage, Input, read_edgar_days};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::reading::{Read, Reading};
 use crate::adapters::documents::Got;
-use crate::adapters::{Cost, Covers, End, Page, Pages, Then, Told, gather};
+use crate::adapters::{Cost, Covers, End, Page, Pages, RawBody, Then, Told, gather};
 use crate::collect::cursor::{Memory, Source};
+use crate::collect::document::last_ordinal;
 use crate::fetch::{FetchFailure, RATE_EXCEEDED};
 use crate::{Address, OpError};
 
@@ -120,7 +121,8 @@ impl<'a> DailyPages<'a> {
         let Got::Document(document) = self.reading.documents.get(&address, None).await? else {
             return Err(OpError::failed("internal.pages", "a folder was not sent that nobody has").into());
         };
-        let Read { value: days, source, cost, .. } = self.reading.read(&address, document, read_edgar_days).await?;
+        let read = self.reading.read(&address, document, read_edgar_days, |_| false).await?;
+        let Read { value: days, source, cost, .. } = read;
         self.cost += cost;
         self.source.get_or_insert(source);
         for day in days.into_iter().filter(|day| day.day >= self.since) {
@@ -146,18 +148,22 @@ impl<'a> DailyPages<'a> {
             return Err(OpError::failed("internal.pages", "a file was not sent that nobody has").into());
         };
         let (ordinal, namespace) = (self.ordinal, self.reading.edgar.namespace.clone());
-        let read = self.reading.read(&file.address, document, move |input| {
+        let read = move |input: &Input<'_>| {
             let mut index = EdgarIndex::read(input, ordinal)?;
             Ok((index.count(), index.next_page(&namespace, usize::MAX).0))
-        });
-        let Read { value: (count, page), hash, cost, room, .. } = read.await?;
+        };
+        let keeps = |(_, page): &(usize, EdgarPage)| !page.rejects.is_empty();
+        let read = self.reading.read(&file.address, document, read, keeps).await?;
+        let Read { value: (count, page), bytes, hash, source, cost, room, .. } = read;
         let EdgarPage { candidates, rejects, warnings } = page;
         gather(&mut self.reading.warnings, warnings);
+        let last_ordinal = last_ordinal(&candidates, &rejects);
+        let body = bytes.map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source, bytes });
         self.ordinal = self.ordinal.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.bodies.update(hash.as_bytes());
         self.held.insert(file.path.clone(), file.day.changed.as_str().into());
         self.read += 1;
-        Ok(Page { candidates, rejects, body: None, cost, then: Then::More, room: Some(room) })
+        Ok(Page { candidates, rejects, body, cost, then: Then::More, room: Some(room) })
     }
 
     /// What cannot be read is asked for again by the next fetch; what was read is not.

@@ -6,7 +6,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::reading::{Read, Reading};
 use crate::adapters::documents::{Document, Got};
-use crate::adapters::{Cost, Covers, End, Page, Pages, Then, Told, gather};
+use crate::adapters::{Cost, Covers, End, Page, Pages, RawBody, Then, Told, gather};
 use crate::collect::cursor::Memory;
 use crate::collect::document::reading;
 use crate::fetch::FetchFailure;
@@ -37,6 +37,8 @@ struct Rest<'a> {
     memory: Memory,
     room: SemaphorePermit<'a>,
     cost: Cost,
+    /// The index itself, when lines of it are rejected.
+    body: Option<RawBody>,
 }
 
 impl<'a> IndexPages<'a> {
@@ -73,11 +75,17 @@ impl<'a> IndexPages<'a> {
             Got::Document(document) => document,
         };
         self.covers = self.covers_of(document.cost.body_bytes);
-        let read = self.reading.read(&address, document, |input| EdgarIndex::read(input, 0)).await?;
-        let Read { value: index, hash, source, validators, cost, room } = read;
+        let read = self.reading.read(&address, document, |input| EdgarIndex::read(input, 0), EdgarIndex::has_rejects);
+        let Read { value: index, bytes, hash, source, validators, cost, room } = read.await?;
+        let body = bytes.map(|bytes| RawBody {
+            first_ordinal: 0,
+            last_ordinal: u32::try_from(index.count()).unwrap_or(u32::MAX).saturating_sub(1),
+            source: source.clone(),
+            bytes,
+        });
         let state = vec![("covers", self.covers.as_str().into())];
         let memory = self.reading.remembered(hash, source, validators, state);
-        Ok(Ok(Box::new(Rest { index, memory, room, cost })))
+        Ok(Ok(Box::new(Rest { index, memory, room, cost, body })))
     }
 }
 
@@ -96,7 +104,7 @@ impl<'a> Pages<'a> for IndexPages<'a> {
             Stage::Filings(rest) => rest,
             Stage::Done => return Err(OpError::failed("internal.pages", "there is no further page").into()),
         };
-        let Rest { mut index, memory, room, cost } = *rest;
+        let Rest { mut index, memory, room, cost, body } = *rest;
         let namespace = self.reading.edgar.namespace.clone();
         let patience = self.reading.documents.ground.engine.settings().limits.parse;
         let take = move || {
@@ -109,9 +117,9 @@ impl<'a> Pages<'a> for IndexPages<'a> {
         if last {
             let warnings = std::mem::take(&mut self.reading.warnings);
             let then = Then::End(Box::new(End { complete: true, memory, warnings }));
-            return Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }));
+            return Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: Some(room) }));
         }
-        self.stage = Stage::Filings(Box::new(Rest { index, memory, room, cost: Cost::default() }));
-        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then: Then::More, room: None }))
+        self.stage = Stage::Filings(Box::new(Rest { index, memory, room, cost: Cost::default(), body: None }));
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then: Then::More, room: None }))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum EdgarList {
 impl EdgarList {
     /// The option that names it.
     pub(crate) const OPTION: &str = "list";
-    const ALL: [Self; 4] = [Self::Current, Self::Daily, Self::Index, Self::Submissions];
+    pub(crate) const ALL: [Self; 4] = [Self::Current, Self::Daily, Self::Index, Self::Submissions];
 
     /// The word of the option.
     pub(crate) const fn as_str(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! EDGAR, where companies file with the SEC: four kinds of lists that overlap, in which a filing is one record.
 
+mod again;
 mod current;
 mod daily;
 mod index;
@@ -86,10 +87,8 @@ impl Edgar {
         let meaning = "is current, daily, index or submissions";
         let list = options.read(EdgarList::OPTION, meaning, EdgarList::named)?;
         let versions = options.read("versions", "is shared or told", Versions::named)?;
-        let list = list.ok_or_else(|| {
-            OpError::usage("adapter.option", "the address does not tell which list of EDGAR is there")
-                .with_hint(format!("say it: -o {}=NAME, which {meaning}", EdgarList::OPTION))
-        })?;
+        let untold = list.is_none();
+        let list = list.unwrap_or(EdgarList::Index);
         let by_nature = match list {
             EdgarList::Current | EdgarList::Submissions => Versions::Told,
             EdgarList::Daily | EdgarList::Index => Versions::Shared,
@@ -110,7 +109,7 @@ impl Edgar {
         }
         let usual = if list == EdgarList::Current { CURRENT_PAGES } else { FILES };
         let visible = |text: &str| HeaderValue::from_str(text).ok().filter(|_| names_contact(text));
-        Ok(Self {
+        let edgar = Self {
             identity,
             list,
             namespace: namespace.clone(),
@@ -120,7 +119,13 @@ impl Edgar {
             max_pages: options.number("max_pages", 1..=10_000)?.unwrap_or(usual),
             most_mib: options.number("max_mib", 1..=1_024)?,
             since,
-        })
+        };
+        if untold {
+            options.refuse_unknown()?;
+            let error = OpError::usage("adapter.option", "the address does not tell which list of EDGAR is there");
+            return Err(error.with_hint(format!("say it: -o {}=NAME, which {meaning}", EdgarList::OPTION)));
+        }
+        Ok(edgar)
     }
 
     /// Begins a fetch.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 use feedspine_core::Json;
-use feedspine_parse::{EdgarArchive, EdgarCompany, EdgarPage, EdgarSubmissions, Limits, read_edgar_submissions};
+use feedspine_parse::{EdgarArchive, EdgarCompany, EdgarPage, EdgarSubmissions, Input, Limits, read_edgar_submissions};
+use tokio::sync::SemaphorePermit;
 
 use super::reading::{Read, Reading};
 use crate::adapters::documents::{Document, Got};
-use crate::adapters::{Cost, Covers, End, Page, Pages, Then, Told, gather};
-use crate::collect::cursor::Memory;
+use crate::adapters::{Cost, Covers, End, Page, Pages, RawBody, Then, Told, gather};
+use crate::collect::cursor::{Memory, Source};
+use crate::collect::document::last_ordinal;
 use crate::fetch::FetchFailure;
 use crate::{Address, OpError};
 
@@ -52,12 +54,13 @@ impl<'a> SubmissionsPages<'a> {
             Got::Same { cost, memory } => return Ok(Told::Same { cost, memory }),
             Got::Document(document) => document,
         };
-        let Read { value, hash, source, validators, cost, room } = self.read(&address, document).await?;
+        let (read, body) = self.read(&address, document).await?;
+        let Read { value, hash, source, validators, cost, room, .. } = read;
         let EdgarSubmissions { page, company, archives } = value;
         self.memory = Some(self.reading.remembered(hash, source, validators, Vec::new()));
         self.company = company;
         self.choose(archives);
-        Ok(self.given(page, cost, Some(room)))
+        Ok(self.given(page, body, cost, Some(room)))
     }
 
     /// Which archives are read: where what is not listed has left, all.
@@ -80,32 +83,45 @@ impl<'a> SubmissionsPages<'a> {
         let Got::Document(document) = self.reading.documents.get(&address, None).await? else {
             return Err(OpError::failed("internal.pages", "an archive was not sent that nobody has").into());
         };
-        let Read { value, cost, room, .. } = self.read(&address, document).await?;
+        let (Read { value, cost, room, .. }, body) = self.read(&address, document).await?;
         self.held.insert(archive.name.clone(), archive.told.as_str().into());
-        Ok(self.given(value.page, cost, Some(room)))
+        Ok(self.given(value.page, body, cost, Some(room)))
     }
 
     async fn read(
         &mut self,
         address: &Address,
         document: Document<'a>,
-    ) -> Result<Read<'a, EdgarSubmissions>, FetchFailure> {
+    ) -> Result<(Read<'a, EdgarSubmissions>, Option<RawBody>), FetchFailure> {
         let (namespace, company) = (self.reading.edgar.namespace.clone(), self.company.clone());
         let ordinal = self.ordinal;
-        let read = self.reading.read(address, document, move |input| {
+        let read = move |input: &Input<'_>| {
             read_edgar_submissions(input, &namespace, company.as_ref(), ordinal, &Limits::default())
-        });
-        let read = read.await?;
-        let count = read.value.page.candidates.len() + read.value.page.rejects.len();
+        };
+        let keeps = |read: &EdgarSubmissions| !read.page.rejects.is_empty();
+        let mut read = self.reading.read(address, document, read, keeps).await?;
+        let EdgarPage { candidates, rejects, .. } = &read.value.page;
+        let count = candidates.len() + rejects.len();
         self.ordinal = self.ordinal.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        Ok(read)
+        let last_ordinal = last_ordinal(candidates, rejects);
+        // Whose submissions they are, the name of the document may tell alone.
+        let url = read.source.url.clone().or_else(|| Some(address.to_string()));
+        let source = Source { url, ..read.source.clone() };
+        let body = read.bytes.take().map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source, bytes });
+        Ok((read, body))
     }
 
-    fn given(&mut self, page: EdgarPage, cost: Cost, room: Option<tokio::sync::SemaphorePermit<'a>>) -> Told<'a> {
+    fn given(
+        &mut self,
+        page: EdgarPage,
+        body: Option<RawBody>,
+        cost: Cost,
+        room: Option<SemaphorePermit<'a>>,
+    ) -> Told<'a> {
         let EdgarPage { candidates, rejects, warnings } = page;
         gather(&mut self.reading.warnings, warnings);
         let then = if self.archives.is_empty() { Then::End(Box::new(self.end())) } else { Then::More };
-        Told::Page(Page { candidates, rejects, body: None, cost, then, room })
+        Told::Page(Page { candidates, rejects, body, cost, then, room })
     }
 
     fn end(&mut self) -> End {
@@ -168,6 +184,6 @@ impl<'a> Pages<'a> for SubmissionsPages<'a> {
                 Err(failure) => self.give_up(&archive, failure)?,
             }
         }
-        Ok(self.given(EdgarPage::default(), Cost::default(), None))
+        Ok(self.given(EdgarPage::default(), None, Cost::default(), None))
     }
 }

@@ -8,8 +8,8 @@ mod reading;
 
 use std::path::Path;
 
-use feedspine_core::{JsonPath, Namespace};
-use feedspine_parse::{ItemKey, ItemRules, JsonQuery, TableForm};
+use feedspine_core::{Candidate, JsonPath, Namespace, Reject};
+use feedspine_parse::{ItemKey, ItemRules, JsonQuery, LineForm, Scrap, TableForm, read_line_again, read_row_again};
 
 pub(super) use pages::FilePages;
 
@@ -84,6 +84,15 @@ impl Files {
         }
         let links = links.unwrap_or(Links::Reject);
         Ok(Self { identity, rules, each, patterns, links, inbox, covers })
+    }
+
+    /// Reads a line or a row again that was rejected.
+    pub(super) fn read_again(&self, scrap: &Scrap) -> Option<Result<Candidate, Reject>> {
+        match &self.each {
+            Each::File { .. } => None,
+            Each::Line => read_line_again(&LineForm::Json, &self.rules, scrap),
+            Each::Row(form) => read_row_again(form, &self.rules, scrap),
+        }
     }
 
     /// What is looked for at a path.

@@ -11,7 +11,7 @@ use super::inbox::Fate;
 use super::listing::{Found, Listing};
 use super::reading::{FilePage, PAGE, Reading};
 use super::{Each, Files};
-use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather};
+use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, Then, Told, gather, scraps_body};
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::reading;
 use crate::fetch::FetchFailure;
@@ -160,7 +160,7 @@ impl<'a> Pages<'a> for FilePages<'a> {
             Ok((page, last, files))
         };
         let (page, last, mut files) = reading(&self.shown(), PATIENCE, read).await?;
-        let FilePage { candidates, rejects, ended, bytes, .. } = page;
+        let FilePage { candidates, rejects, scraps, ended, bytes, .. } = page;
         self.ended = ended;
         let then = if last {
             gather(&mut self.warnings, files.take_warnings());
@@ -172,7 +172,8 @@ impl<'a> Pages<'a> for FilePages<'a> {
             Then::More
         };
         let cost = Cost { http_status: None, wire_bytes: bytes, body_bytes: bytes };
-        Ok(Told::Page(Page { candidates, rejects, body: None, cost, then, room: Some(room) }))
+        let body = scraps_body(&scraps);
+        Ok(Told::Page(Page { candidates, rejects, body, cost, then, room: Some(room) }))
     }
 
     async fn settle(&mut self) -> Result<Vec<Warning>, OpError> {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 
 use feedspine_core::{Candidate, ContentHash, Json, NaturalKey, Reject};
-use feedspine_parse::{ItemRules, LineForm, LineReader, TableError, Warning, as_text, media_type, read_item};
+use feedspine_parse::{ItemRules, LineForm, LineReader, Scrap, TableError, Warning, as_text, media_type, read_item};
 use sha2::{Digest, Sha256};
 
 use super::Each;
@@ -41,6 +41,8 @@ pub(super) struct Reading {
 pub(super) struct FilePage {
     pub(super) candidates: Vec<Candidate>,
     pub(super) rejects: Vec<Reject>,
+    /// The lines and rows that were rejected.
+    pub(super) scraps: Vec<Scrap>,
     /// The files that ended in this page.
     pub(super) ended: Vec<(Found, Fate)>,
     /// Bytes that were read for it.
@@ -53,8 +55,7 @@ pub(super) struct FilePage {
 struct Open {
     found: Found,
     items: Items,
-    /// Something of it is an item; something was rejected.
-    any: bool,
+    /// Something of it was rejected.
     rejected: bool,
 }
 
@@ -123,7 +124,7 @@ impl Reading {
         };
         self.page.bytes += found.stamp.bytes.min(READ_AT_ONCE);
         match items {
-            Ok(items) => self.open = Some(Open { found, items, any: false, rejected: false }),
+            Ok(items) => self.open = Some(Open { found, items, rejected: false }),
             // A file without rows holds nothing, and that is no fault of it.
             Err(TableError::Empty) => self.end(found, Fate::Done),
             Err(error) => self.broken(found, &error),
@@ -134,32 +135,33 @@ impl Reading {
         let read = match &mut open.items {
             Items::Lines(file, lines) => read_lines(file, lines).map_err(TableError::from).map(|last| {
                 let page = lines.take_page();
-                (page.candidates, page.rejects, last, lines.next_ordinal(), lines.take_warnings())
+                (page.candidates, (page.rejects, page.scraps), last, lines.next_ordinal(), lines.take_warnings())
             }),
-            Items::Rows(rows) => rows
-                .read_rows(&self.rules, PAGE.0, PAGE.1)
-                .map(|page| (page.candidates, page.rejects, page.last, rows.next_ordinal(), rows.take_warnings())),
+            Items::Rows(rows) => rows.read_rows(&self.rules, PAGE.0, PAGE.1).map(|page| {
+                let rejects = (page.rejects, page.scraps);
+                (page.candidates, rejects, page.last, rows.next_ordinal(), rows.take_warnings())
+            }),
         };
-        let (candidates, rejects, last, ordinal, warnings) = match read {
+        let (candidates, (rejects, scraps), last, ordinal, warnings) = match read {
             Ok(read) => read,
             Err(error) => return self.broken(open.found, &error),
         };
         self.ordinal = ordinal;
         gather(&mut self.warnings, warnings);
-        open.any |= !candidates.is_empty();
         open.rejected |= !rejects.is_empty();
         self.page.held += candidates.iter().map(|item| item.content.as_str().len()).sum::<usize>();
         self.page.candidates.extend(candidates);
         let name = &open.found.name;
         let of_file = |reject: Reject| Reject { reason: format!("{name}, {}", reject.reason), ..reject };
         self.page.rejects.extend(rejects.into_iter().map(of_file));
+        self.page.scraps.extend(scraps);
         if !last {
             self.open = Some(open);
             return;
         }
         let fate = if !open.found.is_as_it_was() {
             Fate::Stays
-        } else if open.rejected && !open.any {
+        } else if open.rejected {
             Fate::Failed
         } else {
             Fate::Done

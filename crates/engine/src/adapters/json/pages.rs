@@ -15,7 +15,7 @@ use crate::adapters::asking::{Asked, same_origin, set_parameter};
 use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
 use crate::collect::collisions::Collisions;
 use crate::collect::cursor::{Memory, Source};
-use crate::collect::document::{reading, unreadable};
+use crate::collect::document::{last_ordinal, reading, unreadable};
 use crate::fetch::{Body, FetchFailure, Fetched, Request, Validators};
 use crate::{Address, OpError};
 
@@ -165,7 +165,8 @@ impl<'a> JsonPages<'a> {
         let again = !self.bodies.insert(hash) && has_items;
         self.bodies_together.update(hash.as_bytes());
         let validators = self.kept(validators);
-        let body = body.map(|bytes| RawBody { first_ordinal, source: source.clone(), bytes });
+        let last_ordinal = last_ordinal(&page.candidates, &page.rejects);
+        let body = body.map(|bytes| RawBody { first_ordinal, last_ordinal, source: source.clone(), bytes });
         self.first.get_or_insert(First { source, validators, body: hash });
         if again {
             return Ok(self.end_in_a_circle(&address, cost));

@@ -8,10 +8,10 @@ use crate::OpError;
 use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told, gather};
 use crate::collect::ahead::dates_ahead;
 use crate::collect::cursor::{Memory, remember};
-use crate::collect::document::{last_ordinal, told_warning};
+use crate::collect::document::told_warning;
 use crate::collect::parts::parts as cut;
 use crate::fetch::Reach;
-use crate::policy::rule_in_force;
+use crate::policy::{Tally, rule_in_force};
 
 impl Journey<'_> {
     pub(super) async fn run_pages(
@@ -33,7 +33,7 @@ impl Journey<'_> {
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;
-        let mut parts = Parts { index: 0, complete: true, ahead: Vec::new(), warnings: Vec::new() };
+        let mut parts = Parts { complete: true, ..Parts::default() };
         loop {
             let told = pages.next().await.map_err(|failure| {
                 let cost = Cost { http_status: failure.http_status, wire_bytes: failure.wire_bytes, body_bytes: 0 };
@@ -89,13 +89,16 @@ impl Journey<'_> {
         let Page { candidates, mut rejects, body, cost, then, room } = page;
         self.note(cost);
         if let Some(body) = body {
-            parts.warnings.extend(self.keep(basis, body, last_ordinal(&candidates, &rejects)).await);
+            parts.warnings.extend(self.keep(basis, body).await);
         }
         parts.complete &= rejects.iter().all(|reject| reject.key.is_some());
+        parts.tally.take(&candidates, &rejects, &self.hash_rule);
         let (next, end) = match then {
             Then::More => (Json::Null, None),
             Then::End(end) => {
                 parts.complete &= end.complete;
+                let reading = rule_in_force(self.feed).map(|rule| parts.tally.reading(rule));
+                parts.warnings.extend(reading.and_then(|reading| self.take_evidence(basis, reading)));
                 let next = end.memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
                 (next, Some(end.warnings))
             }
@@ -135,12 +138,15 @@ impl Journey<'_> {
 }
 
 /// How far a fetch has been committed.
+#[derive(Default)]
 struct Parts {
     index: u32,
     complete: bool,
     /// What is to be told of dates that lie ahead.
     ahead: Vec<Warning>,
-    /// What is to be told of bodies that were to be kept.
+    /// How its keys do.
+    tally: Tally,
+    /// What is to be told of keys, and of bodies that were to be kept.
     warnings: Vec<String>,
 }
 
