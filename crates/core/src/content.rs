@@ -230,23 +230,23 @@ impl HashRule {
         if self.volatile.is_empty() {
             return content.hash();
         }
-        ContentHash::of(self.stable(content).to_canonical().as_bytes())
+        ContentHash::of(self.stable(content.to_json()).to_canonical().as_bytes())
     }
 
-    /// The hash of what the content says, apart from how: markup, white space, the date of the last update and counters of
-    /// comments out as well.
+    /// The hash of what the content says, apart from how: markup, the amount of white space, the date of the last update
+    /// and counters of comments out as well. Where links lead and what pictures show stays. `None` of content that cannot
+    /// be read, as where a store was damaged: nothing says the same.
     /// It decides no version, only which are [minor](crate::Version::is_minor).
-    pub fn gist(&self, content: &Content) -> ContentHash {
-        let mut value = self.stable(content);
+    pub fn gist(&self, content: &Content) -> Option<ContentHash> {
+        let mut value = self.stable(Json::parse(content.as_str()).ok()?);
         for path in UNSAID {
             JsonPath::of(path.iter().copied()).remove_from(&mut value);
         }
-        ContentHash::of(said(value).to_canonical().as_bytes())
+        Some(ContentHash::of(said(value).to_canonical().as_bytes()))
     }
 
-    /// The content without the volatile paths.
-    fn stable(&self, content: &Content) -> Json {
-        let mut value = content.to_json();
+    /// A value without the volatile paths.
+    fn stable(&self, mut value: Json) -> Json {
         for path in &self.volatile {
             path.remove_from(&mut value);
         }
@@ -317,6 +317,7 @@ mod tests {
         ] {
             assert_ne!(gist(other), of, "{other}");
         }
+        assert_eq!(rule.gist(&Content::from_canonical(r#"{"title":"Fis"#)), None);
     }
 
     #[test]

@@ -172,10 +172,12 @@ pub struct Version {
 
 impl Version {
     /// Whether it says what the version before it says, but for markup, white space, the date of its last update and
-    /// counters of comments ([`HashRule::gist`](crate::HashRule::gist)). One that was written by a call is never minor.
+    /// counters of comments ([`HashRule::gist`](crate::HashRule::gist)). One that was written by a call is never minor, and
+    /// none is where one of the two cannot be read.
     pub fn is_minor(&self, before: &Self) -> bool {
         let Some(rule) = self.origin.and_then(|_| self.hash_rule.rule()) else { return false };
-        rule.gist(&self.content) == rule.gist(&before.content)
+        let gist = rule.gist(&self.content);
+        gist.is_some() && gist == rule.gist(&before.content)
     }
 
     /// The row of a record whose current version this is.
