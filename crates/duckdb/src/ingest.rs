@@ -1,7 +1,5 @@
 //! Ingest: load, plan, apply. What is new, changed or gone is `plan`'s to say, never ours.
 
-use std::collections::HashMap;
-
 use duckdb::Connection;
 use feedspine_core::ingest::{
     Absent, Begin, Earlier, FeedState, Header, IngestBatch, IngestReport, Loaded, Prepared, Present, Shown, Standing,
@@ -166,19 +164,26 @@ fn load_known(
         "SELECT {VERSION} FROM _versions WHERE key_hash {hashes} AND (layer = 0 OR is_top)
          ORDER BY record, layer, number"
     );
-    let mut held: HashMap<KeyHash, Vec<HeldVersion>> = HashMap::new();
-    for version in rows::all(conn, &sql, &[&hashes], rows::held_version)? {
-        held.entry(version.key.hash()).or_default().push(version);
-    }
     let standings = standings(conn, prepared, &hashes)?;
-    for (key_hash, versions) in held {
-        let Some(HeldVersion { key_rule, first_seen, stored, .. }) = versions.first() else { continue };
-        let record = (stored.version.record, *first_seen);
+    let mut know = |versions: Vec<HeldVersion>| {
+        let Some(HeldVersion { key, key_rule, first_seen, stored }) = versions.first() else { return };
+        let (key_hash, record) = (key.hash(), (stored.version.record, *first_seen));
         fixed.insert(key_hash, Fixed { key_rule: *key_rule, first_seen: *first_seen });
         let bronze = versions.into_iter().map(|held| held.stored);
         let bronze: Vec<_> = bronze.filter(|stored| stored.version.layer == Layer::Bronze).collect();
         loaded.known.insert(key_hash, prepared.known(&key_hash, record, &bronze, standings.get(&key_hash)));
-    }
+    };
+    // The versions of a record come one after the other: they are let go before those of the next are read.
+    let mut versions: Vec<HeldVersion> = Vec::new();
+    rows::all(conn, &sql, &[&hashes], |columns| {
+        let version = rows::held_version(columns)?;
+        if versions.first().is_some_and(|first| first.stored.version.record != version.stored.version.record) {
+            know(std::mem::take(&mut versions));
+        }
+        versions.push(version);
+        Ok(())
+    })?;
+    know(versions);
     Ok(())
 }
 

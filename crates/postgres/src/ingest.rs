@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use feedspine_core::ingest::{
-    Begin, CHURN, Earlier, IngestReport, Known, Loaded, Prepared, Present, Recent, Shown, may_churn,
+    Begin, CHURN, Churning, Earlier, IngestReport, Known, Loaded, MOST_CHURNING, Prepared, Present, Recent, Shown,
+    may_churn,
 };
 use feedspine_core::{
     Content, ContentHash, Coverage, CursorStep, HashRule, HashRuleId, KeyHash, KeyHashMap, RecordId, SpanEnd, VersionNo,
@@ -217,7 +218,7 @@ impl<'a> Loader<'a> {
             )
         };
         let statement = format!(
-            "SELECT r.key_hash, r.id, r.first_seen, a.ended, a.shown_version, a.shown_hash, {}, {}
+            "SELECT r.key_hash, r.id, r.first_seen, a.ended, a.shown_version, a.shown_hash, {}, {}, c.recorded_at
              FROM unnest($1) AS t (key_hash) JOIN records r ON r.key_hash = t.key_hash
              LEFT JOIN absent a ON a.record = r.id AND a.feed = $2
              LEFT JOIN versions s ON s.record = r.id AND s.layer = 0 AND s.number = a.shown_version
@@ -227,7 +228,7 @@ impl<'a> Loader<'a> {
             version("c"),
         );
         let found = self.session.query(&statement, &bind![hashes, self.feed(), self.rule_id.as_str()]).await?;
-        let mut known = KeyHashMap::default();
+        let (mut known, mut may_hold_back) = (KeyHashMap::default(), Vec::new());
         known.reserve(found.len());
         for row in &found {
             let mut columns = Columns::of(row);
@@ -237,35 +238,30 @@ impl<'a> Loader<'a> {
             let noted = columns.optional_shown()?;
             let shown = self.optional_version(&mut columns)?.or(noted);
             let current = self.optional_version(&mut columns)?;
-            let (matching, recent) = (Vec::new(), Vec::new());
-            known.insert(key_hash, Known { record, first_seen, current, shown, left, matching, recent });
+            let newest = columns.optional_instant()?;
+            if may_churn(current) && newest.is_some_and(|at| self.prepared.is_recent(at)) {
+                may_hold_back.push(key_hash);
+            }
+            let (matching, churning) = (Vec::new(), None);
+            known.insert(key_hash, Known { record, first_seen, current, shown, left, matching, churning });
         }
-        self.recent(&mut known).await?;
+        // Hardly any record churns: one question for each, so that the contents of one at a time are held.
+        for key_hash in may_hold_back {
+            if let Some(known) = known.get_mut(&key_hash) {
+                known.churning = self.churning(known.record).await?;
+            }
+        }
         Ok(known)
     }
 
-    /// Adds the last versions of the records that may churn, oldest first. Hardly any does.
-    async fn recent(&self, known: &mut KeyHashMap<Known>) -> Outcome<()> {
-        let churning = known.iter().filter(|(_, known)| may_churn(known.current));
-        let churning: HashMap<RecordId, KeyHash> = churning.map(|(key, known)| (known.record, *key)).collect();
-        if churning.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = churning.keys().map(|id| rows::record_uuid(*id)).collect();
-        let statement = "SELECT v.record, v.recorded_at, v.hash, v.content FROM unnest($1) AS t (record)
-             JOIN LATERAL (SELECT * FROM versions v WHERE v.record = t.record AND v.layer = 0
-                           ORDER BY v.number DESC LIMIT $2) v ON true
-             ORDER BY v.record, v.number";
-        for row in &self.session.query(statement, &bind![ids, i64::from(CHURN)]).await? {
-            let mut columns = Columns::of(row);
-            let (record, recorded_at) = (columns.record()?, columns.instant()?);
-            let hash = ContentHash::from_bytes(columns.digest()?);
-            let content = Content::from_stored(columns.take::<&str>()?, hash);
-            if let Some(known) = churning.get(&record).and_then(|key_hash| known.get_mut(key_hash)) {
-                known.recent.push(Recent { recorded_at, content });
-            }
-        }
-        Ok(())
+    /// What a record says that churns.
+    async fn churning(&self, record: RecordId) -> Outcome<Option<Churning>> {
+        let statement = format!(
+            "SELECT recorded_at, fetch_id, rule, hash, CASE WHEN octet_length(content) <= {MOST_CHURNING} THEN content END
+             FROM versions WHERE record = $1 AND layer = 0 ORDER BY number DESC LIMIT $2"
+        );
+        let found = self.session.query(&statement, &bind![rows::record_uuid(record), i64::from(CHURN)]).await?;
+        self.prepared.churning(found.iter().map(|row| read_recent(&mut Columns::of(row))))
     }
 
     /// The bronze versions that equal an item of the batch, of records that this feed sights for the first time: only
@@ -333,6 +329,14 @@ impl<'a> Loader<'a> {
         };
         Ok(Some(Shown { version, hash }))
     }
+}
+
+fn read_recent(columns: &mut Columns<'_>) -> Outcome<Recent> {
+    let (recorded_at, told_by) = (columns.instant()?, columns.optional_fetch()?);
+    let hash_rule = HashRuleId::from_stored(columns.take()?);
+    let hash = ContentHash::from_bytes(columns.digest()?);
+    let content = columns.take::<Option<&str>>()?.map(|text| Content::from_stored(text, hash));
+    Ok(Recent { recorded_at, told_by, hash_rule, content })
 }
 
 fn read_left(columns: &mut Columns<'_>) -> Outcome<Option<SpanEnd>> {

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use feedspine_core::ingest::{
-    Begin, CHURN, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, Prepared, Present, Recent,
-    Shown, may_churn,
+    Begin, CHURN, Churning, Committed, Earlier, Header, IngestReport, KEY_COLLISION, Known, Loaded, MOST_CHURNING,
+    Prepared, Present, Recent, Shown, may_churn,
 };
 use feedspine_core::{
-    ContentHash, Coverage, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId, SpanEnd,
+    Content, ContentHash, Coverage, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId,
+    SpanEnd,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -245,7 +246,7 @@ impl<'a> Loader<'a> {
             shown,
             left: absent.and_then(|(_, left)| left),
             matching,
-            recent: if may_churn(current) { self.recent(record)? } else { Vec::new() },
+            churning: if may_churn(current) { self.churning(record)? } else { None },
         }))
     }
 
@@ -293,25 +294,36 @@ impl<'a> Loader<'a> {
         shown.filter(|shown| shown.as_ref().map_or(true, |shown| wanted.contains(&shown.hash))).collect()
     }
 
-    /// The last bronze versions, oldest first.
-    fn recent(&self, record: i64) -> Outcome<Vec<Recent>> {
-        let mut load = self.conn.prepare_cached(
-            "SELECT c.recorded_at, c.hash, c.content FROM revisions v JOIN contents c ON c.no = v.content
-             WHERE v.row > ? AND v.row <= ? ORDER BY v.row DESC LIMIT ?",
-        )?;
+    /// What a record says that churns.
+    fn churning(&self, record: i64) -> Outcome<Option<Churning>> {
+        let mut load = self
+            .conn
+            .prepare_cached("SELECT content FROM revisions WHERE row > ? AND row <= ? ORDER BY row DESC LIMIT ?")?;
         let range = (rows::first_row(record, Layer::Bronze), rows::last_row(record, Layer::Bronze));
-        let mut found = load.query((range.0, range.1, CHURN))?;
-        let mut recent = Vec::new();
-        while let Some(row) = found.next()? {
-            recent.push(read_recent(row)?);
-        }
-        if recent.len() < CHURN as usize {
-            let mut load = self.conn.prepare_cached("SELECT recorded_at, hash, content FROM contents WHERE no = ?")?;
-            let mut found = load.query([record])?;
-            recent.extend(found.next()?.map(read_recent).transpose()?);
-        }
-        recent.reverse();
-        Ok(recent)
+        let found = load.query_map((range.0, range.1, CHURN), |row| row.get(0))?;
+        let mut newest_first: Vec<i64> = found.collect::<Result<_, _>>()?;
+        // The first version is no revision.
+        newest_first.push(record);
+        // Each is loaded after the one before it was looked at and let go.
+        self.prepared.churning(newest_first.into_iter().map(|content| self.recent(content)))
+    }
+
+    fn recent(&self, content: i64) -> Outcome<Recent> {
+        let mut load = self.conn.prepare_cached(&format!(
+            "SELECT c.recorded_at, f.id, r.id, c.hash,
+                    CASE WHEN octet_length(c.content) <= {MOST_CHURNING} THEN c.content END
+             FROM contents c JOIN rules r ON r.no = c.rule LEFT JOIN fetches f ON f.no = c.fetch WHERE c.no = ?"
+        ))?;
+        let mut found = load.query([content])?;
+        let row = found.next()?.ok_or_else(|| corrupt("a version without its content"))?;
+        let hash = ContentHash::from_bytes(row.get(3)?);
+        let text = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        Ok(Recent {
+            recorded_at: rows::instant(row.get(0)?)?,
+            told_by: row.get::<_, Option<[u8; 16]>>(1)?.map(FetchId::from_bytes),
+            hash_rule: HashRuleId::from_stored(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
+            content: text.map(|text| Content::from_stored(text, hash)),
+        })
     }
 
     /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
@@ -340,10 +352,6 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn read_recent(row: &Row<'_>) -> Outcome<Recent> {
-    Ok(Recent { recorded_at: rows::instant(row.get(0)?)?, content: rows::content(row, 1, 2)? })
-}
-
 /// Why a key left a feed; null when only a Delta ever showed it.
 fn read_end(row: &Row<'_>, column: usize) -> Outcome<Option<SpanEnd>> {
     let ended: Option<String> = row.get(column)?;
@@ -352,9 +360,7 @@ fn read_end(row: &Row<'_>, column: usize) -> Outcome<Option<SpanEnd>> {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{
-        Candidate, Content, CursorStep, FeedId, FetchId, IngestBatch, KeyRule, NaturalKey, Part, Timestamp,
-    };
+    use feedspine_core::{Candidate, CursorStep, FeedId, IngestBatch, KeyRule, NaturalKey, Part, Timestamp};
 
     use super::*;
     use crate::session::{Names, NextNumbers};

@@ -23,7 +23,7 @@ pub use plan::{ClosedSpan, NewRecord, NewVersion, OpenSpan, Point, WritePlan};
 pub use prepare::{BatchDigest, Begin, Begun, Committed, FeedState, Header, Manifest, ManifestDigest, Prepared};
 pub use rows::{LedgerRow, PartRow, StoredVersion};
 pub use standing::{Absent, Standing};
-pub use version::{CHURN, Known, Present, Recent, may_churn, prevailing};
+pub use version::{CHURN, Churning, Known, MOST_CHURNING, Present, Recent, may_churn, prevailing};
 
 /// The reject code of an item whose key another item of the same fetch has, with other content.
 pub const KEY_COLLISION: &str = "key.collision";

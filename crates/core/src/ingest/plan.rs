@@ -253,7 +253,7 @@ impl Planner<'_> {
         let judged = judge(winner.hash, shown, known);
         if judged.append
             && let Some((known, current)) = known.and_then(|known| Some((known, known.current?)))
-            && is_held_back(&batch.hash_rule, &item.content, batch.recorded_at, &known.recent)
+            && is_held_back(&batch.hash_rule, &item.content, known.churning)
         {
             return self.hold_back(entry, winner.item, known, current);
         }

@@ -1,6 +1,8 @@
 //! How a key stands with a feed: held in an open span, or left.
 
-use super::{CHURN, Known, Loaded, Prepared, Present, Recent, Shown, StoredVersion, WritePlan, may_churn};
+use std::convert::Infallible;
+
+use super::{Known, Loaded, Prepared, Present, Recent, Shown, StoredVersion, WritePlan, may_churn};
 use crate::{KeyHash, KeyHashSet, RecordId, SpanEnd, Timestamp, VersionNo};
 
 /// How a key stands with a feed that has sighted it.
@@ -82,9 +84,9 @@ impl Prepared {
         let shown = absent.shown.and_then(|version| all.iter().find(|shown| shown.version == version).copied());
         let wanted = self.hashes_of(key_hash);
         all.retain(|shown| wanted.contains(&shown.hash));
-        let newest = if may_churn(current) { &bronze[bronze.len().saturating_sub(CHURN as usize)..] } else { &[] };
-        let recent = newest.iter().map(Recent::of).collect();
-        Known { record, first_seen, current, shown, left: absent.left, matching: all, recent }
+        let newest_first = bronze.iter().rev().map(|stored| Ok::<_, Infallible>(Recent::of(stored)));
+        let churning = if may_churn(current) { self.churning(newest_first).unwrap_or_default() } else { None };
+        Known { record, first_seen, current, shown, left: absent.left, matching: all, churning }
     }
 }
 
@@ -144,7 +146,7 @@ mod tests {
             shown: None,
             left: Some(SpanEnd::ScrolledOff),
             matching: Vec::new(),
-            recent: Vec::new(),
+            churning: None,
         };
         let mut loaded = Loaded::default();
         loaded.present.insert(hash(1), present(1));

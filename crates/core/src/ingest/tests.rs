@@ -3,7 +3,7 @@
 use crate::ingest::*;
 use crate::*;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000).unwrap()
 }
 
@@ -18,7 +18,7 @@ fn item(ordinal: u32, key: &str, text: &str, published: i64) -> Candidate {
     }
 }
 
-fn batch(number: u128, items: Vec<Candidate>) -> IngestBatch {
+pub(super) fn batch(number: u128, items: Vec<Candidate>) -> IngestBatch {
     let now = at(1_000_000 + i64::try_from(number).unwrap());
     IngestBatch {
         feed: FeedId::from_u128(1),

@@ -1,11 +1,11 @@
 //! Records whose every version says the same: how many of them are kept, and what is counted of the rest.
 
-use feedspine_core::{Candidate, FeedId, HashRule, IngestBatch, JsonPath, Outcome};
+use feedspine_core::{Candidate, FeedId, HashRule, IngestBatch, JsonPath, Outcome, RecordWrite};
 
 use super::Subject;
 use crate::Verdict;
 use crate::check::{checks, ensure, ensure_eq};
-use crate::script::{at, delta, feed, fetch, item, item_of, observed, part, snapshot};
+use crate::script::{at, delta, feed, fetch, item, item_of, observed, part, snapshot, write};
 
 checks! { Subject, "churn":
     minor_versions_are_kept_as_any_other: "P4", "A content that differs in markup, white space or the date of its update alone is a version.";
@@ -20,6 +20,9 @@ checks! { Subject, "churn":
     parts_hold_back_alike: "Versions", "A document in several parts holds back what one part would.";
     a_replay_says_what_was_held_back: "P5", "A batch that comes again is answered with the counts of its first time.";
     feeds_churn_one_record_together: "Versions", "Versions count whichever feed brought them.";
+    a_version_written_by_a_call_is_not_minor: "Versions", "It begins the count anew, whatever it says.";
+    long_contents_never_churn: "Versions", "Each version of more than 64 KiB is kept.";
+    a_version_of_the_future_holds_nothing_back: "Versions", "A version that was recorded later than a batch is not the last day's.";
     volatile_fields_say_nothing: "Versions", "Fields that the hash rule leaves out are left out of what a version says.";
 }
 
@@ -167,6 +170,41 @@ async fn feeds_churn_one_record_together(store: Subject) -> Verdict {
         held_back += store.take(of(feed(u128::from(number % 2) + 1), number)).await?.counts.held_back;
     }
     ensure_eq!((store.versions("a").await?.len(), held_back), (25, 5), "versions, and how many were held back");
+    Ok(())
+}
+
+async fn a_version_written_by_a_call_is_not_minor(store: Subject) -> Verdict {
+    poll(&store, 1..=30).await?;
+    let record = store.record("a").await?;
+    let same =
+        RecordWrite { id: record.id, content: noisy(31).content, recorded_at: observed(31), ..write(0, "a", "") };
+    store.put_many(vec![same]).await?;
+    // It is the first of 25 that say the same.
+    ensure_eq!(poll(&store, 32..=55).await?, (26 + 24, 0), "24 polls after the call");
+    ensure_eq!(poll(&store, 56..=60).await?, (26 + 24, 5), "the polls after those");
+    Ok(())
+}
+
+async fn long_contents_never_churn(store: Subject) -> Verdict {
+    // Just as long as may churn, and one byte longer; two bytes to a character.
+    for (name, first, further, held_back) in [("a", 1, 0, 5), ("b", 31, 1, 0)] {
+        let mut found = 0;
+        for number in first..first + 30 {
+            let frame = item(name, "").content.as_str().len() + format!("<!-- {number:02} -->").len();
+            let most = 64 * 1024 - frame;
+            let title = format!("<!-- {number:02} -->{}{}", "é".repeat(most / 2), "x".repeat(most % 2 + further));
+            found += store.take(delta(number, vec![item(name, &title)])).await?.counts.held_back;
+        }
+        ensure_eq!(found, held_back, "versions of {name} that were held back");
+    }
+    Ok(())
+}
+
+async fn a_version_of_the_future_holds_nothing_back(store: Subject) -> Verdict {
+    poll(&store, 1..=25).await?;
+    let before = IngestBatch { recorded_at: at(0), ..snapshot(26, vec![noisy(26)]) };
+    let counts = store.take(before).await?.counts;
+    ensure_eq!((counts.changed, counts.held_back), (1, 0), "what was recorded before the last version");
     Ok(())
 }
 
