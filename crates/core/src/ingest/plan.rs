@@ -5,8 +5,8 @@ use super::loaded::returns;
 use super::prepare::Entry;
 use super::version::{is_held_back, judge, winner};
 use super::{
-    Coverage, FeedState, Header, IngestReport, KEY_COLLISION, Known, Loaded, Manifest, Outcome, Prepared, Present,
-    Reject, Shown,
+    Candidate, Coverage, Earlier, FeedState, Header, IngestReport, KEY_COLLISION, Known, Loaded, Manifest, Outcome,
+    Prepared, Present, Reject, Shown,
 };
 use crate::{
     ChangeKind, ContentHash, Event, KeyHash, KeyHashMap, KeyHashSet, Layer, NaturalKey, RecordId, Round, SpanEnd,
@@ -154,10 +154,13 @@ impl Prepared {
     /// The keys of which the store must load what it [`Known`]s, ascending: those that neither an open span nor an earlier
     /// part settles.
     pub fn unsettled(&self, loaded: &Loaded) -> Vec<KeyHash> {
-        let settled = |entry: &Entry| {
-            let present = loaded.present.get(&entry.key_hash);
-            loaded.earlier.contains_key(&entry.key_hash)
-                || entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
+        let settled = |entry: &Entry| match loaded.earlier.get(&entry.key_hash) {
+            // Of what differs nobody knows yet whether it was held back.
+            Some(earlier) => entry.contenders().all(|contender| contender.hash == earlier.shown.hash),
+            None => {
+                let present = loaded.present.get(&entry.key_hash);
+                entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
+            }
         };
         self.entries.iter().filter(|entry| !settled(entry)).map(|entry| entry.key_hash).collect()
     }
@@ -236,8 +239,9 @@ impl Planner<'_> {
         if let Some(earlier) = self.loaded.earlier.get(&entry.key_hash) {
             // An earlier part of this fetch has told this key: its word stands.
             for contender in entry.contenders() {
-                if contender.hash == earlier.shown.hash {
-                    self.plan.retold.push(batch.items[contender.item].ordinal);
+                let item = &batch.items[contender.item];
+                if contender.hash == earlier.shown.hash || self.was_held_back(earlier, known, item) {
+                    self.plan.retold.push(item.ordinal);
                 } else {
                     self.collide(contender.item);
                 }
@@ -305,6 +309,18 @@ impl Planner<'_> {
             age: candidate.published.unwrap_or(first_seen),
             ordinal: candidate.ordinal,
         });
+    }
+
+    /// Whether an item says what an earlier part may have held back. That part left no more than the version it shows for
+    /// it, so each content that would be held back now is taken for the one that was; not what a part of this fetch kept.
+    fn was_held_back(&self, earlier: &Earlier, known: Option<&Known>, item: &Candidate) -> bool {
+        let batch = &self.prepared.batch;
+        let Some(known) = known.filter(|known| known.current.is_some_and(|it| it.version == earlier.shown.version))
+        else {
+            return false;
+        };
+        let churning = known.churning.filter(|churning| churning.told_by != batch.fetch);
+        is_held_back(&batch.hash_rule, &item.content, churning)
     }
 
     fn collide(&mut self, item: usize) {

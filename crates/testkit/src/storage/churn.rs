@@ -17,7 +17,8 @@ checks! { Subject, "churn":
         "The ledger counts contents that were held back among the unchanged, also when the same bytes come again.";
     what_stays_is_kept_after_a_day: "P4", "Content that was held back and stays is a version as soon as a day is over.";
     a_delta_holds_back_alike: "Versions", "Point sightings of a record that churns show its current version.";
-    parts_hold_back_alike: "Versions", "A document in several parts holds back what one part would.";
+    parts_hold_back_alike: "Versions",
+        "A document in several parts holds back what one part would; told again in a later part it is repeated.";
     a_replay_says_what_was_held_back: "P5", "A batch that comes again is answered with the counts of its first time.";
     feeds_churn_one_record_together: "Versions", "Versions count whichever feed brought them.";
     a_version_written_by_a_call_is_not_minor: "Versions", "It begins the count anew, whatever it says.";
@@ -137,7 +138,15 @@ async fn parts_hold_back_alike(store: Subject) -> Verdict {
     poll(&store, 1..=25).await?;
     store.take(part(0, false, 0, snapshot(26, vec![item("b", "x")]))).await?;
     store.take(part(1, false, 1, snapshot(26, vec![noisy(26)]))).await?;
-    let last = store.take(part(2, true, 2, snapshot(26, vec![item("c", "x")]))).await?;
+    // Equal content, that of the version which is shown, and what says something else.
+    let later = [(noisy(26), Outcome::Repeated), (noisy(25), Outcome::Repeated), (item("a", "x"), Outcome::Collided)];
+    for (index, (item, outcome)) in (2..).zip(later) {
+        let batch = part(index, false, index, snapshot(26, vec![item]));
+        let report = store.take(batch.clone()).await?;
+        ensure_eq!(report.outcomes, [outcome], "what part {index} tells again");
+        ensure_eq!(store.ingest(batch).await?.outcomes, [outcome], "the same of part {index} when it comes again");
+    }
+    let last = store.take(part(5, true, 5, snapshot(26, vec![item("c", "x")]))).await?;
     ensure_eq!(
         (last.counts.new, last.counts.withdrawn + last.counts.scrolled_off),
         (1, 0),
@@ -146,8 +155,13 @@ async fn parts_hold_back_alike(store: Subject) -> Verdict {
     let counts = store.ledger(feed(1)).await?.last().map(|row| row.counts);
     ensure_eq!(
         counts.map(|counts| (counts.seen, counts.new, counts.unchanged, counts.held_back)),
-        Some((3, 2, 1, 1)),
+        Some((4, 2, 1, 1)),
         "the fetch"
+    );
+    ensure_eq!(
+        counts.map(|counts| (counts.repeated, counts.rejected)),
+        Some((2, 1)),
+        "what the fetch told again, and what differed"
     );
     ensure_eq!(store.sighted("a").await?.last().copied(), Some((feed(1), fetch(26), Some(25))), "the last sighting");
     Ok(())

@@ -36,6 +36,7 @@ mutants! {
     no_day_is_ever_over: Bent(recorded_at_once) => "churn::what_stays_is_kept_after_a_day";
     what_differs_in_markup_is_the_same: Bent(without_comments) => "churn::minor_versions_are_kept_as_any_other";
     what_is_held_back_is_not_counted: CountsKeptOnly => "churn::what_is_held_back_is_counted_each_time";
+    what_a_part_tells_again_is_told_otherwise: Bent(spaced_apart) => "churn::parts_hold_back_alike";
     feeds_share_one_history: Bent(one_feed) => "stories::two_feeds_agree_with_a_row_for_each_sighting";
 }
 
@@ -73,6 +74,12 @@ fn without_comments(batch: &mut IngestBatch) {
         let text =
             item.content.as_str().replace("<b>", "").replace("</b>", "").replace("  ", " ").replace("&amp;", "&");
         item.content = Content::from_canonical(text);
+    }
+}
+
+fn spaced_apart(batch: &mut IngestBatch) {
+    for item in batch.items.iter_mut().filter(|_| batch.part.index > 1) {
+        item.content = Content::from_canonical(item.content.as_str().replace("Fish", "Fi sh"));
     }
 }
 
