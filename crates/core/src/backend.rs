@@ -145,6 +145,24 @@ pub trait StorageBackend: Debug + Send + Sync + 'static {
     /// The feed's ledger, in the order of commits.
     async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>>;
 
+    /// The row that a fetch has in the feed's ledger; `None` before a part of it was committed.
+    ///
+    /// Without an own implementation the ledger is read up to it: a backend that finds it faster does well to, since it is
+    /// asked for at each poll.
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.observations_page(feed, &page).await?;
+            if let Some(found) = read.items.into_iter().find(|observation| observation.fetch == fetch) {
+                return Ok(Some(found));
+            }
+            page.after = read.next;
+            if page.after.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
     /// The feed's quarantine, in the order of commits.
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>>;
 

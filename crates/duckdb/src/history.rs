@@ -6,8 +6,8 @@ use duckdb::Connection;
 use duckdb::types::ToSql;
 use feedspine_core::ingest::LedgerRow;
 use feedspine_core::{
-    Change, ChangeKind, Event, FeedId, Layer, Observation, Page, PageRequest, Quarantined, RecordId, Reject, Seq,
-    Subject, Version,
+    Change, ChangeKind, Event, FeedId, FetchId, Layer, Observation, Page, PageRequest, Quarantined, RecordId, Reject,
+    Seq, Subject, Version,
 };
 
 use crate::error::{Fault, Outcome, corrupt};
@@ -36,6 +36,11 @@ pub(crate) fn observations_page(conn: &Connection, feed: FeedId, page: &PageRequ
         let (number, LedgerRow { observation, .. }) = ledger::read(columns)?;
         Ok((number, observation))
     })
+}
+
+/// The row that a fetch has in the feed's ledger.
+pub(crate) fn observation(conn: &Connection, feed: FeedId, fetch: FetchId) -> Outcome<Option<Observation>> {
+    Ok(ledger::find(conn, feed, fetch)?.map(|(_, LedgerRow { observation, .. })| observation))
 }
 
 /// A page of a feed's quarantine.

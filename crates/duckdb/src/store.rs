@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    AskSql, BackendInfo, Capabilities, Care, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
-    Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, SqlAnswer, StorageBackend,
-    StorageError, Timestamp, Version, VersionNo,
+    AskSql, BackendInfo, Capabilities, Care, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest,
+    Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, SqlAnswer,
+    StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 
 use crate::connect::Claimed;
@@ -169,6 +169,10 @@ impl StorageBackend for DuckDbStore {
     async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let page = page.clone();
         self.session()?.read(move |conn| history::observations_page(conn, feed, &page)).await
+    }
+
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        self.session()?.read(move |conn| history::observation(conn, feed, fetch)).await
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {

@@ -2,7 +2,8 @@
 
 use feedspine_core::ingest::{Observation, Reject};
 use feedspine_core::{
-    Cursor, FeedId, HashRuleId, Json, Layer, Origin, Page, PageRequest, Quarantined, RecordId, StorageError, Version,
+    Cursor, FeedId, FetchId, HashRuleId, Json, Layer, Origin, Page, PageRequest, Quarantined, RecordId, StorageError,
+    Version,
 };
 use tokio_postgres::Row;
 
@@ -105,6 +106,13 @@ pub(crate) async fn observations_page(
     let values = bind![rows::feed_uuid(feed)].into();
     let read = |columns: &mut Columns<'_>| ledger::read_observation(columns, feed);
     numbered_page(session, (page, &of), (&statement, values), read).await
+}
+
+/// The row that a fetch has in the feed's ledger.
+pub(crate) async fn observation(session: &Session, feed: FeedId, fetch: FetchId) -> Outcome<Option<Observation>> {
+    let statement = format!("SELECT {}, {COUNTS} FROM ledger WHERE feed = $1 AND fetch_id = $2", ledger::OBSERVATION);
+    let found = session.query(&statement, &bind![rows::feed_uuid(feed), rows::fetch_uuid(fetch)]).await?;
+    found.first().map(|row| ledger::read_observation(&mut Columns::of(row), feed)).transpose()
 }
 
 /// The feed's quarantine.

@@ -240,6 +240,10 @@ impl StorageBackend for PostgresStore {
         ask!(self.whole()?, session => history::observations_page(session, feed, page))
     }
 
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        ask!(self.whole()?, session => history::observation(session, feed, fetch))
+    }
+
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         ask!(self.whole()?, session => history::rejects_page(session, feed, page))
     }

@@ -101,28 +101,43 @@ pub(crate) fn read_version(row: &Row<'_>, record: RecordId) -> Outcome<Version> 
 pub(crate) fn observations_page(conn: &Connection, feed: FeedId, page: &PageRequest) -> Outcome<Page<Observation>> {
     numbered_page(page, &format!("observations {feed}"), |after, limit| {
         let Some(number) = find_feed(conn, feed)? else { return Ok(Vec::new()) };
-        let mut load = conn.prepare_cached(&format!(
-            "SELECT l.place, f.id, l.round, l.observed_at, l.recorded_after, l.coverage, {OF}, {}
-             FROM ledger l JOIN fetches f ON f.no = l.fetch
-             WHERE l.feed = ? AND l.place > ? ORDER BY l.place LIMIT ?",
-            rows::COUNTS
-        ))?;
+        let mut load = conn.prepare_cached(&observations_sql("l.place > ? ORDER BY l.place LIMIT ?"))?;
         let mut found = load.query((number, after, limit))?;
         let mut observations = Vec::new();
         while let Some(row) = found.next()? {
-            let observed_at = rows::instant(row.get(3)?)?;
-            let observation = Observation {
-                feed,
-                fetch: FetchId::from_bytes(row.get(1)?),
-                round: row.get::<_, Option<i64>>(2)?.map(rows::round).transpose()?,
-                coverage: ledger::read_coverage(row, 5)?,
-                observed_at,
-                recorded_at: observed_at.saturating_add_micros(row.get(4)?),
-                counts: rows::counts(row, 7)?,
-            };
-            observations.push((row.get(0)?, observation));
+            observations.push((row.get(0)?, read_observation(row, feed)?));
         }
         Ok(observations)
+    })
+}
+
+/// The row that a fetch has in the feed's ledger.
+pub(crate) fn observation(conn: &Connection, feed: FeedId, fetch: FetchId) -> Outcome<Option<Observation>> {
+    let Some(number) = find_feed(conn, feed)? else { return Ok(None) };
+    let mut load = conn.prepare_cached(&observations_sql("f.id = ?"))?;
+    let mut found = load.query((number, fetch.as_bytes()))?;
+    found.next()?.map(|row| read_observation(row, feed)).transpose()
+}
+
+/// Selects rows of a feed's ledger: its number, then what the condition asks.
+fn observations_sql(condition: &str) -> String {
+    format!(
+        "SELECT l.place, f.id, l.round, l.observed_at, l.recorded_after, l.coverage, {OF}, {}
+         FROM ledger l JOIN fetches f ON f.no = l.fetch WHERE l.feed = ? AND {condition}",
+        rows::COUNTS
+    )
+}
+
+fn read_observation(row: &Row<'_>, feed: FeedId) -> Outcome<Observation> {
+    let observed_at = rows::instant(row.get(3)?)?;
+    Ok(Observation {
+        feed,
+        fetch: FetchId::from_bytes(row.get(1)?),
+        round: row.get::<_, Option<i64>>(2)?.map(rows::round).transpose()?,
+        coverage: ledger::read_coverage(row, 5)?,
+        observed_at,
+        recorded_at: observed_at.saturating_add_micros(row.get(4)?),
+        counts: rows::counts(row, 7)?,
     })
 }
 

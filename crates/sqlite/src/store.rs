@@ -301,6 +301,10 @@ impl StorageBackend for SqliteStore {
         self.data()?.ask(move |conn| history::observations_page(conn, feed, &page)).await
     }
 
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        self.data()?.ask(move |conn| history::observation(conn, feed, fetch)).await
+    }
+
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
         let page = page.clone();
         self.data()?.ask(move |conn| history::rejects_page(conn, feed, &page)).await

@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use crate::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use crate::transfer::{Transfer, import_unfinished};
 use crate::{
-    BackendInfo, Capabilities, Change, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
-    RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp,
-    Version, VersionNo,
+    BackendInfo, Capabilities, Change, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query,
+    Record, RecordId, RecordRef, RecordWrite, Result, Seen, Selection, Seq, Sighting, StorageBackend, StorageError,
+    Timestamp, Version, VersionNo,
 };
 use tables::Tables;
 
@@ -126,6 +126,10 @@ impl StorageBackend for MemoryStore {
 
     async fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         self.open()?.observations_page(feed, page)
+    }
+
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        Ok(self.open()?.observation(feed, fetch))
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {

@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use super::tables::{FeedTable, RecordRow, Tables, Told};
 use crate::ingest::Observation;
 use crate::{
-    Change, Event, FeedId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef,
-    Result, Round, Seen, Selection, Seq, Sighting, Timestamp, Version,
+    Change, Event, FeedId, FetchId, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
+    RecordRef, Result, Round, Seen, Selection, Seq, Sighting, Timestamp, Version,
 };
 
 impl Tables {
@@ -97,7 +97,7 @@ impl Tables {
         }
     }
 
-    fn observed_at(&self, feed: FeedId, fetch: crate::FetchId) -> Timestamp {
+    fn observed_at(&self, feed: FeedId, fetch: FetchId) -> Timestamp {
         let feed = &self.feeds[&feed];
         feed.ledger[feed.by_fetch[&fetch]].row.observation.observed_at
     }
@@ -111,6 +111,11 @@ impl Tables {
     pub(super) fn observations_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Observation>> {
         let ledger = self.feeds.get(&feed).map(|feed| feed.ledger.as_slice()).unwrap_or_default();
         numbered_page(ledger, page, &format!("observations {feed}"), |entry| entry.row.observation.clone())
+    }
+
+    pub(super) fn observation(&self, feed: FeedId, fetch: FetchId) -> Option<Observation> {
+        let feed = self.feeds.get(&feed)?;
+        feed.by_fetch.get(&fetch).map(|at| feed.ledger[*at].row.observation.clone())
     }
 
     pub(super) fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {

@@ -30,6 +30,7 @@ checks! { Subject, "ingest":
     a_bad_item_costs_itself_only: "P8", "Rejects do not keep their neighbours from being stored.";
     the_report_equals_the_store: "P2", "Every count of a report equals a count over the store.";
     the_ledger_has_one_row_for_each_observation: "P2", "Each committed fetch is one row of the ledger, with its counts.";
+    a_fetch_is_found_in_its_feeds_ledger: "P2", "The row of a fetch is that of the ledger, and no other feed's.";
     rounds_are_dense: "Rounds and spans", "Snapshots and Unchanged take rounds 1, 2, 3 …, Delta takes none.";
 }
 
@@ -284,6 +285,20 @@ async fn the_ledger_has_one_row_for_each_observation(store: Subject) -> Verdict 
         });
     }
     ensure_eq!(store.ledger(feed(1)).await?, right, "the ledger");
+    Ok(())
+}
+
+async fn a_fetch_is_found_in_its_feeds_ledger(store: Subject) -> Verdict {
+    store.take(snapshot(1, vec![item("a", "x")])).await?;
+    store.take(delta(2, vec![item("a", "y"), item("b", "y")])).await?;
+    store.take(unchanged(3, 1)).await?;
+    store.take(part(0, false, 0, snapshot(4, vec![item("a", "z")]))).await?;
+    for row in store.ledger(feed(1)).await? {
+        let found = store.observation(feed(1), row.fetch).await?;
+        ensure_eq!(found, Some(row), "what is found");
+    }
+    ensure_eq!(store.observation(feed(1), fetch(9)).await?, None, "a fetch that never was");
+    ensure_eq!(store.observation(feed(2), fetch(1)).await?, None, "the fetch of another feed");
     Ok(())
 }
 

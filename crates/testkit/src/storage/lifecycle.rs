@@ -6,7 +6,7 @@ use feedspine_core::{ErrorKind, Layer, PageRequest, Query, RecordRef, Selection,
 
 use super::Subject;
 use crate::check::{checks, ensure, ensure_eq, refused};
-use crate::script::{PAGE, at, feed, item, key, record_id, snapshot, told, write};
+use crate::script::{PAGE, at, feed, fetch, item, key, record_id, snapshot, told, write};
 use crate::{Failure, Verdict};
 
 checks! { Subject, "lifecycle":
@@ -86,6 +86,7 @@ pub(super) async fn every_call_is_refused(store: &dyn StorageBackend, kind: Erro
     refused(store.seen_many(&[key("a")]).await, kind)?;
     refused(store.versions_page(record_id(1), Layer::Bronze, &page).await, kind)?;
     refused(store.observations_page(feed(1), &page).await, kind)?;
+    refused(store.observation(feed(1), fetch(1)).await, kind)?;
     refused(store.rejects_page(feed(1), &page).await, kind)?;
     refused(store.changes(&Seq::start(), page.limit).await, kind)?;
     refused(store.changes_of(record_id(1)).await, kind)?;
