@@ -1,13 +1,13 @@
 //! Everything as rows: what is exported, and what an import of it is worth.
 
 use feedspine_core::transfer::{Progress, Row, Transfer, Verifier};
-use feedspine_core::{ErrorKind, StorageBackend, StorageExt};
+use feedspine_core::{ErrorKind, Observation, StorageBackend, StorageExt};
 
 use super::Subject;
 use super::agreement::{Of, Pair};
 use super::lifecycle::every_call_is_refused;
 use crate::check::{checks, ensure, ensure_eq, refused};
-use crate::script::{item, snapshot};
+use crate::script::{feed, item, snapshot};
 use crate::{Failure, Verdict};
 
 checks! { Subject, "transfer":
@@ -19,6 +19,8 @@ checks! { Subject, "transfer":
         "What is written while an export is read does not show in it.";
     a_copy_exports_what_it_was_made_of: "Transfer",
         "A store that an export was imported into exports the same.";
+    a_copy_keeps_what_was_held_back: "Transfer",
+        "The ledger of a copy counts what was held back, and the copy holds back what the original would.";
     a_copy_goes_on_as_the_original_does: "Transfer",
         "A copy answers further random calls, replays of old batches among them, as the original does.";
     an_import_needs_an_empty_store: "Transfer",
@@ -144,6 +146,23 @@ async fn a_copy_exports_what_it_was_made_of(store: Subject) -> Verdict {
         let copy = copy_of(&*original, &store).await?;
         ensure_equal(&rows(&*copy).await?, &rows(&*original).await?, &format!("the copy after seed {seed}"))?;
     }
+    Ok(())
+}
+
+async fn a_copy_keeps_what_was_held_back(store: Subject) -> Verdict {
+    transfer(&*store)?;
+    let noisy = |number: u32| snapshot(number, vec![item("a", &format!("Fish <!-- {number} -->& chips"))]);
+    for number in 1..=30 {
+        store.take(noisy(number)).await?;
+    }
+    let copy = copy_of(&*store, &store).await?;
+    let held_back = |row: &Observation| row.counts.held_back;
+    let right: Vec<u64> = (1..=30).map(|number: u32| u64::from(number > 25)).collect();
+    ensure_eq!(copy.ledger(feed(1)).await?.iter().map(held_back).collect::<Vec<_>>(), right, "the ledger of the copy");
+    let mut verifier = Verifier::new();
+    rows(&*copy).await?.iter().for_each(|row| verifier.take(row));
+    ensure_eq!(verifier.finish(), Vec::<String>::new(), "what cannot be of the copy");
+    ensure_eq!(copy.take(noisy(31)).await?.counts.held_back, 1, "what the copy holds back");
     Ok(())
 }
 
