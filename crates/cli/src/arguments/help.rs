@@ -86,6 +86,7 @@ What becomes of a reject:
   new, changed, unchanged  it was stored
   held                     it was stored before
   overtaken                its record holds what was read later
+  held_back                its record churns: it was counted, not kept
   rejected                 it is still no item
   gone                     the body is read otherwise now
   no_body                  the body is not there

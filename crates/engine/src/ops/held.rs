@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use feedspine_core::ingest::CHURN;
 use feedspine_core::{
     ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
     StorageBackend, Timestamp, VersionNo,
@@ -36,6 +37,8 @@ pub(super) struct Held {
 struct HeldVersion {
     number: VersionNo,
     hash: ContentHash,
+    /// What it says, where a record with it as the current version may churn.
+    gist: Option<ContentHash>,
     /// When it was read from a feed; when it was recorded, if it was written by a call.
     read_at: Timestamp,
     /// When a feed, whichever, showed it last.
@@ -59,6 +62,8 @@ pub(super) enum Judgement {
     Collides,
     /// Something else was read later.
     Overtaken,
+    /// It was held back: the version that was shown then in its place says the same.
+    HeldBack,
 }
 
 impl<'a> Records<'a> {
@@ -131,7 +136,8 @@ impl<'a> Records<'a> {
                     origins.insert(origin.fetch, versions.len());
                 }
                 let (number, hash) = (version.number, self.hash_rule.hash(&version.content));
-                versions.push(HeldVersion { number, hash, read_at: version.recorded_at, seen_last: None });
+                let gist = if number.get() < CHURN { None } else { self.hash_rule.gist(&version.content) };
+                versions.push(HeldVersion { number, hash, gist, read_at: version.recorded_at, seen_last: None });
             }
             match read.next {
                 Some(next) => page.after = Some(next),
@@ -156,6 +162,12 @@ impl Held {
         }
     }
 
+    /// Whether content of that hash is another, and says what the current version says, which may churn.
+    pub(super) fn says(&self, (hash, gist): (ContentHash, Option<ContentHash>)) -> bool {
+        let current = self.versions.last().and_then(|version| version.gist);
+        !self.is_unchanged(hash) && gist.is_some() && gist == current
+    }
+
     fn place_of(&self, number: VersionNo) -> Option<usize> {
         self.versions.binary_search_by_key(&number, |version| version.number).ok()
     }
@@ -163,29 +175,38 @@ impl Held {
     fn hash_of(&self, number: VersionNo) -> Option<ContentHash> {
         self.place_of(number).map(|place| self.versions[place].hash)
     }
+
+    fn gist_of(&self, number: VersionNo) -> Option<ContentHash> {
+        self.place_of(number).and_then(|place| self.versions[place].gist)
+    }
 }
 
-/// Judges an item whose content has that hash, and which a fetch showed at that time and rejected; `had_key`: with the key
-/// that it has now, which counted as seen.
+/// Judges an item whose content has that hash and says that, and which a fetch showed at that time and rejected; `had_key`:
+/// with the key that it has now, which counted as seen.
 pub(super) fn judge(
-    hash: ContentHash,
+    (hash, gist): (ContentHash, Option<ContentHash>),
     (fetch, observed_at, had_key): (FetchId, Timestamp, bool),
     held: &Held,
 ) -> Judgement {
     let begin = held.shown.partition_point(|shown| shown.at < observed_at);
     let then = held.shown[begin..].iter().take_while(|shown| shown.at == observed_at);
-    let mut collides = false;
+    let (mut collides, mut held_back) = (false, false);
     for shown in then {
         match held.hash_of(shown.version) {
             Some(stored) if stored == hash => return Judgement::Held,
             // What was stored of the same document: by an earlier retry, or at once from another item. But the fetch itself
             // may have seen no more than the reject's key.
-            Some(_) => collides |= shown.by != fetch || !had_key,
+            Some(_) if shown.by == fetch && had_key => {}
+            Some(_) if gist.is_some() && held.gist_of(shown.version) == gist => held_back = true,
+            Some(_) => collides = true,
             None => {}
         }
     }
     if collides {
         return Judgement::Collides;
+    }
+    if held_back {
+        return Judgement::HeldBack;
     }
     let is_later = |version: &HeldVersion| version.seen_last.is_some_and(|at| at > observed_at);
     let other_seen_later = held.versions.iter().any(|version| version.hash != hash && is_later(version));
@@ -224,6 +245,7 @@ mod tests {
         let version = |(place, (title, read_at)): (u32, &(&str, i64))| HeldVersion {
             number: number(place),
             hash: hash(title),
+            gist: Some(hash("gist")).filter(|_| title.starts_with("minor")),
             read_at: at(*read_at),
             seen_last: shown.iter().filter(|shown| shown.version == number(place)).map(|shown| shown.at).max(),
         };
@@ -242,6 +264,8 @@ mod tests {
             (&[("b", 10)], &[(10, 11, 1)], Judgement::Held),
             (&[first, ("b", 10)], &[(5, 5, 1), (10, 10, 1), (10, 11, 2)], Judgement::Held),
             (&[("b", 10), ("c", 20)], &[(10, 11, 1), (20, 20, 2)], Judgement::Held),
+            // Held back then, by an earlier retry.
+            (&[("minor", 5)], &[(5, 5, 1), (10, 11, 1)], Judgement::HeldBack),
             // Another item of the document, stored by an earlier retry.
             (&[("c", 10)], &[(10, 11, 1)], Judgement::Collides),
             (&[first, ("c", 10)], &[(5, 5, 1), (10, 10, 1), (10, 11, 2)], Judgement::Collides),
@@ -256,14 +280,16 @@ mod tests {
             (&[("c", 20)], &[], Judgement::Overtaken),
         ] {
             let held = held(versions, shown);
-            assert_eq!(judge(hash("b"), (ORIGINAL, at(10), true), &held), wanted, "{versions:?} {shown:?}");
+            let content = (hash("b"), Some(hash("gist")));
+            assert_eq!(judge(content, (ORIGINAL, at(10), true), &held), wanted, "{versions:?} {shown:?}");
         }
     }
 
     #[test]
     fn what_the_fetch_showed_of_a_key_that_the_reject_had_not_was_another_item() {
         let held = held(&[("a", 10)], &[(10, 10, 1)]);
-        assert_eq!(judge(hash("b"), (ORIGINAL, at(10), true), &held), Judgement::Take);
-        assert_eq!(judge(hash("b"), (ORIGINAL, at(10), false), &held), Judgement::Collides);
+        let content = (hash("b"), None);
+        assert_eq!(judge(content, (ORIGINAL, at(10), true), &held), Judgement::Take);
+        assert_eq!(judge(content, (ORIGINAL, at(10), false), &held), Judgement::Collides);
     }
 }

@@ -79,6 +79,8 @@ pub enum Fate {
     Held(NaturalKey),
     /// It passes, and its record holds what was read later: an older content would not be the current one.
     Overtaken(NaturalKey),
+    /// It passes, and its record churns: it says what 25 versions before it say, and was counted, not kept.
+    HeldBack(NaturalKey),
     /// It is still rejected: by this code, for this reason.
     Rejected {
         /// The code.
@@ -104,6 +106,7 @@ impl Fate {
             Self::Taken { outcome: Outcome::Collided, .. } | Self::Rejected { .. } => "rejected",
             Self::Held(_) => "held",
             Self::Overtaken(_) => "overtaken",
+            Self::HeldBack(_) => "held_back",
             Self::Gone => "gone",
             Self::NoBody(_) => "no_body",
             Self::NotStored(_) => "failed",
@@ -113,7 +116,7 @@ impl Fate {
     /// The key that it has now, where it passes.
     pub const fn key(&self) -> Option<&NaturalKey> {
         match self {
-            Self::Taken { key, .. } | Self::Held(key) | Self::Overtaken(key) => Some(key),
+            Self::Taken { key, .. } | Self::Held(key) | Self::Overtaken(key) | Self::HeldBack(key) => Some(key),
             _ => None,
         }
     }
@@ -125,6 +128,9 @@ impl Fate {
             Self::Taken { .. } => return None,
             Self::Held(_) => "it was stored before".to_owned(),
             Self::Overtaken(_) => "its record holds what was read later".to_owned(),
+            Self::HeldBack(_) => {
+                "its record churns: it says what versions before it say, of which one a day is kept".to_owned()
+            }
             Self::Rejected { code, reason } => format!("{code}: {reason}"),
             Self::Gone => "the body is read otherwise now: no item is at its place".to_owned(),
             Self::NoBody(error) | Self::NotStored(error) => error.to_string(),
@@ -345,7 +351,8 @@ impl<'a> Retry<'a> {
                     let hash = self.adapter.identity().hash_rule.hash(&item.content);
                     let had_key = reject.key.as_ref() == Some(&item.key);
                     let held = self.records.held(&item.key).await?;
-                    match judge(hash, (fetch, observed_at, had_key), held) {
+                    let content = (hash, self.adapter.identity().hash_rule.gist(&item.content));
+                    match judge(content, (fetch, observed_at, had_key), held) {
                         Judgement::Take => {
                             passing.push(Passing { item, hash });
                             None
@@ -353,6 +360,7 @@ impl<'a> Retry<'a> {
                         Judgement::Held => Some(Fate::Held(item.key)),
                         Judgement::Collides => Some(collision(&item.key)),
                         Judgement::Overtaken => Some(Fate::Overtaken(item.key)),
+                        Judgement::HeldBack => Some(Fate::HeldBack(item.key)),
                     }
                 }
             };
@@ -421,17 +429,24 @@ impl<'a> Retry<'a> {
         }
         let mut items = items;
         items.sort_by_key(|item| item.ordinal);
-        let places: Vec<(u32, NaturalKey)> = items.iter().map(|item| (item.ordinal, item.key.clone())).collect();
+        let mut places: Vec<(u32, NaturalKey, bool)> = Vec::with_capacity(items.len());
+        for item in &items {
+            let rule = &self.adapter.identity().hash_rule;
+            let content = (rule.hash(&item.content), rule.gist(&item.content));
+            let held = self.records.held(&item.key).await;
+            places.push((item.ordinal, item.key.clone(), held.is_ok_and(|held| held.says(content))));
+        }
         let retried = Retried { of, observed_at, cursor, items };
         let hash_rule = &self.adapter.identity().hash_rule;
         let (report, outcomes) = store_retried(self.engine, self.feed, hash_rule, retried).await;
-        self.records.forget(places.iter().map(|(_, key)| key));
+        self.records.forget(places.iter().map(|(_, key, _)| key));
         let mut outcomes = outcomes.into_iter();
         let error = report.error.unwrap_or_else(|| {
             OpError::failed("rejects.not_stored", "another fetch of this feed was committed first")
                 .with_hint("run the same command again")
         });
-        let fate = |(place, key)| match outcomes.next() {
+        let fate = |(place, key, is_minor)| match outcomes.next() {
+            Some(Outcome::Unchanged) if is_minor => (place, Fate::HeldBack(key)),
             Some(outcome) => (place, Fate::Taken { key, outcome }),
             None => (place, Fate::NotStored(error.clone())),
         };

@@ -131,6 +131,25 @@ async fn versions_that_were_rejected_one_after_the_other_are_taken_in_their_orde
 }
 
 #[tokio::test]
+async fn what_a_record_that_churns_says_again_is_held_back_each_time() {
+    let answer = |number: usize| Answer::ok(format!(r#"[{{"slug": "a", "title": "x <!-- {number} -->"}}]"#));
+    let origin = Origin::start(move |asked| answer(asked.number)).await;
+    let (settings, clock) = clocked(Archive::in_memory());
+    let engine = engine_with(settings).await;
+    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
+    for _ in 0..26 {
+        collect(&engine, &feed).await;
+        clock.advance(Duration::from_mins(1));
+    }
+    choose(&engine, &feed, r#"{"key":"slug"}"#).await;
+    let first = retry(&engine).await;
+    assert_eq!((first.count("new"), first.count("changed")), (1, 24));
+    assert_eq!(told(&first).last().map(String::as_str), Some("held_back a"));
+    let again = retry(&engine).await;
+    assert_eq!((again.count("held"), again.count("held_back")), (25, 1), "{:?}", told(&again));
+}
+
+#[tokio::test]
 async fn documents_of_feeds_and_later_pages_are_read_again_too() {
     let rss = "<rss version='2.0'><channel><title>S</title>\
                <item><guid>1</guid><title>One</title><pubDate>Tue, 24 Nov 2026 00:00:00 GMT</pubDate></item>\
