@@ -29,6 +29,9 @@ pub(crate) struct Memory {
     pub(crate) state: Json,
 }
 
+/// The member of a cursor that names the fetch whose items were stored last, where that told no manifest.
+const TOLD_BY: &str = "told_by";
+
 /// What a document means besides its bytes: its relative addresses and its charset hang on these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -48,6 +51,13 @@ pub(crate) struct Recalled {
 }
 
 impl Memory {
+    /// The same without what a document is known again by: the next one is read whatever it is. What the adapter wants to
+    /// find again stays.
+    pub(crate) fn unread(self) -> Self {
+        // No document has this hash.
+        Self { validators: None, body: ContentHash::from_bytes([0; 32]), ..self }
+    }
+
     /// What to ask with at that time.
     pub(crate) fn validators_at(&self, now: Timestamp) -> Option<&Validators> {
         self.validators.as_ref().filter(|_| now.micros_since(self.read_at) < TRUST_IN_304)
@@ -78,6 +88,20 @@ impl Memory {
         members.extend(evidence.map(Evidence::to_member));
         Json::object(members)
     }
+}
+
+/// The fetch whose items were stored last, as far as the cursor knows.
+pub(crate) fn told_by(cursor: &FeedCursor) -> Option<FetchId> {
+    let named = cursor.value.get(TOLD_BY).and_then(Json::as_str).and_then(|name| name.parse().ok());
+    named.or(cursor.manifest)
+}
+
+/// The cursor's value with the fetch whose items were stored last.
+pub(crate) fn naming(mut value: Json, told_by: FetchId) -> Json {
+    if let Json::Object(members) = &mut value {
+        members.insert(TOLD_BY.to_owned(), told_by.to_string().into());
+    }
+    value
 }
 
 /// Reads a cursor back for a feed of one document; `None` when it cannot be built on, or when nobody knows what the feed
@@ -157,6 +181,23 @@ mod tests {
     fn remembers_what_it_was_given() {
         let recalled = recall(&cursor(memory().to_json(&feed(), Some(KeyRule::Id), None)), &feed()).unwrap();
         assert_eq!(recalled, Recalled { memory: memory(), manifest: FetchId::from_u128(7) });
+    }
+
+    #[test]
+    fn what_is_unread_is_known_by_nothing_and_keeps_what_the_adapter_wants() {
+        let unread = Recalled { memory: memory().unread(), manifest: FetchId::from_u128(7) };
+        assert_eq!(unread.memory.validators_at(Timestamp::UNIX_EPOCH), None);
+        assert_ne!(unread.memory.body, memory().body);
+        assert_eq!(unread.memory.state, memory().state);
+    }
+
+    #[test]
+    fn the_fetch_that_stored_items_last_is_that_of_the_manifest_unless_another_is_named() {
+        let value = memory().to_json(&feed(), Some(KeyRule::Id), None);
+        assert_eq!(told_by(&cursor(value.clone())), Some(FetchId::from_u128(7)));
+        let named = cursor(naming(value, FetchId::from_u128(8)));
+        assert_eq!(told_by(&named), Some(FetchId::from_u128(8)));
+        assert_eq!(recall(&named, &feed()).unwrap().memory, memory());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use feedspine_core::{
 use tokio::time::Instant;
 
 use super::ahead::dates_ahead;
-use super::cursor::{Memory, Recalled, Source, recall};
+use super::cursor::{Memory, Recalled, Source, recall, told_by};
 use super::document::{self, Items, Told, last_ordinal, told_warning};
 use super::parts::parts;
 use super::{failed_report, millis, report_of};
@@ -109,6 +109,13 @@ struct Journey<'a> {
     figures: Figures,
 }
 
+/// Whether a feed is read although it may be the same as last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    Yes,
+    No,
+}
+
 /// What every batch of a fetch is built on.
 struct Basis {
     /// The cursor's revision before the fetch.
@@ -122,13 +129,22 @@ impl Journey<'_> {
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
         self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
+        let anew = self.was_held_back(cursor.as_ref()).await?;
         let mut arrived = match &adapter {
-            Adapter::Feed(identity) => self.run_document(reach, cursor, identity).await,
-            _ => self.run_pages(reach, cursor, &adapter).await,
+            Adapter::Feed(identity) => self.run_document(reach, cursor, anew, identity).await,
+            _ => self.run_pages(reach, cursor, anew, &adapter).await,
         }?;
         arrived.warnings.extend(self.configured_otherwise());
         arrived.warnings.extend(churning(&self.figures.counts));
         Ok(arrived)
+    }
+
+    /// Whether the feed is to be read whatever says that it is the same: what it told last was held back in part, and is to
+    /// be kept when it stays (see [`Counts::held_back`]).
+    async fn was_held_back(&self, cursor: Option<&FeedCursor>) -> Result<Anew, OpError> {
+        let Some(fetch) = cursor.and_then(told_by) else { return Ok(Anew::No) };
+        let told = self.engine.storage().observation(self.feed.id, fetch).await?;
+        Ok(if told.is_some_and(|told| told.counts.held_back > 0) { Anew::Yes } else { Anew::No })
     }
 
     /// A configuration that has no effect is told of, and so is what gives it one.
@@ -147,10 +163,11 @@ impl Journey<'_> {
         &mut self,
         reach: Reach,
         cursor: Option<FeedCursor>,
+        anew: Anew,
         identity: &Identity,
     ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
-        let recalled = cursor.as_ref().and_then(|cursor| recall(cursor, self.feed));
+        let recalled = cursor.as_ref().filter(|_| anew == Anew::No).and_then(|cursor| recall(cursor, self.feed));
         let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
         let fetched = self
             .engine

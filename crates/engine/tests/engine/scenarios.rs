@@ -12,7 +12,7 @@ use feedspine::core::{
 use feedspine::ops::{FeedReport, RecordHistory};
 use feedspine::{Engine, Settings, SimulatedClock};
 
-use crate::origin::{Answer, Origin};
+use crate::origin::{Answer, Asked, Origin};
 use crate::support::{add_with, code, collect, engine, settings, start};
 
 /// One poll after the other, an hour apart.
@@ -27,13 +27,22 @@ struct Script {
 impl Script {
     /// A feed that shows these documents, the last one for ever.
     async fn of(documents: Vec<String>, options: &[&str]) -> Self {
-        let answer = move |number: usize| Answer::ok(documents[number.min(documents.len() - 1)].clone());
-        let origin = Origin::start(move |asked| answer(asked.number)).await;
+        let answer = move |asked: &Asked| Answer::ok(documents[asked.number.min(documents.len() - 1)].clone());
+        Self::answering(answer, "feed", options).await
+    }
+
+    /// A source that answers so, read by that adapter.
+    async fn answering(
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        adapter: &str,
+        options: &[&str],
+    ) -> Self {
+        let origin = Origin::start(answer).await;
         let clock = Arc::new(SimulatedClock::at(start()));
         let store = Arc::new(MemoryStore::new());
         let settings = Settings { clock: clock.clone(), ..settings() };
         let engine = Engine::open(store.clone(), store, settings).await.unwrap();
-        let feed = add_with(&engine, origin.url("/feed"), "feed", options).await;
+        let feed = add_with(&engine, origin.url("/feed"), adapter, options).await;
         Self { origin, engine, clock, feed, asked: 0 }
     }
 
@@ -92,6 +101,9 @@ impl Script {
         events.map(|event| (event.kind, key(&event))).collect()
     }
 }
+
+/// What a feed shows at which request.
+type Document = fn(usize) -> String;
 
 /// A document of these items, as they stand.
 fn rss(items: &[String]) -> String {
@@ -221,6 +233,46 @@ async fn a_counter_that_changes_a_hundred_times_makes_a_version_a_day_and_none_w
             assert!(version.content.as_str().contains(&format!(r#""comments":["{number}"]"#)), "{version:?}");
             assert_eq!(history.is_minor(at), Some(at > 0), "{version:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_counter_stops_at_is_a_version_in_the_end_though_the_document_stays_the_same() {
+    let json: Document =
+        |number| format!(r#"{{"data":[{{"id":"a","title":"x","extensions":{{"slash":"{number}"}}}}]}}"#);
+    let feeds: [(Document, &str, &[&str]); 3] = [
+        (|number| rss(&[item(2, &format!("<guid>a</guid><slash:comments>{number}</slash:comments>"))]), "feed", &[]),
+        (json, "json", &["items=$.data[*]", "key=id"]),
+        (json, "json", &["items=$.data[*]", "key=id", "coverage=some"]),
+    ];
+    for ((document, adapter, options), tagged) in feeds.into_iter().flat_map(|feed| [(feed, true), (feed, false)]) {
+        let answer = move |asked: &Asked| {
+            let number = asked.number.min(25);
+            let tag = format!("\"{number}\"");
+            match asked.header("if-none-match") {
+                Some(held) if held == tag => Answer::status(304).with("etag", tag),
+                _ if tagged => Answer::ok(document(number)).with("etag", tag),
+                _ => Answer::ok(document(number)),
+            }
+        };
+        let mut script = Script::answering(answer, adapter, options).await;
+        for poll in 0..=51 {
+            let report = script.poll().await;
+            // The last version is that of poll 24: a day after it the content that stays is one.
+            let right = match poll {
+                1..=24 | 48 => (1, 0),
+                25..=47 => (0, 1),
+                _ => (0, 0),
+            };
+            assert_eq!((report.counts.changed, report.counts.held_back), right, "{poll} {tagged} {options:?}");
+            let is_same = poll > 48;
+            assert_eq!(report.outcome == FetchStatus::Unchanged, is_same, "{poll} {tagged} {report:?}");
+            let status = if is_same && tagged { 304 } else { 200 };
+            assert_eq!(report.http_status, Some(status), "{poll} {tagged} {options:?}");
+        }
+        let shown = script.engine.show("a", None).await.unwrap().record;
+        assert!(shown.content.as_str().contains(r#""25""#), "{shown:?}");
+        assert_eq!(shown.version.get(), 26);
     }
 }
 

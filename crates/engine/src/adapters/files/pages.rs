@@ -92,7 +92,7 @@ impl<'a> FilePages<'a> {
         let digest = digest?;
         let known = self.covers == Covers::Some || self.ground.manifest.is_some();
         let held = self.ground.memory.as_ref().filter(|_| known)?;
-        let is_same = held.state == self.state(Some(digest)) && self.warnings.is_empty();
+        let is_same = held.body == digest && held.state == self.state(Some(digest)) && self.warnings.is_empty();
         is_same.then(|| Told::Same { cost: Cost::default(), memory: self.memory(Some(digest)) })
     }
 

@@ -1,13 +1,13 @@
 //! The journey of a fetch that comes in pages: each is committed as parts of it before the next is asked for.
 
-use feedspine_core::{Coverage, CursorStep, FeedCursor, FetchStatus, IngestBatch, Json, Part};
+use feedspine_core::{Coverage, CursorStep, FeedCursor, FetchId, FetchStatus, IngestBatch, Json, Part};
 use feedspine_parse::Warning;
 
-use super::{Arrived, Basis, Journey};
+use super::{Anew, Arrived, Basis, Journey};
 use crate::OpError;
 use crate::adapters::{Adapter, Cost, Covers, Ground, Page, Then, Told, gather};
 use crate::collect::ahead::dates_ahead;
-use crate::collect::cursor::{Memory, remember};
+use crate::collect::cursor::{Memory, naming, remember, told_by};
 use crate::collect::document::told_warning;
 use crate::collect::parts::parts as cut;
 use crate::fetch::Reach;
@@ -18,15 +18,18 @@ impl Journey<'_> {
         &mut self,
         reach: Reach,
         cursor: Option<FeedCursor>,
+        anew: Anew,
         adapter: &Adapter,
     ) -> Result<Arrived, OpError> {
         let basis =
             Basis { revision: cursor.as_ref().map_or(0, |cursor| cursor.revision), observed_at: self.engine.now() };
+        let memory = cursor.as_ref().and_then(|cursor| remember(cursor, self.feed));
+        let told_before = cursor.as_ref().and_then(told_by);
         let ground = Ground {
             engine: self.engine,
             address: self.feed.address.parse()?,
             reach,
-            memory: cursor.as_ref().and_then(|cursor| remember(cursor, self.feed)),
+            memory: if anew == Anew::Yes { memory.map(Memory::unread) } else { memory },
             manifest: cursor.and_then(|cursor| cursor.manifest),
             observed_at: basis.observed_at,
             added_at: self.feed.added_at,
@@ -46,7 +49,7 @@ impl Journey<'_> {
                     self.note(cost);
                     return match (covers, manifest) {
                         (Covers::All, Some(of)) => self.commit_unchanged(&basis, of, &memory).await,
-                        _ => self.commit_nothing_new(&basis, &memory).await,
+                        _ => self.commit_nothing_new(&basis, &memory, told_before).await,
                     };
                 }
                 Told::Page(page) => {
@@ -68,8 +71,16 @@ impl Journey<'_> {
     }
 
     /// A source of which only what is new is asked for had nothing new, and says nothing of what it told before.
-    async fn commit_nothing_new(&mut self, basis: &Basis, memory: &Memory) -> Result<Arrived, OpError> {
-        let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+    async fn commit_nothing_new(
+        &mut self,
+        basis: &Basis,
+        memory: &Memory,
+        told_before: Option<FetchId>,
+    ) -> Result<Arrived, OpError> {
+        let mut next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+        if let Some(fetch) = told_before {
+            next = naming(next, fetch);
+        }
         let batch = self.part(basis, Coverage::Delta, Part::ONLY, next);
         if self.submit(batch).await? {
             Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
@@ -100,6 +111,8 @@ impl Journey<'_> {
                 let reading = rule_in_force(self.feed).map(|rule| parts.tally.reading(rule));
                 parts.warnings.extend(reading.and_then(|reading| self.take_evidence(basis, reading)));
                 let next = end.memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+                // A Delta tells no manifest, which else names the fetch.
+                let next = if covers == Covers::Some { naming(next, self.fetch) } else { next };
                 (next, Some(end.warnings))
             }
         };
