@@ -11,7 +11,8 @@ use feedspine::{Archive, OpError, OpErrorKind};
 use feedspine_sqlite::SqliteStore;
 
 use crate::bodies;
-use crate::feeds_file::{self, FeedsFile};
+use crate::feeds_file::{self, FeedsFile, same_store};
+use crate::own_files::{OwnFiles, same_file};
 use crate::places;
 use crate::secrets::without_password;
 use crate::shell::quoted;
@@ -129,6 +130,8 @@ pub(crate) struct Found {
     pub(crate) shown: String,
     /// What stands there, as people know it: a file, or the URL.
     pub(crate) place: String,
+    /// The file that it lies in, where it lies in one.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) storage: Arc<dyn StorageBackend>,
     pub(crate) state: Arc<dyn StateStore>,
     /// The file of the feeds, where the store keeps records alone.
@@ -143,6 +146,31 @@ impl Found {
     /// The upkeep of the store.
     pub(crate) fn care(&self) -> StoreCare {
         StoreCare::new(Arc::clone(&self.storage), Arc::clone(&self.state))
+    }
+
+    /// The files that it is made of.
+    pub(crate) fn own_files(&self) -> OwnFiles {
+        OwnFiles::of(self)
+    }
+
+    /// Whether that one is the same store, by whatever name.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        match (&self.file, &other.file) {
+            (Some(one), Some(other)) => same_file(one, other),
+            (None, None) if !self.fleeting && !other.fleeting => {
+                let here = std::env::current_dir().unwrap_or_default();
+                let name = |found: &Self| {
+                    let name = same_store(&found.shown, &here);
+                    // PostgreSQL's two names are one.
+                    match name.strip_prefix("postgresql:") {
+                        Some(rest) => format!("postgres:{rest}"),
+                        None => name,
+                    }
+                };
+                name(self) == name(other)
+            }
+            _ => false,
+        }
     }
 
     /// The error for a store that had to be there.
@@ -187,22 +215,20 @@ impl Backends {
         } else {
             shown.clone()
         };
-        if let Some(folder) =
-            is_file(scheme).then(|| file_path(scheme, rest).ok()).flatten().filter(|path| path.is_dir())
-        {
+        let own = is_file(scheme).then(|| file_path(scheme, rest).ok()).flatten();
+        if let Some(folder) = own.as_ref().filter(|path| path.is_dir()) {
             let within = format!("{scheme}:{}", folder.join("feedspine.db").display());
             return Err(OpError::usage("db.url", format!("not a store: {} is a folder", folder.display()))
                 .with_hint(format!("name a file, there or not: {}", quoted(&within))));
         }
         let Stores { storage, state, file } = factory(rest).map_err(|error| misnamed(&shown, error))?;
+        let file = file.or(own);
         let fleeting = !storage.info().capabilities.durable;
         let archive = if fleeting {
             Archive::in_memory()
         } else {
-            let own = is_file(scheme).then(|| file_path(scheme, rest).ok()).flatten();
             // Without a home directory there is no place for those of a server.
-            bodies::folder(url, file.as_deref().or(own.as_deref()))
-                .map_or_else(|_| Archive::nowhere(), Archive::in_folder)
+            bodies::folder(url, file.as_deref()).map_or_else(|_| Archive::nowhere(), Archive::in_folder)
         };
         let (state, feeds) = if let Some(state) = state {
             (state, None)
@@ -210,7 +236,7 @@ impl Backends {
             let feeds = feeds_file::find(url, file.as_deref())?;
             (Arc::new(SqliteStore::new(&feeds.path)) as Arc<dyn StateStore>, Some(feeds))
         };
-        Ok(Found { shown, place, storage, state, feeds, archive, fleeting })
+        Ok(Found { shown, place, file, storage, state, feeds, archive, fleeting })
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {

@@ -64,3 +64,30 @@ fn records_without_their_feeds_are_not_backed_up_in_silence() {
         assert!(warned.contains("warning: there is no feed in ") && warned.contains("news.redb.state"), "{warned}");
     }
 }
+
+#[test]
+fn neither_of_the_two_files_is_written_over_nor_copied_into_the_other() {
+    let home = TempDir::new().unwrap();
+    let place = home.path();
+    run(place, &["--db", "redb:news.redb", "add", "push:orders"]);
+    let before = ["news.redb", "news.redb.state"].map(|name| fs::read(place.join(name)).unwrap());
+    for words in [
+        &["db", "backup", "news.redb", "--replace"][..],
+        &["db", "backup", "news.redb.state", "--replace"],
+        &["export", "news.redb.state", "--replace"],
+        &["db", "backup", "news.redb.state-wal"],
+        &["db", "restore", "news.redb.state"],
+        &["db", "copy", "redb:news.redb", "redb:./news.redb"],
+        &["db", "copy", "redb:news.redb", "sqlite:news.redb.state"],
+        &["db", "copy", "sqlite:news.redb.state", "redb:news.redb"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feedspine-redb"));
+        command.args(["--db", "redb:news.redb"]).args(words).current_dir(place).env_clear().env("HOME", place);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        let told = stderr(&output);
+        assert!(told.contains("the store redb:news.redb") || told.contains("the same store"), "{words:?}: {told}");
+    }
+    let after = ["news.redb", "news.redb.state"].map(|name| fs::read(place.join(name)).unwrap());
+    assert!(before == after, "a file was touched");
+}

@@ -118,6 +118,7 @@ async fn give_out(arguments: arguments::OpmlExport, context: Context<'_>) -> Res
     }
     match &arguments.file {
         Some(file) => {
+            context.backends.find(&context.config.db)?.own_files().refuse_to_write(file)?;
             write(file, &export.text)?;
             let feeds = counted(export.feeds as u64, "feed");
             let line = Line::of(Style::Good, "written").plain(": ").then(Style::Strong, file.display().to_string());

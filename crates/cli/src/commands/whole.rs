@@ -14,7 +14,7 @@ use super::words::counted;
 use crate::arguments;
 use crate::printer::{Line, Style};
 use crate::secrets::without_password;
-use crate::stores::named;
+use crate::stores::{Found, named};
 
 pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -> Result<Ending, OpError> {
     if let Some(file) = arguments.file {
@@ -75,6 +75,7 @@ async fn write_file(
     (packing, existing): (Packing, Existing),
     context: Context<'_>,
 ) -> Result<(), OpError> {
+    context.backends.find(&context.config.db)?.own_files().refuse_to_write(file)?;
     let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing, existing).await;
     let contents = with_care(context, &context.config.db, Missing::Refused, ask).await?;
     warn_without_feeds(contents, &context.config.db, context);
@@ -87,6 +88,7 @@ async fn write_file(
 }
 
 pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpError> {
+    context.backends.find(&context.config.db)?.own_files().refuse_to_read(file)?;
     let ask = async |care: &feedspine::ops::StoreCare| care.import_file(file).await;
     let written = with_care(context, &context.config.db, Missing::Told, ask).await?;
     told(&written, &without_password(&context.config.db), context);
@@ -95,6 +97,7 @@ pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpE
 
 pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(), OpError> {
     let (source, target) = (context.find(from)?, context.find(to)?);
+    refuse_one_store(&source, &target)?;
     if context.standing(&source).await? == Some(Standing::Nothing) {
         return Err(source.missing());
     }
@@ -109,6 +112,22 @@ pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(
     read.and(filled)?;
     warn_without_feeds(written.contents, from, context);
     told(&written, &target.shown, context);
+    Ok(())
+}
+
+/// A copy of a store into itself, or into a file that it is made of, would be none.
+fn refuse_one_store(source: &Found, target: &Found) -> Result<(), OpError> {
+    const HINT: &str = "nothing was written; name another store to fill";
+    if source.is_the_same_as(target) {
+        let message = format!("{} and {}: both are the same store", source.shown, target.shown);
+        return Err(OpError::usage("copy.same_store", message).with_hint(HINT));
+    }
+    for (of, other) in [(source, target), (target, source)] {
+        if other.file.as_ref().is_some_and(|file| of.own_files().hold(file)) {
+            let message = format!("{} is a file of the store {}", other.shown, of.shown);
+            return Err(OpError::usage("copy.same_store", message).with_hint(HINT));
+        }
+    }
     Ok(())
 }
 

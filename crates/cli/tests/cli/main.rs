@@ -14,6 +14,7 @@ mod ingest;
 mod interrupt;
 mod kill;
 mod large;
+mod own_files;
 mod rejects;
 mod site;
 mod storage;
