@@ -9,7 +9,7 @@ use feedspine_core::{ErrorKind, StorageError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::{Fault, Outcome};
+use crate::error::{Fault, Outcome, WRITE_OR_COPY};
 use crate::functions;
 use crate::schema::{self, Found};
 
@@ -157,7 +157,7 @@ fn denied(path: &Path, error: &std::io::Error) -> Fault {
         _ => ErrorKind::Denied,
     };
     StorageError::new(kind, format!("{} cannot be opened for writing: {error}", path.display()))
-        .with_hint("choose a file in a directory that may be written")
+        .with_hint(if path.is_file() { WRITE_OR_COPY } else { "choose a file in a directory that may be written" })
         .into()
 }
 

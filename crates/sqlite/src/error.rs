@@ -5,6 +5,10 @@ use std::sync::Arc;
 use feedspine_core::{Applied, ErrorKind, StorageError};
 use rusqlite::{ErrorCode, ffi};
 
+/// What to do where a store is there and may only be read.
+pub(crate) const WRITE_OR_COPY: &str = "let the file and its directory be written; or copy the file, and its -wal if there \
+     is one, into a directory that may be written, and name the copy";
+
 /// What goes wrong inside: SQLite's own error, or one that is said already.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -108,10 +112,8 @@ fn judge(error: &rusqlite::Error) -> (ErrorKind, Option<&'static str>) {
         ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted => {
             (ErrorKind::Unavailable, None)
         }
-        ErrorCode::ReadOnly
-        | ErrorCode::PermissionDenied
-        | ErrorCode::CannotOpen
-        | ErrorCode::AuthorizationForStatementDenied => {
+        ErrorCode::ReadOnly => (ErrorKind::Denied, Some(WRITE_OR_COPY)),
+        ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied => {
             (ErrorKind::Denied, Some("check that the file and its directory may be written"))
         }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {

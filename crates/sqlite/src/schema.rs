@@ -4,13 +4,19 @@
 //! serves a question that is asked rarely. Numbers given by this file (`no`) stand for the long names that many rows
 //! share.
 
-use feedspine_core::StorageError;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::fs::File;
+use std::io::Read;
 
-use crate::error::Outcome;
+use feedspine_core::StorageError;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use crate::error::{Fault, Outcome};
 
 /// Marks a file as ours: `FSPN`.
 pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
+
+/// How every SQLite database begins (<https://sqlite.org/fileformat2.html#magic_header_string>).
+const HEAD: &[u8; 16] = b"SQLite format 3\0";
 
 /// The schema version that this program writes.
 pub(crate) const SCHEMA_VERSION: u32 = 4;
@@ -284,7 +290,8 @@ pub(crate) enum Found {
 
 /// Looks at a file, within a transaction of the caller's, and writes nothing.
 pub(crate) fn look(conn: &Transaction<'_>) -> Outcome<Found> {
-    let application_id: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let application_id = conn.query_row("PRAGMA application_id", [], |row| row.get(0));
+    let application_id: i32 = application_id.map_err(|error| no_database(conn, error))?;
     let version = version(conn)?;
     // The header says it: a store whose tables cannot be read is still one of ours.
     if application_id == APPLICATION_ID {
@@ -338,6 +345,21 @@ pub(crate) fn check_version(version: u32) -> Result<(), StorageError> {
     }
     let message = format!("the store has schema version {version}; this program knows up to {SCHEMA_VERSION}");
     Err(StorageError::unsupported(message).with_hint("use a newer feedspine"))
+}
+
+/// A file that does not even begin as a database does never was a store; any other one is damaged.
+fn no_database(conn: &Connection, error: rusqlite::Error) -> Fault {
+    let begins_so = |path: &str| {
+        let mut head = [0; HEAD.len()];
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *HEAD
+    };
+    if error.sqlite_error_code() != Some(ErrorCode::NotADatabase) || conn.path().is_none_or(begins_so) {
+        return error.into();
+    }
+    StorageError::corrupt("the file is no store: it is not an SQLite database")
+        .with_hint("name another file, as in --db sqlite:PATH; if it was a store once, restore it from a backup")
+        .with_source(error)
+        .into()
 }
 
 /// The error for a database of somebody else's.

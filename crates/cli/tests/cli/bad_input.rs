@@ -112,6 +112,38 @@ fn a_directory_that_may_not_be_written_is_named() {
 }
 
 #[test]
+fn a_store_that_may_only_be_read_says_how_it_is_rescued() {
+    let user = User::new();
+    let home = user.home();
+    assert_eq!(user.run(&["add", "push:orders", "--db", "sqlite:read-only/a.db"]).code, 0);
+    fs::set_permissions(home, fs::Permissions::from_mode(0o777)).unwrap();
+    let (directory, file) = (home.join("read-only"), home.join("read-only/a.db"));
+    let copy = "sqlite:copy.db";
+    // The file alone, then its directory too.
+    for (of_directory, of_file) in [(0o777, 0o444), (0o555, 0o444)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(of_file)).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(of_directory)).unwrap();
+        for words in [
+            &["list"][..],
+            &["status"],
+            &["export"],
+            &["db", "verify"],
+            &["db", "backup", "a.backup"],
+            &["db", "copy", "sqlite:read-only/a.db", copy],
+        ] {
+            let mut command = as_somebody_else(&user).unwrap_or_else(|| user.command(&[]));
+            let ran = Ran::of(&command.args(words).args(["--db", "sqlite:read-only/a.db"]).output().unwrap());
+            refused(&ran, 1, "read-only/a.db", "copy the file, and its -wal if there is one");
+            assert!(!home.join("a.backup").exists() && !home.join("copy.db").exists(), "{words:?}");
+        }
+    }
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(&file, home.join("copy.db")).unwrap();
+    fs::set_permissions(home.join("copy.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(user.run(&["status", "--db", copy]).code, 0);
+}
+
+#[test]
 fn a_path_through_a_file_is_named() {
     let user = User::new();
     let file = user.file("plain", "text");
@@ -128,7 +160,9 @@ fn as_somebody_else(user: &User) -> Option<Command> {
     }
     // The build directory may be closed to others.
     let binary = user.home().join("feedspine");
-    fs::copy(env!("CARGO_BIN_EXE_feedspine"), &binary).expect("the binary can be copied");
+    if !binary.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_feedspine"), &binary).expect("the binary can be copied");
+    }
     let mut command = Command::new("setpriv");
     user.settle(&mut command);
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(binary);
@@ -140,8 +174,10 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
     let user = User::new();
     let words = "dear diary, ".repeat(1_000);
     let file = user.file("diary.txt", &words);
-    refused(&user.run(&["status", "--db", "sqlite:diary.txt"]), 1, "diary.txt", "backup");
-    refused(&user.run(&["add", "https://example.org/feed", "--db", "sqlite:diary.txt"]), 1, "diary.txt", "backup");
+    for words in [&["status"][..], &["add", "https://example.org/feed"], &["db", "info"], &["export"]] {
+        let ran = user.run(&[words, &["--db", "sqlite:diary.txt"]].concat());
+        refused(&ran, 1, "diary.txt: the file is no store: it is not an SQLite database", "as in --db sqlite:PATH");
+    }
     assert_eq!(fs::read_to_string(file).unwrap(), words);
 }
 
