@@ -1,7 +1,8 @@
 //! Bodies as files: a folder for each feed, in it `FETCH-ORDINAL.body`, so that names sort by time.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use feedspine_core::{FeedId, FetchId};
@@ -13,7 +14,8 @@ const WHOLE: &str = ".body";
 /// A body that is being written, or whose writer was killed: it goes with the oldest ones.
 const PART: &str = ".part";
 
-/// Writes a body to the disk, then lets go of the feed's oldest.
+/// Writes a body to the disk, then lets go of the feed's oldest. Nobody else may read it, as nobody else may read the
+/// store that its items are in.
 pub(super) fn write(root: &Path, name: BodyName, packed: &[u8], most: u64) -> Result<(), OpError> {
     let folder = root.join(name.feed.to_string());
     let stem = stem_of(name);
@@ -27,9 +29,10 @@ pub(super) fn write(root: &Path, name: BodyName, packed: &[u8], most: u64) -> Re
 }
 
 fn put(folder: &Path, stem: &str, packed: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let (part, whole) = (folder.join(format!("{stem}{PART}")), folder.join(format!("{stem}{WHOLE}")));
-    let mut file = File::create(&part)?;
+    // What a killed writer left is begun anew.
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.write_all(packed)?;
     file.sync_all()?;
     fs::rename(&part, &whole)?;

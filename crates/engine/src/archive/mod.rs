@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_else_may_read_what_is_kept() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("x.db.bodies");
+        let (feed, fetch) = id(1);
+        Archive::in_folder(&root).keep(feed, fetch, body("some text")).await.unwrap();
+        let folder = root.join(feed.to_string());
+        let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let modes = [root, folder, file].map(|path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777);
+        assert_eq!(modes, [0o700, 0o700, 0o600]);
+    }
+
+    #[tokio::test]
     async fn the_oldest_bodies_of_a_feed_go_when_there_are_too_many() {
         let home = tempfile::tempdir().unwrap();
         for archive in [Archive::in_memory(), Archive::in_folder(home.path())] {
