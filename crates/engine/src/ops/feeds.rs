@@ -1,8 +1,8 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
 use feedspine_core::{
-    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json, Page,
-    PageRequest, Part, Quarantined, StorageError, Timestamp,
+    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
+    Observation, Page, PageRequest, Part, Quarantined, StorageError, Timestamp,
 };
 
 use super::add::name_taken;
@@ -42,7 +42,7 @@ pub struct FeedView {
 pub struct LedgerFigures {
     /// Committed fetches.
     pub observations: u64,
-    /// Those among them that found nothing changed: a 304, or the same bytes.
+    /// Those among them that found nothing changed: a 304, the same bytes, or nothing new where that alone is asked for.
     pub unchanged: u64,
     /// When the first one read the feed.
     pub first: Option<Timestamp>,
@@ -202,7 +202,7 @@ impl Engine {
             let found = self.storage().observations_page(feed.id, &page).await?;
             for observation in &found.items {
                 figures.observations += 1;
-                figures.unchanged += u64::from(matches!(observation.coverage, Coverage::Unchanged { .. }));
+                figures.unchanged += u64::from(is_unchanged(observation));
                 figures.first.get_or_insert(observation.observed_at);
                 figures.last = figures.last.max(Some(observation.observed_at));
                 figures.counts += observation.counts;
@@ -212,6 +212,16 @@ impl Engine {
                 None => return Ok(figures),
             }
         }
+    }
+}
+
+/// Whether the fetch was told as unchanged. Of a source that is asked for what is new alone, the ledger has it as a Delta
+/// of nothing.
+fn is_unchanged(observation: &Observation) -> bool {
+    match observation.coverage {
+        Coverage::Unchanged { .. } => true,
+        Coverage::Delta => observation.counts.seen == 0,
+        Coverage::Snapshot { .. } => false,
     }
 }
 
