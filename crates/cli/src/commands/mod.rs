@@ -8,6 +8,7 @@ mod diagnose;
 mod feeds;
 mod history;
 mod ingest;
+mod members;
 mod opml;
 mod policy;
 mod records;

@@ -1,25 +1,25 @@
 //! `feedspine list`, `show` and `sightings`
 
-use feedspine::core::{ChangeKind, Cursor, FeedName, Filter, Json, Order, Page, Record, Seen};
+use feedspine::core::{ChangeKind, Cursor, FeedName, Filter, Json, Page, Record, Seen};
 use feedspine::ops::{
     AliasLink, Aliases, Departure, ListRecords, RecordSightings, RecordView, SightingsView, parse_condition,
+    parse_order,
 };
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::words::{SHORT, counted, field, minute, second, title};
+use super::members;
+use super::words::{counted, field, minute, second, title};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table, excerpt, wrap};
 use crate::stores::Wanted;
 
 /// The columns that running text takes at most: longer lines are hard to read.
 const TEXT_WIDTH: usize = 76;
-/// How much of an item's text is shown; `--json` gives all.
-const TEXT_CHARACTERS: usize = 2_000;
 
 pub(super) async fn list(arguments: arguments::List, context: Context<'_>) -> Result<Ending, OpError> {
     let conditions = arguments.conditions.iter().map(|condition| parse_condition(condition));
-    let order = arguments.order.iter().map(|field| Order::parse(field));
+    let order = arguments.order.iter().map(|field| parse_order(field));
     let request = ListRecords {
         filter: Filter::All(conditions.collect::<Result<_, _>>()?),
         order: order.collect::<Result<_, _>>()?,
@@ -125,12 +125,12 @@ fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
             lines.push(field("", departed(last)));
         }
     }
-    lines.extend(rest(&content));
+    lines.extend(members::lines(record, &content));
     lines.extend(aliases(&view.aliases));
-    let text = body(&content);
+    let text = members::text(&content);
     if !text.is_empty() {
         lines.push(Line::new());
-        lines.extend(paragraph(&text, width));
+        lines.extend(paragraph(text, width));
     }
     lines
 }
@@ -164,55 +164,9 @@ pub(super) fn departed(departure: &Departure) -> Line {
     }
 }
 
-/// The members of the content that have no line of their own.
-fn rest(content: &Json) -> Vec<Line> {
-    const SHOWN: [&str; 9] =
-        ["title", "link", "published", "updated", "id", "summary", "content", "links", "id_is_permalink"];
-    let Json::Object(members) = content else { return Vec::new() };
-    let mut lines = Vec::new();
-    for (name, value) in members {
-        match value {
-            Json::Object(spaces) if name == "extensions" => {
-                let named = spaces.values().filter_map(|space| match space {
-                    Json::Object(members) => Some(members),
-                    _ => None,
-                });
-                lines.extend(named.flatten().map(|(name, value)| field(name, brief(value))));
-            }
-            _ if SHOWN.contains(&name.as_str()) || name.ends_with("_type") => {}
-            _ => lines.push(field(name, brief(value))),
-        }
-    }
-    lines
-}
-
-/// A value in one line: texts as they are, people, tags and elements by what they are called or say.
-fn brief(value: &Json) -> String {
-    const NAMES: [&str; 6] = ["name", "label", "term", "href", "email", "text"];
-    match value {
-        Json::String(text) => excerpt(text, SHORT),
-        Json::Array(members) => members.iter().map(brief).collect::<Vec<_>>().join(", "),
-        Json::Object(_) => NAMES
-            .iter()
-            .find_map(|name| value.get(name)?.as_str())
-            .map_or_else(|| value.to_string(), |name| excerpt(name, SHORT)),
-        other => other.to_string(),
-    }
-}
-
-/// The item's text: its content, else its summary.
-fn body(content: &Json) -> String {
-    let first = match content.get("content") {
-        Some(Json::Array(texts)) => texts.first().and_then(|text| text.get("value")),
-        _ => None,
-    };
-    let text = first.or_else(|| content.get("summary")).and_then(Json::as_str);
-    text.unwrap_or_default().to_owned()
-}
-
 fn paragraph(text: &str, width: Option<usize>) -> Vec<Line> {
     let columns = width.map_or(TEXT_WIDTH, |width| width.saturating_sub(4).clamp(20, TEXT_WIDTH));
-    let wrapped = wrap(&excerpt(text, TEXT_CHARACTERS), columns);
+    let wrapped = wrap(&excerpt(text, members::LONG), columns);
     wrapped.iter().map(|text| Line::from("  ").plain(text)).collect()
 }
 

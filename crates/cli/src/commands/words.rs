@@ -53,7 +53,8 @@ pub(super) fn title(record: &Record) -> String {
 
 /// A name and its value, one under the other in a block.
 pub(super) fn field(name: &str, value: impl Into<Line>) -> Line {
-    Line::from("  ").then(Style::Faint, name).pad_to(14).and(value.into())
+    // A name that is longer than the column keeps a blank behind it.
+    Line::from("  ").then(Style::Faint, name).pad_to(13).plain(" ").and(value.into())
 }
 
 #[cfg(test)]

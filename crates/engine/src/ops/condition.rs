@@ -1,6 +1,6 @@
 //! Conditions as people write them: `content.title~rust`, `published>=2026-01-01T00:00:00Z`.
 
-use feedspine_core::{Field, Filter, Json, Test};
+use feedspine_core::{Field, Filter, Json, Order, Test};
 
 use super::OpError;
 
@@ -20,9 +20,9 @@ pub fn parse_condition(condition: &str) -> Result<Filter, OpError> {
         .char_indices()
         .find_map(|(at, _)| SIGNS.into_iter().find(|sign| condition[at..].starts_with(sign)).map(|sign| (at, sign)));
     let Some((at, sign)) = sign_at else {
-        return Ok(Filter::Field(Field::parse(condition.trim())?, Test::Present));
+        return Ok(Filter::Field(read_field(condition.trim())?, Test::Present));
     };
-    let field = Field::parse(condition[..at].trim())?;
+    let field = read_field(condition[..at].trim())?;
     let value = condition[at + sign.len()..].trim();
     let operand = || read_operand(&field, value);
     let test = match sign {
@@ -39,6 +39,23 @@ pub fn parse_condition(condition: &str) -> Result<Filter, OpError> {
         _ => Test::Contains(value.to_owned()),
     };
     Ok(Filter::Field(field, test))
+}
+
+/// Reads a field to order by; `-FIELD` descends.
+///
+/// # Errors
+/// `Usage`: an unknown field.
+pub fn parse_order(text: &str) -> Result<Order, OpError> {
+    read_field(text.strip_prefix('-').unwrap_or(text))?;
+    Ok(Order::parse(text)?)
+}
+
+/// A field by its name. Core knows fields that no store keeps; those are not proposed.
+fn read_field(name: &str) -> Result<Field, OpError> {
+    Field::parse(name).map_err(|error| {
+        let known: Vec<String> = Field::STORED.iter().map(Field::name).collect();
+        OpError::from(error).with_hint(format!("use one of {}, content.NAME or metadata.NAME", known.join(", ")))
+    })
 }
 
 fn read_operand(field: &Field, text: &str) -> Result<Json, OpError> {
@@ -101,6 +118,10 @@ mod tests {
     fn refuses_unknown_fields_and_impossible_values() {
         for text in ["titel=a", "published>yesterday", "layer=iron", "=a"] {
             assert!(parse_condition(text).is_err(), "{text}");
+        }
+        for error in [parse_condition("title~a").unwrap_err(), parse_order("-title").unwrap_err()] {
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("content.NAME") && !hint.contains("last_seen"), "{hint}");
         }
         for (text, hint) in [("published>yesterday", "2026-01-31T12:00:00Z"), ("version>x", "version>1")] {
             let error = parse_condition(text).unwrap_err();

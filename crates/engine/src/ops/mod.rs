@@ -63,7 +63,7 @@ pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
-pub use condition::parse_condition;
+pub use condition::{parse_condition, parse_order};
 pub use diagnose::{
     Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, ReadBody, ReadPage, ReceivedBody, RuleEvidence,
 };
@@ -77,6 +77,7 @@ pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
 pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 pub use records::{
     Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,
+    is_date_of,
 };
 pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use retry::{Fate, RetriedReject, RetriedRejects, RetryRejects};

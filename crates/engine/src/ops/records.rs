@@ -7,10 +7,16 @@ use feedspine_core::{
     ChangeKind, Cursor, Event, FeedId, FeedName, FetchId, Filter, Json, Layer, NaturalKey, Order, Page, PageRequest,
     Query, Record, RecordId, Seen, Selection, Sighting, Timestamp, Version, VersionNo,
 };
+use feedspine_parse::read_date;
 
 use super::json::{array, instant, text};
 use super::{Aliases, FoundBy, OpError, ToJson};
 use crate::Engine;
+
+/// Whether a date as it stood in a document says that instant.
+pub fn is_date_of(text: &str, at: Timestamp) -> bool {
+    read_date(text).is_ok_and(|read| read.at == at)
+}
 
 /// Which records are wanted.
 #[derive(Debug, Clone)]
