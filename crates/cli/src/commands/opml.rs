@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use feedspine::core::FeedName;
-use feedspine::ops::{EntryOutcome, ImportOpml, ImportedEntry, OpmlImport};
+use feedspine::ops::{EntryOutcome, ImportOpml, ImportedEntry, LeftOut, OpmlImport};
 use feedspine::{Ending, OpError};
 
 use super::Context;
@@ -39,6 +39,13 @@ async fn take_in(arguments: arguments::OpmlImport, context: Context<'_>) -> Resu
     printer.answer(&import, || told(&import, printer.width()));
     for warning in &import.warnings {
         printer.warning(warning);
+    }
+    let mut hints: Vec<&str> =
+        import.entries.iter().filter_map(|entry| entry.error.as_ref()).filter_map(OpError::hint).collect();
+    hints.sort_unstable();
+    hints.dedup();
+    for hint in hints {
+        printer.note(Line::of(Style::Faint, "hint").plain(format!(": {hint}")));
     }
     for list in &import.lists {
         printer.note(format!("not followed: the list {}", list.address));
@@ -74,11 +81,15 @@ fn read(file: &Path, name: &str) -> Result<Vec<u8>, OpError> {
 }
 
 fn told(import: &OpmlImport, width: Option<usize>) -> Vec<Line> {
-    let columns =
-        [("outcome", Set::Left), ("feed", Set::Flexible), ("address", Set::Flexible), ("tags", Set::Flexible)];
+    let mut columns =
+        vec![("outcome", Set::Left), ("feed", Set::Flexible), ("address", Set::Flexible), ("tags", Set::Flexible)];
+    let refused = import.count(EntryOutcome::Refused) > 0;
+    columns.extend(refused.then_some(("reason", Set::Flexible)));
     let mut table = Table::new(&columns);
     for entry in &import.entries {
-        table.row(row(entry));
+        let reason = entry.error.as_ref().map_or("", OpError::message);
+        let reason = refused.then(|| Line::of(Style::Faint, excerpt(reason, SHORT)));
+        table.row(row(entry).into_iter().chain(reason));
     }
     let mut lines = if import.entries.is_empty() { Vec::new() } else { table.lines(width) };
     let counts = [EntryOutcome::Added, EntryOutcome::Already, EntryOutcome::Repeated, EntryOutcome::Refused];
@@ -99,26 +110,31 @@ fn row(entry: &ImportedEntry) -> [Line; 4] {
         EntryOutcome::Refused => Style::Bad,
     };
     let tags: Vec<&str> = entry.tags.iter().map(feedspine::Tag::as_str).collect();
-    let last = entry.error.as_ref().map_or_else(|| tags.join(", "), |error| error.message().to_owned());
     [
         Line::of(style, entry.outcome.as_str()),
         entry.feed.as_ref().map_or("", FeedName::as_str).into(),
         excerpt(&entry.address, SHORT).into(),
-        Line::of(Style::Faint, excerpt(&last, SHORT)),
+        Line::of(Style::Faint, tags.join(", ")),
     ]
 }
 
 async fn give_out(arguments: arguments::OpmlExport, context: Context<'_>) -> Result<Ending, OpError> {
+    if let Some(file) = &arguments.file {
+        context.backends.find(&context.config.db)?.own_files().refuse_to_write(file)?;
+    }
     let tag = arguments.tag.as_ref();
     let ask = context.with_engine(Wanted::Existing, async |engine| engine.export_opml(tag).await);
     let export = ask.await?;
     let printer = context.printer;
-    for name in &export.left_out {
-        printer.note(format!("left out: {name} is a file of this machine"));
+    for LeftOut { feed, reason } in &export.left_out {
+        printer.note(format!("left out: {feed} {reason}"));
+    }
+    if !export.left_out.is_empty() {
+        let whole = context.same_store("feedspine export");
+        printer.note(Line::of(Style::Faint, "hint").plain(format!(": `{whole}` keeps every feed, however it is read")));
     }
     match &arguments.file {
         Some(file) => {
-            context.backends.find(&context.config.db)?.own_files().refuse_to_write(file)?;
             write(file, &export.text)?;
             let feeds = counted(export.feeds as u64, "feed");
             let line = Line::of(Style::Good, "written").plain(": ").then(Style::Strong, file.display().to_string());

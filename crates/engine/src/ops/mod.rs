@@ -73,7 +73,7 @@ pub use feeds::{FeedView, LedgerFigures};
 pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
-pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, OpmlExport, OpmlImport};
+pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, LeftOut, OpmlExport, OpmlImport};
 pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 pub use records::{
     Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,

@@ -106,8 +106,17 @@ pub struct OpmlExport {
     pub text: String,
     /// How many feeds it names.
     pub feeds: usize,
-    /// Feeds that no other reader could fetch: files of this machine.
-    pub left_out: Vec<FeedName>,
+    /// Feeds that no other reader could fetch or read.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A feed that a list for other readers leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The feed.
+    pub feed: FeedName,
+    /// What it is, which they could not read.
+    pub reason: String,
 }
 
 impl ToJson for OpmlImport {
@@ -145,12 +154,31 @@ impl ToJson for ImportedEntry {
 
 impl ToJson for OpmlExport {
     fn to_json(&self) -> Json {
-        let left_out = self.left_out.iter().map(|name| name.as_str().into()).collect();
         Json::object([
             ("feeds", (self.feeds as u64).into()),
-            ("left_out", Json::Array(left_out)),
+            ("left_out", array(&self.left_out)),
             ("opml", self.text.as_str().into()),
         ])
+    }
+}
+
+impl ToJson for LeftOut {
+    fn to_json(&self) -> Json {
+        Json::object([("feed", self.feed.as_str().into()), ("reason", self.reason.as_str().into())])
+    }
+}
+
+/// Why no other reader could take the feed over; `None` for one that is a document in a format of feeds, on the web.
+fn unreadable_elsewhere(feed: &Feed) -> Option<String> {
+    let choice = AdapterChoice::of(feed);
+    match feed.address.parse() {
+        Ok(Address::Http(_)) if choice.name() == Adapter::FEED => None,
+        Ok(Address::Http(_)) => Some(format!("is no feed to other readers: the adapter {} reads it", choice.name())),
+        Ok(Address::File(_)) if choice.name() == Adapter::FILES => Some("is a folder of this machine".to_owned()),
+        Ok(Address::File(_)) => Some("is a file of this machine".to_owned()),
+        Ok(Address::Command(_)) => Some("is what a program of this machine prints".to_owned()),
+        Ok(Address::Push(_)) => Some("is handed over by `feedspine ingest`, not fetched".to_owned()),
+        Err(_) => Some("has an address that other readers do not know".to_owned()),
     }
 }
 
@@ -189,7 +217,8 @@ impl Engine {
         Ok(import.finish(list))
     }
 
-    /// A list of all feeds that were not removed, or of those under a tag, for other readers.
+    /// A list of all feeds that were not removed, or of those under a tag, for other readers. What these could not read is
+    /// left out, and told with the reason.
     ///
     /// # Errors
     /// What the control plane's store says.
@@ -198,8 +227,13 @@ impl Engine {
             Some(tag) => self.feeds_tagged(tag).await?.items,
             None => self.feeds().await?.items,
         };
-        let of_the_web = |feed: &Feed| matches!(feed.address.parse(), Ok(Address::Http(_)));
-        let (listed, left_out): (Vec<Feed>, Vec<Feed>) = feeds.into_iter().partition(of_the_web);
+        let (mut listed, mut left_out) = (Vec::new(), Vec::new());
+        for feed in feeds {
+            match unreadable_elsewhere(&feed) {
+                None => listed.push(feed),
+                Some(reason) => left_out.push(LeftOut { feed: feed.name, reason }),
+            }
+        }
         let tags = |feed: &Feed| FeedSettings::of(feed).tags().iter().map(Tag::to_string).collect::<Vec<_>>();
         let tags: Vec<Vec<String>> = listed.iter().map(tags).collect();
         let outlines: Vec<OutlineToWrite<'_>> = listed
@@ -207,11 +241,7 @@ impl Engine {
             .zip(&tags)
             .map(|(feed, tags)| OutlineToWrite { title: feed.name.as_str(), address: &feed.address, tags })
             .collect();
-        Ok(OpmlExport {
-            text: write_opml("FeedSpine", self.now(), &outlines),
-            feeds: listed.len(),
-            left_out: left_out.into_iter().map(|feed| feed.name).collect(),
-        })
+        Ok(OpmlExport { text: write_opml("FeedSpine", self.now(), &outlines), feeds: listed.len(), left_out })
     }
 }
 
