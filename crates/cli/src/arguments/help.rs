@@ -6,7 +6,7 @@ Exit codes:
   1    failed: something stood in the way; the message says what, the hint what to do
   2    wrong usage or configuration, or more than this feedspine can do: a store or a file of a newer one
   3    some feeds failed, the others are done
-  5    no such thing: a feed, a record, a store, or a file that was named
+  5    no such thing: a feed, a record, a store, or a file that was named; of no store `db info` tells, with 0
   130  interrupted by Ctrl-C; 143 by another program
 
 Begin with:

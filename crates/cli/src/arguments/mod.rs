@@ -407,7 +407,7 @@ pub(crate) enum Feed {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Db {
-    /// Tell what the store is, how large, and what it holds
+    /// Tell what the store is, how large, and what it holds; that there is none is an answer too
     Info,
     /// Begin the store, or bring the schema of an older one up to date
     ///

@@ -42,7 +42,7 @@ pub(crate) struct Context<'a> {
 /// Runs one command.
 pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<Ending, OpError> {
     match arguments.command {
-        Command::Demo(demo) => demo::run(&demo, context.printer).await,
+        Command::Demo(demo) => demo::run(&demo, context).await,
         Command::Add(add) => add::run(add, context).await,
         Command::Diagnose(diagnose) => diagnose::run(diagnose, context).await,
         Command::Collect(collect) => collect::run(collect, context).await,

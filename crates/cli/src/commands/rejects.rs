@@ -21,9 +21,14 @@ pub(super) async fn run(arguments: arguments::Rejects, context: Context<'_>) -> 
     let left = list.total - list.items.len() as u64;
     if list.total == 0 {
         printer.note("nothing was rejected");
-    } else if left > 0 {
+        return Ok(Ending::Done);
+    }
+    if left > 0 {
         printer.note(Line::of(Style::Faint, format!("{} before these: --limit shows more", counted(left, "reject"))));
     }
+    let retry = context.same_store("feedspine rejects retry");
+    let foot = format!("a record of what was rejected: `{retry}` tries each again, and tells what became of it");
+    printer.note(Line::of(Style::Faint, foot));
     Ok(Ending::Done)
 }
 

@@ -16,7 +16,8 @@ use feedspine::{Ending, Engine, HostRate, OpError, Settings, SimulatedClock};
 use feedspine_sqlite::SqliteStore;
 
 use crate::arguments;
-use crate::printer::{Format, Printer};
+use crate::commands::Context;
+use crate::printer::Format;
 use samples::{ROUNDS, SAMPLES};
 use server::Server;
 
@@ -67,7 +68,12 @@ impl ToJson for Demo {
 }
 
 /// Runs the demo. A feed that fails in it fails on purpose: the command is done all the same.
-pub(crate) async fn run(arguments: &arguments::Demo, printer: &Printer) -> Result<Ending, OpError> {
+pub(crate) async fn run(arguments: &arguments::Demo, context: Context<'_>) -> Result<Ending, OpError> {
+    let printer = context.printer;
+    if context.config.db_by_flag().is_some() {
+        return Err(OpError::usage("demo.db", "the demo begins a store of its own, and leaves that of --db alone")
+            .with_hint("say --dir DIRECTORY to keep it somewhere"));
+    }
     let file = store_file(arguments.dir.as_deref())?;
     let server = Server::start().await.map_err(|error| {
         OpError::failed("demo.server", format!("cannot listen on loopback: {error}"))

@@ -16,6 +16,7 @@ mod kill;
 mod large;
 mod own_files;
 mod rejects;
+mod shown;
 mod site;
 mod storage;
 mod stories;
