@@ -63,6 +63,28 @@ fn every_block_of_code_is_an_excerpt_of_the_file_that_it_names() {
     assert!(compared >= 20, "the guide shows {compared} excerpts");
 }
 
+/// They are compiled by nobody here: that the crates they name are there, with such features, is what can be seen.
+#[test]
+fn the_manifests_of_a_crate_outside_name_crates_and_features_of_this_repository() {
+    let mut named = 0;
+    for line in
+        blocks(&read(GUIDE)).into_iter().filter(|block| block.language == "toml outside").flat_map(|it| it.lines)
+    {
+        let Some((package, rest)) = line.split_once(" = { path = \"../feedspine/") else { continue };
+        let (path, rest) = rest.split_once('"').expect("a path ends");
+        let manifest = read(&format!("{path}/Cargo.toml"));
+        assert!(manifest.contains(&format!("name = \"{package}\"")), "{path} is not {package}");
+        let features =
+            rest.split_once("features = [").and_then(|(_, rest)| rest.split_once(']')).map(|(inner, _)| inner);
+        for feature in features.into_iter().flat_map(|inner| inner.split(',')).map(|it| it.trim().trim_matches('"')) {
+            let stands = manifest.lines().any(|line| line.starts_with(&format!("{feature} = ")));
+            assert!(stands, "{package} has no feature {feature}");
+        }
+        named += 1;
+    }
+    assert_eq!(named, 3);
+}
+
 #[test]
 fn every_link_of_the_guide_leads_to_a_file() {
     let page = read(GUIDE);
