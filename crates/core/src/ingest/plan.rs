@@ -154,13 +154,13 @@ impl Prepared {
     /// The keys of which the store must load what it [`Known`]s, ascending: those that neither an open span nor an earlier
     /// part settles.
     pub fn unsettled(&self, loaded: &Loaded) -> Vec<KeyHash> {
-        let settled = |entry: &Entry| match loaded.earlier.get(&entry.key_hash) {
-            // Of what differs nobody knows yet whether it was held back.
-            Some(earlier) => entry.contenders().all(|contender| contender.hash == earlier.shown.hash),
-            None => {
-                let present = loaded.present.get(&entry.key_hash);
-                entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
+        let settled = |entry: &Entry| {
+            if let Some(earlier) = loaded.earlier.get(&entry.key_hash) {
+                // Of what differs nobody knows yet whether it was held back.
+                return entry.contenders().all(|contender| contender.hash == earlier.shown.hash);
             }
+            let present = loaded.present.get(&entry.key_hash);
+            entry.rivals.is_empty() && present.is_some_and(|present| present.shown.hash == entry.first.hash)
         };
         self.entries.iter().filter(|entry| !settled(entry)).map(|entry| entry.key_hash).collect()
     }
