@@ -190,7 +190,7 @@ mod tests {
             (&[("adapter", "jsno")], Some("did you mean json?")),
             (&[("adapter", "csv"), ("delimter", ";")], Some("did you mean delimiter?")),
             (&[("adapter", "csv"), ("delimiter", "::")], Some("docs/guides/adapters.md")),
-            (&[("adapter", "edgar"), ("sense", "2026-11-01")], Some("did you mean since?")),
+            (&[("adapter", "edgar"), ("sinse", "2026-11-01")], Some("did you mean since?")),
         ] {
             let checked = said(pairs).check();
             match hint {

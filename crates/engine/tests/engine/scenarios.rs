@@ -243,7 +243,7 @@ async fn what_a_counter_stops_at_is_a_version_in_the_end_though_the_document_sta
     let feeds: [(Document, &str, &[&str]); 3] = [
         (|number| rss(&[item(2, &format!("<guid>a</guid><slash:comments>{number}</slash:comments>"))]), "feed", &[]),
         (json, "json", &["items=$.data[*]", "key=id"]),
-        (json, "json", &["items=$.data[*]", "key=id", "coverage=some"]),
+        (json, "json", &["items=$.data[*]", "key=id", "coverage=delta"]),
     ];
     for ((document, adapter, options), tagged) in feeds.into_iter().flat_map(|feed| [(feed, true), (feed, false)]) {
         let answer = move |asked: &Asked| {
