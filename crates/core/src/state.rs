@@ -158,6 +158,12 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// Creates or migrates the store. May be called again.
     async fn prepare(&self) -> Result<()>;
 
+    /// Lets go of the store: one that lies in files may be moved then. May be called again; [`StateStore::prepare`] opens it
+    /// anew. A store that is closed as a backend has nothing left to do.
+    async fn release(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Adds a feed.
     ///
     /// # Errors

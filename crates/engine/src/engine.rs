@@ -50,7 +50,8 @@ impl Engine {
     /// # Errors
     /// `Failed`, when what was begun cannot be finished.
     pub async fn close(&self) -> Result<(), OpError> {
-        Ok(self.storage().close().await?)
+        self.storage().close().await?;
+        Ok(self.state().release().await?)
     }
 
     /// The store of what is captured.

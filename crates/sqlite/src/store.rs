@@ -354,6 +354,10 @@ impl StateStore for SqliteStore {
         self.start().await
     }
 
+    async fn release(&self) -> Result<()> {
+        self.close().await
+    }
+
     async fn add_feed(&self, feed: &Feed) -> Result<()> {
         let feed = feed.clone();
         self.control()?.write(move |session| state::add_feed(session, &feed)).await

@@ -176,7 +176,8 @@ impl StoreCare {
     /// # Errors
     /// What the store says.
     pub async fn close(&self) -> Result<(), OpError> {
-        Ok(self.storage.close().await?)
+        self.storage.close().await?;
+        Ok(self.state.release().await?)
     }
 
     fn care(&self) -> Result<&dyn Care, OpError> {

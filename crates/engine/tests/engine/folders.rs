@@ -115,7 +115,7 @@ async fn lines_and_rows_of_many_files_are_one_feed() {
     let report = collect(&engine, &rows).await;
     assert_eq!((code(&report), counts(&report)), ("ok", [2, 0, 0, 2]), "{report:?}");
     let found = reasons(&engine, &rows).await;
-    assert_eq!(found[0].1, "d.csv, line 2: a quote is opened and not closed");
+    assert_eq!(found[0].1, "d.csv, line 2: a quote is opened and not closed; nothing behind it is read");
     assert_eq!(found[1].1, "c.csv, line 3: 1 fields for 2 columns");
     // A line more is an item more; the rest stays as it is.
     fs::write(path("a.jsonl"), "{\"id\":1}\n{\"id\":2}\n{\"id\":8}\n").unwrap();

@@ -20,6 +20,10 @@ use source::Source;
 
 /// The most columns of a table.
 const MOST_COLUMNS: usize = 4_096;
+/// What a row, or the row of names, is called that has more.
+const COLUMNS: &str = "csv.columns";
+/// What a row is called in which a quote is opened and not closed.
+const QUOTE: &str = "csv.quote";
 /// The most bytes of a row: a quote that is never closed swallows no more.
 const MOST_ROW_BYTES: usize = 16 * 1024 * 1024;
 
@@ -56,6 +60,12 @@ pub enum TableError {
     /// No encoding has that name, or the bytes are in one that is not read.
     #[error("the text cannot be decoded: {0}")]
     Encoding(String),
+    /// More columns than are read.
+    #[error("line {line}: more than {MOST_COLUMNS} columns")]
+    Columns {
+        /// The line, from 1.
+        line: u64,
+    },
     /// The names of its columns cannot be read, or are not what keys are made of.
     #[error("line {line}: {found}")]
     Header {
@@ -73,6 +83,7 @@ impl TableError {
             Self::Unreadable(_) => "file.unreadable",
             Self::Empty => "feed.empty",
             Self::Encoding(_) => "encoding",
+            Self::Columns { .. } => COLUMNS,
             Self::Header { .. } => "csv.header",
         }
     }
@@ -83,6 +94,7 @@ impl TableError {
             Self::Unreadable(_) => "check that it is there and may be read",
             Self::Empty => "the source may be at fault; try again later",
             Self::Encoding(_) => "the option encoding names it, such as latin1",
+            Self::Columns { .. } => "the option delimiter says what is between columns",
             Self::Header { .. } => {
                 "the option column names the columns, once for each; delimiter says what is between them"
             }
@@ -131,6 +143,7 @@ impl<R: Read> TableReader<R> {
             Header::FirstRow => {
                 let first = match next_record(&mut source, delimiter, &mut warnings)? {
                     Next::Record(first) => first,
+                    Next::Broken { line, code: COLUMNS, .. } => return Err(TableError::Columns { line }),
                     Next::Broken { line, found, .. } => return Err(TableError::Header { line, found }),
                     Next::End => return Err(TableError::Empty),
                 };
@@ -152,8 +165,8 @@ impl<R: Read> TableReader<R> {
         self.doubled.contains(name)
     }
 
-    /// Reads rows until there are so many, or so many bytes of them. A row that cannot be read costs itself: the next one
-    /// begins in the next line.
+    /// Reads rows until there are so many, or so many bytes of them. A row that is too long or too wide costs itself. One with
+    /// a quote that is not closed is the last: where it ends, and the next begins, nobody knows.
     ///
     /// # Errors
     /// The bytes cannot be read on.
@@ -179,6 +192,7 @@ impl<R: Read> TableReader<R> {
                     }
                 }
                 Next::Broken { line, code, found, text } => {
+                    page.last = code == QUOTE;
                     bytes += text.as_ref().map_or(MOST_ROW_BYTES, String::len);
                     let reason = format!("line {line}: {found}");
                     (line, self.reject(code, reason, text.as_deref().unwrap_or_default()), text)
@@ -188,6 +202,9 @@ impl<R: Read> TableReader<R> {
             page.scraps.extend(text.map(scrap));
             page.rejects.push(rejected);
             self.ordinal = self.ordinal.saturating_add(1);
+            if page.last {
+                break;
+            }
         }
         Ok(page)
     }
@@ -290,7 +307,7 @@ fn next_record<R: Read>(source: &mut Source<R>, delimiter: u8, warnings: &mut Wa
             }
             Scan::End => return Ok(Next::End),
             Scan::More { quoted: true } if is_too_long => {
-                ("csv.quote", format!("a quote is opened and not closed within {MIB} MiB"))
+                (QUOTE, format!("a quote is opened and not closed within {MIB} MiB; nothing behind it is read"))
             }
             Scan::More { quoted: false } if is_too_long => {
                 ("csv.too_long", format!("the row is longer than {MIB} MiB"))
@@ -299,10 +316,10 @@ fn next_record<R: Read>(source: &mut Source<R>, delimiter: u8, warnings: &mut Wa
                 source.fill()?;
                 continue;
             }
-            Scan::TooManyColumns => ("csv.columns", format!("more than {MOST_COLUMNS} columns")),
-            Scan::OpenQuote => ("csv.quote", "a quote is opened and not closed".to_owned()),
+            Scan::TooManyColumns => (COLUMNS, format!("more than {MOST_COLUMNS} columns")),
+            Scan::OpenQuote => (QUOTE, "a quote is opened and not closed; nothing behind it is read".to_owned()),
         };
-        // Where the row ends nobody knows. The next line is taken for another one.
+        // What is too long or too wide is taken to end with its line.
         let text = source.take_line(MOST_ROW_BYTES)?;
         return Ok(Next::Broken { line, code, found, text });
     }

@@ -102,6 +102,10 @@ pub(crate) fn of_table(bytes: &[u8], tab: bool) -> Outcome {
     match read::guarded(read) {
         Err(message) => Outcome { run: "panic", class: message, ..Outcome::default() },
         Ok(Err(error)) => Outcome { run: "reject", class: error.code().to_owned(), ..Outcome::default() },
+        // Nothing of it is taken, by that name.
+        Ok(Ok((page, _))) if page.candidates.is_empty() && page.rejects.len() == 1 => {
+            Outcome { run: "reject", class: page.rejects[0].code.clone(), ..Outcome::default() }
+        }
         Ok(Ok((page, warnings))) => of_items(&page.candidates, &page.rejects, !warnings.is_empty()),
     }
 }
