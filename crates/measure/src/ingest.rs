@@ -96,12 +96,7 @@ pub fn rows(candidates: usize, repetitions: usize, tell: &dyn Fn(&str)) -> Vec<R
         row("memory, shuffled, 1 of 100 edited", figure(|rates| rates.one_edited, &memory), Vec::new(), None),
         row("memory, 10 of 100 changed", figure(|rates| rates.tenth_changed, &memory), Vec::new(), None),
         row(&format!("bare insert loop, {averaged} rows per COMMIT"), bare.clone(), Vec::new(), None),
-        row(
-            "SQLite, new",
-            new.clone(),
-            vec![(median_ratio(&new, &bare), "bare loop")],
-            Some(Goal::Ratio(LEAST)),
-        ),
+        row("SQLite, new", new.clone(), vec![(median_ratio(&new, &bare), "bare loop")], Some(Goal::Ratio(LEAST))),
         row(
             "SQLite, identical manifest",
             figure(|rates| rates.identical, &sqlite),
