@@ -50,8 +50,10 @@ impl Engine {
     /// # Errors
     /// `Failed`, when what was begun cannot be finished.
     pub async fn close(&self) -> Result<(), OpError> {
-        self.storage().close().await?;
-        Ok(self.state().release().await?)
+        let closed = self.storage().close().await;
+        // It is let go of whatever became of the other.
+        let released = self.state().release().await;
+        Ok(closed.and(released)?)
     }
 
     /// The store of what is captured.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use feedspine_core::ingest::{Absent, LedgerRow, Observation, PartRow, Standing, StoredVersion};
+use feedspine_core::ingest::{Absent, LedgerRow, PartRow, Standing, StoredVersion};
 use feedspine_core::transfer::{
     Batches, Export, FeedRow, ObservationRow, PointRow, RecordRow, RejectRow, Row, SpanRow, StandingRow, ToldRow,
     broke_off,
@@ -123,16 +123,7 @@ impl Out<'_> {
         ))?;
         let mut found = load.query([number])?;
         while let Some(row) = found.next()? {
-            let observed_at = rows::instant(row.get(3)?)?;
-            let observation = Observation {
-                feed,
-                fetch: FetchId::from_bytes(row.get(1)?),
-                round: row.get::<_, Option<i64>>(2)?.map(rows::round).transpose()?,
-                coverage: ledger::read_coverage(row, 5)?,
-                observed_at,
-                recorded_at: observed_at.saturating_add_micros(row.get(4)?),
-                counts: rows::counts(row, 9)?,
-            };
+            let observation = history::read_observation(row, feed, 9)?;
             let parts = parts(conn, (number, row.get(0)?, row.get(8)?))?;
             let ledger = LedgerRow { observation, ended: row.get(7)? };
             self.put(Row::Observation(ObservationRow::new(ledger, parts)))?;

@@ -105,7 +105,7 @@ pub(crate) fn observations_page(conn: &Connection, feed: FeedId, page: &PageRequ
         let mut found = load.query((number, after, limit))?;
         let mut observations = Vec::new();
         while let Some(row) = found.next()? {
-            observations.push((row.get(0)?, read_observation(row, feed)?));
+            observations.push((row.get(0)?, read_observation(row, feed, 7)?));
         }
         Ok(observations)
     })
@@ -116,7 +116,7 @@ pub(crate) fn observation(conn: &Connection, feed: FeedId, fetch: FetchId) -> Ou
     let Some(number) = find_feed(conn, feed)? else { return Ok(None) };
     let mut load = conn.prepare_cached(&observations_sql("f.id = ?"))?;
     let mut found = load.query((number, fetch.as_bytes()))?;
-    found.next()?.map(|row| read_observation(row, feed)).transpose()
+    found.next()?.map(|row| read_observation(row, feed, 7)).transpose()
 }
 
 /// Selects rows of a feed's ledger: its number, then what the condition asks.
@@ -128,7 +128,8 @@ fn observations_sql(condition: &str) -> String {
     )
 }
 
-fn read_observation(row: &Row<'_>, feed: FeedId) -> Outcome<Observation> {
+/// Reads a row of the ledger; its counts begin at that column.
+pub(crate) fn read_observation(row: &Row<'_>, feed: FeedId, counts: usize) -> Outcome<Observation> {
     let observed_at = rows::instant(row.get(3)?)?;
     Ok(Observation {
         feed,
@@ -137,7 +138,7 @@ fn read_observation(row: &Row<'_>, feed: FeedId) -> Outcome<Observation> {
         coverage: ledger::read_coverage(row, 5)?,
         observed_at,
         recorded_at: observed_at.saturating_add_micros(row.get(4)?),
-        counts: rows::counts(row, 7)?,
+        counts: rows::counts(row, counts)?,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::schema::{
     CHANGES, FEEDS, FETCHES, Id, KEYS, LEDGER, PARTS, POINTS, POINTS_OF, PRESENT, RECORDS, REJECTS, ROUNDS, RecordRow,
     SPANS, STANDINGS, VERSIONS,
 };
+use crate::table::Reads;
 
 /// One unit of work: the caller commits the transaction, or drops it when this fails.
 pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<IngestReport> {
@@ -44,7 +45,7 @@ pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<Inges
 }
 
 /// What the ledger holds of a fetch, with its number.
-pub(crate) fn ledger_row(tx: &WriteTransaction, feed: Id, fetch: Id) -> Result<Option<(u64, LedgerRow)>> {
+pub(crate) fn ledger_row(tx: &impl Reads, feed: Id, fetch: Id) -> Result<Option<(u64, LedgerRow)>> {
     let Some(number) = FETCHES.get(tx, (feed, fetch))? else { return Ok(None) };
     Ok(LEDGER.get(tx, (feed, number))?.map(|row| (number, row)))
 }

@@ -23,9 +23,9 @@ use async_trait::async_trait;
 use feedspine_core::ingest::Prepared;
 use feedspine_core::transfer::{Export, Progress, Row, Transfer, broke_off, import_unfinished};
 use feedspine_core::{
-    Applied, BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, NaturalKey,
-    Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
-    Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    Applied, BackendInfo, Capabilities, Change, FeedCursor, FeedId, FetchId, IngestBatch, IngestReport, Layer,
+    NaturalKey, Observation, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result,
+    Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use redb::{ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
@@ -200,6 +200,13 @@ impl StorageBackend for RedbStore {
         let page = page.clone();
         let rows = self.read(move |tx| LEDGER.page(tx, *feed.as_bytes(), &page)).await?;
         Ok(rows.map(|row| row.observation))
+    }
+
+    async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
+        self.read(move |tx| {
+            Ok(ingest::ledger_row(tx, *feed.as_bytes(), *fetch.as_bytes())?.map(|(_, row)| row.observation))
+        })
+        .await
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {

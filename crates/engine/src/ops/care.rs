@@ -176,8 +176,10 @@ impl StoreCare {
     /// # Errors
     /// What the store says.
     pub async fn close(&self) -> Result<(), OpError> {
-        self.storage.close().await?;
-        Ok(self.state.release().await?)
+        let closed = self.storage.close().await;
+        // It is let go of whatever became of the other.
+        let released = self.state.release().await;
+        Ok(closed.and(released)?)
     }
 
     fn care(&self) -> Result<&dyn Care, OpError> {

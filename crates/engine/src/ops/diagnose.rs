@@ -6,7 +6,7 @@ mod page;
 use feedspine_core::{ContentHash, Feed, FeedName, FeedStatus, Json, KeyRule, Namespace, Reject, Timestamp};
 use feedspine_parse::{Document, Identified, Warning, choose_rule, identify, rekey};
 
-use super::add::read_address;
+use super::add::{check_path, parse_address};
 use super::discover::{FoundFeed, unseen};
 use super::json::{array, instant};
 use super::{AdapterChoice, Ending, OpError, ToJson};
@@ -285,13 +285,13 @@ impl Engine {
     /// # Errors
     /// An address that cannot be fetched at all, an adapter or an option that is not known; what the stores say.
     pub async fn diagnose(&self, request: &Diagnose) -> Result<Diagnosis, OpError> {
-        let here = std::env::current_dir().unwrap_or_default();
-        let feed = self.feed_at(&Address::parse(&request.address, &here)?).await?;
+        let address = parse_address(&request.address)?;
+        let feed = self.feed_at(&address).await?;
         let choice = match &feed {
             Some(feed) if request.adapter.is_default() => AdapterChoice::of(feed),
             _ => request.adapter.clone(),
         };
-        let address = read_address(&request.address, choice.name()).await?;
+        check_path(&address, choice.name()).await?;
         let choice = choice.at(&address);
         let namespace = match &feed {
             Some(feed) => feed.namespace.clone(),

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use feedspine_core::{FeedStatus, Json};
 use feedspine_parse::{Document, FeedLink, HtmlPage, known_places, looks_like_feed, usual_places};
 
-use super::add::{AddFeed, Added, parse_address, read_address};
+use super::add::{AddFeed, Added, check_path, parse_address};
 use super::json::array;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
@@ -155,7 +155,8 @@ impl Engine {
     /// # Errors
     /// `NotFound`: there is none. What stood in the way of looking at the address itself.
     pub async fn discover(&self, request: &Discover) -> Result<Discovery, OpError> {
-        let address = read_address(&request.address, Adapter::FEED).await?;
+        let address = parse_address(&request.address)?;
+        check_path(&address, Adapter::FEED).await?;
         Search::new(self, &address, request.allow_private).run(&address).await
     }
 
