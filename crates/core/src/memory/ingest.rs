@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables};
+use super::tables::{Entry, FeedTable, PointRow, RecordRow, Span, Tables, push};
 use crate::ingest::{
     Begin, Coverage, Earlier, Header, IngestReport, Known, Loaded, NewRecord, Prepared, Shown, Standing, StoredVersion,
     WritePlan,
@@ -126,7 +126,7 @@ impl Tables {
                 self.keys.insert(*key_hash, *id);
                 self.records.insert(*id, row);
             } else {
-                self.row_mut(version.record).layer_mut(Layer::Bronze).push(stored);
+                push(self.row_mut(version.record).layer_mut(Layer::Bronze), stored);
             }
         }
         if plan.absorb_points {
@@ -146,7 +146,7 @@ impl Tables {
                 age: point.age,
                 ordinal: point.ordinal,
             };
-            self.row_mut(point.record).points.push(row);
+            push(&mut self.row_mut(point.record).points, row);
         }
         let feed = self.feeds.entry(batch.feed).or_default();
         if !plan.points.is_empty() {
@@ -160,7 +160,7 @@ impl Tables {
     fn apply_spans(&mut self, feed_id: FeedId, plan: &WritePlan, loaded: &Loaded) {
         for closed in &plan.closed {
             let span = Span { feed: feed_id, version: closed.version, since: closed.since, until: closed.until };
-            self.row_mut(closed.record).spans.push(span);
+            push(&mut self.row_mut(closed.record).spans, span);
         }
         let feed = self.feeds.entry(feed_id).or_default();
         feed.present.reserve(plan.opened.len());

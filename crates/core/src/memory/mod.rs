@@ -8,7 +8,7 @@ mod transfer;
 mod write;
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use async_trait::async_trait;
 
@@ -22,6 +22,11 @@ use crate::{
 use tables::Tables;
 
 const CAPABILITIES: Capabilities = Capabilities { durable: false, multi_process: false, max_batch: 100_000 };
+
+/// A unit of work is mostly done before a thread would have been put to sleep and woken again: so a thread asks so many times
+/// whether it is its turn before it sleeps, with so many pauses of the processor in between.
+const TRIES: usize = 100;
+const PAUSES: usize = 20;
 
 /// Keeps everything in this process, behind one lock.
 #[derive(Debug, Default)]
@@ -54,6 +59,13 @@ impl MemoryStore {
 
     /// A panic in another thread cannot leave half a unit of work: plans are made before anything is written.
     fn lock(&self) -> MutexGuard<'_, Tables> {
+        for _ in 0..TRIES {
+            match self.tables.try_lock() {
+                Ok(tables) => return tables,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
+            }
+        }
         self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -91,6 +91,14 @@ pub(super) struct PointRow {
     pub(super) ordinal: u32,
 }
 
+/// Appends to one of the many lists that hold one or two rows for ever: room grows from one row on, not from four.
+pub(super) fn push<T>(rows: &mut Vec<T>, row: T) {
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact(rows.len().max(1));
+    }
+    rows.push(row);
+}
+
 impl RecordRow {
     /// A record without versions and sightings; `key_hash` is its key's.
     pub(super) fn new(key: NaturalKey, key_hash: KeyHash, key_rule: KeyRule, first_seen: Timestamp) -> Box<Self> {
