@@ -19,6 +19,7 @@ mod json_query;
 mod lines;
 mod lists;
 mod opml;
+mod safe_html;
 mod xml;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "canonical", run: canonical::run },
     Target { name: "charset", run: charset::run },
     Target { name: "csv", run: csv::run },
@@ -48,6 +49,7 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "lines", run: lines::run },
     Target { name: "manifest", run: lists::manifest },
     Target { name: "opml", run: opml::run },
+    Target { name: "safe_html", run: safe_html::run },
     Target { name: "sitemap", run: lists::sitemap },
     Target { name: "xml", run: xml::run },
 ];

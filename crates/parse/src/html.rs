@@ -1,13 +1,17 @@
-//! HTML to plain text: what a reader sees, for search, comparison and terminals. Never stored in place of the HTML.
+//! HTML to plain text: what a reader sees, for search, comparison and terminals; and to HTML that is safe to show
+//! (`safe.rs`). Neither is ever stored in place of the HTML.
 //!
 //! Blocks begin on a line of their own, paragraphs stand apart by an empty line, list items have their mark, white space
 //! is collapsed but in `pre`; comments, scripts, styles and embedded documents say nothing. Every byte is looked at a
 //! bounded number of times, whatever state the HTML is in.
 
+mod safe;
 mod tag;
+mod tame;
 
 use crate::model::{Text, TextKind};
 use crate::xml::html_reference;
+pub use safe::{Images, escaped_html, safe_html};
 use tag::{Piece, Pieces, Tag};
 
 /// Lists nested deeper than this are written as this deep.

@@ -47,7 +47,7 @@ pub use edgar::{
 };
 pub use error::ParseError;
 pub use extension::Element;
-pub use html::plain_text;
+pub use html::{Images, escaped_html, plain_text, safe_html};
 pub use identity::{
     Identified, KeysHeld, LearnedRule, Look, RuleFit, choose_rule, identify, learn_rule, looks, rekey, tolerated,
 };

@@ -260,6 +260,17 @@ impl TextKind {
             Self::Media(media_type) => Some(media_type),
         }
     }
+
+    /// The kind of which [`TextKind::as_str`] is that word.
+    pub fn from_word(word: Option<&str>) -> Self {
+        match word {
+            None => Self::Unsaid,
+            Some("text") => Self::Plain,
+            Some("html") => Self::Html,
+            Some("xhtml") => Self::Xhtml,
+            Some(media_type) => Self::Media(media_type.to_owned()),
+        }
+    }
 }
 
 /// A text with its kind.
