@@ -30,12 +30,14 @@ mod fetch;
 mod look;
 pub mod ops;
 mod policy;
+mod render;
 #[cfg(test)]
 mod sample;
 mod settings;
 mod shown;
 
 pub use feedspine_core as core;
+pub use feedspine_parse::{Images, safe_html};
 
 pub use address::{Address, AddressError};
 pub use archive::Archive;
@@ -45,5 +47,6 @@ pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};
 pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
+pub use render::record_page;
 pub use settings::{HostRate, Limits, Settings};
 pub use shown::shown_address;
