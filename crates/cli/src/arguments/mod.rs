@@ -269,6 +269,12 @@ pub(crate) struct Show {
     /// The row of this layer; else the highest
     #[arg(long)]
     pub(crate) layer: Option<Layer>,
+    /// Print it as a page for a browser, made safe whatever the feed said: `--html > item.html`
+    #[arg(long)]
+    pub(crate) html: bool,
+    /// Let the page show pictures, for which a browser asks the servers of strangers
+    #[arg(long, requires = "html")]
+    pub(crate) images: bool,
 }
 
 #[derive(Debug, Args)]

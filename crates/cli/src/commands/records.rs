@@ -5,13 +5,13 @@ use feedspine::ops::{
     AliasLink, Aliases, Departure, ListRecords, RecordSightings, RecordView, SightingsView, parse_condition,
     parse_order,
 };
-use feedspine::{Ending, OpError};
+use feedspine::{Ending, Images, OpError, record_page};
 
 use super::Context;
 use super::members;
 use super::words::{counted, field, minute, second, title};
 use crate::arguments;
-use crate::printer::{Line, Set, Style, Table, excerpt, wrap};
+use crate::printer::{Format, Line, Set, Style, Table, excerpt, wrap};
 use crate::stores::Wanted;
 
 /// The columns that running text takes at most: longer lines are hard to read.
@@ -83,11 +83,20 @@ fn plain_table(records: &[Record]) -> Vec<Line> {
 }
 
 pub(super) async fn show(arguments: arguments::Show, context: Context<'_>) -> Result<Ending, OpError> {
+    let printer = context.printer;
+    if arguments.html && printer.format() == Format::Json {
+        let message = "--html prints a page, and --json a document";
+        return Err(OpError::usage("show.two_forms", message).with_hint("say one of them"));
+    }
     let ask =
         context.with_engine(Wanted::Existing, async |engine| engine.show(&arguments.record, arguments.layer).await);
     let view = ask.await?;
-    let width = context.printer.width();
-    context.printer.answer(&view, || shown(&view, width));
+    if arguments.html {
+        let images = if arguments.images { Images::Shown } else { Images::Hidden };
+        printer.text(&record_page(&view.record, images));
+    } else {
+        printer.answer(&view, || shown(&view, printer.width()));
+    }
     warn(context, &view.warnings);
     Ok(Ending::Done)
 }

@@ -147,6 +147,11 @@ impl Printer {
         self.write_data(&(line.render(self.data.coloured) + "\n"));
     }
 
+    /// Writes a text that is in its own form already, and drives no terminal.
+    pub(crate) fn text(&self, text: &str) {
+        self.write_data(text);
+    }
+
     /// Writes data that is in its own form already, and that no terminal is meant to read.
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw(self)

@@ -148,3 +148,30 @@ fn the_demo_does_not_pretend_to_write_into_another_store() {
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
     assert!(ran.stderr.contains("--dir DIRECTORY") && !user.home().join("mine.db").exists(), "{ran:?}");
 }
+
+#[test]
+fn a_page_is_safe_and_what_is_stored_is_as_it_was_published() {
+    let user = User::new();
+    let html = r#"<p onclick="x()">Tides<script>alert(1)</script> <a href="/m">moons</a><img src="/p" alt="a moon"></p><svg><a href="javascript:x">y</a></svg>"#;
+    let feed = rss(&[("a", "One &lt;script&gt;alert(1)&lt;/script&gt;")]);
+    let more = format!("<link>https://a.example/1</link><description><![CDATA[{html}]]></description></item>");
+    user.file("news.xml", feed.replace("</item>", &more));
+    user.ask(&["add", "./news.xml"]);
+    user.ask(&["collect"]);
+    let ran = user.run(&["show", "a", "--html"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty() && ran.stdout.starts_with("<!DOCTYPE html>\n"), "{ran:?}");
+    for acts in ["<script", "onclick", "<svg", "javascript:", "<img"] {
+        assert!(!ran.stdout.contains(acts), "{acts} is in {}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("<p>Tides <a href=\"https://a.example/m\""), "{}", ran.stdout);
+    let pictures = user.run(&["show", "a", "--html", "--images"]).stdout;
+    assert!(pictures.contains("<img src=\"https://a.example/p\" alt=\"a moon\">"), "{pictures}");
+    assert_eq!(text(&user.ask(&["show", "a"]), "record.content.summary"), html);
+    for (words, told) in [
+        (&["show", "a", "--html", "--json"][..], "--html prints a page, and --json a document"),
+        (&["show", "a", "--images"], "--html"),
+    ] {
+        let ran = user.run(words);
+        assert!(ran.code == 2 && ran.stdout.is_empty() && ran.stderr.contains(told), "{ran:?}");
+    }
+}
