@@ -33,6 +33,9 @@ mod policy;
 mod render;
 #[cfg(test)]
 mod sample;
+// The daemon decides by it.
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the daemon comes next"))]
+mod schedule;
 mod settings;
 mod shown;
 
@@ -48,5 +51,6 @@ pub use feed_settings::{FeedSettings, Tag, TagError};
 pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use render::record_page;
+pub use schedule::{Bounds, Cron, CronError, Interval, IntervalError, Pace, Rhythm, RhythmChoice};
 pub use settings::{HostRate, Limits, Settings};
 pub use shown::shown_address;

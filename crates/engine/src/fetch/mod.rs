@@ -21,6 +21,7 @@ pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::Reach;
 pub(crate) use http::{RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
 
 use crate::settings::HostRates;
 use crate::{Address, Clock, Limits, OpError, Settings};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use feedspine_core::Timestamp;
 
 /// Reads seconds, or an IMF-fixdate relative to `now`; `None` for anything else.
-pub(super) fn read(header: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn read(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -15,7 +15,7 @@ pub(super) fn read(header: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
-pub(super) fn imf_fixdate(text: &str) -> Option<Timestamp> {
+pub(crate) fn imf_fixdate(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;
     let mut words = date.split(' ');

@@ -1,0 +1,105 @@
+//! When a feed is fetched next: a pure function of what the operator wants, what is known of the feed, and what its last
+//! fetch told. Time and chance are arguments.
+//!
+//! [`decide`] answers after each fetch, [`first`] for feeds that were not fetched since the program began. Each answer has a
+//! [`Reason`], kept in the feed's [`Standing`] until the next. The rules:
+//!
+//! - A feed that answers is fetched in the rhythm that the operator gave it, else every 60 minutes, more rarely when it
+//!   brings little. What its server and its document ask for is a lower bound, up to 24 hours.
+//! - One that fails is tried again after 30 minutes, then after twice as long each time, up to seven days. It is never given
+//!   up, but for one that says three times, a day apart each, that it is gone.
+//! - Nothing is scheduled in the past, nor more than seven days ahead, whatever a header, a clock or a store says.
+
+mod cron;
+mod decide;
+mod failure;
+mod hints;
+mod interval;
+mod json;
+mod reason;
+mod rhythm;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use feedspine_core::Timestamp;
+
+pub use cron::{Cron, CronError};
+pub(crate) use decide::{decide, first};
+pub(crate) use failure::Failure;
+pub(crate) use hints::{DocumentHints, Hints};
+pub use interval::{Interval, IntervalError};
+pub(crate) use reason::{Base, By, Reason};
+pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
+pub(crate) use standing::Standing;
+
+/// What the last fetch of a feed told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// When it ended.
+    pub(crate) at: Timestamp,
+    /// What came of it.
+    pub(crate) came: Came,
+    /// What it asks for.
+    pub(crate) hints: Hints,
+}
+
+/// What came of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// A document that was read and stored.
+    Captured {
+        /// Items that were never seen before.
+        new: u64,
+        /// Items of which there is another version now.
+        changed: u64,
+    },
+    /// A 304, or the same bytes.
+    Unchanged,
+    /// Nothing, for this reason.
+    Failed(Failure),
+    /// Nothing, for no fault of the feed: its host rests, another fetch was first, the program ended.
+    GivenUp,
+}
+
+/// What is known of a feed's host, and of the way to it, from other feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Host {
+    /// How other feeds of the host fare.
+    pub(crate) others: Others,
+    /// Until when the host is left alone.
+    pub(crate) rests_until: Option<Timestamp>,
+    /// Whether anybody can be reached.
+    pub(crate) network: Network,
+}
+
+/// How other feeds of a host fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Others {
+    /// There are none, or they fail.
+    #[default]
+    Unknown,
+    /// Some are answered: a 403 says that too much was asked, not that nothing may be.
+    Succeed,
+}
+
+/// Whether anybody can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Network {
+    /// So it seems.
+    #[default]
+    Up,
+    /// Most hosts cannot: a feed that cannot be reached either is not charged with it.
+    Down,
+}
+
+/// When a feed is fetched next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// When; `None` when it is gone, and to be paused for this reason.
+    pub(crate) at: Option<Timestamp>,
+    /// Why then.
+    pub(crate) reason: Reason,
+    /// What is to be kept for the next decision.
+    pub(crate) standing: Standing,
+}

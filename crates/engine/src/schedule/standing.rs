@@ -1,0 +1,151 @@
+//! [`Standing`]: what is known of a feed between two decisions.
+
+use std::time::Duration;
+
+use feedspine_core::{Json, Timestamp};
+
+use super::failure::Failure;
+use super::hints::DocumentHints;
+use super::json;
+use super::reason::Reason;
+
+/// How many answers that say "gone" are believed, each so long after the one before it.
+pub(super) const GONE: (usize, i64) = (3, 24 * 3_600 * 1_000_000);
+/// Gaps that are longer are all the same: a feed that is quiet for so long is as rare as it can be.
+const LONGEST_GAP: Duration = Duration::from_hours(30 * 24);
+/// Of how many gaps the mean tells, about: older ones fade.
+const GAPS_HELD: u32 = 8;
+
+/// What is known of a feed between two decisions. Times are when we saw something, never when it was published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Standing {
+    /// Fetches in a row that failed; those whose body could not be read are not among them.
+    pub(crate) failures: u32,
+    /// How the last one failed of those that are charged; `None` when it did not.
+    pub(crate) failing: Option<Failure>,
+    /// Fetches in a row whose body could not be read.
+    pub(crate) unreadable: u32,
+    /// When it said that it is gone, at most three times, each a day after the one before.
+    pub(crate) gone: Vec<Timestamp>,
+    /// When the first fetch succeeded.
+    pub(crate) since: Option<Timestamp>,
+    /// When a fetch last brought an item that we had not seen.
+    pub(crate) last_new: Option<Timestamp>,
+    /// How many gaps there were between fetches that brought new items, counted as far as the mean needs it.
+    pub(crate) gaps: u32,
+    /// Their running mean, in whole seconds.
+    pub(crate) mean_gap: Option<Duration>,
+    /// What the last document that was read asks for.
+    pub(crate) document: DocumentHints,
+    /// Why the feed is fetched when it is.
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Standing {
+    /// A fetch succeeded, with so many new items.
+    pub(super) fn succeeded(&mut self, at: Timestamp, new: u64) {
+        (self.failures, self.unreadable, self.failing) = (0, 0, None);
+        self.gone.clear();
+        // A clock that was ahead is no reason to wait for it.
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
+        if new > 0 {
+            if let Some(gap) = self.last_new.and_then(|last| since(last, at)) {
+                self.add_gap(gap);
+            }
+            self.last_new = Some(at);
+        } else {
+            self.last_new = self.last_new.map(|last| last.min(at));
+        }
+    }
+
+    /// A fetch failed, which is charged to the feed.
+    pub(super) fn failed(&mut self, at: Timestamp, failure: Failure) {
+        self.failing = Some(failure);
+        if failure == Failure::Unreadable {
+            self.unreadable = self.unreadable.saturating_add(1);
+            // Something is there.
+            self.gone.clear();
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if failure == Failure::Gone {
+            let (most, apart) = GONE;
+            self.gone.retain(|told| *told <= at);
+            if self.gone.last().is_none_or(|last| at.micros_since(*last) >= apart) {
+                self.gone.push(at);
+            }
+            let surplus = self.gone.len().saturating_sub(most);
+            self.gone.drain(..surplus);
+        }
+    }
+
+    /// Failures in a row of the kind that came last, and that kind.
+    pub(super) fn in_a_row(&self) -> Option<(Failure, u32)> {
+        let failure = self.failing?;
+        let count = if failure == Failure::Unreadable { self.unreadable } else { self.failures };
+        Some((failure, count.max(1)))
+    }
+
+    /// Since when it is known to be gone.
+    pub(super) fn gone_since(&self) -> Option<Timestamp> {
+        let is_told = self.failing == Some(Failure::Gone) && self.gone.len() >= GONE.0;
+        self.gone.first().copied().filter(|_| is_told)
+    }
+
+    /// How long nothing new came.
+    pub(super) fn quiet_for(&self, at: Timestamp) -> Option<Duration> {
+        since(self.last_new.or(self.since)?, at)
+    }
+
+    fn add_gap(&mut self, gap: Duration) {
+        let gap = gap.min(LONGEST_GAP).as_secs();
+        let held = u64::from(self.gaps.min(GAPS_HELD - 1));
+        let mean = self.mean_gap.unwrap_or_default().min(LONGEST_GAP).as_secs();
+        self.mean_gap = Some(Duration::from_secs((mean * held + gap) / (held + 1)));
+        self.gaps = self.gaps.saturating_add(1).min(GAPS_HELD);
+    }
+
+    /// As it is kept.
+    pub(crate) fn to_json(&self) -> Json {
+        let instant = |at: &Timestamp| Json::from(at.to_string());
+        Json::object([
+            ("failures", u64::from(self.failures).into()),
+            ("failing", self.failing.map(Failure::as_str).into()),
+            ("unreadable", u64::from(self.unreadable).into()),
+            ("gone", Json::Array(self.gone.iter().map(instant).collect())),
+            ("since", self.since.as_ref().map(instant).into()),
+            ("last_new", self.last_new.as_ref().map(instant).into()),
+            ("gaps", u64::from(self.gaps).into()),
+            ("mean_gap_s", self.mean_gap.map(|gap| gap.as_secs()).into()),
+            ("document", self.document.to_json()),
+            ("reason", self.reason.as_ref().map(Reason::to_json).into()),
+        ])
+    }
+
+    /// What is kept, as far as this program knows it: what it does not know, or cannot be, is left out.
+    pub(crate) fn from_json(kept: &Json) -> Self {
+        let mut gone: Vec<Timestamp> = match kept.get("gone") {
+            Some(Json::Array(told)) => told.iter().filter_map(|at| at.as_str()?.parse().ok()).collect(),
+            _ => Vec::new(),
+        };
+        gone.sort_unstable();
+        gone.drain(..gone.len().saturating_sub(GONE.0));
+        Self {
+            failures: json::count(kept, "failures"),
+            failing: kept.get("failing").and_then(Json::as_str).map(Failure::named),
+            unreadable: json::count(kept, "unreadable"),
+            gone,
+            since: json::instant(kept, "since"),
+            last_new: json::instant(kept, "last_new"),
+            gaps: json::count(kept, "gaps").min(GAPS_HELD),
+            mean_gap: json::seconds(kept, "mean_gap_s").map(|gap| gap.min(LONGEST_GAP)),
+            document: kept.get("document").map(DocumentHints::from_json).unwrap_or_default(),
+            reason: kept.get("reason").and_then(Reason::from_json),
+        }
+    }
+}
+
+/// The time from an instant to a later one.
+fn since(from: Timestamp, to: Timestamp) -> Option<Duration> {
+    u64::try_from(to.micros_since(from)).ok().map(Duration::from_micros)
+}
