@@ -7,21 +7,24 @@ use feedspine_core::{Feed, Json, Namespace};
 use crate::OpError;
 use crate::adapters::{Adapter, AdapterChoice, nearest};
 use crate::policy::OPTIONS;
+use crate::schedule::RhythmChoice;
 
-/// What the configuration says of how one feed is read, and of the identity of its items. It is taken when the feed is
+/// What the configuration says of how one feed is read, when, and of the identity of its items. It is taken when the feed is
 /// added, and by `feed set --as-configured`; nothing follows it by itself, so that no edit of a file re-keys a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeclaredFeed {
     adapter: Option<String>,
     options: BTreeMap<String, Json>,
     namespace: Option<Namespace>,
+    rhythm: RhythmChoice,
 }
 
 impl DeclaredFeed {
     /// The names that are known whatever the adapter; it has others.
-    pub const NAMES: [&str; 5] = ["adapter", "key", "fold_case", "namespace", "volatile"];
+    pub const NAMES: [&str; 8] = ["adapter", "key", "fold_case", "namespace", "volatile", "every", "cron", "adaptive"];
 
-    /// Says one more thing: `adapter` and `namespace` are texts, `fold_case` is true or false, `key` and `volatile` are a text
+    /// Says one more thing: `adapter` and `namespace` are texts, as are `every` and `cron` (see [`RhythmChoice`]), `fold_case`
+    /// and `adaptive` are true or false, `key` and `volatile` are a text
     /// or a list of texts, and so is any other option of the adapter, unless it is a whole number, true or false.
     ///
     /// # Errors
@@ -36,6 +39,7 @@ impl DeclaredFeed {
         match name {
             "adapter" => self.adapter = Some(text(&value)?),
             "namespace" => self.namespace = Some(text(&value)?.parse().map_err(|error| format!("{error}"))?),
+            _ if RhythmChoice::NAMES.contains(&name) => self.rhythm.say(name, &value)?,
             "fold_case" if !matches!(value, Json::Bool(_)) => {
                 return Err(format!("expected true or false, found {value}"));
             }
@@ -53,8 +57,9 @@ impl DeclaredFeed {
     /// Sees that the adapter has all that is said of it, once all is said.
     ///
     /// # Errors
-    /// `Usage`: an adapter or an option that is not known, a value that it cannot have.
+    /// `Usage`: an adapter or an option that is not known, a value that it cannot have, two that cannot both hold.
     pub fn check(&self) -> Result<(), OpError> {
+        self.rhythm.check().map_err(contradiction)?;
         let further = self.options.keys().find(|name| !OPTIONS.contains(&name.as_str()));
         if let (None, Some(name)) = (&self.adapter, further) {
             let error =
@@ -84,6 +89,11 @@ impl DeclaredFeed {
         self.namespace.as_ref()
     }
 
+    /// When it is fetched.
+    pub fn rhythm(&self) -> &RhythmChoice {
+        &self.rhythm
+    }
+
     /// What was chosen for such a feed, with what is said here where nothing was. To an adapter that was chosen and is not
     /// the one that is named here, the options of that one mean nothing.
     pub(crate) fn complete(&self, choice: AdapterChoice) -> AdapterChoice {
@@ -110,11 +120,23 @@ impl DeclaredFeed {
                 differences.push(format!("{name} is {}, configured is {}", words(&held), words(wanted)));
             }
         }
+        let said = RhythmChoice::of(feed).said();
+        for (name, wanted) in self.rhythm.said() {
+            let held = said.iter().find(|(held, _)| *held == name).map_or(Json::Null, |(_, value)| value.clone());
+            if held != wanted {
+                differences.push(format!("{name} is {}, configured is {}", words(&held), words(&wanted)));
+            }
+        }
         if let Some(wanted) = self.namespace.as_ref().filter(|wanted| **wanted != feed.namespace) {
             differences.push(format!("namespace is {}, configured is {wanted}", feed.namespace));
         }
         differences
     }
+}
+
+/// What is said of when a feed is fetched cannot all hold.
+pub(crate) fn contradiction(told: String) -> OpError {
+    OpError::usage("feed.rhythm", told).with_hint("say every = \"15m\", or cron = \"0 */2 * * *\", or neither")
 }
 
 /// What an option is that nobody gave.
@@ -162,6 +184,11 @@ mod tests {
             ("fold_case", Json::from("true"), false),
             ("namespace", Json::from("shared"), true),
             ("namespace", Json::from(" "), false),
+            ("every", Json::from("15m"), true),
+            ("every", Json::from(15_u64), false),
+            ("cron", Json::from("0 0 1 * *"), false),
+            ("adaptive", Json::Bool(false), true),
+            ("adaptive", Json::from("no"), false),
         ] {
             assert_eq!(declared.say(name, value.clone()).is_ok(), said, "{name} {value}");
         }
@@ -185,6 +212,9 @@ mod tests {
             (&[("adapter", "csv"), ("delimiter", ";")], None),
             (&[("adapter", "edgar"), ("since", "2026-11-01")], None),
             (&[("adapter", "earnings"), ("key", "id")], None),
+            (&[("every", "2h"), ("adaptive", "true")], None),
+            (&[("every", "2h"), ("cron", "@daily")], Some("or neither")),
+            (&[("evry", "2h")], Some("did you mean every?")),
             (&[("delimiter", ";")], Some("adapter = \"json\"")),
             (&[("kee", "link")], Some("did you mean key?")),
             (&[("adapter", "jsno")], Some("did you mean json?")),
@@ -227,6 +257,11 @@ mod tests {
         let same =
             Feed { namespace: "b".parse().unwrap(), ..feed(r#"{"options":{"fold_case":"false","key":["link"]}}"#) };
         assert_eq!(declared.differences(&same), Vec::<String>::new());
+        let rhythm = said(&[("every", "2h"), ("adaptive", "true")]);
+        assert_eq!(
+            rhythm.differences(&feed(r#"{"schedule":{"cron":"@daily","adaptive":true}}"#)),
+            ["every is unsaid, configured is 2h"]
+        );
         let table = said(&[("adapter", "csv"), ("delimiter", ";")]);
         assert_eq!(table.differences(&feed("{}")), ["adapter is feed, configured is csv"]);
         assert_eq!(

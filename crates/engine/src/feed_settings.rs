@@ -7,6 +7,7 @@ use std::str::FromStr;
 use feedspine_core::{Content, Feed, Json};
 
 use crate::adapters::AdapterChoice;
+use crate::schedule::RhythmChoice;
 
 /// The longest tag, in bytes.
 const MOST_TAG_BYTES: usize = 256;
@@ -108,6 +109,15 @@ impl FeedSettings {
             self.0.remove(name);
         }
         self.0.extend(choice.to_members());
+    }
+
+    /// Lets the feed be fetched in that rhythm.
+    pub(crate) fn set_rhythm(&mut self, choice: &RhythmChoice) {
+        let (name, member) = choice.to_member();
+        match member {
+            Some(member) => self.0.insert(name.to_owned(), member),
+            None => self.0.remove(name),
+        };
     }
 
     /// What the feed is filed under, in the order in which it was.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feedspine_core::FeedName;
 use ipnet::IpNet;
 
-use crate::{Archive, Clock, DeclaredFeed, SystemClock};
+use crate::{Archive, Bounds, Clock, DeclaredFeed, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -30,9 +30,11 @@ pub struct Settings {
     pub host_rate: HostRate,
     /// Domains with a rate of their own, which all hosts beneath one share; of several that fit the longest counts.
     pub domain_rates: BTreeMap<String, HostRate>,
+    /// How often feeds are fetched of which nothing else is said, and how far that follows what they bring.
+    pub schedule: Bounds,
     /// Where bodies are kept that items were rejected from; by default nowhere.
     pub archive: Archive,
-    /// What is said of how feeds are read and of their items' identity, by the feeds' names: taken when they are added.
+    /// What is said of how feeds are read, when, and of their items' identity, by the feeds' names: taken when they are added.
     pub declared: BTreeMap<FeedName, DeclaredFeed>,
     /// The clock of what is written down.
     pub clock: Arc<dyn Clock>,
@@ -49,6 +51,7 @@ impl Default for Settings {
             concurrency: 16,
             host_rate: HostRate::default(),
             domain_rates: BTreeMap::from([("sec.gov".to_owned(), HostRate::SEC)]),
+            schedule: Bounds::default(),
             archive: Archive::default(),
             declared: BTreeMap::new(),
             clock: Arc::new(SystemClock),

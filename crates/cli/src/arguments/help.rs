@@ -57,6 +57,9 @@ pub(super) const AFTER_SET_HELP: &str = "\
   key        id, link or content; or a place in the item, or several
   fold_case  true: A and a in keys are the same
   volatile   a place whose changes make no version
+  every      how often it is fetched: 15m, 2h, 1d
+  cron       at which times in UTC it is, instead: '0 */2 * * *'
+  adaptive   false: as often whatever it brings; true: more rarely while it brings little
 
 No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
 said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the
@@ -65,7 +68,8 @@ records of before stay as they are.
 Examples:
   feedspine feed set news volatile=comments
   feedspine feed set news key=link --rekey
-  feedspine feed set news key=";
+  feedspine feed set news key=
+  feedspine feed set news every=15m";
 
 pub(super) const AFTER_INGEST_HELP: &str = "\
 Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines

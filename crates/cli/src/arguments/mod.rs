@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use feedspine::Tag;
 use feedspine::core::{FeedName, Layer, Namespace};
+use feedspine::{Cron, Interval, Tag};
 
 use help::{
     AFTER_ADD_HELP, AFTER_HELP, AFTER_INGEST_HELP, AFTER_LIST_HELP, AFTER_RETRY_HELP, AFTER_SET_HELP, AFTER_SQL_HELP,
@@ -166,6 +166,22 @@ pub(crate) struct Add {
     /// An option of the adapter, such as key=id; one that is given several times is a list
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rhythm: Rhythm,
+}
+
+/// When a feed is fetched.
+#[derive(Debug, Args)]
+pub(crate) struct Rhythm {
+    /// Fetch it so often: 15m, 2h, 1d; else every hour, and more rarely while it brings little
+    #[arg(long, value_name = "INTERVAL", conflicts_with = "cron")]
+    pub(crate) every: Option<Interval>,
+    /// Fetch it at these times in UTC, as cron has them: '0 */2 * * *'
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) cron: Option<Cron>,
+    /// Fetch it as often whatever it brings
+    #[arg(long)]
+    pub(crate) fixed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -362,7 +378,7 @@ pub(crate) enum Feed {
         /// Its new name
         to: FeedName,
     },
-    /// Say otherwise what tells a feed's items apart
+    /// Say otherwise what tells a feed's items apart, or when it is fetched
     #[command(after_help = AFTER_SET_HELP)]
     Set {
         /// The feed

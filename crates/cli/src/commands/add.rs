@@ -1,7 +1,7 @@
 //! `feedspine add`
 
 use feedspine::ops::{AdapterChoice, AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
-use feedspine::{Address, Ending, OpError, Tag, shown_address};
+use feedspine::{Address, Ending, OpError, Pace, RhythmChoice, Tag, shown_address};
 
 use super::Context;
 use super::words::{SHORT, counted};
@@ -28,6 +28,7 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         allow_private: arguments.allow_private,
         tags: arguments.tags.clone(),
         adapter,
+        rhythm: rhythm(&arguments.rhythm),
     };
     let ask = context.with_engine(Wanted::ExistingOrNew, async |engine| {
         if arguments.as_is {
@@ -83,6 +84,10 @@ fn missing_hint(typed: &str) -> String {
         }
         _ => "check the path; `feedspine add --help` names what else can be added".to_owned(),
     }
+}
+
+fn rhythm(arguments: &arguments::Rhythm) -> RhythmChoice {
+    RhythmChoice::new(arguments.every, arguments.cron.clone(), arguments.fixed.then_some(Pace::Fixed))
 }
 
 fn pick(arguments: &arguments::Add) -> Pick {
@@ -152,6 +157,15 @@ fn command(arguments: &arguments::Add, address: &str, more: &str) -> String {
     let options = arguments.options.iter().map(|option| ("--option", option.as_str()));
     for (flag, value) in name.into_iter().chain(namespace).chain(tags).chain(adapter).chain(options) {
         command.extend([" ", flag, " ", &quoted(value)]);
+    }
+    let arguments::Rhythm { every, cron, fixed } = &arguments.rhythm;
+    let every = every.map(|every| ("--every", every.to_string()));
+    let cron = cron.as_ref().map(|cron| ("--cron", quoted(cron.as_str())));
+    for (flag, value) in every.into_iter().chain(cron) {
+        command.extend([" ", flag, " ", &value]);
+    }
+    if *fixed {
+        command.push_str(" --fixed");
     }
     if arguments.allow_private {
         command.push_str(" --allow-private");

@@ -2,7 +2,7 @@
 
 use feedspine::core::{Feed, NaturalKey, Page, Quarantined};
 use feedspine::ops::{AdapterChoice, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
-use feedspine::{Ending, Engine, FeedSettings, OpError, shown_address};
+use feedspine::{Ending, Engine, FeedSettings, OpError, Rhythm, shown_address};
 
 use super::Context;
 use super::policy;
@@ -95,7 +95,10 @@ fn filed(context: Context<'_>, feed: &Feed) {
 
 fn policy_set(set: &PolicySet) -> Line {
     let line = Line::of(Style::Strong, set.feed.name.as_str());
-    let rule = policy::rule(&set.policy);
+    let mut rule = policy::rule(&set.policy);
+    if set.rhythm != Rhythm::default() {
+        rule.extend([", fetched ", &set.rhythm.to_string()]);
+    }
     match set.outcome {
         PolicyOutcome::Already => line.plain(format!(" is so already: keyed by {rule}")),
         PolicyOutcome::Set => line.plain(format!(" is set: keyed by {rule}")),
@@ -143,6 +146,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         field("adapter", adapter(feed)),
     ];
     lines.extend(policy::lines(&view.policy));
+    lines.push(field("fetched", view.rhythm.to_string()));
     lines.push(field("tags", tags(feed)));
     lines.push(field("id", feed.id.to_string()));
     lines.push(field("added", second(feed.added_at)));

@@ -1,4 +1,4 @@
-//! What the file says of single feeds: a table `[feeds.NAME]` with `adapter`, its options, and `namespace`.
+//! What the file says of single feeds: a table `[feeds.NAME]` with `adapter`, its options, `namespace`, and when it is fetched.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ pub(super) fn said(feeds: &BTreeMap<FeedName, DeclaredFeed>) -> Vec<(String, Jso
         let adapter = declared.adapter().map(|adapter| ("adapter", Json::from(adapter)));
         let options = declared.options().iter().map(|(name, value)| (name.as_str(), value.clone()));
         let namespace = declared.namespace().map(|namespace| ("namespace", Json::from(namespace.as_str())));
-        let all = adapter.into_iter().chain(options).chain(namespace);
+        let all = adapter.into_iter().chain(options).chain(namespace).chain(declared.rhythm().said());
         said.extend(all.map(|(name, value)| (format!("{TABLE}.{feed}.{name}"), value)));
     }
     said
@@ -82,7 +82,7 @@ mod tests {
     fn a_feed_has_a_table_of_its_own() {
         let text = "[feeds.news]\nkey = \"link\"\nfold_case = true\n[feeds.\"a.org\"]\nkey = [\"a\", \"b\"]\n\
                     volatile = \"views\"\nnamespace = \"shared\"\n[feeds.api]\nadapter = \"json\"\nitems = \"data\"\n\
-                    max_pages = 3\nlines = false\n";
+                    max_pages = 3\nlines = false\nevery = \"90m\"\nadaptive = true\n";
         let said = read(text).unwrap();
         let said: Vec<String> = said.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(
@@ -95,6 +95,8 @@ mod tests {
                 r#"feeds.api.items="data""#,
                 r#"feeds.api.lines="false""#,
                 r#"feeds.api.max_pages="3""#,
+                r#"feeds.api.every="1h30m""#,
+                "feeds.api.adaptive=true",
                 "feeds.news.fold_case=true",
                 r#"feeds.news.key="link""#,
             ]
@@ -111,6 +113,8 @@ mod tests {
             ("[feeds.a.org]\nkey = \"a\"", "config.value", "[feeds.\"a.org\"]"),
             ("[feeds.news]\nkey = 3", "config.value", "[feeds.news]"),
             ("[feeds.news]\nfold_case = \"yes\"", "config.value", "[feeds.news]"),
+            ("[feeds.news]\nevery = \"often\"", "config.value", "[feeds.news]"),
+            ("[feeds.news]\nevery = \"2h\"\ncron = \"@daily\"", "config.value", "or neither"),
             ("[feeds.\"a b\"]\nkey = \"a\"", "config.value", "[feeds.news]"),
         ] {
             let error = read(text).unwrap_err();

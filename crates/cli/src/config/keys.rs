@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use feedspine::core::Json;
-use feedspine::{HostRate, IpNet};
+use feedspine::{HostRate, Interval, IpNet};
 use toml::Value;
 
 use super::Config;
@@ -184,6 +184,39 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| config.engine.domain_rates.iter().map(shown_rate).collect::<Vec<_>>().into(),
     },
     Key {
+        name: "schedule.default_every",
+        env: "FEEDSPINE_SCHEDULE_DEFAULT_EVERY",
+        meaning: "the time between two fetches of a feed of which nothing else is said, such as \"60m\"",
+        kind: Kind::Text,
+        set: |config, value| {
+            config.engine.schedule.default_every = interval(value)?;
+            Ok(())
+        },
+        show: |config| config.engine.schedule.default_every.to_string().into(),
+    },
+    Key {
+        name: "schedule.floor",
+        env: "FEEDSPINE_SCHEDULE_FLOOR",
+        meaning: "the shortest time between two fetches of a feed whose server says that its answers are stale sooner than in schedule.default_every, such as \"10m\"",
+        kind: Kind::Text,
+        set: |config, value| {
+            config.engine.schedule.floor = interval(value)?;
+            Ok(())
+        },
+        show: |config| config.engine.schedule.floor.to_string().into(),
+    },
+    Key {
+        name: "schedule.ceiling",
+        env: "FEEDSPINE_SCHEDULE_CEILING",
+        meaning: "the longest time between two fetches that a server, a document or silence can bring about, such as \"24h\"",
+        kind: Kind::Text,
+        set: |config, value| {
+            config.engine.schedule.ceiling = interval(value)?;
+            Ok(())
+        },
+        show: |config| config.engine.schedule.ceiling.to_string().into(),
+    },
+    Key {
         name: "rejects.keep_mib",
         env: "FEEDSPINE_REJECTS_KEEP_MIB",
         meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",
@@ -237,6 +270,10 @@ fn text(value: &Value) -> Result<&str, String> {
 
 fn list(value: &Value) -> Result<&Vec<Value>, String> {
     value.as_array().ok_or_else(|| expected("a list", value))
+}
+
+fn interval(value: &Value) -> Result<Interval, String> {
+    text(value)?.parse().map_err(|error| format!("{error}"))
 }
 
 fn number(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {

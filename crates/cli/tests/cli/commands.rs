@@ -254,7 +254,7 @@ fn feeds_are_listed_shown_renamed_and_removed() {
     assert_eq!(members(&feeds), "items next");
     assert_eq!(text(&feeds, "items.0.name"), "news");
     let feed = user.ask(&["feed", "show", "news"]);
-    assert_eq!(members(&feed), "cursor feed fetches ledger policy rejects");
+    assert_eq!(members(&feed), "cursor feed fetches ledger policy rejects rhythm");
     assert_eq!(members(at(&feed, "ledger")), "counts first last observations unchanged");
     assert_eq!(number(&feed, "ledger.observations"), 2);
     assert_eq!(number(&feed, "ledger.counts.withdrawn"), 1);
@@ -279,6 +279,38 @@ fn a_feed_is_shown_with_the_items_it_could_not_take() {
     assert_eq!(text(&feed, "rejects.0.code"), "json.surrogate");
     let told = user.run(&["feed", "show", "odd"]).stdout;
     assert!(told.contains("json.surrogate") && told.contains("lone surrogate"), "{told}");
+}
+
+#[test]
+fn when_a_feed_is_fetched_is_said_by_flags_by_feed_set_and_in_the_configuration() {
+    let user = User::new();
+    user.file(".config/feedspine/config.toml", "[schedule]\nceiling = \"12h\"\n[feeds.c]\ncron = \"0 6 * * *\"\n");
+    let add = |name: &str, more: &[&str]| {
+        let url = format!("https://example.org/{name}");
+        user.run(&[&["add", url.as_str(), "--as-is", "--name", name], more].concat())
+    };
+    let fetched = |name: &str| {
+        let shown = user.run(&["feed", "show", name]).stdout;
+        shown.lines().find_map(|line| line.trim().strip_prefix("fetched")).unwrap_or_default().trim().to_owned()
+    };
+    for (name, more, told) in [
+        ("a", &["--every", "90m"][..], "every 90 min"),
+        ("b", &["--cron", "0 */2 * * *"], "by the cron pattern 0 */2 * * *, in UTC"),
+        ("c", &[], "by the cron pattern 0 6 * * *, in UTC"),
+        ("d", &["--fixed"], "as often as all feeds"),
+        ("e", &[], "as it brings new items"),
+    ] {
+        assert_eq!(add(name, more).code, 0, "{name}");
+        assert_eq!(fetched(name), told, "{name}");
+    }
+    let set = user.run(&["feed", "set", "e", "every=15m", "adaptive=true"]);
+    assert!(set.stdout.contains("fetched every 15 min or slower"), "{set:?}");
+    for words in [&["--every", "often"][..], &["--cron", "0 0 1 * *"], &["--every", "2h", "--cron", "@daily"]] {
+        assert_eq!(add("f", words).code, 2, "{words:?}");
+    }
+    let settings = user.ask(&["config", "show"]);
+    let ceiling = list(&settings, "items").iter().find(|item| text(item, "key") == "schedule.ceiling");
+    assert_eq!(text(ceiling.unwrap(), "value"), "12h");
 }
 
 #[test]

@@ -8,8 +8,10 @@ use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
+use crate::declared::contradiction;
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
+use crate::schedule::RhythmChoice;
 use crate::{Address, DeclaredFeed, Engine};
 
 /// A feed to be added.
@@ -28,6 +30,8 @@ pub struct AddFeed {
     pub tags: Vec<Tag>,
     /// How it is read. What is not given comes from [`Settings::declared`](crate::Settings::declared).
     pub adapter: AdapterChoice,
+    /// When it is fetched. What is not given comes from [`Settings::declared`](crate::Settings::declared).
+    pub rhythm: RhythmChoice,
 }
 
 impl AddFeed {
@@ -40,6 +44,7 @@ impl AddFeed {
             allow_private: false,
             tags: Vec::new(),
             adapter: AdapterChoice::default(),
+            rhythm: RhythmChoice::default(),
         }
     }
 }
@@ -87,10 +92,11 @@ impl Engine {
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
-    /// that is not known, a path that leads to nothing that the adapter reads. `NotFound`: nothing is at the path.
+    /// that is not known, a path that leads to nothing that the adapter reads, a rhythm that cannot be kept. `NotFound`: nothing is at the path.
     /// `Failed`: a private address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = parse_address(&request.address)?;
+        check_rhythm(&request.rhythm, &address)?;
         refuse_unfinished_import(self.storage()).await?;
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
@@ -100,6 +106,7 @@ impl Engine {
             return self.add_again(held.clone(), &request, &address).await;
         }
         let (name, choice) = self.named_and_read(&request, &address, &feeds)?;
+        let rhythm = with_declared_rhythm(request.rhythm.clone(), self.settings().declared.get(&name));
         check_path(&address, choice.name()).await?;
         let declared = self.settings().declared.get(&name);
         let namespace = match request.namespace.or_else(|| declared.and_then(DeclaredFeed::namespace).cloned()) {
@@ -117,6 +124,7 @@ impl Engine {
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);
         settings.set_adapter(&choice);
+        settings.set_rhythm(&rhythm);
         let feed = Feed {
             id: FeedId::new(new_uuid(added_at)),
             name,
@@ -179,6 +187,20 @@ impl Engine {
                  goes on with its records"
             )));
         }
+        let rhythm = with_declared_rhythm(request.rhythm.clone(), declared);
+        if !request.rhythm.is_default() && ![&request.rhythm, &rhythm].contains(&&RhythmChoice::of(&held)) {
+            let Feed { name, address, .. } = &held;
+            let message = format!("{address} is there as {name}, fetched {}", RhythmChoice::of(&held).rhythm());
+            let said = request.rhythm.said();
+            let words = said.iter().map(|(name, value)| match value.as_str() {
+                Some(text) if text.contains(' ') => format!(" '{name}={text}'"),
+                Some(text) => format!(" {name}={text}"),
+                None => format!(" {name}={value}"),
+            });
+            let words: String = words.collect();
+            return Err(OpError::usage("feed.rhythm_otherwise", message)
+                .with_hint(format!("`feedspine feed set {name}{words}` changes that")));
+        }
         if !request.allow_private || held.allow_private {
             return Ok(Added { outcome: AddOutcome::Already, feed: held });
         }
@@ -194,6 +216,24 @@ pub(super) fn with_declared(choice: AdapterChoice, declared: Option<&DeclaredFee
         Some(declared) => declared.complete(choice),
         None => choice,
     }
+}
+
+/// The same for when it is fetched.
+pub(super) fn with_declared_rhythm(choice: RhythmChoice, declared: Option<&DeclaredFeed>) -> RhythmChoice {
+    match declared {
+        Some(declared) => choice.or(declared.rhythm()),
+        None => choice,
+    }
+}
+
+/// Sees that a rhythm can be kept, and that there is something to fetch.
+fn check_rhythm(rhythm: &RhythmChoice, address: &Address) -> Result<(), OpError> {
+    rhythm.check().map_err(contradiction)?;
+    if matches!(address, Address::Push(_)) && !rhythm.is_default() {
+        let message = format!("{address} is handed over, never fetched: it has no rhythm");
+        return Err(OpError::usage("feed.pushed", message).with_hint("leave out --every, --cron and --fixed"));
+    }
+    Ok(())
 }
 
 /// A conflict of the control plane at this point is a name that another feed has.

@@ -11,6 +11,7 @@ use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
 use crate::policy::PolicyView;
+use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice};
 use crate::shown::shown_cursor;
 
 /// How many of a feed's last fetches are shown with it.
@@ -27,6 +28,8 @@ pub struct FeedView {
     pub feed: Feed,
     /// By what its items are told from each other, and how that goes.
     pub policy: PolicyView,
+    /// When it is fetched.
+    pub rhythm: Rhythm,
     /// What is remembered for the next request; `None` before the first commit.
     pub cursor: Option<FeedCursor>,
     /// Its last fetches, newest first.
@@ -65,6 +68,17 @@ impl ToJson for FeedView {
             ("fetches", array(&self.fetches)),
             ("ledger", self.ledger.to_json()),
             ("rejects", array(&self.rejects)),
+            ("rhythm", self.rhythm.to_json()),
+        ])
+    }
+}
+
+impl ToJson for Rhythm {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("every", self.every.map(|every| Interval::nearest(every).to_string()).into()),
+            ("cron", self.cron.as_ref().map(Cron::as_str).into()),
+            ("adaptive", Json::Bool(self.cron.is_none() && self.pace == Pace::Adaptive)),
         ])
     }
 }
@@ -103,7 +117,8 @@ impl Engine {
         let ledger = self.ledger_figures(&feed).await?;
         let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
         let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().declared.get(&feed.name));
-        Ok(FeedView { feed, policy, cursor, fetches, ledger, rejects })
+        let rhythm = RhythmChoice::of(&feed).rhythm();
+        Ok(FeedView { feed, policy, rhythm, cursor, fetches, ledger, rejects })
     }
 
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.

@@ -7,7 +7,7 @@ use feedspine_parse::{
     Input, ListedFeed, ListedPlace, Opml, OpmlError, OutlineToWrite, ParseError, parse_opml, write_opml,
 };
 
-use super::add::{FreeNames, with_declared};
+use super::add::{FreeNames, with_declared, with_declared_rhythm};
 use super::json::array;
 use super::tags::retagged;
 use super::unfinished::refuse_unfinished_import;
@@ -17,6 +17,7 @@ use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
+use crate::schedule::RhythmChoice;
 use crate::{Address, DeclaredFeed, Engine};
 
 /// A list of feeds to be taken in.
@@ -357,6 +358,7 @@ impl<'a> Import<'a> {
         let mut settings = FeedSettings::default();
         settings.set_tags(tags.iter().cloned());
         settings.set_adapter(&choice);
+        settings.set_rhythm(&with_declared_rhythm(RhythmChoice::default(), declared));
         Ok(Feed {
             id: FeedId::new(new_uuid(added_at)),
             namespace,

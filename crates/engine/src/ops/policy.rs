@@ -4,11 +4,12 @@ use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection
 
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
-use crate::Engine;
 use crate::adapters::AdapterChoice;
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
+use crate::schedule::{Rhythm, RhythmChoice};
+use crate::{Address, Engine};
 
 /// What is to be changed of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct SetPolicy {
 /// What is said of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySays {
-    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`; one that is given several times is a list, `NAME=` takes it back.
+    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`, and of `every`, `cron` and `adaptive`; one that is given several times is a list, `NAME=` takes it back.
     Options(Vec<String>),
     /// What the configuration says.
     AsConfigured,
@@ -70,6 +71,8 @@ pub struct PolicySet {
     pub feed: Feed,
     /// Its policy.
     pub policy: PolicyView,
+    /// When it is fetched.
+    pub rhythm: Rhythm,
     /// The records that keep the keys of before; 0 unless the feed was re-keyed.
     pub kept: u64,
 }
@@ -81,12 +84,13 @@ impl ToJson for PolicySet {
             ("feed", self.feed.to_json()),
             ("policy", self.policy.to_json()),
             ("kept", self.kept.into()),
+            ("rhythm", self.rhythm.to_json()),
         ])
     }
 }
 
 impl Engine {
-    /// Gives a feed another identity policy. One that would give other keys to the items of a feed that has records is
+    /// Gives a feed another identity policy, or another rhythm. A policy that would give other keys to the items of a feed that has records is
     /// refused unless that is allowed; no record is re-keyed, merged or deleted by it.
     ///
     /// # Errors
@@ -95,18 +99,25 @@ impl Engine {
     pub async fn set_policy(&self, request: &SetPolicy) -> Result<PolicySet, OpError> {
         refuse_unfinished_import(self.storage()).await?;
         let before = self.named(&request.feed).await?;
-        let changes = match &request.says {
-            PolicySays::Options(texts) => Changes::read(&before, texts)?,
+        let held = RhythmChoice::of(&before);
+        let (changes, rhythm) = match &request.says {
+            PolicySays::Options(texts) => {
+                let (of_rhythm, texts): (Vec<&String>, Vec<&String>) =
+                    texts.iter().partition(|text| RhythmChoice::NAMES.contains(&pair(text).0));
+                let texts: Vec<String> = texts.into_iter().cloned().collect();
+                (Changes::read(&before, &texts)?, rhythm_set(held, &before, &of_rhythm)?)
+            }
             PolicySays::AsConfigured => {
                 let declared = self.settings().declared.get(&before.name);
                 let declared = declared.ok_or_else(|| not_configured(&before.name))?;
-                Changes::declared(&before, declared)?
+                (Changes::declared(&before, declared)?, declared.rhythm().clone().or(&held))
             }
         };
         let choice = AdapterChoice::of(&before);
         let options = changes.made_to(choice.options());
         let mut settings = FeedSettings::of(&before);
         settings.set_adapter(&choice.with_options(options));
+        settings.set_rhythm(&rhythm);
         let after = Feed { settings: settings.to_content(), ..before.clone() };
         let (outcome, kept) = match effect(&before, &after)? {
             Effect::Nothing => (PolicyOutcome::Already, 0),
@@ -128,7 +139,7 @@ impl Engine {
         };
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
-        Ok(PolicySet { outcome, feed: after, policy, kept })
+        Ok(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept })
     }
 
     /// How many records its namespace has, when the feed was observed at all.
@@ -151,9 +162,30 @@ impl Engine {
     }
 }
 
+/// `NAME=VALUE`, or a name without a value.
+fn pair(text: &str) -> (&str, &str) {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (name.trim(), value.trim())
+}
+
+fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<RhythmChoice, OpError> {
+    if let Some(text) = texts.iter().find(|text| !text.contains('=')) {
+        return Err(OpError::usage("feed.option", format!("an option is NAME=VALUE, not {text:?}"))
+            .with_hint(format!("as in every=15m; {text}= takes it back")));
+    }
+    if !texts.is_empty() && matches!(feed.address.parse(), Ok(Address::Push(_))) {
+        let message = format!("{} is handed over, never fetched: it has no rhythm", feed.name);
+        return Err(OpError::usage("feed.pushed", message).with_hint("`feedspine ingest` takes what is handed over"));
+    }
+    held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
+        OpError::usage("feed.rhythm", told)
+            .with_hint("as in every=15m, 'cron=0 */2 * * *' or adaptive=false; every= takes it back")
+    })
+}
+
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace or volatile",
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron or adaptive",
         feed = feed.as_str()
     ))
 }

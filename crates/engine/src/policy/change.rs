@@ -90,7 +90,7 @@ fn check_namespace(feed: &Feed, wanted: &str) -> Result<(), OpError> {
 }
 
 fn not_of_the_policy(feed: &Feed, name: &str) -> OpError {
-    let known = ["key", "fold_case", "volatile"];
+    let known = ["key", "fold_case", "volatile", "every", "cron", "adaptive"];
     let error = OpError::usage("feed.option", format!("{name} cannot be set of a feed that is there"));
     match nearest(name, &known) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),

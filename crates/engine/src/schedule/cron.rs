@@ -25,7 +25,7 @@ const SAMPLE: (i64, i64) = (19_723, 731);
 #[derive(Clone)]
 pub struct Cron {
     text: String,
-    pattern: croner::Cron,
+    pattern: Box<croner::Cron>,
 }
 
 /// Why a text is no cron pattern for a feed.
@@ -83,7 +83,7 @@ impl FromStr for Cron {
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let pattern = parser.parse(&text).map_err(|error| unreadable(&reason(&error)))?;
-        let cron = Self { text, pattern };
+        let cron = Self { text, pattern: Box::new(pattern) };
         if cron.comes_round() { Ok(cron) } else { Err(CronError::Rare { found }) }
     }
 }

@@ -80,6 +80,11 @@ impl RhythmChoice {
     /// The member of a feed's settings that holds it.
     const MEMBER: &str = "schedule";
 
+    /// What a program knows already.
+    pub fn new(every: Option<Interval>, cron: Option<Cron>, pace: Option<Pace>) -> Self {
+        Self { every, cron, pace }
+    }
+
     /// Says one more thing: `every` is an interval such as `15m`, `cron` a pattern such as `0 */2 * * *`, `adaptive` true or
     /// false.
     ///
@@ -96,6 +101,35 @@ impl RhythmChoice {
             _ => return Err(format!("expected one of {}, found {name}", Self::NAMES.join(", "))),
         }
         Ok(())
+    }
+
+    /// The same, with what is said now as `NAME=VALUE`; `NAME=` takes it back. `every` and `cron` replace each other.
+    ///
+    /// # Errors
+    /// A value that it cannot have, or one that cannot hold beside another, in words.
+    pub(crate) fn changed<'a>(self, said: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let (mut held, mut now) = (self, Self::default());
+        for (name, value) in said {
+            match (name, value) {
+                ("every", "") => held.every = None,
+                ("cron", "") => held.cron = None,
+                (_, "") => held.pace = None,
+                _ => now.say(name, &value.into()).map_err(|reason| format!("{name}: {reason}"))?,
+            }
+        }
+        if now.every.is_some() {
+            held.cron = None;
+        }
+        if now.cron.is_some() {
+            (held.every, held.pace) = (None, None);
+        }
+        let both = now.every.is_some() && now.cron.is_some();
+        let changed = if both {
+            now
+        } else {
+            Self { every: now.every.or(held.every), cron: now.cron.or(held.cron), pace: now.pace.or(held.pace) }
+        };
+        changed.check().map(|()| changed)
     }
 
     /// Sees that all that is said can hold at once.
@@ -222,6 +256,30 @@ mod tests {
         assert!(said(&[("adaptive", "false"), ("cron", "@daily")]).check().is_ok());
         for (name, value) in [("every", "soon"), ("cron", "x"), ("adaptive", "maybe"), ("phase", "moon")] {
             assert!(RhythmChoice::default().say(name, &value.into()).unwrap_err().starts_with("expected"), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_later_replaces_what_it_cannot_stand_beside() {
+        for (held, now, expected) in [
+            (&[("every", "2h")][..], &[("every", "15m")][..], Ok(&[("every", "15m")][..])),
+            (&[("every", "2h"), ("adaptive", "true")], &[("cron", "@daily")], Ok(&[("cron", "@daily")])),
+            (
+                &[("cron", "@daily")],
+                &[("every", "2h"), ("adaptive", "true")],
+                Ok(&[("every", "2h"), ("adaptive", "true")]),
+            ),
+            (&[("every", "2h"), ("adaptive", "true")], &[("every", "")], Ok(&[("adaptive", "true")])),
+            (&[("every", "2h"), ("adaptive", "false")], &[("every", ""), ("adaptive", "")], Ok(&[])),
+            (&[], &[("every", "2h"), ("cron", "@daily")], Err("not both")),
+            (&[("cron", "@daily")], &[("adaptive", "true")], Err("not adaptive")),
+            (&[], &[("every", "often")], Err("every: expected an interval")),
+        ] {
+            match (said(held).changed(now.iter().copied()), expected) {
+                (Ok(changed), Ok(expected)) => assert_eq!(changed, said(expected), "{held:?} {now:?}"),
+                (Err(told), Err(words)) => assert!(told.contains(words), "{told}"),
+                (changed, _) => panic!("{held:?} {now:?}: {changed:?}"),
+            }
         }
     }
 

@@ -5,8 +5,11 @@ use feedspine::core::{
     Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, HashRule, IngestBatch, Json, KeyRule, Layer,
     NaturalKey, Part,
 };
-use feedspine::ops::{AddFeed, AddOutcome, ListRecords, RecordHistory, RecordSightings, parse_condition};
-use feedspine::{Ending, Engine, ToJson};
+use feedspine::ops::{
+    AddFeed, AddOutcome, ListRecords, PolicyOutcome, PolicySays, RecordHistory, RecordSightings, Rekey, SetPolicy,
+    parse_condition,
+};
+use feedspine::{Ending, Engine, RhythmChoice, ToJson};
 use std::num::NonZeroUsize;
 
 /// Commits a document of these keys as if it had been fetched.
@@ -87,6 +90,41 @@ async fn a_namespace_is_shared_only_when_it_is_named() {
     assert_eq!((refused.code(), refused.kind().ending()), ("feed.namespace_taken", Ending::Usage));
     let shared = AddFeed { namespace: Some("example.org".parse().unwrap()), ..named };
     assert_eq!(engine.add(shared).await.unwrap().feed.namespace.as_str(), "example.org");
+}
+
+#[tokio::test]
+async fn when_a_feed_is_fetched_is_said_on_adding_it_and_later() {
+    let engine = engine().await;
+    let every = |text: &str| {
+        let mut rhythm = RhythmChoice::default();
+        rhythm.say("every", &text.into()).unwrap();
+        rhythm
+    };
+    let request = AddFeed { rhythm: every("15m"), ..AddFeed::new("https://example.org/a") };
+    let feed = engine.add(request.clone()).await.unwrap().feed;
+    assert_eq!(feed.settings.as_str(), r#"{"schedule":{"every":"15m"}}"#);
+    assert_eq!(engine.add(request.clone()).await.unwrap().outcome, AddOutcome::Already);
+    let other = engine.add(AddFeed { rhythm: every("2h"), ..request }).await.unwrap_err();
+    assert_eq!(other.code(), "feed.rhythm_otherwise");
+    assert_eq!(other.hint(), Some("`feedspine feed set example.org every=2h` changes that"));
+    let pushed = AddFeed { rhythm: every("2h"), ..AddFeed::new("push:orders") };
+    assert_eq!(engine.add(pushed).await.unwrap_err().code(), "feed.pushed");
+
+    let set = async |text: &str| {
+        let says = PolicySays::Options(vec![text.to_owned()]);
+        engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await
+    };
+    assert_eq!(set("every=15m").await.unwrap().outcome, PolicyOutcome::Already);
+    assert_eq!(set("cron=@daily").await.unwrap().outcome, PolicyOutcome::Set);
+    assert_eq!(
+        engine.feed(&feed.name).await.unwrap().rhythm.to_json().to_canonical(),
+        r#"{"adaptive":false,"cron":"@daily","every":null}"#
+    );
+    for (text, code) in [("adaptive=true", "feed.rhythm"), ("every=often", "feed.rhythm"), ("every", "feed.option")] {
+        let refused = set(text).await.unwrap_err();
+        assert!(refused.code() == code && refused.hint().is_some(), "{text}: {refused:?}");
+    }
+    assert_eq!(set("cron=").await.unwrap().feed.settings.as_str(), "{}");
 }
 
 #[tokio::test]
