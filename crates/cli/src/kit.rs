@@ -204,6 +204,14 @@ impl StateProvider for Places {
         state.ok_or_else(|| StorageError::internal("a backend keeps state for one URL and not for another"))
     }
 
+    async fn captures(&self, place: &String) -> Result<Option<Arc<dyn StorageBackend>>> {
+        if !self.bench.is_durable {
+            // What is opened again is another store.
+            return Ok(None);
+        }
+        StorageProvider::open(self, place).await.map(Some)
+    }
+
     fn is_durable(&self) -> bool {
         self.bench.is_durable
     }

@@ -53,6 +53,9 @@ pub use query::{Cursor, Direction, MAX_PAGE, Order, Page, PageRequest, Query, Se
 pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWrite, Version, VersionNo};
 pub use sighting::{Round, Seen, Sighting, SpanEnd};
 pub use sql::{AskSql, SqlAnswer};
-pub use state::{Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, StateStore};
+pub use state::{
+    Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, Lease, LeaseRequest, LeaseToken,
+    Schedule, Slot, StateStore,
+};
 pub use time::{Timestamp, TimestampError};
 pub use write::Put;

@@ -1,11 +1,14 @@
 //! [`StateStore`]: the control plane's own contract: feeds, and what became of each fetch.
 
 use std::fmt::Debug;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use async_trait::async_trait;
 
-use crate::{Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, Timestamp};
+use crate::{
+    Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, StorageError, Timestamp,
+};
 
 /// Whether a feed is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +81,90 @@ pub struct FetchIntent {
     pub address: String,
 }
 
+/// The turn of a feed that a daemon fetches: what [`StateStore::begin_fetch`] holds against the store, so that each is filled
+/// once, however many daemons there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The lease under which it is fetched.
+    pub lease: LeaseToken,
+    /// When the feed was due, as its schedule says.
+    pub due_at: Timestamp,
+}
+
+impl Slot {
+    /// The error of a fetch that would fill it a second time.
+    pub fn filled(&self, feed: FeedId) -> StorageError {
+        let host = &self.lease.host;
+        StorageError::conflict(format!(
+            "feed {feed} is no longer ours to fetch: {host} changed hands, or it was fetched"
+        ))
+    }
+}
+
+/// When a feed is to be fetched next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Schedule {
+    /// The feed.
+    pub feed: FeedId,
+    /// When it is due; `None` while it is not fetched by itself.
+    pub due_at: Option<Timestamp>,
+    /// What the next decision is made from, and why this one was made: an object that only the engine reads.
+    pub state: Content,
+}
+
+/// Which daemon: a name that no other running one has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HolderId(pub String);
+
+/// A host that a daemon wants to ask, or goes on asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// Who asks.
+    pub holder: HolderId,
+    /// The hosts, each once.
+    pub hosts: Vec<String>,
+    /// The time now. A store with a clock of its own that all daemons share goes by that one.
+    pub now: Timestamp,
+    /// For how long, in microseconds.
+    pub micros: i64,
+}
+
+impl LeaseRequest {
+    /// The lease of a host that is granted where `held` is what the store has of it; `None` while somebody else holds it.
+    pub fn grant(&self, host: &str, held: Option<&Lease>) -> Option<Lease> {
+        let holder = held.and_then(|lease| lease.holder.as_ref());
+        let token = match held {
+            None => 1,
+            Some(lease) if holder == Some(&self.holder) => lease.token.token,
+            Some(lease) if holder.is_none() || lease.until <= self.now => lease.token.token + 1,
+            Some(_) => return None,
+        };
+        let token = LeaseToken { host: host.to_owned(), token };
+        Some(Lease { token, holder: Some(self.holder.clone()), until: self.now.saturating_add_micros(self.micros) })
+    }
+}
+
+/// A lease that was granted, as long as nobody else has been granted a later one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseToken {
+    /// The host.
+    pub host: String,
+    /// 1 at first; goes up by one each time that the host changes hands, also from nobody's.
+    pub token: u64,
+}
+
+/// A host's lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The host and the token.
+    pub token: LeaseToken,
+    /// Who holds it; `None` when it was given back.
+    pub holder: Option<HolderId>,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 /// How a fetch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FetchStatus {
@@ -138,6 +225,27 @@ pub struct FetchDetail {
     pub code: Option<String>,
     /// For a failure: what is wrong. For a success: warnings, if there are any.
     pub reason: Option<String>,
+    /// What else is written down of it, such as how many requests it took and when the feed is fetched next, and why: an
+    /// object that only the engine reads.
+    #[cfg_attr(feature = "serde", serde(default = "Content::empty"))]
+    pub notes: Content,
+}
+
+impl FetchDetail {
+    /// That of a fetch whose process ended before it did.
+    pub fn interrupted(found_at: Timestamp) -> Self {
+        Self {
+            status: FetchStatus::Interrupted,
+            finished_at: found_at,
+            http_status: None,
+            wire_bytes: 0,
+            body_bytes: 0,
+            duration_ms: 0,
+            code: None,
+            reason: None,
+            notes: Content::empty(),
+        }
+    }
 }
 
 /// A fetch: its intent, and what came of it.
@@ -192,16 +300,85 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// Writes down that a fetch begins. Fetches of the same feed that are still running are marked interrupted: their
     /// process died, or will say otherwise by [`StateStore::finish_fetch`].
     ///
+    /// A fetch that was marked so commits nothing: where captures lie in the same store, an ingest of it is a `Conflict`, so
+    /// that a process that stood still cannot commit late.
+    ///
     /// # Errors
-    /// `Conflict` when the fetch is known.
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()>;
+    /// `Conflict` when the fetch is known; when it is to fill a slot and the host's lease has another token, or the feed's
+    /// schedule another time: then somebody else has filled it, or will.
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()>;
 
-    /// Writes down what came of a fetch.
+    /// Writes down what came of a fetch, and when its feed is fetched next, in one unit of work. Of a fetch that was marked
+    /// interrupted the schedule stays as it is: whoever marked it decides.
     ///
     /// # Errors
     /// `Invalid` when the fetch is unknown.
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()>;
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()>;
 
     /// The fetches of a feed, newest first.
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>>;
+
+    /// The fetches of all feeds, by descending id: the ids of an engine ascend with the time.
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>>;
+
+    /// When feeds are fetched next, of all that were ever scheduled, by feed.
+    async fn schedules(&self) -> Result<Vec<Schedule>>;
+
+    /// The same of one feed; `None` when it was never scheduled.
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>>;
+
+    /// At most so many of the feeds that are due by then, the longest overdue first, then by feed. Feeds that are not active
+    /// are left out.
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>>;
+
+    /// Writes down when feeds are fetched next, apart from a fetch.
+    ///
+    /// # Errors
+    /// `Invalid` when a feed is unknown.
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()>;
+
+    /// Grants the hosts that nobody holds, whose lease ran out, or that the same holder has: those get their lease prolonged
+    /// and keep their token. Answers the leases granted, by host; a host that somebody else holds is left out.
+    ///
+    /// Where a host changes hands its token goes up, and fetches that still run under an earlier one are marked interrupted,
+    /// at the time by which the lease was granted.
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>>;
+
+    /// Gives hosts back, where that holder has them; their tokens stay.
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()>;
+
+    /// All hosts that were ever leased, by name.
+    async fn leases(&self) -> Result<Vec<Lease>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_granted_when_it_is_free_or_ran_out_or_is_ones_own() {
+        let at = |micros| Timestamp::UNIX_EPOCH.saturating_add_micros(micros);
+        let held = |holder: Option<&str>, until| Lease {
+            token: LeaseToken { host: "one".to_owned(), token: 7 },
+            holder: holder.map(|name| HolderId(name.to_owned())),
+            until: at(until),
+        };
+        let request = LeaseRequest { holder: HolderId("a".to_owned()), hosts: Vec::new(), now: at(100), micros: 10 };
+        let table = [
+            (None, Some(1)),
+            (Some(held(None, 200)), Some(8)),
+            (Some(held(None, 50)), Some(8)),
+            (Some(held(Some("a"), 200)), Some(7)),
+            (Some(held(Some("a"), 50)), Some(7)),
+            (Some(held(Some("b"), 101)), None),
+            (Some(held(Some("b"), 100)), Some(8)),
+            (Some(held(Some("b"), 99)), Some(8)),
+        ];
+        for (held, token) in table {
+            let granted = request.grant("one", held.as_ref());
+            assert_eq!(granted.as_ref().map(|lease| lease.token.token), token, "{held:?}");
+            let (holder, until) = (Some(request.holder.clone()), at(110));
+            assert!(granted.is_none_or(|lease| lease.holder == holder && lease.until == until), "{held:?}");
+        }
+    }
 }

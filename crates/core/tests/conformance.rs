@@ -25,14 +25,18 @@ impl StorageProvider for Memory {
 
 #[async_trait]
 impl StateProvider for Memory {
-    type Place = ();
+    type Place = Arc<MemoryStore>;
 
-    async fn place(&self) -> Result<()> {
-        Ok(())
+    async fn place(&self) -> Result<Arc<MemoryStore>> {
+        Ok(Arc::new(MemoryStore::new()))
     }
 
-    async fn open(&self, (): &()) -> Result<Arc<dyn StateStore>> {
-        Ok(Arc::new(MemoryStore::new()))
+    async fn open(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StateStore>> {
+        Ok(Arc::clone(place) as Arc<dyn StateStore>)
+    }
+
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
+        Ok(Some(Arc::clone(place) as Arc<dyn StorageBackend>))
     }
 
     fn is_durable(&self) -> bool {

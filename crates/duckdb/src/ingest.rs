@@ -28,6 +28,8 @@ pub(crate) fn ingest(conn: &Connection, prepared: &Prepared) -> Outcome<IngestRe
         committed: part.as_ref().map(|part| part.committed.clone()),
         begun: told.as_ref().map(|(_, row)| row.begun()),
         of_round,
+        // The ledger of fetches lies in another store.
+        interrupted: false,
     };
     let (mut loaded, mut fixed) = (Loaded::default(), KeyHashMap::default());
     let plan = match (prepared.begin(&header)?, part) {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use feedspine_core::ingest::{Committed, Header, Prepared};
 use feedspine_core::transfer::import_unfinished;
-use feedspine_core::{Coverage, Round};
+use feedspine_core::{Coverage, CursorStep, Round};
 
 use crate::bind::bind;
 use crate::error::Outcome;
@@ -20,6 +20,7 @@ pub(crate) struct Head {
     entry: Option<Entry>,
     part: Option<Told>,
     of_round: Option<Round>,
+    interrupted: bool,
 }
 
 static STATEMENT: LazyLock<String> = LazyLock::new(|| {
@@ -28,7 +29,9 @@ static STATEMENT: LazyLock<String> = LazyLock::new(|| {
         qualified.join(", ")
     };
     format!(
-        "SELECT {}, f.id IS NOT NULL, l.feed IS NOT NULL, p.feed IS NOT NULL, o.round, {}, {}, {}
+        "SELECT {}, f.id IS NOT NULL, l.feed IS NOT NULL, p.feed IS NOT NULL, o.round,
+                coalesce(CASE WHEN $5 THEN (SELECT t.status FROM fetches t WHERE t.id = $2 FOR SHARE) END
+                             = 'interrupted', false), {}, {}, {}
          FROM (SELECT) AS one LEFT JOIN feeds f ON f.id = $1
          LEFT JOIN ledger l ON l.feed = $1 AND l.fetch_id = $2
          LEFT JOIN parts p ON p.feed = $1 AND p.fetch_id = $2 AND p.part = $3
@@ -42,6 +45,9 @@ static STATEMENT: LazyLock<String> = LazyLock::new(|| {
 
 impl Head {
     /// Reads it; no batch is taken while an import is unfinished.
+    ///
+    /// Of a batch that moves the cursor, the fetch's row is locked, shared: whoever marks it as interrupted updates it, and
+    /// so waits for this transaction, or this one for theirs, and is told.
     pub(crate) async fn load(session: &Session, prepared: &Prepared) -> Outcome<Self> {
         let batch = prepared.batch();
         let named = match batch.coverage {
@@ -49,7 +55,8 @@ impl Head {
             _ => None,
         };
         let (feed, fetch) = (rows::feed_uuid(batch.feed), rows::fetch_uuid(batch.fetch));
-        let values = &bind![feed, fetch, i64::from(batch.part.index), named];
+        let advances = matches!(batch.step, CursorStep::Advance { .. });
+        let values = &bind![feed, fetch, i64::from(batch.part.index), named, advances];
         let row = session.query_opt(&STATEMENT, values).await?.ok_or_else(|| corrupt("a header that is no row"))?;
         let mut columns = Columns::of(&row);
         if columns.take()? {
@@ -57,13 +64,14 @@ impl Head {
         }
         let (has_feed, has_entry, has_part): (bool, bool, bool) = (columns.take()?, columns.take()?, columns.take()?);
         let of_round = columns.optional_round()?;
+        let interrupted = columns.take()?;
         let after = |columns: &mut Columns<'_>, names: &str| columns.skip(names.split(',').count());
         let feed = if has_feed { FeedRow::read(columns.clone())? } else { FeedRow::default() };
         after(&mut columns, FEED);
         let entry = has_entry.then(|| Entry::read(columns.clone())).transpose()?;
         after(&mut columns, &ENTRY);
         let part = has_part.then(|| Told::read(columns)).transpose()?;
-        Ok(Self { feed, entry, part, of_round })
+        Ok(Self { feed, entry, part, of_round, interrupted })
     }
 
     /// What of the batch was committed before.
@@ -87,6 +95,7 @@ impl Head {
             committed: committed.cloned(),
             begun: self.entry.as_ref().map(|entry| entry.begun),
             of_round: self.of_round,
+            interrupted: self.interrupted,
         }
     }
 }

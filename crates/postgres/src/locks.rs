@@ -99,6 +99,11 @@ impl Locks {
         self.whole_store
     }
 
+    /// The store alone, shared with all other writers: rows are locked as they come.
+    pub(crate) fn beside_others(names: &LockNames) -> Self {
+        Self { store: names.store(), whole_store: false, then: Vec::new() }
+    }
+
     /// Just this one, beside the store.
     pub(crate) fn only(names: &LockNames, number: i64) -> Self {
         Self { store: names.store(), whole_store: false, then: vec![number] }

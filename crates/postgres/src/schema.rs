@@ -13,11 +13,11 @@ use crate::session::{Sees, Session};
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 7;
+pub(crate) const SCHEMA_VERSION: u32 = 8;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -315,6 +315,28 @@ UPDATE store SET epoch = last.epoch + 1 FROM (SELECT max(epoch) AS epoch FROM ch
 const VERSION_7: &str = "
 ALTER TABLE ledger ADD COLUMN held_back bigint;
 ALTER TABLE parts ADD COLUMN held_back bigint;";
+
+/// When feeds are fetched next, by which daemon, and what else is written down of a fetch.
+const VERSION_8: &str = r#"
+CREATE TABLE control_schedules (
+    feed uuid PRIMARY KEY,
+    -- Null while the feed is not fetched by itself.
+    due_at bigint,
+    state text NOT NULL
+);
+CREATE INDEX control_schedules_due ON control_schedules (due_at, feed) WHERE due_at IS NOT NULL;
+CREATE TABLE control_leases (
+    host text COLLATE "C" PRIMARY KEY,
+    token bigint NOT NULL,
+    -- Null when it was given back.
+    holder text COLLATE "C",
+    until bigint NOT NULL
+);
+-- `notes`: null for an empty object. The lease that a fetch was begun under, as long as it runs: of a fetch without one
+-- nothing that is indexed changes when it ends.
+ALTER TABLE fetches ADD COLUMN notes text, ADD COLUMN lease_host text COLLATE "C", ADD COLUMN lease_token bigint;
+CREATE INDEX fetches_leased ON fetches (lease_host) WHERE lease_host IS NOT NULL;
+"#;
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.
 pub(crate) async fn migrate(pool: &Pool, schema: &SchemaName) -> Result<(), StorageError> {

@@ -9,8 +9,9 @@ use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation,
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
-    KeyRule, Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite,
-    Result, Seen, Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
+    RecordRef, RecordWrite, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore, StorageBackend,
+    StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
@@ -23,7 +24,7 @@ use crate::session::Sees;
 use crate::settings::Settings;
 use crate::state::Begun;
 use crate::tries::{Proof, Tries, ask, ask_in_steps, work};
-use crate::{delete, history, import, ingest, query, schema, sightings, state, write};
+use crate::{delete, history, import, ingest, leases, query, schedules, schema, sightings, state, write};
 
 /// Some 10 MB of ordinary items in one transaction; a fetch may come in several.
 const MAX_BATCH: usize = 10_000;
@@ -372,14 +373,16 @@ impl StateStore for PostgresStore {
         ask!(self.all()?, session => state::feed_named(session, name))
     }
 
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
         let (access, guard) = self.begin_control().await?;
-        let intent = intent.clone();
+        let (intent, slot) = (intent.clone(), slot.cloned());
         finished(async move {
             let _guard = guard;
             let locks = Locks::only(&access.names, access.names.fetches(intent.feed));
             let proof = Proof::Replay(|begun: &Begun| *begun == Begun::Before);
-            let begun: Result<Begun> = work!(access, proof, &locks, session => state::begin_fetch(session, &intent));
+            let slot = slot.as_ref();
+            let begun: Result<Begun> =
+                work!(access, proof, &locks, session => state::begin_fetch(session, &intent, slot));
             match begun? {
                 Begun::Now => Ok(()),
                 Begun::Before => Err(state::known_fetch(intent.fetch)),
@@ -388,20 +391,78 @@ impl StateStore for PostgresStore {
         .await
     }
 
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
         let (access, guard) = self.begin_control().await?;
-        let detail = detail.clone();
+        let (detail, schedule) = (detail.clone(), schedule.cloned());
         finished(async move {
             let _guard = guard;
             let locks = Locks::only(&access.names, access.names.fetch(fetch));
-            // Said again, it says the same.
+            // Said again, it says the same: the fetch runs no longer, and its schedule stays.
             let proof = Proof::Replay(|(): &()| false);
-            work!(access, proof, &locks, session => state::finish_fetch(session, fetch, &detail))
+            let schedule = schedule.as_ref();
+            work!(access, proof, &locks, session => state::finish_fetch(session, fetch, &detail, schedule))
         })
         .await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         ask!(self.all()?, session => state::fetches_page(session, feed, page))
+    }
+
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
+        ask!(self.all()?, session => state::all_fetches_page(session, page))
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>> {
+        ask!(self.all()?, session => schedules::all(session))
+    }
+
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
+        ask!(self.all()?, session => schedules::of(session, feed))
+    }
+
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        ask!(self.all()?, session => schedules::due(session, by, limit))
+    }
+
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
+        let (access, guard) = self.begin_control().await?;
+        let schedules = schedules.to_vec();
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::beside_others(&access.names);
+            work!(access, Proof::Receipt, &locks, session => schedules::set(session, &schedules))
+        })
+        .await
+    }
+
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let (access, guard) = self.begin_control().await?;
+        let request = request.clone();
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::beside_others(&access.names);
+            // Asked again, what was granted is prolonged.
+            let proof = Proof::Replay(|_: &Vec<Lease>| false);
+            work!(access, proof, &locks, session => leases::lease(session, &request))
+        })
+        .await
+    }
+
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        let (access, guard) = self.begin_control().await?;
+        let (holder, hosts) = (holder.clone(), hosts.to_vec());
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::beside_others(&access.names);
+            // Given back again, they stay so.
+            let proof = Proof::Replay(|(): &()| false);
+            work!(access, proof, &locks, session => leases::release(session, &holder, &hosts))
+        })
+        .await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        ask!(self.all()?, session => leases::all(session))
     }
 }

@@ -252,10 +252,10 @@ async fn disturbed_calls(store: &PostgresStore, proxy: &Proxy) {
             address: added.address.clone(),
         };
         disturb();
-        store.begin_fetch(&intent).await.unwrap();
-        assert_eq!(store.begin_fetch(&intent).await.unwrap_err().kind(), ErrorKind::Conflict);
+        store.begin_fetch(&intent, None).await.unwrap();
+        assert_eq!(store.begin_fetch(&intent, None).await.unwrap_err().kind(), ErrorKind::Conflict);
         disturb();
-        store.finish_fetch(intent.fetch, &captured(&intent)).await.unwrap();
+        store.finish_fetch(intent.fetch, &captured(&intent), None).await.unwrap();
         disturb();
         let doomed = [feedspine_core::RecordRef::key(write.key.clone())];
         let at = write.recorded_at;
@@ -305,6 +305,7 @@ fn captured(intent: &FetchIntent) -> FetchDetail {
         duration_ms: 1,
         code: None,
         reason: None,
+        notes: Content::empty(),
     }
 }
 

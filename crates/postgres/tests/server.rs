@@ -257,7 +257,9 @@ async fn new_epoch(place: Place) {
 
 /// Takes away what came after schema 5.
 const TO_SCHEMA_5: &str = "DROP TABLE epochs; ALTER TABLE ledger DROP COLUMN held_back;
-    ALTER TABLE parts DROP COLUMN held_back; UPDATE store SET version = 5";
+    ALTER TABLE parts DROP COLUMN held_back; DROP TABLE control_schedules, control_leases;
+    ALTER TABLE fetches DROP COLUMN notes, DROP COLUMN lease_host, DROP COLUMN lease_token;
+    UPDATE store SET version = 5";
 
 /// Gives the log's epoch that number and takes its token away, as an older program left it.
 async fn as_of_schema_5(client: &Client, epoch: i32) {

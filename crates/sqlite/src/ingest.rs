@@ -8,8 +8,8 @@ use feedspine_core::ingest::{
     Prepared, Present, Recent, Shown, may_churn,
 };
 use feedspine_core::{
-    Content, ContentHash, Coverage, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace, RecordId,
-    SpanEnd,
+    Content, ContentHash, Coverage, CursorStep, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace,
+    RecordId, SpanEnd,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -21,6 +21,7 @@ use crate::ledger::{self, Entry};
 use crate::manifest::OpenSpans;
 use crate::rows::{self, corrupt};
 use crate::session::{Session, find_fetch, find_record, find_space};
+use crate::state;
 use crate::versions::{self, Held};
 
 /// Takes a batch: everything it writes, and the answer.
@@ -35,11 +36,13 @@ pub(crate) fn ingest(session: &mut Session<'_>, prepared: &Prepared) -> Outcome<
     if let (Some(feed), Coverage::Unchanged { of }) = (&feed, batch.coverage) {
         named = ledger::find_observation(session.conn, feed.no, of)?;
     }
+    let advances = matches!(batch.step, CursorStep::Advance { .. });
     let header = Header {
         feed: feed.as_ref().map(|feed| feed.state.clone()).unwrap_or_default(),
         committed: entry.as_ref().and_then(|entry| Some(entry.committed.as_ref()?.0.clone())),
         begun: entry.as_ref().map(|entry| entry.begun),
         of_round: named.map(|(_, round)| rows::round(round)).transpose()?,
+        interrupted: advances && state::is_interrupted(session.conn, batch.fetch)?,
     };
     let (mut open, mut records) = (None, HashMap::new());
     let plan = match prepared.begin(&header)? {
@@ -360,7 +363,7 @@ fn read_end(row: &Row<'_>, column: usize) -> Outcome<Option<SpanEnd>> {
 
 #[cfg(test)]
 mod tests {
-    use feedspine_core::{Candidate, CursorStep, FeedId, IngestBatch, KeyRule, NaturalKey, Part, Timestamp};
+    use feedspine_core::{Candidate, FeedId, IngestBatch, KeyRule, NaturalKey, Part, Timestamp};
 
     use super::*;
     use crate::session::{Names, NextNumbers};

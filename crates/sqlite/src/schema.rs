@@ -19,14 +19,14 @@ pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
 const HEAD: &[u8; 16] = b"SQLite format 3\0";
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// The first schema version whose positions have an epoch.
 pub(crate) const FIRST_WITH_EPOCHS: u32 = 3;
 
 /// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken. Each makes or
 /// changes a table: by that, programs that have the file open notice that they no longer know it.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
 -- Namespaces and hash rules, each stored once.
@@ -273,6 +273,29 @@ INSERT INTO history VALUES (0);";
 const VERSION_4: &str = "
 ALTER TABLE ledger ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE parts ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;";
+
+/// When feeds are fetched next, by which daemon, and what else is written down of a fetch.
+const VERSION_5: &str = "
+CREATE TABLE control_schedules (
+    feed BLOB PRIMARY KEY NOT NULL,
+    -- Null while the feed is not fetched by itself.
+    due_at INTEGER,
+    state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX control_schedules_due ON control_schedules (due_at, feed) WHERE due_at IS NOT NULL;
+CREATE TABLE control_leases (
+    host TEXT PRIMARY KEY NOT NULL,
+    token INTEGER NOT NULL,
+    -- Null when it was given back.
+    holder TEXT,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Null for an empty object.
+ALTER TABLE fetches ADD COLUMN notes TEXT;
+-- The lease that a fetch was begun under, as long as it runs.
+ALTER TABLE fetches ADD COLUMN lease_host TEXT;
+ALTER TABLE fetches ADD COLUMN lease_token INTEGER;
+CREATE INDEX fetches_leased ON fetches (lease_host) WHERE lease_host IS NOT NULL;";
 
 /// Begins a line of history of its own: positions of every other one are told apart from its.
 pub(crate) const NEW_EPOCH: &str = "UPDATE history SET epoch = random() & 0x7FFFFFFF | 1";

@@ -1,8 +1,8 @@
 //! The control plane in the same file: feeds, and what became of each fetch.
 
 use feedspine_core::{
-    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json,
-    KeyRule, Namespace, Page, PageRequest, StorageError,
+    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Json, KeyRule,
+    Namespace, Page, PageRequest, Schedule, Slot, StorageError,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -11,6 +11,11 @@ use crate::error::{Fault, Outcome};
 use crate::history::{limit, number_of};
 use crate::rows::{self, corrupt};
 use crate::session::{Session, find_feed};
+use crate::{leases, schedules};
+
+/// Marks running fetches as interrupted, at the first value; which ones is the caller's to say.
+pub(crate) const INTERRUPT: &str = "UPDATE fetches SET status = 'interrupted', finished_at = ?1, wire_bytes = 0,
+    body_bytes = 0, duration_ms = 0, lease_host = NULL, lease_token = NULL";
 
 const FEED_COLUMNS: &str = "id, name, address, namespace, status, key_rule, allow_private, settings, added_at";
 
@@ -118,7 +123,8 @@ fn read_feed(row: &Row<'_>) -> Outcome<Feed> {
     })
 }
 
-pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent) -> Outcome<()> {
+/// Writes down that a fetch begins, unless it is to fill a slot that is filled.
+pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent, slot: Option<&Slot>) -> Outcome<()> {
     let conn = session.conn;
     let fetch = session.fetch(intent.fetch)?;
     let known: bool = conn
@@ -127,19 +133,37 @@ pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent) -> Ou
     if known {
         return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)).into());
     }
+    if let Some(slot) = slot
+        && !leases::is_open(conn, intent.feed, slot)?
+    {
+        return Err(slot.filled(intent.feed).into());
+    }
     let feed = session.feed(intent.feed)?;
     let last: i64 = conn
         .prepare_cached("SELECT ifnull(max(begun), 0) FROM fetches WHERE feed = ? AND begun IS NOT NULL")?
         .query_row([feed], |row| row.get(0))?;
     // Whoever begins a fetch interrupts the one before, so no earlier one can still be running.
-    conn.prepare_cached(
-        "UPDATE fetches SET status = ?3, finished_at = ?4, wire_bytes = 0, body_bytes = 0, duration_ms = 0
-         WHERE feed = ?1 AND begun = ?2 AND finished_at IS NULL",
-    )?
-    .execute((feed, last, FetchStatus::Interrupted.as_str(), intent.started_at.as_micros()))?;
+    conn.prepare_cached(&format!("{INTERRUPT} WHERE feed = ?2 AND begun = ?3 AND finished_at IS NULL"))?.execute((
+        intent.started_at.as_micros(),
+        feed,
+        last,
+    ))?;
     let address = address(session, &intent.address)?;
-    conn.prepare_cached("UPDATE fetches SET feed = ?2, begun = ?3, address = ?4, started_at = ?5 WHERE no = ?1")?
-        .execute((fetch, feed, last + 1, address, intent.started_at.as_micros()))?;
+    let lease = slot.map(|slot| &slot.lease);
+    let values: [&dyn ToSql; 7] = [
+        &fetch,
+        &feed,
+        &(last + 1),
+        &address,
+        &intent.started_at.as_micros(),
+        &lease.map(|lease| &lease.host),
+        &lease.map(|lease| lease.token.cast_signed()),
+    ];
+    conn.prepare_cached(
+        "UPDATE fetches SET feed = ?2, begun = ?3, address = ?4, started_at = ?5, lease_host = ?6, lease_token = ?7
+         WHERE no = ?1",
+    )?
+    .execute(values.as_slice())?;
     Ok(())
 }
 
@@ -156,8 +180,20 @@ fn address(session: &Session<'_>, address: &str) -> Outcome<i64> {
     }
 }
 
-pub(crate) fn finish_fetch(session: &mut Session<'_>, fetch: FetchId, detail: &FetchDetail) -> Outcome<()> {
-    let values: [&dyn ToSql; 9] = [
+/// Writes down what came of a fetch, and its feed's schedule if it was not interrupted.
+pub(crate) fn finish_fetch(
+    session: &mut Session<'_>,
+    fetch: FetchId,
+    detail: &FetchDetail,
+    schedule: Option<&Schedule>,
+) -> Outcome<()> {
+    let conn = session.conn;
+    let runs: Option<bool> = conn
+        .prepare_cached("SELECT finished_at IS NULL FROM fetches WHERE id = ? AND begun IS NOT NULL")?
+        .query_row([fetch.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let runs = runs.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))?;
+    let values: [&dyn ToSql; 10] = [
         fetch.as_bytes(),
         &detail.status.as_str(),
         &detail.finished_at.as_micros(),
@@ -167,18 +203,22 @@ pub(crate) fn finish_fetch(session: &mut Session<'_>, fetch: FetchId, detail: &F
         &detail.duration_ms.cast_signed(),
         &detail.code,
         &detail.reason,
+        &rows::stored_metadata(&detail.notes),
     ];
-    let written = session
-        .conn
-        .prepare_cached(
-            "UPDATE fetches SET status = ?2, finished_at = ?3, http_status = ?4, wire_bytes = ?5, body_bytes = ?6,
-                    duration_ms = ?7, code = ?8, reason = ?9 WHERE id = ?1 AND begun IS NOT NULL",
-        )?
-        .execute(values.as_slice())?;
-    if written == 0 {
-        return Err(StorageError::invalid(format!("fetch {fetch} was never begun")).into());
-    }
-    Ok(())
+    conn.prepare_cached(
+        "UPDATE fetches SET status = ?2, finished_at = ?3, http_status = ?4, wire_bytes = ?5, body_bytes = ?6,
+                duration_ms = ?7, code = ?8, reason = ?9, notes = ?10, lease_host = NULL, lease_token = NULL
+         WHERE id = ?1",
+    )?
+    .execute(values.as_slice())?;
+    schedule.filter(|_| runs).map_or(Ok(()), |schedule| schedules::write(conn, schedule))
+}
+
+/// Whether a fetch was marked interrupted: it commits nothing that moves a cursor.
+pub(crate) fn is_interrupted(conn: &Connection, fetch: FetchId) -> Outcome<bool> {
+    let sql = "SELECT status IS 'interrupted' FROM fetches WHERE id = ?";
+    let found = conn.prepare_cached(sql)?.query_row([fetch.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 /// The fetches of a feed, newest first.
@@ -186,37 +226,64 @@ pub(crate) fn fetches_page(conn: &Connection, feed: FeedId, page: &PageRequest) 
     let of = format!("fetches {feed}");
     let before = page.after.as_ref().map(|cursor| number_of(&cursor.position(&of)?)).transpose()?.unwrap_or(i64::MAX);
     let Some(number) = find_feed(conn, feed)? else { return Ok(Page { items: Vec::new(), next: None }) };
-    let mut load = conn.prepare_cached(
-        "SELECT f.begun, f.id, f.started_at, a.text, f.status, f.finished_at, f.http_status, f.wire_bytes,
-                f.body_bytes, f.duration_ms, f.code, f.reason
-         FROM fetches f JOIN addresses a ON a.no = f.address
-         WHERE f.feed = ? AND f.begun < ? AND f.begun IS NOT NULL ORDER BY f.begun DESC LIMIT ?",
-    )?;
+    let mut load = conn.prepare_cached(&format!(
+        "SELECT {FETCH_COLUMNS}, f.begun FROM {FETCHES}
+         WHERE f.feed = ? AND f.begun < ? AND f.begun IS NOT NULL ORDER BY f.begun DESC LIMIT ?"
+    ))?;
     let mut found = load.query((number, before, limit(page.size() + 1)))?;
-    let mut items = Vec::new();
-    let mut next = None;
-    let mut last = before;
+    let mut fetches = Vec::new();
     while let Some(row) = found.next()? {
-        if items.len() == page.size() {
-            next = Some(Cursor::new(&of, &[Json::from(last)]));
-            break;
-        }
-        last = row.get(0)?;
-        items.push(read_fetch(row, feed)?);
+        fetches.push((row.get::<_, i64>(13)?, read_fetch(row)?));
     }
+    let more = fetches.len() > page.size();
+    fetches.truncate(page.size());
+    let next = fetches.last().filter(|_| more).map(|(begun, _)| Cursor::new(&of, &[Json::from(*begun)]));
+    Ok(Page { items: fetches.into_iter().map(|(_, fetch)| fetch).collect(), next })
+}
+
+/// The fetches of all feeds, by descending id.
+pub(crate) fn all_fetches_page(conn: &Connection, page: &PageRequest) -> Outcome<Page<Fetch>> {
+    const OF: &str = "all fetches";
+    // Longer than an id, and so behind all.
+    let behind_all = [u8::MAX; 17].to_vec();
+    let before = page.after.as_ref().map(|cursor| id_of(&cursor.position(OF)?)).transpose()?;
+    let before = before.map_or(behind_all, |id| id.as_bytes().to_vec());
+    let mut load = conn.prepare_cached(&format!(
+        "SELECT {FETCH_COLUMNS} FROM {FETCHES}
+         WHERE f.id < ? AND f.begun IS NOT NULL ORDER BY f.id DESC LIMIT ?"
+    ))?;
+    let mut found = load.query((before, limit(page.size() + 1)))?;
+    let mut items = Vec::new();
+    while let Some(row) = found.next()? {
+        items.push(read_fetch(row)?);
+    }
+    let more = items.len() > page.size();
+    items.truncate(page.size());
+    let place = |fetch: &Fetch| Cursor::new(OF, &[Json::from(fetch.intent.fetch.to_string())]);
+    let next = items.last().filter(|_| more).map(place);
     Ok(Page { items, next })
 }
 
-fn read_fetch(row: &Row<'_>, feed: FeedId) -> Outcome<Fetch> {
+/// The id that a cursor of a list by id holds.
+fn id_of(position: &[Json]) -> Result<FetchId, StorageError> {
+    let id = position.first().and_then(Json::as_str).and_then(|text| text.parse().ok());
+    id.ok_or_else(|| StorageError::invalid("the cursor does not fit the list"))
+}
+
+const FETCHES: &str = "fetches f JOIN feeds o ON o.no = f.feed JOIN addresses a ON a.no = f.address";
+const FETCH_COLUMNS: &str = "f.id, o.id, f.started_at, a.text, f.finished_at, f.status, f.http_status, f.wire_bytes,
+    f.body_bytes, f.duration_ms, f.code, f.reason, f.notes";
+
+fn read_fetch(row: &Row<'_>) -> Outcome<Fetch> {
     let intent = FetchIntent {
-        fetch: FetchId::from_bytes(row.get(1)?),
-        feed,
+        fetch: FetchId::from_bytes(row.get(0)?),
+        feed: FeedId::from_bytes(row.get(1)?),
         started_at: rows::instant(row.get(2)?)?,
         address: row.get(3)?,
     };
-    let Some(finished_at) = rows::optional_instant(row.get(5)?)? else { return Ok(Fetch { intent, detail: None }) };
+    let Some(finished_at) = rows::optional_instant(row.get(4)?)? else { return Ok(Fetch { intent, detail: None }) };
     let detail = FetchDetail {
-        status: rows::word(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
+        status: rows::word(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
         finished_at,
         http_status: row.get(6)?,
         wire_bytes: row.get::<_, i64>(7)?.cast_unsigned(),
@@ -224,6 +291,7 @@ fn read_fetch(row: &Row<'_>, feed: FeedId) -> Outcome<Fetch> {
         duration_ms: row.get::<_, i64>(9)?.cast_unsigned(),
         code: row.get(10)?,
         reason: row.get(11)?,
+        notes: rows::metadata(row, 12)?,
     };
     Ok(Fetch { intent, detail: Some(detail) })
 }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule,
-    Layer, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Result, Seen,
-    Selection, Seq, Sighting, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
+    HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
+    RecordRef, RecordWrite, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore, StorageBackend,
+    StorageError, Timestamp, Version, VersionNo,
 };
 use rusqlite::Connection;
 
@@ -23,7 +24,7 @@ use crate::feed_row::FeedRow;
 use crate::readers::Readers;
 use crate::session::{Concern, Session};
 use crate::writer::{Counters, Writer, WriterSettings, closed};
-use crate::{changes, connect, history, import, ingest, query, schema, sightings, state, write};
+use crate::{changes, connect, history, import, ingest, leases, query, schedules, schema, sightings, state, write};
 
 /// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
@@ -381,18 +382,54 @@ impl StateStore for SqliteStore {
         self.control()?.ask(move |conn| state::feed_named(conn, &name)).await
     }
 
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
-        let intent = intent.clone();
-        self.control()?.write(move |session| state::begin_fetch(session, &intent)).await
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        let (intent, slot) = (intent.clone(), slot.cloned());
+        self.control()?.write(move |session| state::begin_fetch(session, &intent, slot.as_ref())).await
     }
 
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        let detail = detail.clone();
-        self.control()?.write(move |session| state::finish_fetch(session, fetch, &detail)).await
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
+        let (detail, schedule) = (detail.clone(), schedule.cloned());
+        self.control()?.write(move |session| state::finish_fetch(session, fetch, &detail, schedule.as_ref())).await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         let page = page.clone();
         self.control()?.ask(move |conn| state::fetches_page(conn, feed, &page)).await
+    }
+
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
+        let page = page.clone();
+        self.control()?.ask(move |conn| state::all_fetches_page(conn, &page)).await
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>> {
+        self.control()?.ask(schedules::all).await
+    }
+
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
+        self.control()?.ask(move |conn| schedules::of(conn, feed)).await
+    }
+
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        self.control()?.ask(move |conn| schedules::due(conn, by, limit)).await
+    }
+
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
+        let schedules = schedules.to_vec();
+        self.control()?.write(move |session| schedules::set(session, &schedules)).await
+    }
+
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let request = request.clone();
+        self.control()?.write(move |session| leases::lease(session, &request)).await
+    }
+
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        let (holder, hosts) = (holder.clone(), hosts.to_vec());
+        self.control()?.write(move |session| leases::release(session, &holder, &hosts)).await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        self.control()?.ask(leases::all).await
     }
 }

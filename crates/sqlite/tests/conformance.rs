@@ -37,6 +37,11 @@ impl StateProvider for Sqlite {
         Ok(Arc::new(SqliteStore::new(place.path().join("store.db"))))
     }
 
+    async fn captures(&self, place: &TempDir) -> Result<Option<Arc<dyn StorageBackend>>> {
+        // A handle of its own, as another process has one.
+        StorageProvider::open(self, place).await.map(Some)
+    }
+
     fn is_durable(&self) -> bool {
         true
     }

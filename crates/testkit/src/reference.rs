@@ -34,7 +34,7 @@ itself checked: some sixty faults seeded into the memory backend each turn the c
 ";
 
 /// What each group is about.
-const GROUPS: [(&str, &str); 24] = [
+const GROUPS: [(&str, &str); 28] = [
     ("lifecycle", "Opening, closing, opening again."),
     ("ingest", "One batch: what it stores, what it counts, and what becomes of it when it comes again."),
     ("parts", "A fetch that comes in several batches."),
@@ -59,6 +59,10 @@ const GROUPS: [(&str, &str); 24] = [
     ("durability", "What is there when a durable store is opened again."),
     ("feeds", "Feeds: added, renamed, paused, removed; names unique among those not removed."),
     ("fetches", "Fetches: written down before the request, and what came of them."),
+    ("schedules", "When feeds are fetched next, and who moves that on."),
+    ("leases", "Which daemon asks which host, and what becomes of the fetches of one that stood still."),
+    ("slots", "The turns of feeds, each filled once, however many daemons there are."),
+    ("fence", "Control plane and captures in one store: a fetch that was given up moves no cursor."),
 ];
 
 /// The page, made from the tables of checks.

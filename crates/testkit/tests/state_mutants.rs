@@ -1,15 +1,17 @@
 //! The kit of the control plane, checked: a fault seeded into the memory backend turns the check named for it red.
 
 use std::fmt::Debug;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page,
-    PageRequest, Result, StateStore,
+    Content, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, IngestBatch,
+    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, Page, PageRequest, Result, Schedule, Slot, StateStore,
+    StorageBackend, Timestamp,
 };
-use feedspine_testkit::{Failure, state};
+use feedspine_testkit::{Failure, state, storage};
 
 /// The calls of a state store, each of which a fault may bend.
 #[async_trait]
@@ -35,16 +37,51 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.feeds().await
     }
 
-    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent) -> Result<()> {
-        store.begin_fetch(intent).await
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        store.begin_fetch(intent, slot).await
     }
 
-    async fn finish_fetch(&self, store: &MemoryStore, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        store.finish_fetch(fetch, detail).await
+    async fn finish_fetch(
+        &self,
+        store: &MemoryStore,
+        fetch: FetchId,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<()> {
+        store.finish_fetch(fetch, detail, schedule).await
     }
 
     async fn fetches_page(&self, store: &MemoryStore, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         store.fetches_page(feed, page).await
+    }
+
+    async fn all_fetches_page(&self, store: &MemoryStore, page: &PageRequest) -> Result<Page<Fetch>> {
+        store.all_fetches_page(page).await
+    }
+
+    async fn schedules(&self, store: &MemoryStore) -> Result<Vec<Schedule>> {
+        store.schedules().await
+    }
+
+    async fn due(&self, store: &MemoryStore, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        store.due(by, limit).await
+    }
+
+    async fn set_schedules(&self, store: &MemoryStore, schedules: &[Schedule]) -> Result<()> {
+        store.set_schedules(schedules).await
+    }
+
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        store.lease_hosts(request).await
+    }
+
+    async fn release_hosts(&self, store: &MemoryStore, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        store.release_hosts(holder, hosts).await
+    }
+
+    /// What is captured at the same place.
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+        storage::StorageProvider::open(&storage::faulty::Shared(storage::faulty::Sound), place).await
     }
 }
 
@@ -80,16 +117,48 @@ impl<F: Faulty> StateStore for Handle<F> {
         self.store.feed_named(name).await
     }
 
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
-        self.fault.begin_fetch(&self.store, intent).await
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        self.fault.begin_fetch(&self.store, intent, slot).await
     }
 
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        self.fault.finish_fetch(&self.store, fetch, detail).await
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
+        self.fault.finish_fetch(&self.store, fetch, detail, schedule).await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         self.fault.fetches_page(&self.store, feed, page).await
+    }
+
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
+        self.fault.all_fetches_page(&self.store, page).await
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>> {
+        self.fault.schedules(&self.store).await
+    }
+
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
+        self.store.schedule_of(feed).await
+    }
+
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        self.fault.due(&self.store, by, limit).await
+    }
+
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
+        self.fault.set_schedules(&self.store, schedules).await
+    }
+
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        self.fault.lease_hosts(&self.store, request).await
+    }
+
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        self.fault.release_hosts(&self.store, holder, hosts).await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        self.store.leases().await
     }
 }
 
@@ -105,6 +174,10 @@ impl<F: Faulty> state::StateProvider for Shared<F> {
 
     async fn open(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StateStore>> {
         Ok(Arc::new(Handle { store: self.0.opened(place), fault: self.0.clone() }))
+    }
+
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
+        self.0.captures(place).await.map(Some)
     }
 
     fn is_durable(&self) -> bool {
@@ -124,6 +197,15 @@ fn without_a_fault_every_check_passes() {
         if let Err(failure) = state::judge(Shared(Sound), &check.full_name()) {
             panic!("{}: {failure}", check.full_name());
         }
+    }
+}
+
+#[test]
+fn every_check_has_a_name_and_a_promise_of_its_own() {
+    let names: std::collections::BTreeSet<_> = state::checks().map(feedspine_testkit::Check::full_name).collect();
+    assert_eq!(names.len(), state::checks().count(), "two checks have one name");
+    for check in state::checks() {
+        assert!(check.promise.ends_with('.') && check.promise.len() > 20, "{}: {}", check.full_name(), check.promise);
     }
 }
 
@@ -222,8 +304,14 @@ struct DropsTheReason;
 
 #[async_trait]
 impl Faulty for DropsTheReason {
-    async fn finish_fetch(&self, store: &MemoryStore, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        store.finish_fetch(fetch, &FetchDetail { reason: None, ..detail.clone() }).await
+    async fn finish_fetch(
+        &self,
+        store: &MemoryStore,
+        fetch: FetchId,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<()> {
+        store.finish_fetch(fetch, &FetchDetail { reason: None, ..detail.clone() }, schedule).await
     }
 }
 
@@ -269,12 +357,518 @@ struct InterruptsEveryFeed;
 
 #[async_trait]
 impl Faulty for InterruptsEveryFeed {
-    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent) -> Result<()> {
-        store.begin_fetch(&FetchIntent { feed: FeedId::from_u128(0xFEED_0001), ..intent.clone() }).await
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        store.begin_fetch(&FetchIntent { feed: FeedId::from_u128(0xFEED_0001), ..intent.clone() }, slot).await
     }
 }
 
 #[test]
 fn beginning_interrupts_other_feeds_too() {
     turns_red(&InterruptsEveryFeed, "fetches::beginning_interrupts_what_still_runs");
+}
+
+#[derive(Debug, Clone)]
+struct DropsTheNotes;
+
+#[async_trait]
+impl Faulty for DropsTheNotes {
+    async fn finish_fetch(
+        &self,
+        store: &MemoryStore,
+        fetch: FetchId,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<()> {
+        store.finish_fetch(fetch, &FetchDetail { notes: Content::empty(), ..detail.clone() }, schedule).await
+    }
+}
+
+#[test]
+fn the_notes_of_a_fetch_are_lost() {
+    turns_red(&DropsTheNotes, "fetches::what_came_of_a_fetch_is_read_back");
+}
+
+#[derive(Debug, Clone)]
+struct AllAscending;
+
+#[async_trait]
+impl Faulty for AllAscending {
+    async fn all_fetches_page(&self, store: &MemoryStore, page: &PageRequest) -> Result<Page<Fetch>> {
+        let mut found = store.all_fetches_page(page).await?;
+        found.items.reverse();
+        Ok(found)
+    }
+}
+
+#[test]
+fn all_fetches_come_by_ascending_id() {
+    turns_red(&AllAscending, "fetches::all_fetches_are_listed_by_descending_id");
+    turns_red(&AllAscending, "fetches::all_fetches_are_paged");
+}
+
+#[derive(Debug, Clone)]
+struct ForgetsTheState;
+
+#[async_trait]
+impl Faulty for ForgetsTheState {
+    async fn set_schedules(&self, store: &MemoryStore, schedules: &[Schedule]) -> Result<()> {
+        let bare = |schedule: &Schedule| Schedule { state: Content::empty(), ..schedule.clone() };
+        store.set_schedules(&schedules.iter().map(bare).collect::<Vec<_>>()).await
+    }
+}
+
+#[test]
+fn the_state_of_a_schedule_is_lost() {
+    turns_red(&ForgetsTheState, "schedules::a_schedule_is_read_back");
+}
+
+#[derive(Debug, Clone)]
+struct OneByOne;
+
+#[async_trait]
+impl Faulty for OneByOne {
+    async fn set_schedules(&self, store: &MemoryStore, schedules: &[Schedule]) -> Result<()> {
+        for schedule in schedules {
+            store.set_schedules(std::slice::from_ref(schedule)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn schedules_are_written_up_to_the_one_that_is_refused() {
+    turns_red(&OneByOne, "schedules::a_schedule_of_an_unknown_feed_is_invalid");
+}
+
+#[derive(Debug, Clone)]
+struct OnlyWithATime;
+
+#[async_trait]
+impl Faulty for OnlyWithATime {
+    async fn schedules(&self, store: &MemoryStore) -> Result<Vec<Schedule>> {
+        Ok(store.schedules().await?.into_iter().filter(|schedule| schedule.due_at.is_some()).collect())
+    }
+}
+
+#[test]
+fn schedules_without_a_time_are_not_listed() {
+    turns_red(&OnlyWithATime, "schedules::schedules_are_listed_by_feed");
+}
+
+#[derive(Debug, Clone)]
+struct DueByFeed;
+
+#[async_trait]
+impl Faulty for DueByFeed {
+    async fn due(&self, store: &MemoryStore, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        let mut due = store.due(by, NonZeroUsize::MAX).await?;
+        due.sort_by_key(|schedule| schedule.feed);
+        due.truncate(limit.get());
+        Ok(due)
+    }
+}
+
+#[test]
+fn due_feeds_come_by_feed() {
+    turns_red(&DueByFeed, "schedules::the_longest_overdue_comes_first");
+}
+
+#[derive(Debug, Clone)]
+struct DueAfterwards;
+
+#[async_trait]
+impl Faulty for DueAfterwards {
+    async fn due(&self, store: &MemoryStore, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        store.due(by.saturating_add_micros(-1), limit).await
+    }
+}
+
+#[test]
+fn a_feed_is_due_an_instant_late() {
+    turns_red(&DueAfterwards, "schedules::the_longest_overdue_comes_first");
+}
+
+#[derive(Debug, Clone)]
+struct LimitsTooEarly;
+
+#[async_trait]
+impl Faulty for LimitsTooEarly {
+    async fn due(&self, store: &MemoryStore, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        let due_at = |schedule: &Schedule| schedule.due_at.filter(|due_at| *due_at <= by);
+        let mut due: Vec<Schedule> = store.schedules().await?.into_iter().filter(|it| due_at(it).is_some()).collect();
+        due.sort_by_key(|schedule| (schedule.due_at, schedule.feed));
+        due.truncate(limit.get());
+        let active = store.due(by, NonZeroUsize::MAX).await?;
+        Ok(due.into_iter().filter(|schedule| active.contains(schedule)).collect())
+    }
+}
+
+#[test]
+fn feeds_that_are_not_active_take_the_places_of_those_that_are() {
+    turns_red(&LimitsTooEarly, "schedules::feeds_that_are_not_active_are_not_due");
+}
+
+/// The schedule goes by itself, whatever becomes of the rest.
+#[derive(Debug, Clone)]
+struct MovesItAnyway;
+
+#[async_trait]
+impl Faulty for MovesItAnyway {
+    async fn finish_fetch(
+        &self,
+        store: &MemoryStore,
+        fetch: FetchId,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<()> {
+        store.set_schedules(schedule.map(std::slice::from_ref).unwrap_or_default()).await?;
+        store.finish_fetch(fetch, detail, None).await
+    }
+}
+
+#[test]
+fn any_fetch_that_ends_moves_the_schedule() {
+    turns_red(&MovesItAnyway, "schedules::an_interrupted_fetch_moves_no_schedule");
+    turns_red(&MovesItAnyway, "schedules::an_unknown_fetch_moves_no_schedule");
+    turns_red(&MovesItAnyway, "slots::of_many_who_fill_a_slot_at_once_one_moves_the_schedule");
+}
+
+#[derive(Debug, Clone)]
+struct LeavesTheSchedule;
+
+#[async_trait]
+impl Faulty for LeavesTheSchedule {
+    async fn finish_fetch(
+        &self,
+        store: &MemoryStore,
+        fetch: FetchId,
+        detail: &FetchDetail,
+        _: Option<&Schedule>,
+    ) -> Result<()> {
+        store.finish_fetch(fetch, detail, None).await
+    }
+}
+
+#[test]
+fn a_fetch_that_ends_moves_no_schedule() {
+    turns_red(&LeavesTheSchedule, "schedules::finishing_moves_the_schedule");
+    turns_red(&LeavesTheSchedule, "slots::a_slot_is_filled_once");
+}
+
+/// A lease as the daemon's own, whatever its time.
+#[derive(Debug, Clone)]
+struct IgnoresTheTime;
+
+#[async_trait]
+impl Faulty for IgnoresTheTime {
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        let due_at = store.schedule_of(intent.feed).await?.and_then(|schedule| schedule.due_at);
+        let slot = slot.map(|slot| Slot { due_at: due_at.unwrap_or(slot.due_at), ..slot.clone() });
+        store.begin_fetch(intent, slot.as_ref()).await
+    }
+}
+
+#[test]
+fn a_turn_is_filled_whenever_it_was_due() {
+    turns_red(&IgnoresTheTime, "slots::a_slot_at_another_time_is_refused");
+    turns_red(&IgnoresTheTime, "slots::a_slot_is_filled_once");
+}
+
+#[derive(Debug, Clone)]
+struct IgnoresTheLease;
+
+#[async_trait]
+impl Faulty for IgnoresTheLease {
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        let Some(slot) = slot else { return store.begin_fetch(intent, None).await };
+        let leases = store.leases().await?;
+        let held = leases.into_iter().find(|lease| lease.token.host.eq_ignore_ascii_case(&slot.lease.host));
+        let lease = held.map_or_else(|| slot.lease.clone(), |lease| lease.token);
+        store.begin_fetch(intent, Some(&Slot { lease, ..slot.clone() })).await
+    }
+}
+
+#[test]
+fn a_turn_is_filled_under_whatever_lease() {
+    turns_red(&IgnoresTheLease, "slots::a_slot_under_another_lease_is_refused");
+}
+
+/// The fetch goes in before its turn is looked at.
+#[derive(Debug, Clone)]
+struct LooksTooLate;
+
+#[async_trait]
+impl Faulty for LooksTooLate {
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        let Some(slot) = slot else { return store.begin_fetch(intent, None).await };
+        let probe = FetchIntent { fetch: FetchId::from_u128(u128::MAX), ..intent.clone() };
+        store.begin_fetch(intent, None).await?;
+        store.begin_fetch(&probe, Some(slot)).await
+    }
+}
+
+#[test]
+fn a_fetch_that_is_refused_its_turn_is_begun() {
+    turns_red(&LooksTooLate, "slots::a_refused_slot_changes_nothing");
+}
+
+/// Every grant is a new one.
+#[derive(Debug, Clone)]
+struct NewTokenEachTime;
+
+#[async_trait]
+impl Faulty for NewTokenEachTime {
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let leases = store.leases().await?;
+        let own = leases.into_iter().filter(|lease| lease.holder.as_ref() == Some(&request.holder));
+        let own: Vec<String> = own.map(|lease| lease.token.host).filter(|host| request.hosts.contains(host)).collect();
+        store.release_hosts(&request.holder, &own).await?;
+        store.lease_hosts(request).await
+    }
+}
+
+#[test]
+fn prolonging_is_a_lease_anew() {
+    turns_red(&NewTokenEachTime, "leases::a_holder_goes_on_under_its_token");
+    turns_red(&NewTokenEachTime, "leases::prolonging_interrupts_nothing");
+}
+
+/// Asked for a held host, it grants none at all.
+#[derive(Debug, Clone)]
+struct AllOrNothing;
+
+#[async_trait]
+impl Faulty for AllOrNothing {
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let leases = store.leases().await?;
+        let theirs = |lease: &Lease| lease.holder.as_ref().is_some_and(|it| *it != request.holder);
+        let held = leases.iter().any(|lease| theirs(lease) && request.hosts.contains(&lease.token.host));
+        if held { Ok(Vec::new()) } else { store.lease_hosts(request).await }
+    }
+}
+
+#[test]
+fn one_host_that_is_held_keeps_others_from_being_granted() {
+    turns_red(&AllOrNothing, "leases::a_held_host_is_left_out");
+    turns_red(&AllOrNothing, "leases::a_lease_that_ran_out_changes_hands");
+}
+
+/// Takes hosts away as if their leases had run out.
+#[derive(Debug, Clone)]
+struct TakesWhatIsHeld;
+
+#[async_trait]
+impl Faulty for TakesWhatIsHeld {
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        store.lease_hosts(&LeaseRequest { now: Timestamp::MAX, ..request.clone() }).await
+    }
+}
+
+#[test]
+fn a_host_that_is_held_is_granted_to_another() {
+    turns_red(&TakesWhatIsHeld, "leases::a_held_host_is_left_out");
+    turns_red(&TakesWhatIsHeld, "leases::one_of_many_who_ask_at_once_is_granted");
+    turns_red(&TakesWhatIsHeld, "leases::leases_outlive_the_process");
+}
+
+/// Looks at what is held in one step, and writes in another.
+#[derive(Debug, Clone)]
+struct LooksAndThenLeases;
+
+#[async_trait]
+impl Faulty for LooksAndThenLeases {
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let held = store.leases().await?;
+        tokio::task::yield_now().await;
+        let mut granted = Vec::new();
+        for host in &request.hosts {
+            let held = held.iter().find(|lease| lease.token.host == *host);
+            if let Some(lease) = request.grant(host, held) {
+                let one = LeaseRequest { hosts: vec![host.clone()], now: Timestamp::MAX, ..request.clone() };
+                store.lease_hosts(&one).await?;
+                granted.push(lease);
+            }
+        }
+        granted.sort_by(|one, other| one.token.host.cmp(&other.token.host));
+        Ok(granted)
+    }
+}
+
+#[test]
+fn two_who_ask_at_once_are_granted_the_same_host() {
+    turns_red(&LooksAndThenLeases, "leases::one_of_many_who_ask_at_once_is_granted");
+}
+
+/// A lease runs out an instant after it says.
+#[derive(Debug, Clone)]
+struct HeldAnInstantLonger;
+
+#[async_trait]
+impl Faulty for HeldAnInstantLonger {
+    async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let leases = store.leases().await?;
+        let at_its_end =
+            leases.iter().any(|lease| lease.until == request.now && lease.holder.as_ref() != Some(&request.holder));
+        if at_its_end { Ok(Vec::new()) } else { store.lease_hosts(request).await }
+    }
+}
+
+#[test]
+fn a_lease_is_held_at_the_instant_it_ends() {
+    turns_red(&HeldAnInstantLonger, "leases::a_lease_runs_out_by_one_clock");
+}
+
+/// Leases are granted from a table that fetches know nothing of.
+#[derive(Debug, Clone)]
+struct LetsThemRun;
+
+#[async_trait]
+impl Faulty for LetsThemRun {
+    async fn begin_fetch(&self, store: &MemoryStore, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        if let Some(slot) = slot {
+            // Is it open? Then it is begun without the lease.
+            let leased = store.leases().await?.into_iter().any(|lease| lease.token == slot.lease);
+            let due_at = store.schedule_of(intent.feed).await?.and_then(|schedule| schedule.due_at);
+            if !leased || due_at != Some(slot.due_at) {
+                return Err(slot.filled(intent.feed));
+            }
+        }
+        store.begin_fetch(intent, None).await
+    }
+}
+
+#[test]
+fn fetches_run_on_when_their_host_changes_hands() {
+    turns_red(&LetsThemRun, "leases::earlier_fetches_of_a_host_that_changes_hands_are_interrupted");
+    turns_red(&LetsThemRun, "fence::a_fetch_whose_host_changed_hands_moves_no_cursor");
+}
+
+/// Whoever asks may give back anything.
+#[derive(Debug, Clone)]
+struct GivesBackOthers;
+
+#[async_trait]
+impl Faulty for GivesBackOthers {
+    async fn release_hosts(&self, store: &MemoryStore, _: &HolderId, hosts: &[String]) -> Result<()> {
+        for lease in store.leases().await? {
+            if let Some(holder) = lease.holder {
+                store.release_hosts(&holder, hosts).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stranger_gives_a_host_back() {
+    turns_red(&GivesBackOthers, "leases::nobody_gives_back_what_another_holds");
+}
+
+#[derive(Debug, Clone)]
+struct NeverGivesBack;
+
+#[async_trait]
+impl Faulty for NeverGivesBack {
+    async fn release_hosts(&self, _: &MemoryStore, _: &HolderId, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_host_is_held_until_its_lease_runs_out() {
+    turns_red(&NeverGivesBack, "leases::a_host_that_was_given_back_is_free");
+}
+
+#[test]
+fn schedules_and_leases_are_gone_after_reopening() {
+    turns_red(&Forgets::default(), "schedules::schedules_outlive_the_process");
+    turns_red(&Forgets::default(), "leases::leases_outlive_the_process");
+}
+
+/// What is captured, as if nobody had told it of the ledger of fetches.
+#[derive(Debug, Clone)]
+struct Unfenced;
+
+impl Unfenced {
+    /// The same batch as that of a fetch which the control plane does not know.
+    fn unknown(batch: IngestBatch) -> IngestBatch {
+        IngestBatch { fetch: FetchId::from_u128(0xFE7C_FFFF_0000), ..batch }
+    }
+}
+
+#[async_trait]
+impl storage::faulty::Faulty for Unfenced {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        store.ingest(Self::unknown(batch)).await
+    }
+}
+
+#[async_trait]
+impl Faulty for Unfenced {
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+        storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
+    }
+}
+
+#[test]
+fn a_fetch_that_was_given_up_moves_the_cursor() {
+    turns_red(&Unfenced, "fence::a_fetch_that_another_interrupted_moves_no_cursor");
+    turns_red(&Unfenced, "fence::a_fetch_whose_host_changed_hands_moves_no_cursor");
+    turns_red(&Unfenced, "fence::a_part_committed_before_the_interruption_is_answered_again");
+}
+
+/// Asks whether the fetch was given up, and commits later.
+#[derive(Debug, Clone)]
+struct LooksAndThenCommits;
+
+#[async_trait]
+impl storage::faulty::Faulty for LooksAndThenCommits {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        store.ingest(Unfenced::unknown(batch)).await
+    }
+}
+
+#[async_trait]
+impl Faulty for LooksAndThenCommits {
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+        storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
+    }
+}
+
+#[test]
+fn a_commit_slips_in_behind_the_next_fetch() {
+    turns_red(&LooksAndThenCommits, "fence::nothing_is_committed_behind_a_fetch_that_began");
+}
+
+/// Takes nothing at all of a fetch that was given up.
+#[derive(Debug, Clone)]
+struct FencesAll;
+
+#[async_trait]
+impl storage::faulty::Faulty for FencesAll {
+    async fn ingest(&self, store: &MemoryStore, batch: IngestBatch) -> Result<IngestReport> {
+        let fetches = store.fetches_page(batch.feed, &PageRequest::first(100)).await?.items;
+        let fetch = fetches.into_iter().find(|fetch| fetch.intent.fetch == batch.fetch);
+        let status = fetch.and_then(|fetch| fetch.detail).map(|detail| detail.status);
+        match status {
+            Some(feedspine_core::FetchStatus::Interrupted) => Err(feedspine_core::StorageError::conflict("given up")),
+            _ => store.ingest(batch).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Faulty for FencesAll {
+    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+        storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
+    }
+}
+
+#[test]
+fn nothing_is_taken_of_a_fetch_that_was_given_up() {
+    turns_red(&FencesAll, "fence::an_interrupted_fetch_may_tell_what_moves_no_cursor");
+    turns_red(&FencesAll, "fence::a_part_committed_before_the_interruption_is_answered_again");
 }

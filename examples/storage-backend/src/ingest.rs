@@ -29,6 +29,8 @@ pub(crate) fn ingest(tx: &WriteTransaction, prepared: &Prepared) -> Result<Inges
         committed: part.as_ref().map(|part| part.committed.clone()),
         begun: told.as_ref().map(|(_, row)| row.begun()),
         of_round,
+        // The ledger of fetches lies in another store.
+        interrupted: false,
     };
     let mut loaded = Loaded::default();
     let plan = match (prepared.begin(&header)?, part) {

@@ -173,7 +173,8 @@ fn told(written: &Written, place: &str, context: Context<'_>) {
 }
 
 fn held(contents: Contents) -> String {
-    let Contents { feeds, fetches, rows } = contents;
+    // Schedules are told in JSON: of people's feeds every one has one.
+    let Contents { feeds, fetches, rows, .. } = contents;
     let fetches = if fetches == 1 { "1 fetch".to_owned() } else { format!("{fetches} fetches") };
     format!("{}, {fetches}, {}", counted(feeds, "feed"), counted(rows, "row"))
 }

@@ -149,6 +149,8 @@ pub struct Header {
     pub begun: Option<Begun>,
     /// For an Unchanged batch: the round of the fetch that it names, when that is an observation of this feed.
     pub of_round: Option<Round>,
+    /// Whether the ledger of fetches, where it lies in the same store, has the fetch as interrupted.
+    pub interrupted: bool,
 }
 
 /// A fetch of which parts were committed.
@@ -243,8 +245,8 @@ impl Prepared {
     ///
     /// # Errors
     /// `Invalid`: the part was committed with another digest; it follows the last; parts that disagree on when the feed
-    /// was read or on what they cover; an Unchanged batch and no manifest. `Conflict`: the cursor moved on; an Unchanged
-    /// batch that names a manifest of the past.
+    /// was read or on what they cover; an Unchanged batch and no manifest. `Conflict`: the cursor moved on, or would be moved by
+    /// a fetch that was marked interrupted; an Unchanged batch that names a manifest of the past.
     pub fn begin(&self, header: &Header) -> Result<Begin> {
         let batch = &self.batch;
         if let Some(committed) = &header.committed {
@@ -258,6 +260,13 @@ impl Prepared {
         }
         if let Some(begun) = &header.begun {
             self.check_part(begun)?;
+        }
+        let advances = matches!(batch.step, CursorStep::Advance { .. });
+        if advances && header.interrupted {
+            return Err(StorageError::conflict(format!(
+                "fetch {} was given up: another process fetches feed {} now",
+                batch.fetch, batch.feed
+            )));
         }
         if let CursorStep::Advance { expected, .. } = &batch.step
             && *expected != header.feed.revision

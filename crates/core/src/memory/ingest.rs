@@ -26,7 +26,8 @@ impl Tables {
 
     fn header(&self, prepared: &Prepared) -> Header {
         let batch = prepared.batch();
-        let Some(feed) = self.feeds.get(&batch.feed) else { return Header::default() };
+        let interrupted = self.fetches.is_interrupted(batch.fetch);
+        let Some(feed) = self.feeds.get(&batch.feed) else { return Header { interrupted, ..Header::default() } };
         let entry = feed.by_fetch.get(&batch.fetch).map(|at| &feed.ledger[*at]);
         let part = entry.and_then(|entry| entry.parts.get(&batch.part.index));
         let committed = part.map(|part| part.committed.clone());
@@ -35,7 +36,7 @@ impl Tables {
             _ => None,
         };
         let begun = entry.map(|entry| entry.row.begun());
-        Header { feed: feed.state.clone(), committed, begun, of_round }
+        Header { feed: feed.state.clone(), committed, begun, of_round, interrupted }
     }
 
     fn replay(&self, prepared: &Prepared) -> IngestReport {

@@ -1,12 +1,16 @@
 //! The control plane's rows.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::tables::Tables;
+use super::tables::{Fetches, Tables};
 use crate::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, Json, KeyRule,
-    Page, PageRequest, Result, StateStore, StorageError,
+    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, HolderId, Json,
+    KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Result, Schedule, Slot, StateStore, StorageError,
+    Timestamp,
 };
 
 #[async_trait]
@@ -54,51 +58,157 @@ impl StateStore for MemoryStore {
         Ok(self.control()?.holder_of(name).cloned())
     }
 
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
         let mut tables = self.control()?;
-        if tables.fetches.iter().any(|fetch| fetch.intent.fetch == intent.fetch) {
+        if tables.fetches.places.contains_key(&intent.fetch) {
             return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)));
         }
-        for fetch in tables.fetches.iter_mut().filter(|f| f.intent.feed == intent.feed && f.detail.is_none()) {
-            fetch.detail = Some(FetchDetail {
-                status: FetchStatus::Interrupted,
-                finished_at: intent.started_at,
-                http_status: None,
-                wire_bytes: 0,
-                body_bytes: 0,
-                duration_ms: 0,
-                code: None,
-                reason: None,
-            });
+        if let Some(slot) = slot
+            && !tables.is_open(intent.feed, slot)
+        {
+            return Err(slot.filled(intent.feed));
         }
-        tables.fetches.push(Fetch { intent: intent.clone(), detail: None });
+        tables.fetches.interrupt(intent.started_at, |running, _| running.feed == intent.feed);
+        tables.fetches.begin(intent.clone(), slot.map(|slot| slot.lease.clone()));
         Ok(())
     }
 
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
         let mut tables = self.control()?;
-        let held = tables.fetches.iter_mut().find(|held| held.intent.fetch == fetch);
-        let held = held.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))?;
-        held.detail = Some(detail.clone());
+        let place = tables.fetches.places.get(&fetch).copied();
+        let place = place.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))?;
+        tables.fetches.rows[place].detail = Some(detail.clone());
+        if tables.fetches.running.remove(&place).is_some()
+            && let Some(schedule) = schedule
+        {
+            tables.schedules.insert(schedule.feed, schedule.clone());
+        }
         Ok(())
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         let tables = self.control()?;
         let of = format!("fetches {feed}");
-        let before = page.after.as_ref().map(|cursor| cursor.position(&of)).transpose()?;
-        let newest_first = tables.fetches.iter().enumerate().rev().filter(|(_, fetch)| fetch.intent.feed == feed);
-        let place = |at: usize| vec![Json::from(at as u64)];
-        let rest = newest_first.filter(|(at, _)| before.as_ref().is_none_or(|before| place(*at) < *before));
-        let mut found: Vec<(usize, Fetch)> = rest.take(page.size() + 1).map(|(at, f)| (at, f.clone())).collect();
+        let places = tables.fetches.of_feed.get(&feed).map(Vec::as_slice).unwrap_or_default();
+        let newest_first = places.iter().rev().map(|at| (Json::from(*at as u64), *at));
+        tables.fetches.page(&of, page, newest_first)
+    }
+
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
+        let tables = self.control()?;
+        let newest_first = tables.fetches.places.iter().rev().map(|(id, at)| (Json::from(id.to_string()), *at));
+        tables.fetches.page("all fetches", page, newest_first)
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>> {
+        Ok(self.control()?.schedules.values().cloned().collect())
+    }
+
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
+        Ok(self.control()?.schedules.get(&feed).cloned())
+    }
+
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        let tables = self.control()?;
+        let is_active = |feed: &FeedId| tables.control.get(feed).is_some_and(|feed| feed.status == FeedStatus::Active);
+        let is_due = |schedule: &&Schedule| schedule.due_at.is_some_and(|due_at| due_at <= by);
+        let mut due: Vec<&Schedule> =
+            tables.schedules.values().filter(is_due).filter(|schedule| is_active(&schedule.feed)).collect();
+        due.sort_by_key(|schedule| (schedule.due_at, schedule.feed));
+        Ok(due.into_iter().take(limit.get()).cloned().collect())
+    }
+
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
+        let mut tables = self.control()?;
+        if let Some(unknown) = schedules.iter().find(|schedule| !tables.control.contains_key(&schedule.feed)) {
+            return Err(StorageError::invalid(format!("there is no feed {}", unknown.feed)));
+        }
+        tables.schedules.extend(schedules.iter().map(|schedule| (schedule.feed, schedule.clone())));
+        Ok(())
+    }
+
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        let mut tables = self.control()?;
+        let hosts: BTreeSet<&String> = request.hosts.iter().collect();
+        Ok(hosts.into_iter().filter_map(|host| tables.lease(host, request)).collect())
+    }
+
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        let mut tables = self.control()?;
+        for host in hosts {
+            if let Some(lease) = tables.leases.get_mut(host).filter(|lease| lease.holder.as_ref() == Some(holder)) {
+                lease.holder = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        Ok(self.control()?.leases.values().cloned().collect())
+    }
+}
+
+impl Fetches {
+    fn begin(&mut self, intent: FetchIntent, lease: Option<LeaseToken>) {
+        let place = self.rows.len();
+        self.places.insert(intent.fetch, place);
+        self.of_feed.entry(intent.feed).or_default().push(place);
+        self.running.insert(place, lease);
+        self.rows.push(Fetch { intent, detail: None });
+    }
+
+    fn interrupt(&mut self, found_at: Timestamp, is_doomed: impl Fn(&FetchIntent, Option<&LeaseToken>) -> bool) {
+        let Self { rows, running, .. } = self;
+        running.retain(|place, lease| {
+            let fetch = &mut rows[*place];
+            let doomed = is_doomed(&fetch.intent, lease.as_ref());
+            if doomed {
+                fetch.detail = Some(FetchDetail::interrupted(found_at));
+            }
+            !doomed
+        });
+    }
+
+    /// Whether a fetch was marked interrupted: it commits nothing that moves a cursor.
+    pub(super) fn is_interrupted(&self, fetch: FetchId) -> bool {
+        let detail = self.places.get(&fetch).and_then(|place| self.rows[*place].detail.as_ref());
+        detail.is_some_and(|detail| detail.status == FetchStatus::Interrupted)
+    }
+
+    /// A page of what comes in descending order, each with its position.
+    fn page(
+        &self,
+        of: &str,
+        page: &PageRequest,
+        newest_first: impl Iterator<Item = (Json, usize)>,
+    ) -> Result<Page<Fetch>> {
+        let before = page.after.as_ref().map(|cursor| cursor.position(of)).transpose()?;
+        let rest = newest_first
+            .filter(|(at, _)| before.as_ref().is_none_or(|before| std::slice::from_ref(at) < before.as_slice()));
+        let mut found: Vec<(Json, usize)> = rest.take(page.size() + 1).collect();
         let more = found.len() > page.size();
         found.truncate(page.size());
-        let next = found.last().filter(|_| more).map(|(at, _)| Cursor::new(&of, &place(*at)));
-        Ok(Page { items: found.into_iter().map(|(_, fetch)| fetch).collect(), next })
+        let next = found.last().filter(|_| more).map(|(at, _)| Cursor::new(of, std::slice::from_ref(at)));
+        Ok(Page { items: found.into_iter().map(|(_, place)| self.rows[place].clone()).collect(), next })
     }
 }
 
 impl Tables {
+    /// Whether a slot is still to be filled.
+    fn is_open(&self, feed: FeedId, slot: &Slot) -> bool {
+        let leased = self.leases.get(&slot.lease.host).is_some_and(|lease| lease.token == slot.lease);
+        let due_at = self.schedules.get(&feed).and_then(|schedule| schedule.due_at);
+        leased && due_at == Some(slot.due_at)
+    }
+
+    fn lease(&mut self, host: &str, request: &LeaseRequest) -> Option<Lease> {
+        let lease = request.grant(host, self.leases.get(host))?;
+        let is_earlier = |earlier: &LeaseToken| earlier.host == host && earlier.token < lease.token.token;
+        self.fetches.interrupt(request.now, |_, of| of.is_some_and(is_earlier));
+        self.leases.insert(host.to_owned(), lease.clone());
+        Some(lease)
+    }
+
     fn holder_of(&self, name: &FeedName) -> Option<&Feed> {
         self.control.values().find(|feed| feed.name == *name && feed.status != FeedStatus::Removed)
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::ingest::{Absent, Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
 use crate::transfer::Progress;
 use crate::{
-    Event, Feed, FeedId, Fetch, FetchId, KeyHash, KeyHashMap, KeyRule, Layer, NaturalKey, Quarantined, RecordId, Round,
-    Timestamp, VersionNo,
+    Event, Feed, FeedId, Fetch, FetchId, KeyHash, KeyHashMap, KeyRule, Layer, Lease, LeaseToken, NaturalKey,
+    Quarantined, RecordId, Round, Schedule, Timestamp, VersionNo,
 };
 
 /// All tables. `open` is false before `initialize` and after `close`; what is held stays, so a store can be reopened.
@@ -25,7 +25,21 @@ pub(super) struct Tables {
     pub(super) log: Vec<Event>,
     /// The control plane's rows.
     pub(super) control: BTreeMap<FeedId, Feed>,
-    pub(super) fetches: Vec<Fetch>,
+    pub(super) fetches: Fetches,
+    pub(super) schedules: BTreeMap<FeedId, Schedule>,
+    /// By host.
+    pub(super) leases: BTreeMap<String, Lease>,
+}
+
+/// Fetches, as they were begun.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    pub(super) rows: Vec<Fetch>,
+    /// Where each stands.
+    pub(super) places: BTreeMap<FetchId, usize>,
+    pub(super) of_feed: HashMap<FeedId, Vec<usize>>,
+    /// Those that run, each with the lease under which it was begun.
+    pub(super) running: BTreeMap<usize, Option<LeaseToken>>,
 }
 
 /// A sighting told by a caller, and what it was answered.

@@ -5,8 +5,8 @@ mod pushed;
 mod retried;
 
 use feedspine_core::{
-    Applied, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId, FetchIntent,
-    FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
+    Applied, Content, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
+    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ async fn written_down(
 ) -> FeedReport {
     let fetch = engine.new_fetch_id();
     let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
-    if let Err(error) = engine.state().begin_fetch(&intent).await {
+    if let Err(error) = engine.state().begin_fetch(&intent, None).await {
         return failed_report(feed, error.into());
     }
     let figures = Figures::default();
@@ -62,7 +62,7 @@ async fn written_down(
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
     report.duration_ms = millis(started.elapsed());
-    if let Err(error) = engine.state().finish_fetch(fetch, &detail(&report, engine.now())).await {
+    if let Err(error) = engine.state().finish_fetch(fetch, &detail(&report, engine.now()), None).await {
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
     }
     report
@@ -382,5 +382,6 @@ fn detail(report: &FeedReport, finished_at: Timestamp) -> FetchDetail {
         duration_ms: report.duration_ms,
         code: report.error.as_ref().map(|error| error.code().to_owned()),
         reason: report.error.as_ref().map(|error| error.message().to_owned()).or(warnings),
+        notes: Content::empty(),
     }
 }

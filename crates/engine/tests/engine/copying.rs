@@ -1,6 +1,7 @@
 //! Copies into a store, as seen by a process that ends half-way.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,11 +9,13 @@ use async_trait::async_trait;
 use feedspine::Engine;
 use feedspine::core::transfer::{Progress, Transfer};
 use feedspine::core::{
-    Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, KeyRule, MemoryStore, Page, PageRequest, Result,
-    Selection, StateStore, StorageBackend, StorageError,
+    Content, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, KeyRule, Lease, LeaseRequest,
+    MemoryStore, Page, PageRequest, Result, Schedule, Selection, Slot, StateStore, StorageBackend, StorageError,
+    Timestamp,
 };
-use feedspine::ops::{AddFeed, CopyError, ImportOpml, OpError, StoreCare, WriteOutcome};
+use feedspine::ops::{AddFeed, CopyError, Existing, ImportOpml, OpError, Packing, StoreCare, WriteOutcome};
 use futures_util::{Stream, stream};
+use sha2::{Digest, Sha256};
 
 use crate::support::{add, name, settings};
 
@@ -53,16 +56,48 @@ impl StateStore for Ending {
         self.state.feed_named(name).await
     }
 
-    async fn begin_fetch(&self, intent: &FetchIntent) -> Result<()> {
-        self.state.begin_fetch(intent).await
+    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        self.state.begin_fetch(intent, slot).await
     }
 
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail) -> Result<()> {
-        self.state.finish_fetch(fetch, detail).await
+    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
+        self.state.finish_fetch(fetch, detail, schedule).await
     }
 
     async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
         self.state.fetches_page(feed, page).await
+    }
+
+    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
+        self.state.all_fetches_page(page).await
+    }
+
+    async fn schedules(&self) -> Result<Vec<Schedule>> {
+        self.state.schedules().await
+    }
+
+    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
+        self.state.schedule_of(feed).await
+    }
+
+    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
+        self.state.due(by, limit).await
+    }
+
+    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
+        self.state.set_schedules(schedules).await
+    }
+
+    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
+        self.state.lease_hosts(request).await
+    }
+
+    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
+        self.state.release_hosts(holder, hosts).await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>> {
+        self.state.leases().await
     }
 }
 
@@ -178,8 +213,8 @@ async fn an_import_that_came_to_the_rows_takes_no_further_feed_and_no_further_fe
     engine.ingest_lines(&feeds[0].name, a_line(), &|_| {}).await.unwrap();
     let fetches = async || store.fetches_page(feeds[0].id, &PageRequest::first(10)).await.unwrap().items;
     let held = from.fetches_page(feeds[0].id, &PageRequest::first(10)).await.unwrap().items;
-    store.begin_fetch(&held[0].intent).await.unwrap();
-    store.finish_fetch(held[0].intent.fetch, held[0].detail.as_ref().unwrap()).await.unwrap();
+    store.begin_fetch(&held[0].intent, None).await.unwrap();
+    store.finish_fetch(held[0].intent.fetch, held[0].detail.as_ref().unwrap(), None).await.unwrap();
     let first = from.export().await.unwrap().next().await.unwrap().remove(0);
     store.import(vec![first], Progress { rows: 1, digest: [0; 32] }).await.unwrap();
 
@@ -190,4 +225,98 @@ async fn an_import_that_came_to_the_rows_takes_no_further_feed_and_no_further_fe
     add(&engine, "push:further").await;
     from.copy_to(&into).await.unwrap_err();
     assert_eq!(store.feeds().await.unwrap(), feeds);
+}
+
+/// When these feeds are fetched next: the first at a time, others by hand.
+fn schedules(feeds: &[Feed], second: i64) -> Vec<Schedule> {
+    let due_at = |at: usize| (at == 0).then(|| Timestamp::UNIX_EPOCH.saturating_add_micros(second * 1_000_000));
+    let state = Content::parse(r#"{"step":3,"why":"nothing new"}"#).unwrap();
+    let of = |(at, feed): (usize, &Feed)| Schedule { feed: feed.id, due_at: due_at(at), state: state.clone() };
+    feeds.iter().enumerate().map(of).collect()
+}
+
+#[tokio::test]
+async fn schedules_are_copied_and_exported_and_leases_are_not() {
+    let from = with_a_feed("push:theirs").await;
+    let engine = Engine::open(from.clone(), from.clone(), settings()).await.unwrap();
+    add(&engine, "push:others").await;
+    let scheduled = schedules(&from.feeds().await.unwrap(), 1_000);
+    from.set_schedules(&scheduled).await.unwrap();
+    let hosts = vec!["example.org".to_owned()];
+    let holder = HolderId("a daemon".to_owned());
+    from.lease_hosts(&LeaseRequest { holder, hosts, now: Timestamp::UNIX_EPOCH, micros: 1 }).await.unwrap();
+    let source = StoreCare::new(from.clone(), from.clone());
+
+    let copy = Arc::new(MemoryStore::new());
+    let into = StoreCare::new(copy.clone(), copy.clone());
+    let written = source.copy_to(&into).await.unwrap();
+    assert_eq!((written.outcome, written.contents.schedules), (WriteOutcome::Written, 2));
+    assert_eq!(copy.schedules().await.unwrap(), from.schedules().await.unwrap());
+    assert_eq!(copy.leases().await.unwrap(), []);
+    assert_eq!(source.copy_to(&into).await.unwrap().outcome, WriteOutcome::Already);
+
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("all.backup");
+    source.export_file(&file, Packing::Plain, Existing::Kept).await.unwrap();
+    let restored = Arc::new(MemoryStore::new());
+    let written = StoreCare::new(restored.clone(), restored.clone()).import_file(&file).await.unwrap();
+    assert_eq!(written.contents.schedules, 2);
+    assert_eq!(restored.schedules().await.unwrap(), from.schedules().await.unwrap());
+
+    from.set_schedules(&scheduled[..1]).await.unwrap();
+    from.set_schedules(&schedules(&from.feeds().await.unwrap(), 1_001)).await.unwrap();
+    let refused = source.copy_to(&into).await.unwrap_err();
+    assert!(matches!(&refused, CopyError::To(error) if error.code() == "import.not_empty"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_copy_that_goes_on_takes_the_schedules_of_today_until_it_came_to_the_rows() {
+    let from = with_a_feed("push:theirs").await;
+    let feeds = from.feeds().await.unwrap();
+    let engine = Engine::open(from.clone(), from.clone(), settings()).await.unwrap();
+    engine.ingest_lines(&feeds[0].name, a_line(), &|_| {}).await.unwrap();
+    from.set_schedules(&schedules(&feeds, 2)).await.unwrap();
+    let source = StoreCare::new(from.clone(), from.clone());
+
+    let store = half_filled(&feeds).await;
+    store.set_schedules(&schedules(&feeds, 1)).await.unwrap();
+    let written = source.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap();
+    assert_eq!(written.outcome, WriteOutcome::Resumed);
+    assert_eq!(store.schedules().await.unwrap(), schedules(&feeds, 2));
+
+    let store = half_filled(&feeds).await;
+    store.set_schedules(&schedules(&feeds, 1)).await.unwrap();
+    let first = from.export().await.unwrap().next().await.unwrap().remove(0);
+    store.import(vec![first], Progress { rows: 1, digest: [0; 32] }).await.unwrap();
+    let refused = source.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap_err();
+    assert!(matches!(&refused, CopyError::To(error) if error.code() == "import.changed"), "{refused:?}");
+    assert_eq!(store.schedules().await.unwrap(), schedules(&feeds, 1));
+}
+
+/// As the program wrote it before there were schedules.
+#[tokio::test]
+async fn a_file_of_format_1_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("old.backup");
+    let lines = concat!(
+        r#"{"row":"header","feedspine":"export","format":1,"program":"0.1.0","backend":"memory"}"#,
+        "\n",
+        r#"{"row":"control_feed","id":"00000000-0000-0000-0000-000000000001","name":"a","address":"push:a","namespace":"a","#,
+        r#""status":"active","key_rule":null,"allow_private":false,"settings":"{}","added_at":"2026-01-01T00:00:00Z"}"#,
+        "\n",
+        r#"{"row":"fetch","intent":{"fetch":"00000000-0000-0000-0000-000000000002","feed":"00000000-0000-0000-0000-000000000001","#,
+        r#""started_at":"2026-01-01T00:00:00Z","address":"push:a"},"detail":{"status":"failed","#,
+        r#""finished_at":"2026-01-01T00:00:01Z","http_status":503,"wire_bytes":0,"body_bytes":0,"duration_ms":1000,"#,
+        r#""code":"http.status","reason":"busy"}}"#,
+        "\n",
+    );
+    let digest = Sha256::digest(lines).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let end = format!(r#"{{"row":"end","feeds":1,"fetches":1,"rows":0,"sha256":"{digest}"}}"#);
+    std::fs::write(&file, format!("{lines}{end}\n")).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let written = StoreCare::new(store.clone(), store.clone()).import_file(&file).await.unwrap();
+    assert_eq!((written.contents.feeds, written.contents.schedules, written.contents.fetches), (1, 0, 1));
+    let feed = store.feeds().await.unwrap().remove(0).id;
+    let fetch = store.fetches_page(feed, &PageRequest::first(1)).await.unwrap().items.remove(0);
+    assert_eq!(fetch.detail.unwrap().notes, Content::empty());
 }

@@ -2,7 +2,7 @@
 
 use feedspine_core::ingest::{Candidate, Coverage, IngestBatch};
 use feedspine_core::{
-    FeedId, FetchDetail, FetchIntent, FetchStatus, Seq, StateStore, StorageBackend, StorageExt, Timestamp,
+    Content, FeedId, FetchDetail, FetchIntent, FetchStatus, Seq, StateStore, StorageBackend, StorageExt, Timestamp,
 };
 use feedspine_sqlite::SqliteStore;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ const POLLS: u32 = 1_000;
 async fn poll(store: &SqliteStore, batch: IngestBatch) {
     let (feed, fetch, started_at) = (batch.feed, batch.fetch, batch.observed_at);
     let address = "https://feeds.example.org/a/rather/long/address.xml".to_owned();
-    store.begin_fetch(&FetchIntent { fetch, feed, started_at, address }).await.unwrap();
+    store.begin_fetch(&FetchIntent { fetch, feed, started_at, address }, None).await.unwrap();
     store.ingest(batch).await.unwrap();
     let detail = FetchDetail {
         status: FetchStatus::Unchanged,
@@ -27,8 +27,9 @@ async fn poll(store: &SqliteStore, batch: IngestBatch) {
         duration_ms: 123,
         code: None,
         reason: None,
+        notes: Content::empty(),
     };
-    store.finish_fetch(fetch, &detail).await.unwrap();
+    store.finish_fetch(fetch, &detail, None).await.unwrap();
 }
 
 /// The same items in another order.

@@ -1,19 +1,23 @@
-//! Checks of [`StateStore`], the control plane's contract: feeds, and what became of each fetch.
+//! Checks of [`StateStore`], the control plane's contract: feeds, what became of each fetch, and who fetches what when.
 
 mod feeds;
+mod fence;
 mod fetches;
+mod leases;
+mod schedules;
+mod slots;
 mod subject;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use feedspine_core::{Result, StateStore};
+use feedspine_core::{Result, StateStore, StorageBackend};
 use libtest_mimic::Trial;
 
 use crate::{Check, Failure, Verdict};
 pub use subject::Subject;
-pub(crate) use subject::{a_feed, detail, intent};
+pub(crate) use subject::{a_feed, detail, intent, schedule};
 
 /// How the kit gets state stores to check; see [`crate::storage::StorageProvider`] for what a place is.
 #[async_trait]
@@ -27,11 +31,18 @@ pub trait StateProvider: Send + Sync + 'static {
     /// Opens the store at that place; the kit calls `prepare`.
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StateStore>>;
 
+    /// Opens what is captured in the store at that place, where one store is both; the kit calls `initialize`.
+    async fn captures(&self, place: &Self::Place) -> Result<Option<Arc<dyn StorageBackend>>> {
+        let _ = place;
+        Ok(None)
+    }
+
     /// Whether a store that is opened again at its place finds there what was acknowledged before.
     fn is_durable(&self) -> bool;
 }
 
-const GROUPS: [&[Check<Subject>]; 2] = [feeds::CHECKS, fetches::CHECKS];
+const GROUPS: [&[Check<Subject>]; 6] =
+    [feeds::CHECKS, fetches::CHECKS, schedules::CHECKS, leases::CHECKS, slots::CHECKS, fence::CHECKS];
 
 /// All checks, group by group.
 pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Content, Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, Namespace, PageRequest, Result,
-    StateStore,
+    Content, Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, LeaseRequest,
+    LeaseToken, Namespace, PageRequest, Result, Schedule, Slot, StateStore, StorageBackend,
 };
 
 use super::StateProvider;
-use crate::script::{PAGE, at, feed, fetch};
+use crate::script::{PAGE, at, content, feed, fetch};
 use crate::{Failure, Verdict};
 
 /// A fresh state store, prepared.
@@ -25,6 +25,7 @@ pub struct Subject {
 #[async_trait]
 trait Site: Send + Sync {
     async fn open(&self) -> Result<Arc<dyn StateStore>>;
+    async fn captures(&self) -> Result<Option<Arc<dyn StorageBackend>>>;
     fn is_durable(&self) -> bool;
 }
 
@@ -37,6 +38,10 @@ struct Held<P: StateProvider> {
 impl<P: StateProvider> Site for Held<P> {
     async fn open(&self) -> Result<Arc<dyn StateStore>> {
         self.provider.open(&self.place).await
+    }
+
+    async fn captures(&self) -> Result<Option<Arc<dyn StorageBackend>>> {
+        self.provider.captures(&self.place).await
     }
 
     fn is_durable(&self) -> bool {
@@ -58,6 +63,14 @@ impl Subject {
         Arc::clone(&self.store)
     }
 
+    /// What is captured in the same store.
+    pub(super) async fn captures(&self) -> Verdict<Arc<dyn StorageBackend>> {
+        let captures = self.site.captures().await?;
+        let captures = captures.ok_or_else(|| Failure::does_not_apply("captures lie in another store, or in none"))?;
+        captures.initialize().await?;
+        Ok(captures)
+    }
+
     /// Lets go of the store and opens what it left behind.
     pub(super) async fn reopened(self) -> Verdict<Self> {
         if !self.site.is_durable() {
@@ -73,6 +86,21 @@ impl Subject {
     /// The fetches of a feed, newest first.
     pub(super) async fn fetches(&self, feed_number: u128) -> Result<Vec<Fetch>> {
         Ok(self.store.fetches_page(feed(feed_number), &PageRequest::first(PAGE)).await?.items)
+    }
+
+    /// Adds active feeds of these numbers, each due after so many seconds.
+    pub(super) async fn scheduled(&self, feeds: &[(u128, i64)]) -> Verdict {
+        for (number, second) in feeds {
+            self.store.add_feed(&a_feed(*number, &format!("feed-{number}"))).await?;
+            self.store.set_schedules(&[schedule(*number, *second)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Grants hosts to a daemon, for ever or not at all; the tokens.
+    pub(super) async fn lease(&self, holder: &str, hosts: &[&str], micros: i64) -> Result<Vec<LeaseToken>> {
+        let leases = self.store.lease_hosts(&request(holder, hosts, micros)).await?;
+        Ok(leases.into_iter().map(|lease| lease.token).collect())
     }
 
     /// How the fetches of a feed ended, newest first; `None` while one runs.
@@ -136,5 +164,30 @@ pub(crate) fn detail(status: FetchStatus, second: i64) -> FetchDetail {
         duration_ms: 1_000,
         code: None,
         reason: None,
+        notes: Content::empty(),
     }
+}
+
+/// When a feed is due, after so many seconds, with a state that names both.
+pub(crate) fn schedule(feed_number: u128, second: i64) -> Schedule {
+    let state = format!(r#"{{"by":"the kit","feed":{feed_number},"second":{second}}}"#);
+    Schedule { feed: feed(feed_number), due_at: Some(at(second)), state: content(&state) }
+}
+
+/// An hour: a lease that does not run out while a check runs.
+pub(super) const LONG: i64 = 3_600_000_000;
+
+/// A lease of so long that is asked for at second 0.
+pub(super) fn request(holder: &str, hosts: &[&str], micros: i64) -> LeaseRequest {
+    let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+    LeaseRequest { holder: HolderId(holder.to_owned()), hosts, now: at(0), micros }
+}
+
+pub(super) fn token(host: &str, token: u64) -> LeaseToken {
+    LeaseToken { host: host.to_owned(), token }
+}
+
+/// The turn of a feed that is due after so many seconds, under that lease.
+pub(super) fn slot(lease: &LeaseToken, second: i64) -> Slot {
+    Slot { lease: lease.clone(), due_at: at(second) }
 }

@@ -53,7 +53,7 @@ pub(super) async fn storage(store: &dyn StorageBackend, scope: Scope) -> Verdict
     Ok(lines)
 }
 
-/// What a control plane holds: feeds, and the fetches of each.
+/// What a control plane holds: feeds, the fetches of each, and schedules. Leases are of the moment.
 ///
 /// # Errors
 /// What reading fails with; a feed with more fetches than a page holds.
@@ -65,5 +65,6 @@ pub(super) async fn state(store: &dyn StateStore) -> Verdict<Vec<String>> {
         ensure!(fetches.next.is_none(), "feed {} has more than {MAX_PAGE} fetches", feed.id);
         lines.extend(fetches.items.iter().map(rows::fetch));
     }
+    lines.extend(store.schedules().await?.iter().map(rows::schedule));
     Ok(lines)
 }

@@ -2,8 +2,8 @@
 
 use feedspine_core::{
     Change, Content, Counts, Coverage, Event, Feed, FeedCursor, FeedId, Fetch, FetchDetail, FetchIntent, Json, Layer,
-    Lineage, NaturalKey, Observation, Quarantined, Record, Reject, Seen, Sighting, Subject, Timestamp, Version,
-    VersionNo,
+    Lineage, NaturalKey, Observation, Quarantined, Record, Reject, Schedule, Seen, Sighting, Subject, Timestamp,
+    Version, VersionNo,
 };
 
 /// `word {"member":value,…}`, without the members that are null.
@@ -243,6 +243,14 @@ pub(super) fn feed(row: &Feed) -> String {
     )
 }
 
+pub(super) fn schedule(row: &Schedule) -> String {
+    let Schedule { feed, due_at, state } = row;
+    line(
+        "schedule",
+        [("feed", feed.to_string().into()), ("due_at", due_at.map(instant).into()), ("state", text(state))],
+    )
+}
+
 pub(super) fn fetch(row: &Fetch) -> String {
     let Fetch { intent: FetchIntent { fetch, feed, started_at, address }, detail } = row;
     line(
@@ -258,7 +266,10 @@ pub(super) fn fetch(row: &Fetch) -> String {
 }
 
 fn detailed(detail: &FetchDetail) -> Json {
-    let FetchDetail { status, finished_at, http_status, wire_bytes, body_bytes, duration_ms, code, reason } = detail;
+    let FetchDetail { status, finished_at, http_status, wire_bytes, body_bytes, duration_ms, code, reason, notes } =
+        detail;
+    // Older stores know none.
+    let notes = if *notes == Content::empty() { Json::Null } else { text(notes) };
     object([
         ("status", status.as_str().into()),
         ("finished_at", instant(*finished_at)),
@@ -268,6 +279,7 @@ fn detailed(detail: &FetchDetail) -> Json {
         ("duration_ms", (*duration_ms).into()),
         ("code", code.clone().into()),
         ("reason", reason.clone().into()),
+        ("notes", notes),
     ])
 }
 

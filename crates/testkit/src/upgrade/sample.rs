@@ -1,16 +1,16 @@
 //! The story of the store. It may grow; what it tells already stays, since older stores are asked for it.
 
 use feedspine_core::{
-    Candidate, Coverage, Feed, FeedId, FeedStatus, FetchDetail, FetchStatus, HashRule, IngestBatch, JsonPath, KeyRule,
-    Layer, Lineage, NaturalKey, Record, RecordName, RecordRef, RecordWrite, Result, Sighting, StateStore,
-    StorageBackend, StorageError, StorageExt,
+    Candidate, Coverage, Feed, FeedId, FeedStatus, FetchDetail, FetchStatus, HashRule, HolderId, IngestBatch, JsonPath,
+    KeyRule, Layer, LeaseRequest, Lineage, NaturalKey, Record, RecordName, RecordRef, RecordWrite, Result, Schedule,
+    Sighting, Slot, StateStore, StorageBackend, StorageError, StorageExt,
 };
 
 use crate::script::{
     advancing, at, content, dated, delta, feed, item, item_of, key, key_in, part, reject, snapshot, titled, told,
     unchanged, write,
 };
-use crate::state::{a_feed, detail, intent};
+use crate::state::{a_feed, detail, intent, schedule};
 
 /// The first fetch of feed 1 that the story does not tell.
 pub(super) const NEXT_FETCH: u32 = 100;
@@ -31,7 +31,7 @@ pub(super) fn first_document() -> IngestBatch {
     advancing(0, "1", snapshot(1, items.map(|(name, age)| dated(name, "x", age)).to_vec()))
 }
 
-/// Feeds of each status, fetches that ended in each way.
+/// Feeds of each status, fetches that ended in each way, schedules.
 pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
     let path = "/path with blanks/\u{1F4F0}/'quoted'.xml".to_owned();
     let feeds = [
@@ -65,12 +65,26 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
     ];
     for (number, (of, detail)) in (21..).zip(ended) {
         let begun = intent(of, number);
-        store.begin_fetch(&begun).await?;
-        store.finish_fetch(begun.fetch, &detail).await?;
+        store.begin_fetch(&begun, None).await?;
+        store.finish_fetch(begun.fetch, &detail, None).await?;
     }
-    // The second marks the first as interrupted, and runs on.
-    store.begin_fetch(&intent(2, 31)).await?;
-    store.begin_fetch(&intent(2, 32)).await
+    // The second marks the first as interrupted, and runs on. No document is of either: none would be taken of the first.
+    store.begin_fetch(&intent(2, 91), None).await?;
+    store.begin_fetch(&intent(2, 92), None).await?;
+    schedules(store).await
+}
+
+/// A feed that was fetched in its turn, one that is due, and one that is not fetched by itself.
+async fn schedules(store: &impl StateStore) -> Result<()> {
+    let by_hand = Schedule { due_at: None, ..schedule(2, 0) };
+    store.set_schedules(&[schedule(1, 700), by_hand, schedule(6, 710)]).await?;
+    let hosts = vec!["example.org".to_owned()];
+    let request = LeaseRequest { holder: HolderId("the kit".to_owned()), hosts, now: at(700), micros: 60_000_000 };
+    let lease = store.lease_hosts(&request).await?.remove(0);
+    let begun = intent(1, 93);
+    store.begin_fetch(&begun, Some(&Slot { lease: lease.token, due_at: at(700) })).await?;
+    let noted = FetchDetail { notes: content(r#"{"requests":2}"#), ..detail(FetchStatus::Unchanged, 93) };
+    store.finish_fetch(begun.fetch, &noted, Some(&schedule(1, 1_700))).await
 }
 
 /// Captures, writes, deletes and told sightings.

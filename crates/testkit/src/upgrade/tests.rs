@@ -31,6 +31,10 @@ async fn the_sample_holds_a_bit_of_everything() {
     for status in ["active", "paused", "removed"] {
         assert!(has("feed ", &format!(r#""status":"{status}""#)), "no feed is {status}");
     }
+    assert!(
+        has("fetch ", r#""notes""#) && has("schedule ", r#""due_at""#),
+        "no fetch has notes, or no feed is scheduled"
+    );
     for code in ["key.missing", "key.collision", "field.too_long"] {
         assert!(has("reject ", code), "no reject is {code}");
     }

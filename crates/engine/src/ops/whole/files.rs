@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use feedspine_core::transfer::Batches;
-use feedspine_core::{FeedId, Fetch};
+use feedspine_core::{FeedId, Fetch, Schedule};
 use sha2::{Digest, Sha256};
 
 use super::lines::{End, FORMAT, LONGEST_LINE, Line, Own, hexadecimal, read};
-use super::{Contents, Piece, Source};
+use super::{Contents, Piece, SCHEDULES_AT_ONCE, Source};
 use crate::ops::OpError;
 
 /// A first line that is longer is none of ours.
@@ -130,6 +130,7 @@ impl Reading {
                 match &line {
                     Line::Row(_) => self.contents.rows += 1,
                     Line::Own(Own::ControlFeed(_)) => self.contents.feeds += 1,
+                    Line::Own(Own::Schedule(_)) => self.contents.schedules += 1,
                     Line::Own(_) => self.contents.fetches += 1,
                 }
                 Ok(Some(line))
@@ -143,8 +144,8 @@ impl Reading {
         if end.sha256 != hexadecimal(&self.digest.clone().finalize()) {
             return Err(self.damaged("it is not as it was written: its SHA-256 is another"));
         }
-        let Contents { feeds, fetches, rows } = self.contents;
-        if (end.feeds, end.fetches, end.rows) != (feeds, fetches, rows) {
+        let said = Contents { feeds: end.feeds, schedules: end.schedules, fetches: end.fetches, rows: end.rows };
+        if said != self.contents {
             return Err(self.damaged("it holds not as many lines as it says"));
         }
         if !self.text(1)?.is_empty() {
@@ -156,6 +157,21 @@ impl Reading {
     fn damaged(&self, why: &str) -> OpError {
         OpError::failed("import.damaged", format!("{} is damaged: {why}", self.file.display()))
             .with_hint("nothing was written; take another copy of the file")
+    }
+
+    /// Schedules that follow one.
+    fn schedules(&mut self, first: Schedule) -> Result<Piece, OpError> {
+        let mut schedules = vec![first];
+        while schedules.len() < SCHEDULES_AT_ONCE {
+            match self.line()? {
+                Some(Line::Own(Own::Schedule(schedule))) => schedules.push(schedule),
+                other => {
+                    self.ahead = other;
+                    break;
+                }
+            }
+        }
+        Ok(Piece::Schedules(schedules))
     }
 
     /// Fetches that follow one of the same feed.
@@ -202,6 +218,7 @@ impl Reading {
     fn other(&mut self, line: Option<Line>) -> Result<Option<Piece>, OpError> {
         match line {
             Some(Line::Own(Own::ControlFeed(feed))) => Ok(Some(Piece::Feed(feed))),
+            Some(Line::Own(Own::Schedule(schedule))) => self.schedules(schedule).map(Some),
             Some(Line::Own(Own::Fetch(fetch))) => self.fetches(fetch).map(Some),
             Some(_) | None => Ok(None),
         }

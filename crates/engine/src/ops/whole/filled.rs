@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use feedspine_core::transfer::{Batches, Progress, Row, Transfer};
-use feedspine_core::{ErrorKind, Feed, FeedId, Fetch, FetchId, StateStore};
+use feedspine_core::{ErrorKind, Feed, FeedId, Fetch, FetchId, Schedule, StateStore};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::print::Print;
@@ -62,7 +62,9 @@ impl StoreCare {
             return Ok(None);
         }
         let feeds = held.into_iter().map(|feed| (feed.id, feed)).collect();
-        Ok(Some(Filling { transfer, state: self.state(), begun, feeds }))
+        let schedules = self.state().schedules().await?;
+        let schedules = schedules.into_iter().map(|schedule| (schedule.feed, schedule)).collect();
+        Ok(Some(Filling { transfer, state: self.state(), begun, feeds, schedules }))
     }
 
     /// Whether the storage answers, as it does not while an import is unfinished.
@@ -83,6 +85,7 @@ struct Filling<'a> {
     begun: Option<Progress>,
     /// What an earlier run wrote of the control plane.
     feeds: HashMap<FeedId, Feed>,
+    schedules: HashMap<FeedId, Schedule>,
 }
 
 impl Filling<'_> {
@@ -102,6 +105,7 @@ impl Filling<'_> {
         while let Some(piece) = next {
             match piece {
                 Piece::Feed(feed) => self.feed(feed, print).await?,
+                Piece::Schedules(schedules) => self.schedules(schedules, print).await?,
                 Piece::Fetches(of_one_feed) => {
                     for fetch in &of_one_feed {
                         print.fetch(fetch);
@@ -168,6 +172,17 @@ impl Filling<'_> {
         }
     }
 
+    async fn schedules(&self, mut schedules: Vec<Schedule>, print: &mut Print) -> Result<(), OpError> {
+        for schedule in &schedules {
+            print.schedule(schedule);
+        }
+        schedules.retain(|schedule| self.schedules.get(&schedule.feed) != Some(schedule));
+        if schedules.is_empty() {
+            return Ok(());
+        }
+        if self.has_rows() { Err(changed()) } else { Ok(self.state.set_schedules(&schedules).await?) }
+    }
+
     async fn fetches(&self, of_feeds: Vec<Vec<Fetch>>) -> Result<(), OpError> {
         let written = stream::iter(of_feeds).map(|fetches| self.fetches_of_one(fetches));
         written.buffer_unordered(FEEDS_AT_ONCE).try_collect::<()>().await
@@ -191,10 +206,10 @@ impl Filling<'_> {
             }
             let Fetch { intent, detail } = fetch;
             if known.is_none() {
-                self.state.begin_fetch(&intent).await?;
+                self.state.begin_fetch(&intent, None).await?;
             }
             if let Some(detail) = detail {
-                self.state.finish_fetch(intent.fetch, &detail).await?;
+                self.state.finish_fetch(intent.fetch, &detail, None).await?;
             }
         }
         Ok(())

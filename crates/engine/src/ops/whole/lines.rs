@@ -1,12 +1,13 @@
 //! The file format: JSON lines, each an object whose first member `row` says what it is.
 //!
-//! A header names the format; then come the feeds of the control plane (`control_feed`), their fetches (`fetch`), the rows
-//! of the storage, and a line that ends it: counts, and the SHA-256 of every byte before that line.
+//! A header names the format; then come the feeds of the control plane (`control_feed`), when they are fetched next
+//! (`schedule`), their fetches (`fetch`), the rows of the storage, and a line that ends it: counts, and the SHA-256 of every
+//! byte before that line. Files of format 1 have no schedules.
 
 use std::io::{self, Write};
 
 use feedspine_core::transfer::Row;
-use feedspine_core::{Feed, Fetch};
+use feedspine_core::{Feed, Fetch, Schedule};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,7 @@ use super::{Contents, Piece};
 use crate::ops::OpError;
 
 /// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The longest line that is written and read, in bytes: 2 GiB. Stores keep no content that is much longer than 1 GB, and a
 /// fetch of a million items takes some 100 MB; what unpacks to more was made to fill memories.
@@ -28,6 +29,8 @@ pub(super) enum Own {
     Header(Header),
     /// A feed of the control plane.
     ControlFeed(Feed),
+    /// When a feed is fetched next.
+    Schedule(Schedule),
     /// A fetch of the control plane.
     Fetch(Fetch),
     /// The last.
@@ -47,6 +50,8 @@ pub(super) struct Header {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct End {
     pub(super) feeds: u64,
+    #[serde(default)]
+    pub(super) schedules: u64,
     pub(super) fetches: u64,
     pub(super) rows: u64,
     /// In hexadecimal digits.
@@ -54,7 +59,7 @@ pub(super) struct End {
 }
 
 /// The words that [`Own`] lines begin with.
-const OWN: [&str; 4] = ["header", "control_feed", "fetch", "end"];
+const OWN: [&str; 5] = ["header", "control_feed", "schedule", "fetch", "end"];
 
 /// A line as it is read.
 #[derive(Debug)]
@@ -105,6 +110,10 @@ impl<'a> LineWriter<'a> {
                 self.contents.feeds += 1;
                 self.line(&Own::ControlFeed(feed.clone()))
             }
+            Piece::Schedules(schedules) => {
+                self.contents.schedules += schedules.len() as u64;
+                schedules.iter().try_for_each(|schedule| self.line(&Own::Schedule(schedule.clone())))
+            }
             Piece::Fetches(fetches) => {
                 self.contents.fetches += fetches.len() as u64;
                 fetches.iter().try_for_each(|fetch| self.line(&Own::Fetch(fetch.clone())))
@@ -120,8 +129,8 @@ impl<'a> LineWriter<'a> {
     pub(super) fn end(mut self) -> Result<Contents, OpError> {
         let contents = self.contents;
         let sha256 = hexadecimal(&self.digest.clone().finalize());
-        let Contents { feeds, fetches, rows } = contents;
-        self.line(&Own::End(End { feeds, fetches, rows, sha256 }))?;
+        let Contents { feeds, schedules, fetches, rows } = contents;
+        self.line(&Own::End(End { feeds, schedules, fetches, rows, sha256 }))?;
         self.to.flush().map_err(|error| unwritable(&error))?;
         Ok(contents)
     }

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use feedspine_core::transfer::{Row, Transfer, Verifier};
-use feedspine_core::{ErrorKind, Feed, Fetch, Json};
+use feedspine_core::{ErrorKind, Feed, Fetch, Json, Schedule};
 
 use self::files::Reading;
 use self::lines::LineWriter;
@@ -29,10 +29,15 @@ pub use self::part::{Existing, Packing};
 /// The most faults that are told of one store.
 const MOST_FAULTS: usize = 1_000;
 
-/// Some of what a store holds, in the order in which it is read and written: feeds, then the fetches of each, then rows.
+/// So many schedules are read and written together.
+const SCHEDULES_AT_ONCE: usize = 1_000;
+
+/// Some of what a store holds, in the order in which it is read and written: feeds, their schedules, then the fetches of
+/// each, then rows. Leases are of the moment, and stay where they are.
 #[derive(Debug)]
 enum Piece {
     Feed(Feed),
+    Schedules(Vec<Schedule>),
     /// Those of one feed, from the first.
     Fetches(Vec<Fetch>),
     Rows(Vec<Row>),
@@ -65,6 +70,8 @@ impl<S: Source> Source for Watched<S> {
 pub struct Contents {
     /// Feeds of the control plane, removed ones included.
     pub feeds: u64,
+    /// When feeds are fetched next, of those that were ever scheduled.
+    pub schedules: u64,
     /// Fetches of the control plane.
     pub fetches: u64,
     /// Rows of the storage.
@@ -244,7 +251,12 @@ impl WriteOutcome {
 
 impl ToJson for Contents {
     fn to_json(&self) -> Json {
-        Json::object([("feeds", self.feeds.into()), ("fetches", self.fetches.into()), ("rows", self.rows.into())])
+        Json::object([
+            ("feeds", self.feeds.into()),
+            ("schedules", self.schedules.into()),
+            ("fetches", self.fetches.into()),
+            ("rows", self.rows.into()),
+        ])
     }
 }
 

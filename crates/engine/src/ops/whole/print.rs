@@ -1,7 +1,7 @@
 //! [`Print`]: by which two stores are told to hold the same.
 
 use feedspine_core::transfer::{Progress, Row};
-use feedspine_core::{Feed, Fetch};
+use feedspine_core::{Feed, Fetch, Schedule};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,7 @@ impl Print {
     pub(super) fn piece(&mut self, piece: &Piece) {
         match piece {
             Piece::Feed(feed) => self.feed(feed),
+            Piece::Schedules(schedules) => schedules.iter().for_each(|schedule| self.schedule(schedule)),
             Piece::Fetches(fetches) => fetches.iter().for_each(|fetch| self.fetch(fetch)),
             Piece::Rows(rows) => rows.iter().for_each(|row| self.row(row)),
         }
@@ -27,6 +28,11 @@ impl Print {
     pub(super) fn feed(&mut self, feed: &Feed) {
         self.contents.feeds += 1;
         add(&mut self.control, feed);
+    }
+
+    pub(super) fn schedule(&mut self, schedule: &Schedule) {
+        self.contents.schedules += 1;
+        add(&mut self.control, schedule);
     }
 
     pub(super) fn fetch(&mut self, fetch: &Fetch) {

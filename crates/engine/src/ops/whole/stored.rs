@@ -1,13 +1,13 @@
 //! [`Stored`]: the pieces of a store.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use async_trait::async_trait;
 use feedspine_core::transfer::Export;
-use feedspine_core::{Feed, FeedId, FeedStatus, Fetch, MAX_PAGE, PageRequest, StateStore};
+use feedspine_core::{Feed, FeedId, FeedStatus, Fetch, MAX_PAGE, PageRequest, Schedule, StateStore};
 
 use super::print::Print;
-use super::{Piece, Source};
+use super::{Piece, SCHEDULES_AT_ONCE, Source};
 use crate::ops::{OpError, StoreCare};
 
 /// Reads a store: its rows as they were when it was opened, and the control plane, which is read after that and so knows
@@ -15,6 +15,7 @@ use crate::ops::{OpError, StoreCare};
 pub(super) struct Stored<'a> {
     state: &'a dyn StateStore,
     feeds: VecDeque<Feed>,
+    schedules: Vec<Schedule>,
     fetches_of: VecDeque<FeedId>,
     rows: Box<dyn Export>,
 }
@@ -26,8 +27,12 @@ impl<'a> Stored<'a> {
         let mut feeds = store.state().feeds().await?;
         // Those that were removed come first: a name that they had may have been given again.
         feeds.sort_unstable_by_key(|feed| (feed.status != FeedStatus::Removed, feed.id));
-        let fetches_of = feeds.iter().map(|feed| feed.id).collect();
-        Ok(Self { state: store.state(), feeds: feeds.into(), fetches_of, rows })
+        let fetches_of: VecDeque<FeedId> = feeds.iter().map(|feed| feed.id).collect();
+        let listed: HashSet<FeedId> = fetches_of.iter().copied().collect();
+        let mut schedules = store.state().schedules().await?;
+        // A feed may have been added since.
+        schedules.retain(|schedule| listed.contains(&schedule.feed));
+        Ok(Self { state: store.state(), feeds: feeds.into(), schedules, fetches_of, rows })
     }
 
     /// Reads all of a store for its print.
@@ -46,6 +51,10 @@ impl Source for Stored<'_> {
     async fn next(&mut self) -> Result<Option<Piece>, OpError> {
         if let Some(feed) = self.feeds.pop_front() {
             return Ok(Some(Piece::Feed(feed)));
+        }
+        if !self.schedules.is_empty() {
+            let so_many = self.schedules.len().min(SCHEDULES_AT_ONCE);
+            return Ok(Some(Piece::Schedules(self.schedules.drain(..so_many).collect())));
         }
         while let Some(feed) = self.fetches_of.pop_front() {
             let fetches = fetches(self.state, feed).await?;
