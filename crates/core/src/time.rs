@@ -126,9 +126,9 @@ fn read_offset(zone: &str) -> Option<i64> {
         b'-' => -1,
         _ => return None,
     };
-    let (hours, minutes) = zone[1..].split_once(':')?;
+    let (hours, minutes) =
+        zone[1..].split_once(':').filter(|(hours, minutes)| hours.len() == 2 && minutes.len() == 2)?;
     let (hours, minutes) = (digits(hours)?, digits(minutes)?);
-    // Worked out only where it is small: an offset may have as many digits as a number holds.
     (hours <= 23 && minutes <= 59).then(|| sign * (hours * 3_600 + minutes * 60))
 }
 
@@ -187,7 +187,16 @@ mod tests {
     #[test]
     fn takes_offsets_and_refuses_what_is_no_date() {
         assert_eq!("2024-02-29T01:30:00+02:00".parse::<Timestamp>().unwrap().to_string(), "2024-02-28T23:30:00Z");
-        for wrong in ["2023-02-29T00:00:00Z", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01T24:00:00Z", "", "x"] {
+        for wrong in [
+            "2023-02-29T00:00:00Z",
+            "2024-01-01",
+            "2024-01-01T00:00:00",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:00-013:28",
+            "2024-01-01T00:00:00+1:00",
+            "",
+            "x",
+        ] {
             assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
         }
     }
