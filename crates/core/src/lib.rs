@@ -55,7 +55,7 @@ pub use sighting::{Round, Seen, Sighting, SpanEnd};
 pub use sql::{AskSql, SqlAnswer};
 pub use state::{
     Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, Lease, LeaseRequest, LeaseToken,
-    Schedule, Slot, StateStore,
+    Reschedule, Schedule, Slot, StateStore,
 };
 pub use time::{Timestamp, TimestampError};
 pub use write::Put;

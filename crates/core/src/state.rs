@@ -113,6 +113,15 @@ pub struct Schedule {
     pub state: Content,
 }
 
+/// A change of a feed's schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reschedule {
+    /// When it is due as far as is known; `None` when it has no schedule, or one by which it is not fetched.
+    pub held: Option<Timestamp>,
+    /// When it is due from now on.
+    pub schedule: Schedule,
+}
+
 /// Which daemon: a name that no other running one has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HolderId(pub String);
@@ -331,11 +340,18 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// are left out.
     async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>>;
 
-    /// Writes down when feeds are fetched next, apart from a fetch.
+    /// Writes down when feeds are fetched next, whatever was written before.
     ///
     /// # Errors
-    /// `Invalid` when a feed is unknown.
+    /// `Invalid` when a feed is unknown; then none is written.
     async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()>;
+
+    /// Writes down when feeds are fetched next, each named once, and only where it is still due as the caller knows it: nobody
+    /// is overtaken who fetched it meanwhile. Answers for each whether it was written.
+    ///
+    /// # Errors
+    /// `Invalid` when a feed is unknown; then none is written.
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>>;
 
     /// Grants the hosts that nobody holds, whose lease ran out, or that the same holder has: those get their lease prolonged
     /// and keep their token. Answers the leases granted, by host; a host that somebody else holds is left out.

@@ -1,9 +1,9 @@
 //! When feeds are fetched next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 
-use feedspine_core::{Content, FeedId, Schedule, StorageError, Timestamp};
+use feedspine_core::{Content, FeedId, Reschedule, Schedule, StorageError, Timestamp};
 use uuid::Uuid;
 
 use crate::bind::bind;
@@ -45,14 +45,49 @@ pub(crate) async fn is_due(session: &Session, feed: FeedId, at: Timestamp) -> Ou
 
 /// Writes them down, all or none. Feeds are never forgotten: one that is known stays so.
 pub(crate) async fn set(session: &Session, schedules: &[Schedule]) -> Outcome<()> {
-    let feeds: Vec<Uuid> = schedules.iter().map(|schedule| rows::feed_uuid(schedule.feed)).collect();
+    check_known(session, schedules.iter().map(|schedule| rows::feed_uuid(schedule.feed)).collect()).await?;
+    write(session, &schedules.iter().collect::<Vec<_>>()).await
+}
+
+/// Writes those down that are due as they are known to be; whether each was. Rows are locked by feed, ascending.
+pub(crate) async fn change(session: &Session, changes: &[Reschedule]) -> Outcome<Vec<bool>> {
+    let feeds: Vec<Uuid> = changes.iter().map(|change| rows::feed_uuid(change.schedule.feed)).collect();
+    check_known(session, feeds.clone()).await?;
+    let lock = "SELECT feed FROM control_schedules WHERE feed = ANY($1) ORDER BY feed FOR UPDATE";
+    session.query(lock, &bind![feeds.clone()]).await?;
+    let held: Vec<Option<i64>> = changes.iter().map(|change| rows::micros(change.held)).collect();
+    let due_at: Vec<Option<i64>> = changes.iter().map(|change| rows::micros(change.schedule.due_at)).collect();
+    let states: Vec<&str> = changes.iter().map(|change| change.schedule.state.as_str()).collect();
+    let statement = "WITH asked AS (
+            SELECT feed, held, due_at, state FROM unnest($1, $2, $3, $4) AS t (feed, held, due_at, state)
+        ), updated AS (
+            UPDATE control_schedules s SET due_at = a.due_at, state = a.state FROM asked a
+            WHERE s.feed = a.feed AND s.due_at IS NOT DISTINCT FROM a.held RETURNING s.feed
+        ), inserted AS (
+            INSERT INTO control_schedules (feed, due_at, state)
+            SELECT feed, due_at, state FROM asked a WHERE a.held IS NULL
+                AND NOT EXISTS (SELECT 1 FROM control_schedules s WHERE s.feed = a.feed) ORDER BY feed
+            ON CONFLICT (feed) DO NOTHING RETURNING feed
+        )
+        SELECT feed FROM updated UNION ALL SELECT feed FROM inserted";
+    let found = session.query(statement, &bind![feeds, held, due_at, states]).await?;
+    let mut written = HashSet::new();
+    for row in &found {
+        written.insert(Columns::of(row).feed()?);
+    }
+    Ok(changes.iter().map(|change| written.contains(&change.schedule.feed)).collect())
+}
+
+async fn check_known(session: &Session, feeds: Vec<Uuid>) -> Outcome<()> {
     let statement = "SELECT t.id FROM unnest($1) AS t (id)
         WHERE NOT EXISTS (SELECT 1 FROM control_feeds f WHERE f.id = t.id) LIMIT 1";
-    if let Some(unknown) = session.query_opt(statement, &bind![feeds]).await? {
-        let unknown = Columns::of(&unknown).feed()?;
-        return Err(StorageError::invalid(format!("there is no feed {unknown}")).into());
+    match session.query_opt(statement, &bind![feeds]).await? {
+        None => Ok(()),
+        Some(unknown) => {
+            let unknown = Columns::of(&unknown).feed()?;
+            Err(StorageError::invalid(format!("there is no feed {unknown}")).into())
+        }
     }
-    write(session, &schedules.iter().collect::<Vec<_>>()).await
 }
 
 /// Writes them down, of a feed that is named twice the last; rows are locked by feed, ascending.

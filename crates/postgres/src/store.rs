@@ -10,8 +10,8 @@ use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
     HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
-    RecordRef, RecordWrite, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore, StorageBackend,
-    StorageError, Timestamp, Version, VersionNo,
+    RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
+    StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
@@ -432,6 +432,17 @@ impl StateStore for PostgresStore {
             let _guard = guard;
             let locks = Locks::beside_others(&access.names);
             work!(access, Proof::Receipt, &locks, session => schedules::set(session, &schedules))
+        })
+        .await
+    }
+
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        let (access, guard) = self.begin_control().await?;
+        let changes = changes.to_vec();
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::beside_others(&access.names);
+            work!(access, Proof::Receipt, &locks, session => schedules::change(session, &changes))
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use feedspine_core::{Content, FeedId, Schedule, StorageError, Timestamp};
+use feedspine_core::{Content, FeedId, Reschedule, Schedule, StorageError, Timestamp};
 use rusqlite::{Connection, Params, Row};
 
 use crate::error::Outcome;
@@ -34,13 +34,37 @@ pub(crate) fn due(conn: &Connection, by: Timestamp, most: NonZeroUsize) -> Outco
 
 /// Writes them down, all or none.
 pub(crate) fn set(session: &mut Session<'_>, schedules: &[Schedule]) -> Outcome<()> {
-    let mut known = session.conn.prepare_cached("SELECT 1 FROM control_feeds WHERE id = ?")?;
-    for schedule in schedules {
-        if !known.exists([schedule.feed.as_bytes()])? {
-            return Err(StorageError::invalid(format!("there is no feed {}", schedule.feed)).into());
+    check_known(session.conn, schedules.iter().map(|schedule| schedule.feed))?;
+    schedules.iter().try_for_each(|schedule| write(session.conn, schedule))
+}
+
+/// Writes those down that are due as they are known to be; whether each was.
+pub(crate) fn change(session: &mut Session<'_>, changes: &[Reschedule]) -> Outcome<Vec<bool>> {
+    check_known(session.conn, changes.iter().map(|change| change.schedule.feed))?;
+    let mut update = session
+        .conn
+        .prepare_cached("UPDATE control_schedules SET due_at = ?3, state = ?4 WHERE feed = ?1 AND due_at IS ?2")?;
+    let mut insert = session.conn.prepare_cached(
+        "INSERT INTO control_schedules (feed, due_at, state) SELECT ?1, ?3, ?4 WHERE ?2 IS NULL
+         ON CONFLICT (feed) DO NOTHING",
+    )?;
+    let mut write = |Reschedule { held, schedule }: &Reschedule| {
+        let Schedule { feed, due_at, state } = schedule;
+        let values =
+            (feed.as_bytes(), held.map(Timestamp::as_micros), due_at.map(Timestamp::as_micros), state.as_str());
+        Ok(update.execute(values)? > 0 || insert.execute(values)? > 0)
+    };
+    changes.iter().map(&mut write).collect()
+}
+
+fn check_known(conn: &Connection, feeds: impl Iterator<Item = FeedId>) -> Outcome<()> {
+    let mut known = conn.prepare_cached("SELECT 1 FROM control_feeds WHERE id = ?")?;
+    for feed in feeds {
+        if !known.exists([feed.as_bytes()])? {
+            return Err(StorageError::invalid(format!("there is no feed {feed}")).into());
         }
     }
-    schedules.iter().try_for_each(|schedule| write(session.conn, schedule))
+    Ok(())
 }
 
 /// Writes one down.

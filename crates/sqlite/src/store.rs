@@ -13,8 +13,8 @@ use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
     BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
     HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
-    RecordRef, RecordWrite, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore, StorageBackend,
-    StorageError, Timestamp, Version, VersionNo,
+    RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
+    StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use rusqlite::Connection;
 
@@ -417,6 +417,11 @@ impl StateStore for SqliteStore {
     async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
         let schedules = schedules.to_vec();
         self.control()?.write(move |session| schedules::set(session, &schedules)).await
+    }
+
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        let changes = changes.to_vec();
+        self.control()?.write(move |session| schedules::change(session, &changes)).await
     }
 
     async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {

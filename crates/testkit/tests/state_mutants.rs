@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use feedspine_core::{
     Content, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, IngestBatch,
-    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, Page, PageRequest, Result, Schedule, Slot, StateStore,
-    StorageBackend, Timestamp,
+    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, Page, PageRequest, Reschedule, Result, Schedule, Slot,
+    StateStore, StorageBackend, Timestamp,
 };
 use feedspine_testkit::{Failure, state, storage};
 
@@ -69,6 +69,10 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
 
     async fn set_schedules(&self, store: &MemoryStore, schedules: &[Schedule]) -> Result<()> {
         store.set_schedules(schedules).await
+    }
+
+    async fn reschedule(&self, store: &MemoryStore, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        store.reschedule(changes).await
     }
 
     async fn lease_hosts(&self, store: &MemoryStore, request: &LeaseRequest) -> Result<Vec<Lease>> {
@@ -147,6 +151,10 @@ impl<F: Faulty> StateStore for Handle<F> {
 
     async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
         self.fault.set_schedules(&self.store, schedules).await
+    }
+
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        self.fault.reschedule(&self.store, changes).await
     }
 
     async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
@@ -420,6 +428,23 @@ impl Faulty for ForgetsTheState {
 #[test]
 fn the_state_of_a_schedule_is_lost() {
     turns_red(&ForgetsTheState, "schedules::a_schedule_is_read_back");
+}
+
+#[derive(Debug, Clone)]
+struct Overtakes;
+
+#[async_trait]
+impl Faulty for Overtakes {
+    async fn reschedule(&self, store: &MemoryStore, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        let schedules: Vec<Schedule> = changes.iter().map(|change| change.schedule.clone()).collect();
+        store.set_schedules(&schedules).await?;
+        Ok(vec![true; changes.len()])
+    }
+}
+
+#[test]
+fn a_schedule_is_changed_that_somebody_moved_on_meanwhile() {
+    turns_red(&Overtakes, "schedules::a_schedule_changes_only_where_it_is_as_known");
 }
 
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use super::MemoryStore;
 use super::tables::{Fetches, Tables};
 use crate::{
     Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, HolderId, Json,
-    KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Result, Schedule, Slot, StateStore, StorageError,
-    Timestamp,
+    KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Reschedule, Result, Schedule, Slot, StateStore,
+    StorageError, Timestamp,
 };
 
 #[async_trait]
@@ -125,6 +125,21 @@ impl StateStore for MemoryStore {
         }
         tables.schedules.extend(schedules.iter().map(|schedule| (schedule.feed, schedule.clone())));
         Ok(())
+    }
+
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        let mut tables = self.control()?;
+        if let Some(unknown) = changes.iter().find(|change| !tables.control.contains_key(&change.schedule.feed)) {
+            return Err(StorageError::invalid(format!("there is no feed {}", unknown.schedule.feed)));
+        }
+        let mut write = |Reschedule { held, schedule }: &Reschedule| {
+            let is_held = tables.schedules.get(&schedule.feed).and_then(|schedule| schedule.due_at) == *held;
+            if is_held {
+                tables.schedules.insert(schedule.feed, schedule.clone());
+            }
+            is_held
+        };
+        Ok(changes.iter().map(&mut write).collect())
     }
 
     async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {

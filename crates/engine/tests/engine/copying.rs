@@ -10,8 +10,8 @@ use feedspine::Engine;
 use feedspine::core::transfer::{Progress, Transfer};
 use feedspine::core::{
     Content, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, KeyRule, Lease, LeaseRequest,
-    MemoryStore, Page, PageRequest, Result, Schedule, Selection, Slot, StateStore, StorageBackend, StorageError,
-    Timestamp,
+    MemoryStore, Page, PageRequest, Reschedule, Result, Schedule, Selection, Slot, StateStore, StorageBackend,
+    StorageError, Timestamp,
 };
 use feedspine::ops::{AddFeed, CopyError, Existing, ImportOpml, OpError, Packing, StoreCare, WriteOutcome};
 use futures_util::{Stream, stream};
@@ -86,6 +86,10 @@ impl StateStore for Ending {
 
     async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
         self.state.set_schedules(schedules).await
+    }
+
+    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
+        self.state.reschedule(changes).await
     }
 
     async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {

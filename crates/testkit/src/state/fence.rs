@@ -101,6 +101,10 @@ async fn nothing_is_committed_behind_a_fetch_that_began(store: Subject) -> Verdi
             let captures = std::sync::Arc::clone(&captures);
             tokio::spawn(async move { captures.ingest(batch).await })
         };
+        // Later from round to round, so that some meet the commit half-way.
+        for _ in 0..number / 2 {
+            captures.cursor(feed(of)).await?;
+        }
         if number % 2 == 0 {
             store.begin_fetch(&intent(of, 100 + of), None).await?;
         } else {

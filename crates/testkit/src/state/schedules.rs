@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use feedspine_core::{Content, ErrorKind, Feed, FeedId, FeedStatus, FetchStatus, Result, Schedule, Timestamp};
+use feedspine_core::{
+    Content, ErrorKind, Feed, FeedId, FeedStatus, FetchStatus, Reschedule, Result, Schedule, Timestamp,
+};
 
 use super::Subject;
 use super::subject::{a_feed, detail, intent, schedule};
@@ -16,6 +18,7 @@ checks! { Subject, "schedules":
     a_schedule_is_replaced: "Scheduling", "The schedule that was written last stands, of one call too.";
     schedules_are_listed_by_feed: "Scheduling", "All schedules come by feed, those of removed feeds and without a time included.";
     a_schedule_of_an_unknown_feed_is_invalid: "Scheduling", "A schedule of an id that was never added is Invalid, and none of its call is written.";
+    a_schedule_changes_only_where_it_is_as_known: "Scheduling", "A schedule is changed only where its feed is due as the caller knows it, and each answer says whether it was.";
     the_longest_overdue_comes_first: "Scheduling", "Due feeds come by time and then by feed, at most so many, the very instant included.";
     feeds_that_are_not_active_are_not_due: "Scheduling", "Paused and removed feeds are not due, and are again once they are active.";
     finishing_moves_the_schedule: "P6", "A fetch that ends moves its feed's schedule, and no other.";
@@ -75,6 +78,35 @@ async fn a_schedule_of_an_unknown_feed_is_invalid(store: Subject) -> Verdict {
         refused(store.set_schedules(&refused_ones).await, ErrorKind::Invalid)?;
     }
     ensure_eq!(store.schedules().await?, [schedule(1, 10)], "schedules");
+    Ok(())
+}
+
+async fn a_schedule_changes_only_where_it_is_as_known(store: Subject) -> Verdict {
+    store.scheduled(&[(1, 10), (2, 20), (3, 30)]).await?;
+    store.add_feed(&a_feed(4, "four")).await?;
+    store.add_feed(&a_feed(5, "five")).await?;
+    let change = |held: Option<i64>, schedule: Schedule| Reschedule { held: held.map(at), schedule };
+    let never = Schedule { due_at: None, ..schedule(3, 30) };
+    let changes = [
+        change(Some(20), schedule(2, 25)),
+        change(Some(11), schedule(1, 15)),
+        change(Some(30), never.clone()),
+        change(None, schedule(4, 40)),
+        change(Some(1), schedule(5, 50)),
+    ];
+    ensure_eq!(store.reschedule(&changes).await?, [true, false, true, true, false], "what was written");
+    let right = [schedule(1, 10), schedule(2, 25), never, schedule(4, 40)];
+    ensure_eq!(store.schedules().await?, right, "schedules");
+    // One without a time is as one that was never scheduled.
+    let again = [change(None, schedule(3, 33)), change(None, schedule(4, 44))];
+    ensure_eq!(store.reschedule(&again).await?, [true, false], "what was written after that");
+    ensure_eq!(store.schedule_of(feed(3)).await?, Some(schedule(3, 33)), "the schedule that had no time");
+    refused(
+        store.reschedule(&[change(Some(10), schedule(1, 1)), change(None, schedule(9, 1))]).await,
+        ErrorKind::Invalid,
+    )?;
+    ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 10)), "the schedule beside an unknown feed's");
+    ensure_eq!(store.reschedule(&[]).await?, Vec::<bool>::new(), "no changes");
     Ok(())
 }
 
