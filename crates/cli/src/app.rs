@@ -115,11 +115,14 @@ impl App {
             Ok(runtime) => runtime,
             Err(error) => return failed(&printer, &OpError::failed("runtime", format!("cannot start: {error}"))),
         };
-        let kept = arguments.command.when_interrupted();
+        let (kept, hears_signals) = (arguments.command.when_interrupted(), arguments.command.hears_signals());
         let context = commands::Context { config: &config, backends: &self.backends, printer: &printer };
         let command = commands::run(arguments, context);
-        let ended = runtime.block_on(unless_interrupted(command));
-        runtime.shutdown_timeout(GRACE);
+        let ended = runtime.block_on(async {
+            if hears_signals { unless_interrupted_twice(command).await } else { unless_interrupted(command).await }
+        });
+        let at_once = hears_signals && matches!(ended, Ended::Interrupted { .. });
+        runtime.shutdown_timeout(if at_once { Duration::ZERO } else { GRACE });
         let code = match ended {
             Ended::By(Ok(ending)) => match printer.finish() {
                 Ok(()) => ending.code(),
@@ -154,6 +157,31 @@ async fn unless_interrupted(command: impl Future<Output = Result<Ending, OpError
         ended = command => Ended::By(ended),
         _ = interrupt.recv() => Ended::Interrupted { code: 130 },
         _ = terminate.recv() => Ended::Interrupted { code: 143 },
+    }
+}
+
+/// The same for a command that hears of the first signal itself, and ends in its own time.
+async fn unless_interrupted_twice(command: impl Future<Output = Result<Ending, OpError>>) -> Ended {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return Ended::By(command.await);
+    };
+    let second = async {
+        let mut heard = 0;
+        loop {
+            let code = tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = terminate.recv() => 143,
+            };
+            heard += 1;
+            if heard == 2 {
+                return code;
+            }
+        }
+    };
+    tokio::select! {
+        ended = command => Ended::By(ended),
+        code = second => Ended::Interrupted { code },
     }
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod feeds_file;
 #[cfg(feature = "kit")]
 mod kit;
+mod notify;
 mod own_files;
 mod places;
 mod printer;

@@ -1,4 +1,4 @@
-//! [`Clock`]: where the engine gets the time that is written down.
+//! [`Clock`] and [`Chance`]: where the engine gets the time that is written down, and what nobody can foresee.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +23,22 @@ impl Clock for SystemClock {
             Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
         };
         Timestamp::UNIX_EPOCH.saturating_add_micros(micros)
+    }
+}
+
+/// Gives the random part of ids, which is also what spreads feeds in time.
+pub trait Chance: Debug + Send + Sync + 'static {
+    /// A number that is like no other.
+    fn draw(&self) -> u128;
+}
+
+/// The machine's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    fn draw(&self) -> u128 {
+        uuid::Uuid::new_v4().as_u128()
     }
 }
 

@@ -99,15 +99,16 @@ impl Engine {
 
     /// An id for a fetch that begins now: a `UUIDv7`.
     pub(crate) fn new_fetch_id(&self) -> FetchId {
-        FetchId::new(new_uuid(self.now()))
+        FetchId::new(self.new_uuid(self.now()))
     }
-}
 
-/// A `UUIDv7` of that time.
-pub(crate) fn new_uuid(at: Timestamp) -> Uuid {
-    let micros = at.as_micros().max(0).cast_unsigned();
-    let nanos = u32::try_from(micros % 1_000_000 * 1_000).expect("less than a second");
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos))
+    /// A `UUIDv7` of that time.
+    pub(crate) fn new_uuid(&self, at: Timestamp) -> Uuid {
+        let millis = u64::try_from(at.as_micros().max(0) / 1_000).expect("a time since 1970");
+        let random: [u8; 16] = self.settings().chance.draw().to_be_bytes();
+        let (random, _) = random.split_first_chunk().expect("16 bytes begin with 10");
+        uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
+    }
 }
 
 #[cfg(test)]

@@ -27,24 +27,26 @@ mod declared;
 mod engine;
 mod feed_settings;
 mod fetch;
+mod ledger;
 mod look;
 pub mod ops;
 mod policy;
 mod render;
 #[cfg(test)]
 mod sample;
-// The daemon decides by it.
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the daemon comes next"))]
 mod schedule;
 mod settings;
 mod shown;
+#[cfg(test)]
+mod simulation;
+mod watch;
 
 pub use feedspine_core as core;
 pub use feedspine_parse::{Images, safe_html};
 
 pub use address::{Address, AddressError};
 pub use archive::Archive;
-pub use clock::{Clock, SimulatedClock, SystemClock};
+pub use clock::{Chance, Clock, SimulatedClock, SystemChance, SystemClock};
 pub use declared::DeclaredFeed;
 pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};

@@ -36,8 +36,10 @@ impl Engine {
     /// Fetches an address and reads what it gives.
     pub(crate) async fn look(&self, address: &Address, reach: Reach) -> Result<Look, FetchFailure> {
         self.recall_rests([address.to_string().as_str()]).await?;
-        let fetched =
-            self.fetcher().fetch(Request { address, reach, validators: None, headers: None, most_bytes: None }).await?;
+        let fetched = self
+            .fetcher()
+            .fetch(Request { address, reach, validators: None, headers: None, most_bytes: None, trace: None })
+            .await?;
         let received = fetched.body.expect("only a request with validators is answered without a body");
         let (coding, wire_bytes) = (received.coding, received.wire.len() as u64);
         let limits = self.settings().limits;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feedspine_core::FeedName;
 use ipnet::IpNet;
 
-use crate::{Archive, Bounds, Clock, DeclaredFeed, SystemClock};
+use crate::{Archive, Bounds, Chance, Clock, DeclaredFeed, SystemChance, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub declared: BTreeMap<FeedName, DeclaredFeed>,
     /// The clock of what is written down.
     pub clock: Arc<dyn Clock>,
+    /// The random part of ids.
+    pub chance: Arc<dyn Chance>,
 }
 
 impl Default for Settings {
@@ -51,10 +53,11 @@ impl Default for Settings {
             concurrency: 16,
             host_rate: HostRate::default(),
             domain_rates: BTreeMap::from([("sec.gov".to_owned(), HostRate::SEC)]),
-            schedule: Bounds::default(),
             archive: Archive::default(),
             declared: BTreeMap::new(),
+            schedule: Bounds::default(),
             clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
         }
     }
 }
@@ -77,9 +80,10 @@ impl HostRates {
         self.nearest(host).map(|(domain, _)| domain)
     }
 
-    /// What a host shares its rate with: a domain that has one of its own, else nobody but itself.
+    /// What a host shares its rate with: a domain that has one of its own, else the domain that somebody registered. Who
+    /// serves `a.example.org` mostly serves `b.example.org` too (publicsuffix.org says where that is not so).
     pub(crate) fn shared_by<'a>(&'a self, host: &'a str) -> (&'a str, HostRate) {
-        self.nearest(host).unwrap_or((host, self.usual))
+        self.nearest(host).unwrap_or_else(|| (registered(host).unwrap_or(host), self.usual))
     }
 
     fn nearest(&self, host: &str) -> Option<(&str, HostRate)> {
@@ -91,6 +95,12 @@ impl HostRates {
         let nearest = domains.max_by_key(|(domain, _)| domain.len());
         nearest.map(|(domain, rate)| (domain.as_str(), *rate))
     }
+}
+
+/// The domain of a name that somebody registered; `None` of addresses, and of names that have none.
+fn registered(host: &str) -> Option<&str> {
+    let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+    if is_address { None } else { psl::domain_str(host) }
 }
 
 /// How often one host is asked, by all feeds together.
@@ -162,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_a_domain_with_a_rate_of_its_own_share_it() {
+    fn hosts_of_one_domain_share_a_rate() {
         let slow = HostRate { in_flight: 1, interval: Duration::from_mins(1) };
         let mut settings = Settings::default();
         settings.domain_rates.insert("data.sec.gov".to_owned(), slow);
@@ -172,7 +182,12 @@ mod tests {
             ("sec.gov", ("sec.gov", HostRate::SEC)),
             ("data.sec.gov", ("data.sec.gov", slow)),
             ("notsec.gov", ("notsec.gov", host_rate)),
-            ("sec.gov.example", ("sec.gov.example", host_rate)),
+            ("sec.gov.example", ("gov.example", host_rate)),
+            ("a.b.example.co.uk", ("example.co.uk", host_rate)),
+            ("one.github.io", ("one.github.io", host_rate)),
+            ("localhost", ("localhost", host_rate)),
+            ("127.0.0.1", ("127.0.0.1", host_rate)),
+            ("[2001:db8::1]", ("[2001:db8::1]", host_rate)),
         ] {
             assert_eq!(rates.shared_by(host), shared, "{host}");
         }

@@ -4,6 +4,7 @@ mod help;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use feedspine::core::{FeedName, Layer, Namespace};
@@ -70,11 +71,22 @@ pub(crate) enum Command {
     Diagnose(Diagnose),
     /// Fetch feeds and store what they hold
     Collect(Collect),
+    /// Fetch feeds when they are due, until a signal asks for an end: Ctrl-C, or SIGTERM
+    ///
+    /// What is under way may end, for ten seconds; a second signal ends it at once. Several daemons may watch one store:
+    /// each host is asked by one of them at a time.
+    Watch(Watch),
     /// Store lines of JSON, each an item of a feed that was added as push:NAME
     #[command(after_help = AFTER_INGEST_HELP)]
     Ingest(Ingest),
     /// Tell how things stand: the store, and each feed's last fetch
     Status,
+    /// List fetches, newest first: when, what came of each, when its feed was to be fetched next
+    Runs(Runs),
+    /// Tell when a feed is fetched next, and why then
+    Explain(Explain),
+    /// Tell how hosts were asked: requests, 304s, bytes saved, the highest rates
+    Politeness(Politeness),
     /// List records
     #[command(after_help = AFTER_LIST_HELP)]
     List(List),
@@ -114,6 +126,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it ends by itself when a signal asks for an end.
+    pub(crate) fn hears_signals(&self) -> bool {
+        matches!(self, Self::Watch(_))
+    }
+
     /// What is said of its work when it is interrupted.
     pub(crate) fn when_interrupted(&self) -> &'static str {
         match self {
@@ -312,6 +329,44 @@ pub(crate) struct Sightings {
     pub(crate) record: String,
     #[command(flatten)]
     pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Feeds may be at private addresses and at all ports, as long as it runs
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+    /// What this daemon is called where it is told of, such as in `explain`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+    /// Only those that failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only those that began so long ago or less, such as 90m, 24h or 7d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = at_least_one)]
+    pub(crate) limit: NonZeroUsize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The feed
+    pub(crate) feed: FeedName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Politeness {
+    /// The time that is looked at, such as 90m, 24h or 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(crate) since: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -518,6 +573,21 @@ pub(crate) enum Config {
     Path,
     /// List every key with its value and where that comes from
     Show,
+}
+
+/// `90s`, `15m`, `24h`, `7d`
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 90m, 24h or 7d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(expected)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(expected()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
+    Ok(Duration::from_secs(u64::from(count) * seconds))
 }
 
 fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {

@@ -8,6 +8,7 @@ mod diagnose;
 mod feeds;
 mod history;
 mod ingest;
+mod ledger;
 mod members;
 mod opml;
 mod policy;
@@ -17,6 +18,7 @@ mod sql;
 mod status;
 #[cfg(feature = "kit")]
 mod storage;
+mod watch;
 mod whole;
 mod words;
 
@@ -47,7 +49,11 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Diagnose(diagnose) => diagnose::run(diagnose, context).await,
         Command::Collect(collect) => collect::run(collect, context).await,
         Command::Ingest(ingest) => ingest::run(ingest, context).await,
+        Command::Watch(watch) => watch::run(watch, context).await,
         Command::Status => status::run(context).await,
+        Command::Runs(runs) => ledger::runs(runs, context).await,
+        Command::Explain(explain) => ledger::explain(explain, context).await,
+        Command::Politeness(politeness) => ledger::politeness(politeness, context).await,
         Command::List(list) => records::list(list, context).await,
         Command::Show(show) => records::show(show, context).await,
         Command::History(history) => history::run(history, context).await,

@@ -125,7 +125,7 @@ fn what_is_no_export_of_ours_is_refused_before_anything_is_written() {
     let whole_lines = lines[..cut].rfind('\n').unwrap() + 1;
     let title = lines.find("Four").unwrap();
     let first = lines.lines().next().unwrap();
-    let newer = first.replace("\"format\":1", "\"format\":2,\"more\":{}");
+    let newer = first.replace("\"format\":2", "\"format\":3,\"more\":{}");
     for (name, bytes, code, words) in [
         ("cut", lines.as_bytes()[..cut].to_vec(), 1, "is damaged: it breaks off"),
         ("cut-between-lines", lines.as_bytes()[..whole_lines].to_vec(), 1, "is damaged: it breaks off"),
@@ -133,7 +133,7 @@ fn what_is_no_export_of_ours_is_refused_before_anything_is_written() {
         ("flipped", flipped(lines.as_bytes(), title), 1, "SHA-256"),
         ("flipped-packed", flipped(&packed, packed.len() / 2), 1, "is damaged: "),
         ("longer", format!("{lines}{{}}\n").into_bytes(), 1, "goes on after its end"),
-        ("newer", lines.replace(first, &newer).into_bytes(), 2, "format 2"),
+        ("newer", lines.replace(first, &newer).into_bytes(), 2, "format 3"),
         ("diary", b"dear diary\n".to_vec(), 2, "was not written by"),
         ("one-long-line", vec![b'x'; 1 << 20], 2, "was not written by"),
         ("other", b"{\"row\":\"header\"}\n".to_vec(), 2, "was not written by"),

@@ -22,6 +22,7 @@ mod secrets;
 mod table;
 
 use std::ops::AddAssign;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use feedspine_core::{Candidate, Feed, FetchId, Json, KeyRule, Namespace, Reject, Timestamp};
@@ -37,7 +38,7 @@ pub(crate) use scraps::scraps_body;
 use crate::archive::KeptBody;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::read_again;
-use crate::fetch::{FetchFailure, Reach};
+use crate::fetch::{FetchFailure, Reach, Trace};
 use crate::{Address, Engine, OpError};
 use command::{Command, CommandPages};
 use edgar::{Edgar, EdgarList};
@@ -275,6 +276,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) observed_at: Timestamp,
     /// When the feed was added; now, for one that was not.
     pub(crate) added_at: Timestamp,
+    /// Where the requests are noted that the fetch takes.
+    pub(crate) trace: Arc<Trace>,
 }
 
 /// What a fetch says of the items that it does not list; the same for all its pages.

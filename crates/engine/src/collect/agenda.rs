@@ -1,7 +1,8 @@
 //! [`Agenda`]: which feed is fetched next, so that no feed that could go waits behind one that may not.
 //!
 //! Feeds of one host go in their order and at the host's rate; hosts take turns. It only orders: what holds at every
-//! request, redirects included, is the gate's rate.
+//! request, redirects included, is the gate's rate. A collect knows all its feeds beforehand, a daemon adds them as they
+//! are due.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -10,12 +11,12 @@ use tokio::time::Instant;
 
 use crate::HostRate;
 
-/// Feeds are named by their place in the collect.
+/// Feeds are called what their caller likes.
 #[derive(Debug)]
-pub(super) struct Agenda {
+pub(crate) struct Agenda<F> {
     /// Files: nobody has to be spared.
-    unhurried: VecDeque<usize>,
-    hosts: HashMap<String, Line>,
+    unhurried: VecDeque<F>,
+    hosts: HashMap<String, Line<F>>,
     /// The hosts that have a feed waiting and a place free, by when they may be asked.
     ready: BinaryHeap<Reverse<(Instant, usize, String)>>,
     /// Hosts that are ready at the same time go in the order in which they became so.
@@ -23,9 +24,9 @@ pub(super) struct Agenda {
 }
 
 #[derive(Debug)]
-struct Line {
+struct Line<F> {
     rate: HostRate,
-    waiting: VecDeque<usize>,
+    waiting: VecDeque<F>,
     running: usize,
     next_start: Instant,
     queued: bool,
@@ -33,53 +34,89 @@ struct Line {
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next<F> {
     /// Fetch this feed.
-    Start(usize),
+    Start(F),
     /// Nothing before then, unless a feed ends.
     Later(Instant),
     /// Nothing until a feed ends; at the end of a collect, nothing at all.
     Wait,
 }
 
-impl Agenda {
+impl<F> Agenda<F> {
     /// An agenda of feeds, each with its host and that one's rate, that may begin now.
-    pub(super) fn new(feeds: impl IntoIterator<Item = (usize, Option<(String, HostRate)>)>, now: Instant) -> Self {
+    pub(crate) fn new(feeds: impl IntoIterator<Item = (F, Option<(String, HostRate)>)>, now: Instant) -> Self {
         let mut agenda = Self { unhurried: VecDeque::new(), hosts: HashMap::new(), ready: BinaryHeap::new(), turn: 0 };
         for (feed, host) in feeds {
-            let Some((host, rate)) = host else {
-                agenda.unhurried.push_back(feed);
-                continue;
-            };
-            let new_line = || Line { rate, waiting: VecDeque::new(), running: 0, next_start: now, queued: false };
-            agenda.hosts.entry(host.clone()).or_insert_with(new_line).waiting.push_back(feed);
-            agenda.queue(&host);
+            agenda.add(feed, host, now);
         }
         agenda
     }
 
+    /// Adds a feed behind those of its host.
+    pub(crate) fn add(&mut self, feed: F, host: Option<(String, HostRate)>, now: Instant) {
+        let Some((host, rate)) = host else {
+            self.unhurried.push_back(feed);
+            return;
+        };
+        let new_line = || Line { rate, waiting: VecDeque::new(), running: 0, next_start: now, queued: false };
+        self.hosts.entry(host.clone()).or_insert_with(new_line).waiting.push_back(feed);
+        self.queue(&host);
+    }
+
+    /// Takes the next feed that belongs to no host.
+    pub(crate) fn take_unhurried(&mut self) -> Option<F> {
+        self.unhurried.pop_front()
+    }
+
+    /// A host may not be asked before then, whoever waits.
+    pub(crate) fn not_before(&mut self, host: &str, at: Instant) {
+        if let Some(line) = self.hosts.get_mut(host) {
+            line.next_start = line.next_start.max(at);
+        }
+    }
+
+    /// Takes back all feeds of a host that wait, in their order.
+    pub(crate) fn take_back(&mut self, host: &str) -> Vec<F> {
+        // The host's place in the line of hosts finds nothing then, and is passed over.
+        self.hosts.get_mut(host).map(|line| line.waiting.drain(..).collect()).unwrap_or_default()
+    }
+
+    /// Forgets hosts of which nothing waits or runs, and that may be asked again.
+    pub(crate) fn forget_idle(&mut self, now: Instant) {
+        self.hosts
+            .retain(|_, line| line.queued || line.running > 0 || !line.waiting.is_empty() || line.next_start > now);
+    }
+
     /// Takes the next feed that may be fetched.
-    pub(super) fn take(&mut self, now: Instant) -> Next {
+    pub(crate) fn take(&mut self, now: Instant) -> Next<F> {
         if let Some(feed) = self.unhurried.pop_front() {
             return Next::Start(feed);
         }
-        match self.ready.peek() {
-            None => return Next::Wait,
-            Some(Reverse((at, ..))) if *at > now => return Next::Later(*at),
-            Some(_) => {}
+        loop {
+            match self.ready.peek() {
+                None => return Next::Wait,
+                Some(Reverse((at, ..))) if *at > now => return Next::Later(*at),
+                Some(_) => {}
+            }
+            let Reverse((_, _, host)) = self.ready.pop().expect("it was peeked at");
+            let line = self.hosts.get_mut(&host).expect("a ready host has a line");
+            line.queued = false;
+            if line.next_start > now {
+                self.queue(&host);
+                continue;
+            }
+            // Those that waited may have been taken back.
+            let Some(feed) = line.waiting.pop_front() else { continue };
+            line.running += 1;
+            line.next_start = now + line.rate.interval;
+            self.queue(&host);
+            return Next::Start(feed);
         }
-        let Reverse((_, _, host)) = self.ready.pop().expect("it was peeked at");
-        let line = self.hosts.get_mut(&host).expect("a ready host has a line");
-        line.queued = false;
-        line.running += 1;
-        line.next_start = now + line.rate.interval;
-        let feed = line.waiting.pop_front().expect("a ready host has a feed waiting");
-        self.queue(&host);
-        Next::Start(feed)
     }
 
     /// A feed of that host is done.
-    pub(super) fn ended(&mut self, host: Option<&str>) {
+    pub(crate) fn ended(&mut self, host: Option<&str>) {
         let Some(host) = host else { return };
         if let Some(line) = self.hosts.get_mut(host) {
             line.running -= 1;
@@ -105,7 +142,7 @@ mod tests {
 
     const RATE: HostRate = HostRate { in_flight: 2, interval: Duration::from_secs(1) };
 
-    fn agenda(hosts: &[&str], now: Instant) -> Agenda {
+    fn agenda(hosts: &[&str], now: Instant) -> Agenda<usize> {
         let host = |name: &&str| (!name.is_empty()).then(|| ((*name).to_owned(), RATE));
         Agenda::new(hosts.iter().map(host).enumerate(), now)
     }

@@ -44,7 +44,7 @@ pub(super) struct ReadDocument {
 pub(super) enum Told {
     /// The very bytes that this observation told.
     Known(FetchId),
-    Items(Items),
+    Items(Box<Items>),
 }
 
 /// The items of a document, keyed.
@@ -57,6 +57,8 @@ pub(super) struct Items {
     pub(super) rejects: Vec<Reject>,
     pub(super) complete: bool,
     pub(super) warnings: Vec<String>,
+    /// When it asks to be read again.
+    pub(super) asks: feedspine_parse::Schedule,
     /// The document itself, when items of it are rejected: by now, or by the store for others of the same key.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -76,6 +78,11 @@ pub(crate) async fn reading<T: Send + 'static>(
     let failed = |code, message| {
         OpError::failed(code, message).with_hint("this is a fault of FeedSpine: please report it, with the document")
     };
+    // Threads of the machine have no place in a simulated world.
+    #[cfg(test)]
+    if crate::simulation::is_here() {
+        return read();
+    }
     match timeout(patience, tokio::task::spawn_blocking(read)).await {
         Ok(Ok(read)) => read,
         Ok(Err(panicked)) => Err(failed("parse.panic", format!("reading {address} broke off: {panicked}"))),
@@ -118,7 +125,7 @@ impl Task {
         let is_kept =
             !items.rejects.is_empty() || Collisions::default().take(&items.candidates, &keys.identity.hash_rule);
         items.body = is_kept.then_some(body);
-        Ok(ReadDocument { body_bytes, hash, told: Told::Items(items) })
+        Ok(ReadDocument { body_bytes, hash, told: Told::Items(Box::new(items)) })
     }
 }
 
@@ -147,6 +154,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
     let learned = if keys.key_rule.is_none() { learn_rule(&document) } else { None };
     let key_rule = keys.key_rule.or_else(|| learned.as_ref().map(|learned| learned.rule));
     let looks = looks(&document);
+    let asks = document.feed.schedule.clone();
     // A document without items needs no rule, but may hold rejects.
     let mut identified = identify(document, &keys.namespace, key_rule.unwrap_or(KeyRule::Id));
     let places = keys.identity.places()?;
@@ -161,6 +169,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
         rejects: identified.rejects,
         complete: identified.complete,
         warnings,
+        asks,
         body: None,
     })
 }

@@ -1,6 +1,6 @@
 //! A collect: many feeds at once, each by itself.
 
-mod agenda;
+pub(crate) mod agenda;
 pub(crate) mod ahead;
 pub(crate) mod collisions;
 pub(crate) mod cursor;
@@ -22,7 +22,7 @@ use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
-pub(crate) use one::{Pushed, Retried, push, store_retried};
+pub(crate) use one::{Pushed, Retried, Turn, chance, collect_turn, push, store_retried};
 
 /// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
 /// rest after it take together.
@@ -130,7 +130,7 @@ struct Run<'a> {
     feeds: &'a [Feed],
     allow_private: bool,
     hosts: Vec<Option<String>>,
-    agenda: Agenda,
+    agenda: Agenda<usize>,
     tasks: JoinSet<FeedReport>,
     /// Which feed a task is about, by place.
     under_way: HashMap<tokio::task::Id, usize>,
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
 }
 
 /// The report of a feed of which nothing was stored.
-fn failed_report(feed: &Feed, error: OpError) -> FeedReport {
+pub(crate) fn failed_report(feed: &Feed, error: OpError) -> FeedReport {
     FeedReport { error: Some(error), ..report_of(feed) }
 }
 
@@ -224,10 +224,11 @@ fn report_of(feed: &Feed) -> FeedReport {
         body_bytes: 0,
         warnings: Vec::new(),
         error: None,
+        next: None,
     }
 }
 
-fn host_of(address: &str) -> Option<String> {
+pub(crate) fn host_of(address: &str) -> Option<String> {
     match Address::from_str(address) {
         Ok(Address::Http(url)) => url.host_str().map(str::to_owned),
         _ => None,
@@ -235,7 +236,7 @@ fn host_of(address: &str) -> Option<String> {
 }
 
 /// Whether nobody is asked for its items.
-fn is_pushed(feed: &Feed) -> bool {
+pub(crate) fn is_pushed(feed: &Feed) -> bool {
     matches!(feed.address.parse(), Ok(Address::Push(_)))
 }
 

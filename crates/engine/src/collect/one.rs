@@ -1,14 +1,21 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
+mod next;
 mod paged;
 mod pushed;
 mod retried;
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
 use feedspine_core::{
     Applied, Content, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
-    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Timestamp,
+    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Schedule, Slot, StorageError,
+    Timestamp,
 };
-use tokio::time::Instant;
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep};
 
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall, told_by};
@@ -17,41 +24,82 @@ use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
-use crate::fetch::{Fetched, Reach, Request};
+use crate::fetch::{Fetched, Reach, Request, Trace};
+use crate::ledger::notes;
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
 
+use next::Next;
+pub(crate) use next::chance;
 pub(crate) use pushed::{Pushed, push};
 pub(crate) use retried::{Retried, store_retried};
 
+/// A store that is unavailable is told again after so long each time what came of a fetch.
+const FINISH_AGAIN: [Duration; 4] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20)];
+
+/// A feed's turn to be fetched.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// The slot that it fills, where a daemon fetches it.
+    pub(crate) slot: Option<Slot>,
+    /// When it was to be fetched; `None` before it was ever scheduled.
+    pub(crate) schedule: Option<Schedule>,
+    /// Where its requests are noted.
+    pub(crate) trace: Arc<Trace>,
+}
+
 /// Collects one feed and reports what came of it. It may have been chosen long ago.
 pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedReport {
+    match engine.state().schedule_of(chosen.id).await {
+        Ok(schedule) => collect_turn(engine, chosen, reach, Turn { schedule, ..Turn::default() }).await,
+        Err(error) => failed_report(&chosen, error.into()),
+    }
+}
+
+/// The same, of a feed whose turn it is.
+pub(crate) async fn collect_turn(engine: Engine, chosen: Feed, reach: Reach, turn: Turn) -> FeedReport {
     let started = Instant::now();
     let (cursor, feed) = match begin(&engine, &chosen).await {
         Ok((cursor, Some(feed))) => (cursor, feed),
         Ok((_, None)) => return not_asked(&chosen),
         Err(error) => return failed_report(&chosen, error),
     };
-    written_down(&engine, &feed, started, async |journey| journey.run(reach, cursor).await).await
+    written_down(&engine, &feed, started, Some(turn), async |journey| journey.run(reach, cursor).await).await
 }
 
-/// One fetch from its intent to its detail, which are written down whatever comes of it.
+/// One fetch from its intent to its detail, which are written down whatever comes of it. `turn`: that of a feed that is
+/// asked, which is scheduled anew; `None` when nobody is asked.
 async fn written_down(
     engine: &Engine,
     feed: &Feed,
     started: Instant,
+    turn: Option<Turn>,
     run: impl AsyncFnOnce(&mut Journey<'_>) -> Result<Arrived, OpError>,
 ) -> FeedReport {
     let fetch = engine.new_fetch_id();
     let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
-    if let Err(error) = engine.state().begin_fetch(&intent, None).await {
-        return failed_report(feed, error.into());
+    let slot = turn.as_ref().and_then(|turn| turn.slot.as_ref());
+    match engine.state().begin_fetch(&intent, slot).await {
+        Err(error) if slot.is_some() && error.kind() == ErrorKind::Conflict => return filled(feed),
+        Err(error) => return failed_report(feed, error.into()),
+        Ok(()) => {}
     }
-    let figures = Figures::default();
-    let mut journey = Journey { engine, feed, fetch, hash_rule: HashRule::whole(), evidence: None, figures };
-    let ended = run(&mut journey).await;
-    let figures = journey.figures;
+    let trace = turn.as_ref().map(|turn| Arc::clone(&turn.trace)).unwrap_or_default();
+    let mut journey = Journey {
+        engine,
+        feed,
+        fetch,
+        hash_rule: HashRule::whole(),
+        evidence: None,
+        figures: Figures::default(),
+        asks: None,
+        trace,
+    };
+    let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
+    let ended = ended.unwrap_or_else(|_| Err(broken_off()));
+    let (figures, traced, asks) = (journey.figures, journey.trace.traced(), journey.asks);
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
@@ -62,10 +110,30 @@ async fn written_down(
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
     report.duration_ms = millis(started.elapsed());
-    if let Err(error) = engine.state().finish_fetch(fetch, &detail(&report, engine.now()), None).await {
+    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &traced, asks.as_ref()));
+    report.next = next.as_ref().map(Next::told);
+    let detail = FetchDetail { notes: notes(&intent, &traced, report.next.as_ref()), ..detail(&report, engine.now()) };
+    if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
+        report.next = None;
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
     }
     report
+}
+
+/// Writes down what came of a fetch, as soon as the store takes it: what is not written down is asked for again.
+async fn finish(
+    engine: &Engine,
+    fetch: FetchId,
+    detail: &FetchDetail,
+    schedule: Option<&Schedule>,
+) -> Result<(), StorageError> {
+    for wait in FINISH_AGAIN {
+        match engine.state().finish_fetch(fetch, detail, schedule).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => sleep(wait).await,
+            answer => return answer,
+        }
+    }
+    engine.state().finish_fetch(fetch, detail, schedule).await
 }
 
 /// The feed's cursor, and the feed if it is still polled.
@@ -75,6 +143,17 @@ async fn begin(engine: &Engine, chosen: &Feed) -> Result<(Option<FeedCursor>, Op
     let cursor = engine.storage().cursor(chosen.id).await?;
     let now = engine.as_it_is_now(chosen).await?;
     Ok((cursor, now.filter(|feed| feed.status == FeedStatus::Active)))
+}
+
+/// A panic is a failure of this fetch only, and of it it is written down as others are.
+fn broken_off() -> OpError {
+    let error = OpError::failed("internal.panic", "the fetch of this feed broke off");
+    error.with_hint("this is a fault of FeedSpine: please report it")
+}
+
+/// That of a feed whose slot somebody else has filled, or will.
+fn filled(feed: &Feed) -> FeedReport {
+    FeedReport { outcome: FetchStatus::Superseded, ..report_of(feed) }
 }
 
 fn not_asked(feed: &Feed) -> FeedReport {
@@ -107,6 +186,10 @@ struct Journey<'a> {
     /// What the feed's documents showed of its policy until now.
     evidence: Option<Evidence>,
     figures: Figures,
+    /// When the document that was read asks to be read again; `None` when none was.
+    asks: Option<feedspine_parse::Schedule>,
+    /// Where requests are noted.
+    trace: Arc<Trace>,
 }
 
 /// Whether a feed is read although it may be the same as last time.
@@ -172,7 +255,14 @@ impl Journey<'_> {
         let fetched = self
             .engine
             .fetcher()
-            .fetch(Request { address: &address, reach, validators, headers: None, most_bytes: None })
+            .fetch(Request {
+                address: &address,
+                reach,
+                validators,
+                headers: None,
+                most_bytes: None,
+                trace: Some(&self.trace),
+            })
             .await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
@@ -220,6 +310,7 @@ impl Journey<'_> {
         match document.told {
             Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
             Told::Items(mut items) => {
+                self.asks = Some(std::mem::take(&mut items.asks));
                 let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
                 if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
                     return Ok(self.superseded());
@@ -230,7 +321,7 @@ impl Journey<'_> {
                     items.warnings.extend(self.keep(basis, body).await);
                 }
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
-                self.commit_items(basis, items, &memory).await
+                self.commit_items(basis, *items, &memory).await
             }
         }
     }

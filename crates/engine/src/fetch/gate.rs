@@ -27,6 +27,8 @@ struct Host {
     interval: Duration,
     in_flight: Arc<Semaphore>,
     pace: Mutex<Pace>,
+    /// The last two addresses of which it gave what was asked for, and when.
+    answered: Mutex<Vec<(String, Instant)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +88,33 @@ impl Gate {
         lock(&self.host(host).pace).check(Instant::now()).is_err()
     }
 
+    /// Somebody else may have asked a host just now: the next start is as far away as if we had. When that is.
+    pub(crate) fn begin_anew(&self, host: &str) -> Instant {
+        let host = self.host(host);
+        let mut pace = lock(&host.pace);
+        pace.next_start = pace.next_start.max(Instant::now() + host.interval);
+        pace.next_start
+    }
+
+    /// For how long a host is still to be left alone.
+    pub(crate) fn rest_of(&self, host: &str) -> Option<Duration> {
+        lock(&self.host(host).pace).check(Instant::now()).err().map(|resting| resting.remaining)
+    }
+
+    /// A host gave what was asked for at that address.
+    pub(crate) fn answered(&self, host: &str, address: &str) {
+        let host = self.host(host);
+        let mut answered = lock(&host.answered);
+        answered.retain(|(held, _)| held != address);
+        answered.insert(0, (address.to_owned(), Instant::now()));
+        answered.truncate(2);
+    }
+
+    /// Whether it gave what was asked for at another address than that within so long.
+    pub(crate) fn answers_others(&self, host: &str, address: &str, span: Duration) -> bool {
+        lock(&self.host(host).answered).iter().any(|(held, at)| held != address && at.elapsed() <= span)
+    }
+
     /// Leaves a host alone for as long as it asked, within bounds; how long that is.
     pub(crate) fn rest(&self, host: &str, asked: Duration) -> Duration {
         let granted = asked.clamp(REST.0, REST.1);
@@ -107,6 +136,7 @@ impl Gate {
             hosts.retain(|_, host| Arc::strong_count(host) > 1 || lock(&host.pace).is_busy(now));
         }
         let host = Arc::new(Host {
+            answered: Mutex::default(),
             interval: rate.interval,
             in_flight: Arc::new(Semaphore::new(rate.in_flight.max(1))),
             pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None }),

@@ -11,7 +11,7 @@ use url::Url;
 use super::decode::Coding;
 use super::guard::Reach;
 use super::resolve::GuardedResolver;
-use super::{FetchFailure, Fetched, Fetcher, Received, Request, Validators, bytes, classify, retry_after};
+use super::{FetchFailure, Fetched, Fetcher, Received, Request, Trace, Validators, bytes, classify, retry_after};
 use crate::{Limits, OpError};
 
 /// A host was asked too often and says so on the page that it gives instead.
@@ -23,6 +23,8 @@ const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/fee
 const LONGEST_VALIDATOR: usize = 1_024;
 /// The most that an answer's header may hold, in bytes.
 const LARGEST_HEADER: u32 = 64 * 1024;
+/// Another process may ask the host now.
+pub(crate) const LEASE_LOST: &str = "lease.lost";
 /// The most of a page that is looked at which says why nothing is given, in bytes.
 const LARGEST_REFUSAL: u64 = 256 * 1024;
 /// How long the SEC shuts out who asked too often; each request within that time makes it longer.
@@ -37,7 +39,7 @@ enum Hop {
 
 impl Fetcher {
     pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
-        let home = first.origin();
+        let (home, asked_for) = (first.origin(), first.to_string());
         let mut url = first;
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
@@ -48,13 +50,27 @@ impl Fetcher {
                 let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
                 OpError::failed("http.resting", message).with_hint("collect again later")
             })?;
+            if let Some(trace) = request.trace {
+                if trace.is_over() {
+                    return Err(lease_lost(host));
+                }
+                trace.asks(host, self.clock.now());
+            }
             let started = Instant::now();
-            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, request)).await;
+            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, request));
+            let hop = tokio::select! {
+                biased;
+                hop = hop => hop,
+                () = lapse(request.trace) => return Err(lease_lost(host)),
+            };
             drop(turn);
             spent += started.elapsed();
             match hop.map_err(|_| self.too_slow(&url))?? {
                 Hop::Redirect(next) => url = next,
-                Hop::Done(fetched) => return Ok(fetched),
+                Hop::Done(fetched) => {
+                    self.gate.answered(url.host_str().unwrap_or_default(), &asked_for);
+                    return Ok(fetched);
+                }
             }
         }
         let message = format!("more than {} redirects, the last to {url}", self.limits.redirects);
@@ -75,11 +91,14 @@ impl Fetcher {
             asked = asked.header(header::IF_MODIFIED_SINCE, since);
         }
         let patience = self.limits.connect + self.limits.header;
-        let response = timeout(patience, asked.send()).await.map_err(|_| {
+        let response = timeout(patience, self.send(url, asked)).await.map_err(|_| {
             let message = format!("{url} sent no whole header within {patience:?}");
             OpError::failed("http.timeout_headers", message).with_hint("collect again later")
         })?;
-        let response = response.map_err(|error| classify::no_answer(url, error, &self.limits))?;
+        let response = response?;
+        if let Some(trace) = request.trace {
+            trace.answered(response.status().as_u16(), response.headers());
+        }
         if let Some(peer) = response.remote_addr() {
             let host = url.host_str().unwrap_or_default();
             let judged = self.guard.check_address(request.reach, host, peer.ip());
@@ -87,6 +106,15 @@ impl Fetcher {
         }
         check_header(url, response.headers())?;
         self.judge_answer(url, response, request).await
+    }
+
+    async fn send(&self, url: &Url, asked: reqwest::RequestBuilder) -> Result<Response, FetchFailure> {
+        #[cfg(test)]
+        if let Some(wire) = self.wire.get() {
+            let answer = wire.send(asked.build().expect("a request of ours is one")).await;
+            return answer.ok_or_else(|| OpError::failed("net.connect", format!("{url} is not reached")).into());
+        }
+        asked.send().await.map_err(|error| classify::no_answer(url, error, &self.limits).into())
     }
 
     async fn judge_answer(&self, url: &Url, response: Response, request: Request<'_>) -> Result<Hop, FetchFailure> {
@@ -209,6 +237,15 @@ impl Fetcher {
             Reach::Public => &self.public,
             Reach::Anywhere => &self.anywhere,
         };
+        #[cfg(test)]
+        if self.wire.get().is_some() {
+            // Whatever it is made of, it sends nothing: one does for all worlds.
+            static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+            return CLIENT.get_or_init(|| {
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                self.client_builder(reach).tls_certs_only([]).build().expect("it needs nothing of its surroundings")
+            });
+        }
         cell.get_or_init(|| {
             // An application that chose another provider before keeps it.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -235,6 +272,18 @@ impl Fetcher {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(2)
     }
+}
+
+async fn lapse(trace: Option<&Trace>) {
+    match trace {
+        Some(trace) => trace.lapse().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn lease_lost(host: &str) -> FetchFailure {
+    let message = format!("the lease of {host} ran out: another process may ask it now");
+    OpError::failed(LEASE_LOST, message).with_hint("whoever holds it fetches the feed").into()
 }
 
 fn whole(duration: Duration) -> Duration {

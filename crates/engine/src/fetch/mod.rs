@@ -8,20 +8,27 @@ mod file;
 mod gate;
 mod guard;
 mod http;
+mod network;
 mod resolve;
 mod retry_after;
+mod tenure;
+mod trace;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use feedspine_parse::Warning;
 use reqwest::header::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::Reach;
-pub(crate) use http::{RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use network::{Link, Network};
 pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
+pub(crate) use tenure::Tenure;
+pub(crate) use trace::{Asked, Trace, Traced};
 
 use crate::settings::HostRates;
 use crate::{Address, Clock, Limits, OpError, Settings};
@@ -36,8 +43,20 @@ pub(crate) struct Fetcher {
     limits: Limits,
     clock: Arc<dyn Clock>,
     gate: Gate,
+    network: Network,
     public: OnceLock<reqwest::Client>,
     anywhere: OnceLock<reqwest::Client>,
+    /// What stands in for all servers, in a simulation.
+    #[cfg(test)]
+    wire: OnceLock<Arc<dyn Wire>>,
+}
+
+/// All servers of a simulated world.
+#[cfg(test)]
+#[async_trait::async_trait]
+pub(crate) trait Wire: std::fmt::Debug + Send + Sync {
+    /// What is answered; `None` when nobody is reached.
+    async fn send(&self, request: reqwest::Request) -> Option<reqwest::Response>;
 }
 
 /// What one fetch asks for.
@@ -51,6 +70,8 @@ pub(crate) struct Request<'a> {
     pub(crate) headers: Option<&'a HeaderMap>,
     /// The most bytes of a body, received and decoded, where that is more than for feeds.
     pub(crate) most_bytes: Option<u64>,
+    /// Where the requests are noted that it takes; `None` of one that is not written down.
+    pub(crate) trace: Option<&'a Trace>,
 }
 
 /// What a server told to ask with next time: opaque, given back as it was (RFC 9110 section 8.8).
@@ -139,8 +160,11 @@ impl Fetcher {
             limits: settings.limits,
             clock: Arc::clone(&settings.clock),
             gate: Gate::new(HostRates::of(settings)),
+            network: Network::default(),
             public: OnceLock::new(),
             anywhere: OnceLock::new(),
+            #[cfg(test)]
+            wire: OnceLock::new(),
         })
     }
 
@@ -157,9 +181,35 @@ impl Fetcher {
         matches!(address, Address::Http(url) if url.host_str().is_some_and(|host| self.gate.rests(host)))
     }
 
+    /// A host was another process's to ask until now; when it may be asked.
+    pub(crate) fn begin_anew(&self, host: &str) -> Instant {
+        self.gate.begin_anew(host)
+    }
+
+    /// For how long an address's host is still to be left alone.
+    pub(crate) fn rest_of(&self, host: &str) -> Option<Duration> {
+        self.gate.rest_of(host)
+    }
+
+    /// Whether a host has given what was asked for at another address than that within so long.
+    pub(crate) fn answers_others(&self, host: &str, address: &str, span: Duration) -> bool {
+        self.gate.answers_others(host, address, span)
+    }
+
     /// Leaves a host alone which another process was told to leave alone.
     pub(crate) fn rest(&self, host: &str, remaining: Duration) {
         self.gate.rest(host, remaining);
+    }
+
+    /// Asks a simulated world from now on.
+    #[cfg(test)]
+    pub(crate) fn ask_of(&self, wire: Arc<dyn Wire>) {
+        self.wire.set(wire).expect("it asks one world");
+    }
+
+    /// Whether our own network is down.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Fetches once.

@@ -9,7 +9,6 @@ use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::declared::contradiction;
-use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::schedule::RhythmChoice;
 use crate::{Address, DeclaredFeed, Engine};
@@ -126,7 +125,7 @@ impl Engine {
         settings.set_adapter(&choice);
         settings.set_rhythm(&rhythm);
         let feed = Feed {
-            id: FeedId::new(new_uuid(added_at)),
+            id: FeedId::new(self.new_uuid(added_at)),
             name,
             address: stored,
             namespace,

@@ -1,8 +1,8 @@
 //! Collecting: what is asked, what is told meanwhile, what is answered.
 
-use feedspine_core::{Counts, FeedName, FetchId, FetchStatus, Json};
+use feedspine_core::{Counts, FeedName, FetchId, FetchStatus, Json, Timestamp};
 
-use super::json::{array, text};
+use super::json::{array, instant, text};
 use super::{Ending, OpError, ToJson};
 
 /// Which feeds are collected.
@@ -78,6 +78,28 @@ pub struct FeedReport {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<OpError>,
+    /// When it is fetched next by a daemon, and why then; `None` when nothing was decided.
+    pub next: Option<NextFetch>,
+}
+
+/// When a feed is fetched next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextFetch {
+    /// `None` when it is not fetched by itself any more.
+    pub at: Option<Timestamp>,
+    /// In words.
+    pub why: String,
+    /// Whether the decision before was made for the same reasons.
+    pub alike: Alike,
+}
+
+/// Whether a decision was made for the reasons of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alike {
+    /// It was, but for chance.
+    Yes,
+    /// There are others now, or there was none before.
+    No,
 }
 
 impl CollectReport {
@@ -103,6 +125,12 @@ impl ToJson for CollectReport {
     }
 }
 
+impl ToJson for NextFetch {
+    fn to_json(&self) -> Json {
+        Json::object([("at", self.at.map(instant).into()), ("why", self.why.as_str().into())])
+    }
+}
+
 impl ToJson for FeedReport {
     fn to_json(&self) -> Json {
         Json::object([
@@ -116,6 +144,7 @@ impl ToJson for FeedReport {
             ("body_bytes", self.body_bytes.into()),
             ("warnings", self.warnings.clone().into()),
             ("error", self.error.as_ref().map(ToJson::to_json).into()),
+            ("next", self.next.as_ref().map(ToJson::to_json).into()),
         ])
     }
 }

@@ -2,7 +2,7 @@
 
 use feedspine_core::{
     Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
-    Observation, Page, PageRequest, Part, Quarantined, StorageError, Timestamp,
+    Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
 };
 
 use super::add::name_taken;
@@ -13,6 +13,7 @@ use crate::Engine;
 use crate::policy::PolicyView;
 use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice};
 use crate::shown::shown_cursor;
+use crate::watch::first;
 
 /// How many of a feed's last fetches are shown with it.
 const FETCHES_SHOWN: usize = 10;
@@ -145,7 +146,24 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Failed` while an import into the store is unfinished.
     pub async fn resume(&self, name: &FeedName) -> Result<Feed, OpError> {
-        self.set_status(self.named(name).await?, FeedStatus::Active).await
+        let feed = self.set_status(self.named(name).await?, FeedStatus::Active).await?;
+        let held = self.state().schedule_of(feed.id).await?;
+        if held.is_some_and(|held| held.due_at.is_none()) {
+            // It said that it is gone: it is asked once more.
+            self.state().reschedule(&[first(self, feed.id)]).await?;
+        }
+        Ok(feed)
+    }
+
+    /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then.
+    pub(super) async fn fetch_soon(&self, feed: &Feed) -> Result<(), OpError> {
+        let now = self.now();
+        let held = self.state().schedule_of(feed.id).await?.filter(|held| held.due_at.is_some_and(|at| at > now));
+        if let Some(held) = held {
+            let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(now), ..held } };
+            self.state().reschedule(&[change]).await?;
+        }
+        Ok(())
     }
 
     /// Polls a feed never again and frees its name. Everything captured stays; what the feed held until now is no

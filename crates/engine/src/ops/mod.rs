@@ -21,6 +21,10 @@
 //! | [`rejects`](crate::Engine::rejects) | [`ListRejects`] | [`RejectList`] |
 //! | [`retry_rejects`](crate::Engine::retry_rejects) | [`RetryRejects`] | [`RetriedRejects`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
+//! | [`explain`](crate::Engine::explain) | a name | [`Explanation`] |
+//! | [`runs`](crate::Engine::runs) | [`ListRuns`] | [`RunList`] |
+//! | [`politeness`](crate::Engine::politeness) | [`PolitenessOf`] | [`Politeness`] |
+//! | [`watch`](crate::Engine::watch) | [`Watch`], when to stop | [`WatchReport`] |
 //!
 //! A store as a whole is looked after by [`StoreCare`], which opens nothing:
 //!
@@ -41,6 +45,7 @@ mod condition;
 mod diagnose;
 mod discover;
 mod error;
+mod explain;
 mod feeds;
 mod held;
 mod ingest;
@@ -48,39 +53,47 @@ mod json;
 mod lookup;
 mod opml;
 mod policy;
+mod politeness;
 mod records;
 mod rejects;
 mod retry;
+mod runs;
 mod sql;
 mod status;
 mod tags;
 mod unfinished;
+mod watch;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;
+pub use crate::ledger::HostFigures;
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
-pub use collect::{Collect, CollectEvent, CollectReport, FeedReport, Which};
+pub use collect::{Alike, Collect, CollectEvent, CollectReport, FeedReport, NextFetch, Which};
 pub use condition::{parse_condition, parse_order};
 pub use diagnose::{
     Diagnose, DiagnosedItem, Diagnosis, ItemOutcome, Keying, ReadBody, ReadPage, ReceivedBody, RuleEvidence,
 };
 pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, SiteAdded};
 pub use error::{Ending, OpError, OpErrorKind};
+pub use explain::{Explanation, HostLease};
 pub use feeds::{FeedView, LedgerFigures};
 pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, LeftOut, OpmlExport, OpmlImport};
 pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
+pub use politeness::{Politeness, PolitenessOf};
 pub use records::{
     Departure, HistoryView, ListRecords, RecordHistory, RecordSightings, RecordView, SightingView, SightingsView,
     is_date_of,
 };
 pub use rejects::{FeedReject, ListRejects, RejectList};
 pub use retry::{Fate, RetriedReject, RetriedRejects, RetryRejects};
+pub use runs::{ListRuns, Run, RunKind, RunList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
+pub use watch::{Watch, WatchEvent, WatchReport};
 pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

@@ -15,7 +15,6 @@ use super::{Ending, OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice};
 use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
-use crate::engine::new_uuid;
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::schedule::RhythmChoice;
 use crate::{Address, DeclaredFeed, Engine};
@@ -360,7 +359,7 @@ impl<'a> Import<'a> {
         settings.set_adapter(&choice);
         settings.set_rhythm(&with_declared_rhythm(RhythmChoice::default(), declared));
         Ok(Feed {
-            id: FeedId::new(new_uuid(added_at)),
+            id: FeedId::new(self.engine.new_uuid(added_at)),
             namespace,
             name,
             address,

@@ -137,6 +137,9 @@ impl Engine {
                 (if kept > 0 { PolicyOutcome::Rekeyed } else { PolicyOutcome::Set }, kept)
             }
         };
+        if rhythm != RhythmChoice::of(&before) {
+            self.fetch_soon(&after).await?;
+        }
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
         Ok(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept })

@@ -60,6 +60,8 @@ pub(crate) fn decide(
         (Verdict::NetworkDown, _) => (Reason::of(Base::NetworkDown { wait: NETWORK_DOWN }), NETWORK_DOWN),
         (Verdict::StoreDown, _) => (Reason::of(Base::StoreDown { wait: STORE_DOWN }), STORE_DOWN),
         // One that was given up while it failed goes on failing.
+        // Its turn is when the host may be asked again.
+        (Verdict::GivenUp, _) if host.rests_until.is_some() => (Reason::of(Base::Due), Duration::ZERO),
         (Verdict::Charged(_) | Verdict::GivenUp, Some((failure, count))) => {
             let wait = backoff(failure, count);
             (Reason::of(Base::Backoff { wait, count, failure }), wait)

@@ -22,16 +22,27 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use feedspine_core::Timestamp;
+use feedspine_core::{Content, Timestamp};
 
 pub use cron::{Cron, CronError};
 pub(crate) use decide::{decide, first};
 pub(crate) use failure::Failure;
-pub(crate) use hints::{DocumentHints, Hints};
+pub(crate) use hints::Hints;
 pub use interval::{Interval, IntervalError};
-pub(crate) use reason::{Base, By, Reason};
+pub(crate) use reason::Reason;
 pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
 pub(crate) use standing::Standing;
+
+/// Why a feed is fetched when it is, in words, from what its schedule keeps.
+pub(crate) fn told_of(state: &Content) -> String {
+    let reason = Standing::from_json(&state.to_json()).reason;
+    reason.map_or_else(|| "no reason was written down".to_owned(), |reason| reason.to_string())
+}
+
+/// Whether an error says that nobody was reached.
+pub(crate) fn is_unreached(code: &str) -> bool {
+    Failure::of(code, None) == Failure::Network
+}
 
 /// What the last fetch of a feed told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -90,6 +90,13 @@ impl Reason {
         Self { base, steps: Vec::new() }
     }
 
+    /// Whether another says the same, but for how long chance made it wait.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let chosen =
+            |reason: &Self| reason.steps.iter().filter(|step| step.by != By::Jitter).copied().collect::<Vec<_>>();
+        self.base == other.base && chosen(self) == chosen(other)
+    }
+
     pub(super) fn step(&mut self, by: By, length: Duration) {
         self.steps.push(Step { by, length });
     }

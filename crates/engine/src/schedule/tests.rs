@@ -3,6 +3,8 @@ use feedspine_parse::Weekday;
 use proptest::prelude::*;
 use std::time::Duration;
 
+use super::hints::DocumentHints;
+use super::reason::{Base, By};
 use super::*;
 
 const HOUR: u64 = 3_600;

@@ -25,3 +25,4 @@ mod scenarios;
 mod sitemaps;
 mod support;
 mod tables;
+mod watching;

@@ -16,6 +16,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// What was asked.
 #[derive(Debug, Clone)]
@@ -125,17 +126,29 @@ impl Answer {
 pub(crate) struct Origin {
     address: SocketAddr,
     log: Arc<Mutex<Vec<Asked>>>,
+    listens: watch::Sender<bool>,
 }
 
 impl Origin {
     /// Starts a server that answers each request by the script.
     pub(crate) async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = Self { address: listener.local_addr().unwrap(), log: Arc::default() };
+        Self::start_at("127.0.0.1", script).await
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) async fn start_at(host: &str, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
+        let origin =
+            Self { address: listener.local_addr().unwrap(), log: Arc::default(), listens: watch::Sender::new(true) };
         let log = Arc::clone(&origin.log);
         let (script, under_way) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
+        let mut listens = origin.listens.subscribe();
         tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
+            loop {
+                let (connection, _) = tokio::select! {
+                    Ok(accepted) = listener.accept() => accepted,
+                    _ = listens.wait_for(|listens| !listens) => break,
+                };
                 let (log, script, under_way) = (Arc::clone(&log), Arc::clone(&script), Arc::clone(&under_way));
                 let service = service_fn(move |request: Request<Incoming>| {
                     let under_way = Arc::clone(&under_way);
@@ -166,7 +179,8 @@ impl Origin {
     /// Starts a server that answers every connection with these very bytes, and then closes or goes on sending `drip`.
     pub(crate) async fn raw(bytes: impl Into<Vec<u8>>, drip: Option<(&str, Duration)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = Self { address: listener.local_addr().unwrap(), log: Arc::default() };
+        let origin =
+            Self { address: listener.local_addr().unwrap(), log: Arc::default(), listens: watch::Sender::new(true) };
         let bytes = bytes.into();
         let drip = drip.map(|(piece, pause)| (piece.to_owned(), pause));
         tokio::spawn(async move {
@@ -184,6 +198,11 @@ impl Origin {
             }
         });
         origin
+    }
+
+    /// Nobody is reached here any more, once the connections that there are have ended.
+    pub(crate) fn stop(&self) {
+        self.listens.send_replace(false);
     }
 
     /// The address of a path here.

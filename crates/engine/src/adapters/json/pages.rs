@@ -184,7 +184,14 @@ impl<'a> JsonPages<'a> {
         let validators = self.held().and_then(|held| held.validators_at(self.ground.observed_at));
         // Secrets are for the feed's own origin; a page elsewhere is asked without.
         let headers = Some(&self.asked.headers).filter(|_| same_origin(address, &self.ground.address));
-        let request = Request { address, reach: self.ground.reach, validators, headers, most_bytes: None };
+        let request = Request {
+            address,
+            reach: self.ground.reach,
+            validators,
+            headers,
+            most_bytes: None,
+            trace: Some(&self.ground.trace),
+        };
         let fetched = self.ground.engine.fetcher().fetch(request).await;
         fetched.map_err(|failure| FetchFailure { error: self.asked.secrets.hide(failure.error), ..failure })
     }

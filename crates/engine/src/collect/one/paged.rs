@@ -1,5 +1,7 @@
 //! The journey of a fetch that comes in pages: each is committed as parts of it before the next is asked for.
 
+use std::sync::Arc;
+
 use feedspine_core::{Coverage, CursorStep, FeedCursor, FetchId, FetchStatus, IngestBatch, Json, Part};
 use feedspine_parse::Warning;
 
@@ -33,6 +35,7 @@ impl Journey<'_> {
             manifest: cursor.and_then(|cursor| cursor.manifest),
             observed_at: basis.observed_at,
             added_at: self.feed.added_at,
+            trace: Arc::clone(&self.trace),
         };
         let manifest = ground.manifest;
         let mut pages = adapter.begin(ground)?;

@@ -57,6 +57,6 @@ pub(crate) async fn store_retried(
         let why = format!("rejects.retried: items of fetch {of} that were rejected then");
         Ok(Arrived { outcome: FetchStatus::Captured, warnings: vec![why] })
     };
-    let report = written_down(engine, feed, Instant::now(), store).await;
+    let report = written_down(engine, feed, Instant::now(), None, store).await;
     (report, outcomes)
 }

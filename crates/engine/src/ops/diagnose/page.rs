@@ -1,5 +1,7 @@
 //! What would come of an address that is no feed's: the first page that its adapter reads.
 
+use std::sync::Arc;
+
 use feedspine_core::{Feed, Json};
 use feedspine_parse::Warning;
 
@@ -57,8 +59,16 @@ impl Engine {
         }
         self.recall_rests([address.to_string().as_str()]).await?;
         let observed_at = self.now();
-        let ground =
-            Ground { engine: self, address, reach, memory: None, manifest: None, observed_at, added_at: observed_at };
+        let ground = Ground {
+            engine: self,
+            address,
+            reach,
+            memory: None,
+            manifest: None,
+            observed_at,
+            added_at: observed_at,
+            trace: Arc::default(),
+        };
         let mut pages = match adapter.begin(ground) {
             Ok(pages) => pages,
             Err(error) => {

@@ -1,0 +1,99 @@
+//! When a feed is fetched after a fetch: what was seen of it, put to the schedule.
+
+use std::time::Duration;
+
+use feedspine_core::{Content, Feed, FetchId, FetchStatus, Schedule};
+
+use crate::Engine;
+use crate::collect::host_of;
+use crate::fetch::{Asked, LEASE_LOST, Link, Traced};
+use crate::ops::{Alike, FeedReport, NextFetch};
+use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
+
+/// A host of which a feed was answered within so long refuses not all of us.
+const ANSWERED_LATELY: Duration = Duration::from_hours(1);
+
+/// When a feed is fetched next.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) schedule: Schedule,
+    told: NextFetch,
+}
+
+impl Next {
+    /// Decides it: `before` is the feed's schedule until now, `asks` what its document asks for when one was read. `None` of a
+    /// fetch that another process has to make: its turn is as it was.
+    pub(super) fn of(
+        engine: &Engine,
+        feed: &Feed,
+        before: Option<&Schedule>,
+        report: &FeedReport,
+        traced: &Traced,
+        asks: Option<&feedspine_parse::Schedule>,
+    ) -> Option<Self> {
+        if report.error.as_ref().is_some_and(|error| error.code() == LEASE_LOST) {
+            return None;
+        }
+        let now = engine.now();
+        let standing = before.map(|before| Standing::from_json(&before.state.to_json())).unwrap_or_default();
+        let hints = Hints::of_headers(&traced.lasting, now);
+        let hints = match asks {
+            Some(asks) => hints.with_document(asks),
+            None => hints,
+        };
+        let answer = Answer { at: now, came: came(report), hints };
+        let rhythm = RhythmChoice::of(feed).rhythm();
+        let host = seen_of_host(engine, feed, &standing, &answer, traced);
+        let chance = report.fetch.as_ref().map_or(0, chance);
+        let reasons = standing.reason.clone();
+        let decision = decide(&rhythm, &engine.settings().schedule, standing, &answer, &host, chance);
+        let alike = reasons.is_some_and(|before| before.is_like(&decision.reason));
+        let alike = if alike { Alike::Yes } else { Alike::No };
+        let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
+        let state = Content::new(&decision.standing.to_json());
+        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, told })
+    }
+
+    /// What is told of it.
+    pub(super) fn told(&self) -> NextFetch {
+        self.told.clone()
+    }
+}
+
+fn came(report: &FeedReport) -> Came {
+    match (&report.error, report.outcome) {
+        (Some(error), _) => Came::of_error(error.code(), report.http_status),
+        (None, FetchStatus::Captured) => Came::Captured { new: report.counts.new, changed: report.counts.changed },
+        (None, FetchStatus::Unchanged) => Came::Unchanged,
+        (None, _) => Came::GivenUp,
+    }
+}
+
+/// What is known of the feed's host, this answer included.
+fn seen_of_host(engine: &Engine, feed: &Feed, standing: &Standing, answer: &Answer, traced: &Traced) -> Host {
+    let Some(host) = host_of(&feed.address) else { return Host::default() };
+    let fetcher = engine.fetcher();
+    let was_well = standing.since.is_some() && standing.failing.is_none();
+    let unreached = answer.came == Came::Failed(Failure::Network);
+    let link = match traced.asked.last() {
+        Some(Asked { http_status: Some(_), .. }) => fetcher.network().note(&host, true),
+        Some(Asked { http_status: None, .. }) if was_well && unreached => fetcher.network().note(&host, false),
+        _ => fetcher.network().link(),
+    };
+    let rests_until = fetcher
+        .rest_of(&host)
+        .map(|rest| answer.at.saturating_add_micros(i64::try_from(rest.as_micros()).unwrap_or(i64::MAX)));
+    let others_succeed = fetcher.answers_others(&host, &feed.address, ANSWERED_LATELY);
+    Host {
+        others: if others_succeed { Others::Succeed } else { Others::Unknown },
+        rests_until,
+        network: if link == Link::Down { Network::Down } else { Network::Up },
+    }
+}
+
+/// The random part of a fetch's id, a `UUIDv7`.
+pub(crate) fn chance(fetch: &FetchId) -> u64 {
+    let (_, random) = fetch.as_bytes().split_last_chunk().expect("an id has 16 bytes");
+    // Its first two bits are those of the variant.
+    u64::from_be_bytes(*random) << 2
+}

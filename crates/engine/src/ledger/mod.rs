@@ -1,0 +1,148 @@
+//! What is written down of a fetch beside its outcome, and what can be told from it: how polite it was.
+//!
+//! A fetch that finds nothing new is a row of the ledger and nothing else, so its notes are short: requests by their time
+//! since the fetch began, with the host where it is not the address's own.
+
+mod politeness;
+
+use feedspine_core::{Content, Fetch, FetchIntent, Json};
+
+pub use politeness::HostFigures;
+pub(crate) use politeness::Politeness;
+
+use crate::collect::host_of;
+use crate::fetch::{Asked, Traced};
+use crate::ops::{Alike, NextFetch};
+
+/// The requests: `[microseconds since the fetch began, status or null, host where it is another]`.
+const ASKED: &str = "asked";
+/// How many requests it took, where that is more than are listed.
+const REQUESTS: &str = "requests";
+/// When its feed is fetched next, in microseconds since the fetch began or null, and why, in words; these are left out when
+/// the decision before was made for the same reasons.
+const NEXT: &str = "next";
+
+/// What is told of a decision that was made for the reasons of the one before.
+const AS_BEFORE: &str = "as the time before";
+
+/// The notes of a fetch.
+pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, next: Option<&NextFetch>) -> Content {
+    let own = host_of(&intent.address);
+    let asked = |asked: &Asked| {
+        let since = asked.at.micros_since(intent.started_at);
+        let mut told = vec![since.into(), asked.http_status.map(u64::from).into()];
+        if own.as_ref() != Some(&asked.host) {
+            told.push(asked.host.as_str().into());
+        }
+        Json::Array(told)
+    };
+    let mut members = Vec::new();
+    if !traced.asked.is_empty() {
+        members.push((ASKED, Json::Array(traced.asked.iter().map(asked).collect())));
+    }
+    if traced.requests > traced.asked.len() as u64 {
+        members.push((REQUESTS, traced.requests.into()));
+    }
+    if let Some(NextFetch { at, why, alike }) = next {
+        let mut told = vec![at.map(|at| at.micros_since(intent.started_at)).into()];
+        if *alike == Alike::No {
+            told.push(why.as_str().into());
+        }
+        members.push((NEXT, Json::Array(told)));
+    }
+    Content::new(&Json::object(members))
+}
+
+/// How many requests a fetch took, as far as that was written down.
+pub(crate) fn requests_of(fetch: &Fetch) -> u64 {
+    let Some(notes) = noted(fetch) else { return 0 };
+    let listed = match notes.get(ASKED) {
+        Some(Json::Array(asked)) => asked.len() as u64,
+        _ => 0,
+    };
+    notes.get(REQUESTS).and_then(number).and_then(|requests| u64::try_from(requests).ok()).unwrap_or(listed)
+}
+
+/// What was decided at its end of the next fetch.
+pub(crate) fn next_of(fetch: &Fetch) -> Option<NextFetch> {
+    let notes = noted(fetch)?;
+    let Json::Array(next) = notes.get(NEXT)? else { return None };
+    let since = number(next.first()?);
+    let at = since.map(|micros| fetch.intent.started_at.saturating_add_micros(micros));
+    Some(match next.get(1).and_then(Json::as_str) {
+        Some(why) => NextFetch { at, why: why.to_owned(), alike: Alike::No },
+        None => NextFetch { at, why: AS_BEFORE.to_owned(), alike: Alike::Yes },
+    })
+}
+
+/// The requests that a fetch took.
+pub(crate) fn asked_by(fetch: &Fetch) -> Vec<Asked> {
+    let own = host_of(&fetch.intent.address);
+    let Some(Json::Array(all)) = noted(fetch).and_then(|notes| notes.get(ASKED).cloned()) else {
+        return Vec::new();
+    };
+    let read = |asked: &Json| {
+        let Json::Array(members) = asked else { return None };
+        let (since, status) = (number(members.first()?)?, members.get(1)?);
+        let host = members.get(2).and_then(Json::as_str).map(str::to_owned).or_else(|| own.clone())?;
+        let http_status = number(status).and_then(|status| u16::try_from(status).ok());
+        Some(Asked { host, at: fetch.intent.started_at.saturating_add_micros(since), http_status })
+    };
+    all.iter().filter_map(read).collect()
+}
+
+fn number(json: &Json) -> Option<i64> {
+    match json {
+        Json::Number(number) => number.as_i64(),
+        _ => None,
+    }
+}
+
+fn noted(fetch: &Fetch) -> Option<Json> {
+    fetch.detail.as_ref().map(|detail| detail.notes.to_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use feedspine_core::{FeedId, FetchDetail, FetchId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn notes_read_back_and_are_short_where_one_request_found_nothing_new() {
+        let started_at: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
+        let intent = FetchIntent {
+            fetch: FetchId::from_u128(1),
+            feed: FeedId::from_u128(1),
+            started_at,
+            address: "https://a.example/feed".into(),
+        };
+        let asked = |host: &str, micros, http_status| Asked {
+            host: host.to_owned(),
+            at: started_at.saturating_add_micros(micros),
+            http_status,
+        };
+        let at = Some(started_at.saturating_add_micros(3_600_000_000));
+        let next = NextFetch { at, why: "every 60 min".into(), alike: Alike::No };
+        let told = |traced: &Traced, next: Option<&NextFetch>| {
+            let detail = FetchDetail { notes: notes(&intent, traced, next), ..FetchDetail::interrupted(started_at) };
+            Fetch { intent: intent.clone(), detail: Some(detail) }
+        };
+        let one = Traced { asked: vec![asked("a.example", 250, Some(304))], requests: 1, ..Traced::default() };
+        let fetch = told(&one, Some(&next));
+        let text = fetch.detail.as_ref().unwrap().notes.as_str().to_owned();
+        assert_eq!(text, r#"{"asked":[[250,304]],"next":[3600000000,"every 60 min"]}"#);
+        assert_eq!(
+            (asked_by(&fetch), requests_of(&fetch), next_of(&fetch)),
+            (one.asked.clone(), 1, Some(next.clone()))
+        );
+        let fetch = told(&one, Some(&NextFetch { alike: Alike::Yes, ..next }));
+        assert_eq!(fetch.detail.as_ref().unwrap().notes.as_str(), r#"{"asked":[[250,304]],"next":[3600000000]}"#);
+        assert_eq!(next_of(&fetch), Some(NextFetch { at, why: AS_BEFORE.to_owned(), alike: Alike::Yes }));
+
+        let many = vec![asked("a.example", 0, Some(301)), asked("b.example", 9, None)];
+        let many = Traced { asked: many, requests: 500, ..Traced::default() };
+        let fetch = told(&many, None);
+        assert_eq!((asked_by(&fetch), requests_of(&fetch), next_of(&fetch)), (many.asked, 500, None));
+    }
+}

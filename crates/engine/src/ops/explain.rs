@@ -1,0 +1,119 @@
+//! Why a feed is fetched when it is.
+
+use feedspine_core::{Feed, FeedName, FeedStatus, Fetch, Json, PageRequest, Timestamp};
+
+use super::json::instant;
+use super::{Alike, NextFetch, OpError, ToJson};
+use crate::Engine;
+use crate::collect::{host_of, is_pushed};
+use crate::ledger::next_of;
+use crate::schedule::told_of;
+use crate::settings::HostRates;
+
+/// Why a feed is fetched when it is.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The feed.
+    pub feed: Feed,
+    /// When it is fetched next, and why then; `None` before anything was decided.
+    pub next: Option<NextFetch>,
+    /// Its last fetch.
+    pub last: Option<Fetch>,
+    /// What was decided at the end of its last fetches, newest first, each with when that was.
+    pub decisions: Vec<(Timestamp, NextFetch)>,
+    /// Under which name its host is leased and paced, and which daemon holds it, until when.
+    pub host: Option<HostLease>,
+}
+
+/// Who may ask a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLease {
+    /// The host, or the domain whose hosts are asked as one.
+    pub host: String,
+    /// The least time between two requests, in milliseconds.
+    pub interval_ms: u64,
+    /// The daemon that holds it; `None` when none does.
+    pub holder: Option<String>,
+    /// Until when it holds it.
+    pub until: Option<Timestamp>,
+}
+
+/// So many decisions are shown.
+const DECISIONS: usize = 10;
+
+impl ToJson for HostLease {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("host", self.host.as_str().into()),
+            ("interval_ms", self.interval_ms.into()),
+            ("holder", self.holder.as_deref().into()),
+            ("until", self.until.map(instant).into()),
+        ])
+    }
+}
+
+impl ToJson for Explanation {
+    fn to_json(&self) -> Json {
+        let decision = |(at, next): &(Timestamp, NextFetch)| {
+            Json::object([
+                ("decided_at", instant(*at)),
+                ("at", next.at.map(instant).into()),
+                ("why", next.why.as_str().into()),
+            ])
+        };
+        Json::object([
+            ("feed", self.feed.to_json()),
+            ("next", self.next.as_ref().map(ToJson::to_json).into()),
+            ("last", self.last.as_ref().map(ToJson::to_json).into()),
+            ("decisions", Json::Array(self.decisions.iter().map(decision).collect())),
+            ("host", self.host.as_ref().map(ToJson::to_json).into()),
+        ])
+    }
+}
+
+impl Engine {
+    /// Why a feed is fetched when it is: what was decided, from what, and who may ask its host.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn explain(&self, name: &FeedName) -> Result<Explanation, OpError> {
+        let feed = self.named(name).await?;
+        let schedule = self.state().schedule_of(feed.id).await?;
+        let fetches = self.state().fetches_page(feed.id, &PageRequest::first(DECISIONS)).await?.items;
+        let decision = |fetch: &Fetch| Some((fetch.detail.as_ref()?.finished_at, next_of(fetch)?));
+        let decisions = fetches.iter().filter_map(decision).collect();
+        let next = if feed.status == FeedStatus::Paused {
+            Some(NextFetch {
+                at: None,
+                why: "it is paused; `feedspine feed resume` lets it be fetched".to_owned(),
+                alike: Alike::No,
+            })
+        } else if is_pushed(&feed) {
+            Some(NextFetch {
+                at: None,
+                why: "nobody is asked for it: its items are handed over by `ingest`".to_owned(),
+                alike: Alike::No,
+            })
+        } else {
+            schedule.map(|schedule| NextFetch { at: schedule.due_at, why: told_of(&schedule.state), alike: Alike::No })
+        };
+        let host = match host_of(&feed.address) {
+            Some(host) => Some(self.lease_of(&host).await?),
+            None => None,
+        };
+        Ok(Explanation { feed, next, last: fetches.into_iter().next(), decisions, host })
+    }
+
+    async fn lease_of(&self, host: &str) -> Result<HostLease, OpError> {
+        let rates = HostRates::of(self.settings());
+        let (shared_by, rate) = rates.shared_by(host);
+        let lease = self.state().leases().await?.into_iter().find(|lease| lease.token.host == shared_by);
+        let lease = lease.filter(|lease| lease.holder.is_some() && lease.until > self.now());
+        Ok(HostLease {
+            host: shared_by.to_owned(),
+            interval_ms: u64::try_from(rate.interval.as_millis()).unwrap_or(u64::MAX),
+            holder: lease.as_ref().and_then(|lease| Some(lease.holder.as_ref()?.0.clone())),
+            until: lease.map(|lease| lease.until),
+        })
+    }
+}
