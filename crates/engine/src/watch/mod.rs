@@ -332,8 +332,10 @@ impl<'a> Daemon<'a> {
 
     /// Hosts that shut us out are left alone by whoever asks them next: the ledger says which.
     async fn recall_rests(&self, hosts: &[String]) {
-        let of_hosts = self.feeds.values().filter(|feed| hosts.contains(&self.shared_by(feed).0));
-        if let Err(error) = self.engine.recall_rests(of_hosts.map(|feed| feed.address.as_str())).await {
+        // Only hosts with a rate of their own are known to do so: nobody else is looked for.
+        let known = hosts.iter().filter(|host| self.rates.domain_of(host).is_some());
+        let addresses: Vec<String> = known.map(|host| format!("https://{host}/")).collect();
+        if let Err(error) = self.engine.recall_rests(addresses.iter().map(String::as_str)).await {
             tracing::warn!(%error, "it is not known whether hosts want to be left alone");
         }
     }

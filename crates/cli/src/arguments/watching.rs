@@ -1,0 +1,62 @@
+//! The words of the daemon, and of what its ledger tells.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+use feedspine::core::FeedName;
+
+use super::at_least_one;
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Feeds may be at private addresses and at all ports, as long as it runs
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+    /// What this daemon is called where it is told of, such as in `explain`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+    /// Only those that failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only those that began so long ago or less, such as 90m, 24h or 7d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = at_least_one)]
+    pub(crate) limit: NonZeroUsize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The feed
+    pub(crate) feed: FeedName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Politeness {
+    /// The time that is looked at, such as 90m, 24h or 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(crate) since: Duration,
+}
+
+/// `90s`, `15m`, `24h`, `7d`
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 90m, 24h or 7d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(expected)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(expected()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
+    Ok(Duration::from_secs(u64::from(count) * seconds))
+}
