@@ -60,7 +60,7 @@ fn collected(rows: usize, most: u64) {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         for (outcome, new) in [("captured", rows as u64), ("unchanged", 0)] {
             let (ran, peak) = peak_of(settled(&["collect", "--json"]).arg(name));
-            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert_eq!(ran.code, 0, "{} {}", ran.stderr, ran.stdout);
             let report = ran.json();
             assert_eq!((text(&report, "feeds.0.outcome"), number(&report, "counts.new")), (outcome, new), "{report}");
             assert!(peak < most, "the {name} took {} MB of memory, {outcome}", peak / MB);
