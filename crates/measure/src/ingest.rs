@@ -164,6 +164,19 @@ async fn sqlite_pass(path: &Path, work: &Work) -> (Rates, usize) {
     (rates, rows_per_commit.max(1))
 }
 
+/// How many new items a second a fresh file takes, handed over in snapshots of so many; it is made, closed and opened again
+/// before anything is timed.
+pub(crate) async fn new_items_rate(path: &Path, items: usize, snapshot: usize) -> f64 {
+    let store = SqliteStore::new(path);
+    store.initialize().await.expect("a fresh file opens");
+    store.close().await.expect("the file closes");
+    let store = Arc::new(SqliteStore::new(path));
+    store.initialize().await.expect("the file opens again");
+    let took = ingest_dyn(&store, &all_new(items, snapshot), 0).await;
+    store.close().await.expect("the file closes");
+    rate_of(items, took)
+}
+
 async fn ingest_dyn(store: &Arc<SqliteStore>, snapshots: &[Snapshot], round: u64) -> Duration {
     let store: Arc<dyn StorageBackend> = store.clone();
     ingest(&store, snapshots, round).await
@@ -249,12 +262,17 @@ async fn growth() -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a file of this size fits 52 bits")]
-fn size_of(path: &Path) -> f64 {
+pub(crate) fn size_of(path: &Path) -> f64 {
     std::fs::metadata(path).expect("the file is there").len() as f64
 }
 
 /// How many a second.
+pub(crate) fn rate_of(things: usize, took: Duration) -> f64 {
+    count(things) / took.as_secs_f64()
+}
+
+/// So many, to reckon with.
 #[expect(clippy::cast_precision_loss, reason = "counts of this size fit 52 bits")]
-pub(crate) fn rate_of(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64()
+pub(crate) fn count(things: usize) -> f64 {
+    things as f64
 }

@@ -4,6 +4,7 @@ pub mod bare;
 pub mod bare_postgres;
 pub mod candidates;
 pub mod corpus;
+pub mod fetching;
 pub mod ingest;
 pub mod million;
 pub mod parsing;

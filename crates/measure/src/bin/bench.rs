@@ -2,19 +2,28 @@
 
 use std::process::ExitCode;
 
+use feedspine_measure::fetching::{self, origin};
 use feedspine_measure::{ingest, million, parsing, postgres, table};
 
-const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [parse|ingest|postgres|million]";
+const USAGE: &str = "usage: bench [--repetitions N] [--candidates N] [--feeds N] [parse|ingest|postgres|fetch|million]";
 
 /// What `million` is about, unless `--candidates` says otherwise.
 const MILLION: usize = 1_000_000;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(origin::ARGUMENT) {
+        origin::serve();
+        return ExitCode::SUCCESS;
+    }
     let Some(wanted) = Wanted::read(std::env::args().skip(1)) else {
         tell(USAGE);
         return ExitCode::from(2);
     };
     let mut rows = Vec::new();
+    // First: what other parts leave in memory is not what collecting takes.
+    if wanted.covers("fetch") {
+        rows.extend(fetching::rows(wanted.feeds, &tell));
+    }
     let candidates = wanted.candidates.unwrap_or(100_000);
     if wanted.covers("parse") {
         rows.extend(parsing::rows(wanted.repetitions, &tell));
@@ -45,17 +54,19 @@ fn main() -> ExitCode {
 struct Wanted {
     repetitions: usize,
     candidates: Option<usize>,
+    feeds: usize,
     part: Option<String>,
 }
 
 impl Wanted {
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let mut wanted = Self { repetitions: 5, candidates: None, part: None };
+        let mut wanted = Self { repetitions: 5, candidates: None, feeds: fetching::FEEDS, part: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--repetitions" => wanted.repetitions = positive(&arguments.next()?)?,
                 "--candidates" => wanted.candidates = Some(positive(&arguments.next()?)?),
-                "parse" | "ingest" | "postgres" | "million" => wanted.part = Some(argument),
+                "--feeds" => wanted.feeds = positive(&arguments.next()?)?,
+                "parse" | "fetch" | "ingest" | "postgres" | "million" => wanted.part = Some(argument),
                 _ => return None,
             }
         }
