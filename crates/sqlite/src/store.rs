@@ -249,7 +249,7 @@ impl StorageBackend for SqliteStore {
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
         let question = move |conn: &_| Ok(FeedRow::load(conn, feed)?.and_then(|feed| feed.state.to_cursor()));
-        self.data()?.ask(question).await
+        self.data()?.ask_brief(question).await
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
@@ -303,7 +303,7 @@ impl StorageBackend for SqliteStore {
     }
 
     async fn observation(&self, feed: FeedId, fetch: FetchId) -> Result<Option<Observation>> {
-        self.data()?.ask(move |conn| history::observation(conn, feed, fetch)).await
+        self.data()?.ask_brief(move |conn| history::observation(conn, feed, fetch)).await
     }
 
     async fn rejects_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Quarantined>> {
@@ -379,7 +379,7 @@ impl StateStore for SqliteStore {
 
     async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
         let name = name.clone();
-        self.control()?.ask(move |conn| state::feed_named(conn, &name)).await
+        self.control()?.ask_brief(move |conn| state::feed_named(conn, &name)).await
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
@@ -407,7 +407,7 @@ impl StateStore for SqliteStore {
     }
 
     async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
-        self.control()?.ask(move |conn| schedules::of(conn, feed)).await
+        self.control()?.ask_brief(move |conn| schedules::of(conn, feed)).await
     }
 
     async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
