@@ -22,7 +22,8 @@ pub(super) async fn run(arguments: arguments::Watch, context: Context<'_>) -> Re
     let printer = context.printer;
     // Whatever it is called, nobody else is called so: one that was started twice by mistake is two.
     let holder = [arguments.name, Some(own_name())].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let request = Watch { allow_private: arguments.allow_private, ..Watch::new(HolderId(holder)) };
+    let crate::config::Config { lease, grace, .. } = *context.config;
+    let request = Watch { allow_private: arguments.allow_private, lease, grace, ..Watch::new(HolderId(holder)) };
     let unheard = |error| OpError::failed("signal", format!("signals cannot be heard: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;

@@ -217,6 +217,28 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| config.engine.schedule.ceiling.to_string().into(),
     },
     Key {
+        name: "watch.lease_seconds",
+        env: "FEEDSPINE_WATCH_LEASE_SECONDS",
+        meaning: "the seconds after which a daemon that died or stands still is replaced by others that share its store",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.lease = Duration::from_secs(number(value, 5..=3_600)?);
+            Ok(())
+        },
+        show: |config| config.lease.as_secs().into(),
+    },
+    Key {
+        name: "watch.grace_seconds",
+        env: "FEEDSPINE_WATCH_GRACE_SECONDS",
+        meaning: "the seconds that fetches under way may take to end when a daemon is stopped",
+        kind: Kind::Number,
+        set: |config, value| {
+            config.grace = Duration::from_secs(number(value, 1..=3_600)?);
+            Ok(())
+        },
+        show: |config| config.grace.as_secs().into(),
+    },
+    Key {
         name: "rejects.keep_mib",
         env: "FEEDSPINE_REJECTS_KEEP_MIB",
         meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",

@@ -6,9 +6,10 @@ mod keys;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use feedspine::core::Json;
-use feedspine::ops::ToJson;
+use feedspine::ops::{ToJson, Watch};
 use feedspine::{Archive, OpError, Settings};
 
 use crate::arguments::Global;
@@ -27,6 +28,10 @@ pub(crate) struct Config {
     pub(crate) engine: Settings,
     /// How many bytes of bodies that items were rejected from are kept for each feed.
     pub(crate) keep_bytes: u64,
+    /// For how long a daemon leases hosts.
+    pub(crate) lease: Duration,
+    /// How long its fetches may take to end when it is stopped.
+    pub(crate) grace: Duration,
     /// The configuration file, whether there is one or not.
     pub(crate) file: PathBuf,
     /// Where each key's value comes from, in the order of the keys.
@@ -103,6 +108,8 @@ impl Config {
             color: ColorChoice::default(),
             engine: Settings::default(),
             keep_bytes: Archive::MOST_BYTES,
+            lease: Watch::LEASE,
+            grace: Watch::GRACE,
             origins: vec![Origin::Default; KEYS.len()],
             file: path.clone(),
         };

@@ -7,6 +7,7 @@ mod db;
 mod demo;
 mod edgar;
 mod finding;
+mod fleet;
 mod hints;
 mod identity;
 mod inbox;
@@ -31,4 +32,13 @@ fn two_processes_collect_into_one_file() {
     let user = support::User::new();
     let db = format!("sqlite:{}", user.home().join("shared.db").display());
     together::two_processes_collect_into(&user, &db);
+}
+
+/// `tests/postgres` has the same of four.
+#[test]
+fn two_daemons_share_one_file_through_kills_and_stops() {
+    let user = support::User::new();
+    let file = user.home().join("shared.db");
+    let store = feedspine_sqlite::SqliteStore::new(&file);
+    fleet::daemons_share(&user, &format!("sqlite:{}", file.display()), &store, 2);
 }

@@ -42,7 +42,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, answer)
+    }
+
+    /// One at another address of loopback: another host.
+    pub(crate) fn start_at(host: Ipv4Addr, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((host, 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("the listener is bound");
         let answer: Arc<dyn Fn(&Asked) -> Reply + Send + Sync> = Arc::new(answer);
         std::thread::spawn(move || {

@@ -4,6 +4,8 @@
 
 mod care;
 mod disturbed;
+#[path = "../cli/fleet.rs"]
+mod fleet;
 mod journey;
 #[path = "../../../postgres/tests/proxy/mod.rs"]
 mod proxy;
@@ -50,6 +52,10 @@ fn main() -> ExitCode {
             }),
             trial(&server, "two_processes_collect_into_one_database", |place| {
                 together::two_processes_collect_into(&User::new(), place.url());
+            }),
+            trial(&server, "four_daemons_share_one_database_through_kills_and_stops", |place| {
+                let store = feedspine_postgres::PostgresStore::from_url(place.url()).unwrap();
+                fleet::daemons_share(&User::new(), place.url(), &store, 4);
             }),
             own("a_collect_through_restarts_ends_by_itself_and_reports_what_is_stored", disturbed::restarts),
             own("a_collect_through_cuts_ends_by_itself_and_reports_what_is_stored", disturbed::cuts),

@@ -69,6 +69,10 @@ pub(super) async fn read(task: Task) -> Result<ReadDocument, OpError> {
     reading(&address, patience, move || task.read()).await
 }
 
+/// Time is counted in so many slices: while the process stands still no more than one of them goes by, and nobody is charged
+/// for it.
+const SLICES: u32 = 10;
+
 /// Reads something on a blocking thread, bounded in time. A panic of the parser is a failure of this document only.
 pub(crate) async fn reading<T: Send + 'static>(
     address: &str,
@@ -83,11 +87,17 @@ pub(crate) async fn reading<T: Send + 'static>(
     if crate::simulation::is_here() {
         return read();
     }
-    match timeout(patience, tokio::task::spawn_blocking(read)).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(panicked)) => Err(failed("parse.panic", format!("reading {address} broke off: {panicked}"))),
-        Err(_) => Err(failed("parse.timeout", format!("{address} was not read within {patience:?}"))),
+    let mut task = tokio::task::spawn_blocking(read);
+    for _ in 0..SLICES {
+        match timeout(patience / SLICES, &mut task).await {
+            Ok(Ok(read)) => return read,
+            Ok(Err(panicked)) => {
+                return Err(failed("parse.panic", format!("reading {address} broke off: {panicked}")));
+            }
+            Err(_) => {}
+        }
     }
+    Err(failed("parse.timeout", format!("{address} was not read within {patience:?}")))
 }
 
 /// Why a body is no document, told of its address.

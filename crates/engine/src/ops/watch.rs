@@ -22,10 +22,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The lease lasts 30 seconds, the grace 10, a tick one.
+    /// For how long a host is leased, unless it is said otherwise.
+    pub const LEASE: Duration = Duration::from_secs(30);
+    /// How long fetches may take to end, unless it is said otherwise.
+    pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// One with these, and a tick of a second.
     pub fn new(holder: HolderId) -> Self {
-        let seconds = Duration::from_secs;
-        Self { holder, allow_private: false, lease: seconds(30), grace: seconds(10), tick: seconds(1) }
+        Self { holder, allow_private: false, lease: Self::LEASE, grace: Self::GRACE, tick: Duration::from_secs(1) }
     }
 }
 

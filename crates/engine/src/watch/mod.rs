@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::collect::agenda::{Agenda, Next};
 use crate::collect::{Turn, chance, collect_turn, failed_report, host_of, is_pushed};
-use crate::fetch::{Link, Trace};
+use crate::fetch::{LEASE_LOST, Link, Trace};
 use crate::ops::{FeedReport, Watch, WatchEvent, WatchReport};
 use crate::schedule::{self, Standing};
 use crate::settings::HostRates;
@@ -423,7 +423,8 @@ impl<'a> Daemon<'a> {
         self.report.failed += u64::from(report.error.is_some());
         self.report.counts += report.counts;
         (self.tell)(WatchEvent::Ended { report: &report });
-        if report.next.is_none() {
+        let is_anothers = report.error.as_ref().is_some_and(|error| error.code() == LEASE_LOST);
+        if report.next.is_none() && !is_anothers {
             // What came of it is not written down: it is still due, and may have been asked just now.
             self.held_back.insert(id, Instant::now() + UNWRITTEN);
         }
