@@ -27,6 +27,7 @@ mod declared;
 mod engine;
 mod feed_settings;
 mod fetch;
+mod health;
 mod ledger;
 mod look;
 pub mod ops;

@@ -16,7 +16,7 @@ use help::{
 };
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
-pub(crate) use watching::{Explain, Politeness, Runs, Watch};
+pub(crate) use watching::{Explain, Gaps, Health, Politeness, Runs, Watch};
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
 #[derive(Debug, Parser)]
@@ -82,6 +82,10 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Tell how things stand: the store, and each feed's last fetch
     Status,
+    /// Tell how feeds are: red, amber or green, and why; with one that is red it ends with 3
+    Health(Health),
+    /// List when items may have been missed: two documents in a row that share none
+    Gaps(Gaps),
     /// List fetches, newest first: when, what came of each, when its feed was to be fetched next
     Runs(Runs),
     /// Tell when a feed is fetched next, and why then

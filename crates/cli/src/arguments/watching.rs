@@ -19,6 +19,21 @@ pub(crate) struct Watch {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+    /// Show those that are green, too
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gaps {
+    /// The feed; else all
+    pub(crate) feed: Option<FeedName>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Runs {
     /// The feed; else all
     pub(crate) feed: Option<FeedName>,

@@ -6,6 +6,7 @@ mod config;
 mod db;
 mod diagnose;
 mod feeds;
+mod health;
 mod history;
 mod ingest;
 mod ledger;
@@ -51,6 +52,8 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Ingest(ingest) => ingest::run(ingest, context).await,
         Command::Watch(watch) => watch::run(watch, context).await,
         Command::Status => status::run(context).await,
+        Command::Health(health) => health::run(health, context).await,
+        Command::Gaps(gaps) => health::gaps(gaps, context).await,
         Command::Runs(runs) => ledger::runs(runs, context).await,
         Command::Explain(explain) => ledger::explain(explain, context).await,
         Command::Politeness(politeness) => ledger::politeness(politeness, context).await,

@@ -8,6 +8,7 @@ mod demo;
 mod edgar;
 mod finding;
 mod fleet;
+mod health;
 mod hints;
 mod identity;
 mod inbox;

@@ -22,6 +22,7 @@
 //! | [`retry_rejects`](crate::Engine::retry_rejects) | [`RetryRejects`] | [`RetriedRejects`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
 //! | [`explain`](crate::Engine::explain) | a name | [`Explanation`] |
+//! | [`health`](crate::Engine::health), [`gaps`](crate::Engine::gaps) | a name, or nothing | [`HealthReport`], [`GapList`] |
 //! | [`runs`](crate::Engine::runs) | [`ListRuns`] | [`RunList`] |
 //! | [`politeness`](crate::Engine::politeness) | [`PolitenessOf`] | [`Politeness`] |
 //! | [`watch`](crate::Engine::watch) | [`Watch`], when to stop | [`WatchReport`] |
@@ -47,6 +48,8 @@ mod discover;
 mod error;
 mod explain;
 mod feeds;
+mod gaps;
+mod health;
 mod held;
 mod ingest;
 mod json;
@@ -66,6 +69,7 @@ mod watch;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;
+pub use crate::health::{Freshness, Light};
 pub use crate::ledger::HostFigures;
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
@@ -80,6 +84,8 @@ pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, Si
 pub use error::{Ending, OpError, OpErrorKind};
 pub use explain::{Explanation, HostLease};
 pub use feeds::{FeedView, LedgerFigures};
+pub use gaps::{Gap, GapList};
+pub use health::{FeedHealth, HealthReport};
 pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;

@@ -36,6 +36,8 @@ const STORE_DOWN: Duration = Duration::from_mins(30);
 const MOST_JITTER: Duration = Duration::from_mins(30);
 /// Over how long the feeds are spread that are overdue when a program begins.
 const SPREAD: Duration = Duration::from_mins(10);
+/// Each time that items may have been missed a feed is asked twice as often, at most so many times over.
+const MOST_HASTE: u32 = 3;
 /// A feed that brought nothing for so long is asked at this part of the longest interval.
 const QUIET: [(Duration, u32); 3] =
     [(Duration::from_hours(30 * 24), 1), (Duration::from_hours(14 * 24), 2), (Duration::from_hours(7 * 24), 4)];
@@ -121,7 +123,7 @@ pub(crate) fn first(feed: FeedId, due: Option<Timestamp>, standing: Standing, no
 /// What a fetch says of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    Well { new: u64 },
+    Well { new: u64, gaps: u64 },
     Charged(Failure),
     NetworkDown,
     StoreDown,
@@ -131,8 +133,8 @@ enum Verdict {
 impl Verdict {
     fn of(came: Came, host: &Host) -> Self {
         match (came, host.network, host.others) {
-            (Came::Captured { new, .. }, ..) => Self::Well { new },
-            (Came::Unchanged, ..) => Self::Well { new: 0 },
+            (Came::Captured { new, gaps, .. }, ..) => Self::Well { new, gaps },
+            (Came::Unchanged, ..) => Self::Well { new: 0, gaps: 0 },
             (Came::GivenUp, ..) => Self::GivenUp,
             (Came::Failed(Failure::Network | Failure::Timeout), Network::Down, _) => Self::NetworkDown,
             (Came::Failed(Failure::Store), ..) => Self::StoreDown,
@@ -144,7 +146,12 @@ impl Verdict {
 
     fn enter(self, standing: &mut Standing, answer: &Answer) {
         match self {
-            Self::Well { new } => standing.succeeded(answer.at, new),
+            Self::Well { new, gaps } => {
+                if gaps > 0 {
+                    standing.missed_some(answer.at);
+                }
+                standing.succeeded(answer.at, new, answer.hints.age);
+            }
             Self::Charged(failure) => standing.failed(answer.at, failure),
             Self::NetworkDown | Self::StoreDown | Self::GivenUp => {}
         }
@@ -159,8 +166,12 @@ fn ordinary(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, answer: &Answ
     if let Some(cron) = &rhythm.cron {
         return (Reason::of(Base::Cron { pattern: cron.as_str().to_owned() }), Duration::ZERO);
     }
-    let (base, own) = own(rhythm, bounds, standing, answer);
+    let (base, mut own) = own(rhythm, bounds, standing, answer);
     let mut reason = Reason::of(base);
+    if let Some(sooner) = hastened(rhythm, bounds, standing, answer.at, own) {
+        own = sooner;
+        reason.step(By::Gap, own);
+    }
     let ceiling = bounds.ceiling.duration();
     let asked = longest_asked(&answer.hints, &standing.document);
     let Some((by, asked)) = asked.filter(|(_, asked)| *asked > own) else { return (reason, own) };
@@ -195,6 +206,18 @@ fn own(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, answer: &Answer) -
             (Base::Brings { every, gap }, every)
         }
     }
+}
+
+/// How long a feed waits between whose documents items may have been missed lately, where that is less than `own`. What the
+/// operator said is not undercut.
+fn hastened(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, at: Timestamp, own: Duration) -> Option<Duration> {
+    let missed = standing.missed.as_ref().filter(|missed| missed.is_recent(at))?;
+    if rhythm.pace == Pace::Fixed {
+        return None;
+    }
+    let shortest = rhythm.every.map_or(bounds.floor, Interval::nearest).duration();
+    let sooner = whole(own / (1 << missed.times.min(MOST_HASTE))).max(shortest);
+    (sooner < own).then_some(sooner)
 }
 
 /// The longest time that a server or a document asks for.

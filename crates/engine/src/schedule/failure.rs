@@ -102,7 +102,7 @@ impl Failure {
     }
 
     /// What it is, as the end of a sentence.
-    pub(super) const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Network => "no connection",
             Self::Timeout => "no answer in time",

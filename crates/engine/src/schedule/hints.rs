@@ -23,6 +23,8 @@ pub(crate) struct Hints {
     pub(crate) no_cache: bool,
     /// The time from `Date` to `Expires`, where there is no `max-age` (RFC 9111 section 5.3).
     pub(crate) expires: Option<Duration>,
+    /// How old the answer is, where a cache gave it (`Age`, RFC 9111 section 5.1).
+    pub(crate) age: Option<Duration>,
     /// How long the server wants to be left alone.
     pub(crate) retry_after: Option<Duration>,
     /// What the document asks for; `None` when none was read, as with a 304: then what the last one asked for holds.
@@ -66,6 +68,7 @@ impl Hints {
         if !has_max_age {
             hints.expires = text(headers, &header::EXPIRES).and_then(imf_fixdate).and_then(|at| after(date, at));
         }
+        hints.age = text(headers, &header::AGE).and_then(delta_seconds);
         hints.retry_after = text(headers, &header::RETRY_AFTER).and_then(|text| read_retry_after(text, date));
         hints
     }

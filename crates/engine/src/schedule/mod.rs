@@ -28,10 +28,11 @@ pub use cron::{Cron, CronError};
 pub(crate) use decide::{decide, first};
 pub(crate) use failure::Failure;
 pub(crate) use hints::Hints;
+pub(crate) use interval::told;
 pub use interval::{Interval, IntervalError};
 pub(crate) use reason::Reason;
 pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
-pub(crate) use standing::Standing;
+pub(crate) use standing::{Missed, Standing, since};
 
 /// Why a feed is fetched when it is, in words, from what its schedule keeps.
 pub(crate) fn told_of(state: &Content) -> String {
@@ -64,6 +65,8 @@ pub(crate) enum Came {
         new: u64,
         /// Items of which there is another version now.
         changed: u64,
+        /// Documents that share no item with the one before: some may have been missed between them.
+        gaps: u64,
     },
     /// A 304, or the same bytes.
     Unchanged,

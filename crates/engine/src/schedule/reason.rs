@@ -61,6 +61,8 @@ pub(crate) struct Step {
 /// What can move the time of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum By {
+    /// Items may have been missed between two documents: it is asked sooner.
+    Gap,
     /// The answer stays fresh for longer.
     MaxAge,
     /// The answer expires later.
@@ -239,6 +241,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = told(self.length);
         match self.by {
+            By::Gap => write!(f, "{length}, since items may have been missed between two documents"),
             By::MaxAge => write!(f, "the server's max-age of {length} is longer"),
             By::Expires => write!(f, "the server's Expires is {length} away, which is longer"),
             By::Ttl => write!(f, "the feed's ttl of {length} is longer"),
@@ -255,7 +258,8 @@ impl fmt::Display for Step {
 }
 
 impl By {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
+        Self::Gap,
         Self::MaxAge,
         Self::Expires,
         Self::Ttl,
@@ -272,6 +276,7 @@ impl By {
     /// The word used in JSON.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Gap => "gap",
             Self::MaxAge => "max_age",
             Self::Expires => "expires",
             Self::Ttl => "ttl",

@@ -29,6 +29,12 @@ pub(crate) struct Standing {
     pub(crate) gone: Vec<Timestamp>,
     /// When the first fetch succeeded.
     pub(crate) since: Option<Timestamp>,
+    /// When the last one did.
+    pub(crate) answered_at: Option<Timestamp>,
+    /// How old its answer was, where the server said so (`Age`: a cache gave it).
+    pub(crate) age: Option<Duration>,
+    /// When items may have been missed, the last time; `None` when that never was.
+    pub(crate) missed: Option<Missed>,
     /// When a fetch last brought an item that we had not seen.
     pub(crate) last_new: Option<Timestamp>,
     /// How many gaps there were between fetches that brought new items, counted as far as the mean needs it.
@@ -41,13 +47,56 @@ pub(crate) struct Standing {
     pub(crate) reason: Option<Reason>,
 }
 
+/// Two documents in a row shared no item: what was listed between them was never seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missed {
+    /// When the feed had answered before; `None` when that is not known any more.
+    pub(crate) from: Option<Timestamp>,
+    /// When the later document was read.
+    pub(crate) to: Timestamp,
+    /// How often that came to pass, each time soon after the one before.
+    pub(crate) times: u32,
+}
+
+/// A feed that goes so long without missing items is as any other.
+const RECENT: Duration = Duration::from_hours(14 * 24);
+
+impl Missed {
+    /// Whether that was lately.
+    pub(crate) fn is_recent(&self, at: Timestamp) -> bool {
+        since(self.to, at).is_none_or(|ago| ago <= RECENT)
+    }
+
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("from", self.from.map(|at| at.to_string()).into()),
+            ("to", self.to.to_string().into()),
+            ("times", u64::from(self.times).into()),
+        ])
+    }
+
+    fn from_json(kept: &Json) -> Option<Self> {
+        let to = json::instant(kept, "to")?;
+        Some(Self { from: json::instant(kept, "from"), to, times: json::count(kept, "times") })
+    }
+}
+
 impl Standing {
-    /// A fetch succeeded, with so many new items.
-    pub(super) fn succeeded(&mut self, at: Timestamp, new: u64) {
+    /// A document shares no item with the one before it; to be said before that it succeeded.
+    pub(super) fn missed_some(&mut self, at: Timestamp) {
+        let before = self.missed.as_ref().filter(|missed| missed.is_recent(at));
+        let times = before.map_or(0, |missed| missed.times).saturating_add(1);
+        self.missed = Some(Missed { from: self.answered_at, to: at, times });
+    }
+
+    /// A fetch succeeded, with so many new items, and an answer that a cache had kept for so long.
+    pub(super) fn succeeded(&mut self, at: Timestamp, new: u64, age: Option<Duration>) {
+        self.age = age.map(|age| Duration::from_secs(age.min(LONGEST_GAP).as_secs()));
         (self.failures, self.unreadable, self.failing) = (0, 0, None);
         self.gone.clear();
         // A clock that was ahead is no reason to wait for it.
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
+        self.answered_at = Some(at);
         if new > 0 {
             if let Some(gap) = self.last_new.and_then(|last| since(last, at)) {
                 self.add_gap(gap);
@@ -80,20 +129,20 @@ impl Standing {
     }
 
     /// Failures in a row of the kind that came last, and that kind.
-    pub(super) fn in_a_row(&self) -> Option<(Failure, u32)> {
+    pub(crate) fn in_a_row(&self) -> Option<(Failure, u32)> {
         let failure = self.failing?;
         let count = if failure == Failure::Unreadable { self.unreadable } else { self.failures };
         Some((failure, count.max(1)))
     }
 
     /// Since when it is known to be gone.
-    pub(super) fn gone_since(&self) -> Option<Timestamp> {
+    pub(crate) fn gone_since(&self) -> Option<Timestamp> {
         let is_told = self.failing == Some(Failure::Gone) && self.gone.len() >= GONE.0;
         self.gone.first().copied().filter(|_| is_told)
     }
 
     /// How long nothing new came.
-    pub(super) fn quiet_for(&self, at: Timestamp) -> Option<Duration> {
+    pub(crate) fn quiet_for(&self, at: Timestamp) -> Option<Duration> {
         since(self.last_new.or(self.since)?, at)
     }
 
@@ -114,6 +163,9 @@ impl Standing {
             ("unreadable", u64::from(self.unreadable).into()),
             ("gone", Json::Array(self.gone.iter().map(instant).collect())),
             ("since", self.since.as_ref().map(instant).into()),
+            ("answered_at", self.answered_at.as_ref().map(instant).into()),
+            ("age_s", self.age.map(|age| age.as_secs()).into()),
+            ("missed", self.missed.as_ref().map(Missed::to_json).into()),
             ("last_new", self.last_new.as_ref().map(instant).into()),
             ("gaps", u64::from(self.gaps).into()),
             ("mean_gap_s", self.mean_gap.map(|gap| gap.as_secs()).into()),
@@ -136,6 +188,9 @@ impl Standing {
             unreadable: json::count(kept, "unreadable"),
             gone,
             since: json::instant(kept, "since"),
+            answered_at: json::instant(kept, "answered_at"),
+            age: json::seconds(kept, "age_s").map(|age| age.min(LONGEST_GAP)),
+            missed: kept.get("missed").and_then(Missed::from_json),
             last_new: json::instant(kept, "last_new"),
             gaps: json::count(kept, "gaps").min(GAPS_HELD),
             mean_gap: json::seconds(kept, "mean_gap_s").map(|gap| gap.min(LONGEST_GAP)),
@@ -146,6 +201,6 @@ impl Standing {
 }
 
 /// The time from an instant to a later one.
-fn since(from: Timestamp, to: Timestamp) -> Option<Duration> {
+pub(crate) fn since(from: Timestamp, to: Timestamp) -> Option<Duration> {
     u64::try_from(to.micros_since(from)).ok().map(Duration::from_micros)
 }

@@ -37,7 +37,7 @@ fn cron(pattern: &str) -> Rhythm {
 }
 
 fn captured(new: u64) -> Came {
-    Came::Captured { new, changed: 0 }
+    Came::Captured { new, changed: 0, gaps: 0 }
 }
 
 fn answer(came: Came, hints: Hints) -> Answer {
@@ -144,6 +144,35 @@ fn an_adaptive_feed_follows_what_it_brings() {
         let decision = plain(&Rhythm::default(), standing.clone(), &answer);
         assert_eq!(wait(&decision, &answer), expected, "{standing:?}");
     }
+}
+
+#[test]
+fn a_feed_between_whose_documents_items_may_have_been_missed_is_asked_sooner_for_a_while() {
+    let missed = |times, days_ago: i64| Standing {
+        missed: Some(Missed { from: None, to: noon().saturating_add_micros(-days_ago * 24 * 3_600 * SECOND), times }),
+        ..Standing::default()
+    };
+    let said = Rhythm { every: Some(seconds(HOUR)), ..Rhythm::default() };
+    for (rhythm, standing, expected, by) in [
+        (&Rhythm::default(), missed(1, 0), 1_800, &[By::Gap][..]),
+        (&Rhythm::default(), missed(2, 13), 900, &[By::Gap]),
+        (&Rhythm::default(), missed(9, 0), 600, &[By::Gap]),
+        (&Rhythm::default(), missed(1, 15), HOUR, &[]),
+        (&said, missed(1, 0), HOUR, &[]),
+        (&fixed(), missed(1, 0), HOUR, &[]),
+        (&Rhythm::default(), Standing { mean_gap: Some(seconds(8 * HOUR)), ..missed(1, 0) }, 2 * HOUR, &[By::Gap]),
+    ] {
+        let answer = answer(Came::Unchanged, Hints::default());
+        let decision = plain(rhythm, Standing { last_new: Some(noon()), ..standing.clone() }, &answer);
+        assert_eq!((wait(&decision, &answer), steps(&decision).as_slice()), (expected, by), "{rhythm:?} {standing:?}");
+    }
+    let gap = |at| Answer { at, ..answer(Came::Captured { new: 3, changed: 0, gaps: 1 }, Hints::default()) };
+    let read = plain(&Rhythm::default(), Standing::default(), &answer(captured(3), Hints::default()));
+    let (first, second) = (later(noon(), HOUR), later(noon(), 2 * HOUR));
+    let once = plain(&Rhythm::default(), read.standing, &gap(first)).standing;
+    assert_eq!(once.missed, Some(Missed { from: Some(noon()), to: first, times: 1 }));
+    let twice = plain(&Rhythm::default(), once, &gap(second)).standing;
+    assert_eq!(twice.missed, Some(Missed { from: Some(first), to: second, times: 2 }));
 }
 
 #[test]
@@ -447,14 +476,15 @@ fn documents() -> impl Strategy<Value = DocumentHints> {
 
 fn answers() -> impl Strategy<Value = Answer> {
     let came = prop_oneof![
-        3 => (0..3_u64, 0..3_u64).prop_map(|(new, changed)| Came::Captured { new, changed }),
+        3 => (0..3_u64, 0..3_u64, 0..2_u64).prop_map(|(new, changed, gaps)| Came::Captured { new, changed, gaps }),
         1 => Just(Came::Unchanged),
         4 => failures().prop_map(Came::Failed),
         1 => Just(Came::GivenUp),
     ];
     let length = || proptest::option::of(lengths());
-    let hints = (length(), any::<bool>(), length(), length(), proptest::option::of(documents())).prop_map(
-        |(max_age, no_cache, expires, retry_after, document)| Hints {
+    let hints = (length(), length(), any::<bool>(), length(), length(), proptest::option::of(documents())).prop_map(
+        |(age, max_age, no_cache, expires, retry_after, document)| Hints {
+            age,
             max_age,
             no_cache,
             expires,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Content, Feed, FetchId, FetchStatus, Schedule};
+use feedspine_core::{Content, Counts, Feed, FetchId, FetchStatus, Schedule};
 
 use crate::Engine;
 use crate::collect::host_of;
@@ -63,7 +63,10 @@ impl Next {
 fn came(report: &FeedReport) -> Came {
     match (&report.error, report.outcome) {
         (Some(error), _) => Came::of_error(error.code(), report.http_status),
-        (None, FetchStatus::Captured) => Came::Captured { new: report.counts.new, changed: report.counts.changed },
+        (None, FetchStatus::Captured) => {
+            let Counts { new, changed, gaps, .. } = report.counts;
+            Came::Captured { new, changed, gaps }
+        }
         (None, FetchStatus::Unchanged) => Came::Unchanged,
         (None, _) => Came::GivenUp,
     }
