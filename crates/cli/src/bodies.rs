@@ -1,5 +1,5 @@
-//! Where bodies are kept that items were rejected from: a folder beside the store's file, or under the user's data
-//! directory for a store that is none.
+//! Where the bodies are kept that fetches bring: a folder beside the store's file, or under the user's data directory for a
+//! store that is none.
 
 use std::ffi::OsString;
 use std::fs;

@@ -136,7 +136,7 @@ pub(crate) struct Found {
     pub(crate) state: Arc<dyn StateStore>,
     /// The file of the feeds, where the store keeps records alone.
     pub(crate) feeds: Option<FeedsFile>,
-    /// Where bodies are kept that items were rejected from.
+    /// Where the bodies are kept that fetches bring.
     pub(crate) archive: Archive,
     /// What is kept is gone when the process ends.
     pub(crate) fleeting: bool,

@@ -71,7 +71,7 @@ impl Engine {
         &self.inner.settings
     }
 
-    /// Where bodies are kept that items were rejected from.
+    /// Where the bodies are kept that fetches bring.
     pub(crate) fn archive(&self) -> &Archive {
         &self.inner.settings.archive
     }

@@ -32,7 +32,7 @@ pub struct Settings {
     pub domain_rates: BTreeMap<String, HostRate>,
     /// How often feeds are fetched of which nothing else is said, and how far that follows what they bring.
     pub schedule: Bounds,
-    /// Where bodies are kept that items were rejected from; by default nowhere.
+    /// Where the bodies are kept that fetches bring; by default nowhere.
     pub archive: Archive,
     /// What is said of how feeds are read, when, and of their items' identity, by the feeds' names: taken when they are added.
     pub declared: BTreeMap<FeedName, DeclaredFeed>,

@@ -219,7 +219,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "rejects.keep_mib",
         env: "FEEDSPINE_REJECTS_KEEP_MIB",
-        meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",
+        meaning: "how many MiB of the bodies that fetches brought are kept for each feed, 0 for none",
         kind: Kind::Number,
         set: |config, value| {
             config.keep_bytes = number(value, 0..=1 << 20)? << 20;

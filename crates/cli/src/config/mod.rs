@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) color: ColorChoice,
     /// How the engine behaves.
     pub(crate) engine: Settings,
-    /// How many bytes of bodies that items were rejected from are kept for each feed.
+    /// How many bytes of the bodies that fetches brought are kept for each feed.
     pub(crate) keep_bytes: u64,
     /// The configuration file, whether there is one or not.
     pub(crate) file: PathBuf,

@@ -55,17 +55,19 @@ fn sizes(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     Ok(sizes)
 }
 
-/// Which bodies are kept of a fetch, by the ordinals of their first items, ascending.
-pub(super) fn list(root: &Path, feed: FeedId, fetch: FetchId) -> Result<Vec<u32>, OpError> {
+/// Which bodies are kept of a feed, ascending.
+pub(super) fn names(root: &Path, feed: FeedId) -> Result<Vec<BodyName>, OpError> {
     let folder = root.join(feed.to_string());
-    let names = match sizes(&folder) {
-        Ok(names) => names,
+    let files = match sizes(&folder) {
+        Ok(files) => files,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("archive.unreadable", "read", &folder, error)),
     };
-    let prefix = format!("{fetch}-");
-    let ordinal = |name: &str| name.strip_prefix(&prefix)?.strip_suffix(WHOLE)?.parse().ok();
-    Ok(names.iter().filter_map(|(name, _)| ordinal(name)).collect())
+    let name_of = |file: &str| {
+        let (fetch, first_ordinal) = file.strip_suffix(WHOLE)?.rsplit_once('-')?;
+        Some(BodyName { feed, fetch: fetch.parse::<FetchId>().ok()?, first_ordinal: first_ordinal.parse().ok()? })
+    };
+    Ok(files.iter().filter_map(|(file, _)| name_of(file)).collect())
 }
 
 /// One of them, with its path; `None` when it has gone.

@@ -1,12 +1,14 @@
-//! [`Archive`]: the bodies that items were rejected from, kept so that they can be read again.
+//! [`Archive`]: the bodies that fetches brought, kept so that they can be read again.
 //!
-//! A body is kept before its items are stored: no reject is there whose body is not, unless it could not be kept, which is
+//! A body is kept before its items are stored: no item is there whose body is not, unless it could not be kept, which is
 //! a warning. What is kept is bounded for each feed, the oldest fetches going first.
 
 mod folder;
 mod packed;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +16,7 @@ use feedspine_core::{FeedId, FetchId, Timestamp};
 
 use crate::OpError;
 
-/// Where bodies are kept that items were rejected from.
+/// Where the bodies are kept that fetches brought.
 #[derive(Debug, Clone)]
 pub struct Archive {
     place: Place,
@@ -74,7 +76,7 @@ impl Archive {
     /// How many bytes are kept for each feed unless it is said otherwise, packed.
     pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
-    /// Keeps nothing: items that are rejected cannot be read again.
+    /// Keeps nothing: what was fetched cannot be read again.
     pub fn nowhere() -> Self {
         Self { place: Place::Nowhere, most_bytes: 0 }
     }
@@ -136,6 +138,35 @@ impl Archive {
         .await
     }
 
+    /// Which bodies are kept of a feed behind one of them, the oldest fetch first and at most so many: all of them are
+    /// walked through page by page.
+    #[cfg_attr(not(test), expect(dead_code, reason = "replay walks through them"))]
+    pub(crate) async fn captures(
+        &self,
+        feed: FeedId,
+        after: Option<BodyName>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<BodyName>, OpError> {
+        let place = self.place.clone();
+        blocking(move || match place {
+            Place::Nowhere => Ok(Vec::new()),
+            Place::Memory(held) => {
+                let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+                let first = BodyName { feed, fetch: FetchId::from_u128(0), first_ordinal: 0 };
+                let begin = after.map_or(Bound::Included(first), Bound::Excluded);
+                let of_feed = held.range((begin, Bound::Unbounded)).take_while(|(name, _)| name.feed == feed);
+                Ok(of_feed.map(|(name, _)| *name).take(most.get()).collect())
+            }
+            Place::Folder(root) => {
+                let mut names = folder::names(&root, feed)?;
+                names.retain(|name| Some(*name) > after);
+                names.truncate(most.get());
+                Ok(names)
+            }
+        })
+        .await
+    }
+
     /// Which bodies are kept of a fetch, by the ordinals of their first items, ascending.
     pub(crate) async fn bodies(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<u32>, OpError> {
         let place = self.place.clone();
@@ -146,7 +177,11 @@ impl Archive {
                 let of_fetch = held.keys().filter(|name| name.feed == feed && name.fetch == fetch);
                 Ok(of_fetch.map(|name| name.first_ordinal).collect())
             }
-            Place::Folder(root) => folder::list(&root, feed, fetch),
+            Place::Folder(root) => {
+                let names = folder::names(&root, feed)?;
+                let of_fetch = names.iter().filter(|name| name.fetch == fetch);
+                Ok(of_fetch.map(|name| name.first_ordinal).collect())
+            }
         })
         .await
     }
@@ -186,7 +221,7 @@ fn beyond<N: PartialEq + Clone>(sizes: &[(N, u64)], most: u64, kept: &N) -> Vec<
 
 fn damaged(place: &str) -> OpError {
     OpError::failed("archive.damaged", format!("the body that is kept at {place} is damaged"))
-        .with_hint("remove it: the rejects stay, and are not read again")
+        .with_hint("remove it: what was stored of it stays, and is not read again")
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, OpError> + Send + 'static) -> Result<T, OpError> {
@@ -248,6 +283,33 @@ mod tests {
             assert!(archive.bodies(FeedId::from_u128(2), fetch).await.unwrap().is_empty());
             let missing = BodyName { feed, fetch, first_ordinal: 7 };
             assert_eq!(archive.body(missing).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bodies_of_a_feed_are_listed_page_by_page_the_oldest_fetch_first() {
+        let home = tempfile::tempdir().unwrap();
+        for archive in [Archive::in_memory(), Archive::in_folder(home.path())] {
+            let (feed, other) = (FeedId::from_u128(2), FeedId::from_u128(3));
+            let name = |fetch, first_ordinal| BodyName { feed, fetch: FetchId::from_u128(fetch), first_ordinal };
+            let kept = [name(3, 0), name(3, 12), name(5, 0), name(11, 0), name(11, 1_000)];
+            for BodyName { fetch, first_ordinal, .. } in kept.iter().rev().copied() {
+                archive.keep(feed, fetch, KeptBody { first_ordinal, ..body("x") }).await.unwrap();
+                archive.keep(FeedId::from_u128(1), fetch, KeptBody { first_ordinal, ..body("x") }).await.unwrap();
+                archive.keep(other, fetch, KeptBody { first_ordinal, ..body("x") }).await.unwrap();
+            }
+            let (mut pages, mut after) = (Vec::new(), None);
+            loop {
+                let page = archive.captures(feed, after, NonZeroUsize::new(2).unwrap()).await.unwrap();
+                after = page.last().copied().or(after);
+                let ends = page.is_empty();
+                pages.push(page);
+                if ends {
+                    break;
+                }
+            }
+            assert_eq!(pages, [&kept[..2], &kept[2..4], &kept[4..], &[]]);
+            assert!(archive.captures(FeedId::from_u128(4), None, NonZeroUsize::MIN).await.unwrap().is_empty());
         }
     }
 

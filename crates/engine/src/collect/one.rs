@@ -315,11 +315,10 @@ impl Journey<'_> {
                 if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
                     return Ok(self.superseded());
                 }
-                if let Some(bytes) = items.body.take() {
-                    let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
-                    let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), bytes };
-                    items.warnings.extend(self.keep(basis, body).await);
-                }
+                let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
+                let bytes = std::mem::take(&mut items.body);
+                let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), bytes };
+                items.warnings.extend(self.keep(basis, body).await);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, *items, &memory).await
             }
@@ -386,8 +385,7 @@ impl Journey<'_> {
         Ok(Arrived { outcome: FetchStatus::Captured, warnings })
     }
 
-    /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot
-    /// be kept is in no item's way.
+    /// Keeps a body before its items are stored; what is to be told of it. A body that cannot be kept is in no item's way.
     async fn keep(&self, basis: &Basis, body: RawBody) -> Option<String> {
         let RawBody { first_ordinal, last_ordinal, source: Source { url, content_type }, bytes } = body;
         let observed_at = basis.observed_at;
@@ -397,7 +395,7 @@ impl Journey<'_> {
             Ok(Keeping::TooLarge(bytes)) => format!("packed it has {bytes} bytes, more than are kept for a feed"),
             Err(error) => error.to_string(),
         };
-        Some(format!("archive.unwritten: what was rejected cannot be read again: {why}"))
+        Some(format!("archive.unwritten: what was fetched cannot be read again: {why}"))
     }
 
     /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
