@@ -140,7 +140,8 @@ impl CaptureName {
         name.map(Some).ok_or_else(|| StorageError::invalid("the cursor does not fit the list"))
     }
 
-    fn cursor(self) -> Cursor {
+    /// The cursor behind it in its feed's list.
+    pub fn cursor(self) -> Cursor {
         let position = [Json::from(self.fetch.to_string()), u64::from(self.first_ordinal).into()];
         Cursor::new(&list_of(self.feed), &position)
     }

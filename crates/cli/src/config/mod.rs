@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use feedspine::core::Json;
 use feedspine::ops::ToJson;
-use feedspine::{Archive, OpError, Settings};
+use feedspine::{OpError, Settings};
 
 use crate::arguments::Global;
 use crate::places;
 use crate::printer::ColorChoice;
-use keys::{KEYS, Key};
+use keys::{FORMER, Former, KEYS, Key};
 
 /// What is in force.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub(crate) struct Config {
     pub(crate) color: ColorChoice,
     /// How the engine behaves.
     pub(crate) engine: Settings,
-    /// How many bytes of the bodies that fetches brought are kept for each feed.
-    pub(crate) keep_bytes: u64,
     /// The configuration file, whether there is one or not.
     pub(crate) file: PathBuf,
     /// Where each key's value comes from, in the order of the keys.
@@ -102,7 +100,6 @@ impl Config {
             db: String::new(),
             color: ColorChoice::default(),
             engine: Settings::default(),
-            keep_bytes: Archive::MOST_BYTES,
             origins: vec![Origin::Default; KEYS.len()],
             file: path.clone(),
         };
@@ -114,6 +111,11 @@ impl Config {
                 let value = key.value_of(&text).and_then(|value| key.apply(&mut config, &value));
                 value.map_err(|reason| bad_value(key.env, &reason, key))?;
                 config.origins[at] = Origin::Environment(key.env);
+            }
+        }
+        for former in FORMER {
+            if environment(former.env)?.is_some() {
+                return Err(replaced(former, former.env));
             }
         }
         config.take_flags(flags)?;
@@ -180,6 +182,9 @@ impl Config {
 }
 
 fn unknown_key(path: &Path, name: &str) -> OpError {
+    if let Some(former) = FORMER.iter().find(|former| former.name == name) {
+        return replaced(former, &format!("{name} in {}", path.display()));
+    }
     let error = OpError::usage("config.unknown_key", format!("{} has an unknown key: {name}", path.display()));
     let closest = KEYS
         .iter()
@@ -190,6 +195,12 @@ fn unknown_key(path: &Path, name: &str) -> OpError {
         Some((_, key)) => error.with_hint(format!("did you mean {key}?")),
         None => error.with_hint("`feedspine config show` lists the keys"),
     }
+}
+
+/// The error for a key that was replaced by another one.
+fn replaced(former: &Former, what: &str) -> OpError {
+    OpError::usage("config.replaced_key", format!("{what} is no key any more: it is {} now", former.now))
+        .with_hint(former.hint)
 }
 
 fn bad_value(what: &str, reason: &str, key: &Key) -> OpError {

@@ -188,7 +188,7 @@ impl<'a> ListPages<'a> {
             Got::Same { cost, memory } => return Ok(Told::Same { cost, memory }),
             Got::Document(document) => document,
         };
-        let Document { bytes, hash, source, validators, cost, warning, room } = document;
+        let Document { bytes, hash, source, headers, validators, cost, warning, room } = document;
         let (kind, rules, ordinal) = (self.list.kind, self.list.rules.clone(), self.ordinal);
         let (named, shown) = (source.clone(), address.to_string());
         let read = move || {
@@ -207,7 +207,7 @@ impl<'a> ListPages<'a> {
         })?;
         let ListPage { candidates, rejects, further, warnings, .. } = page;
         let last_ordinal = last_ordinal(&candidates, &rejects);
-        let body = RawBody { first_ordinal: ordinal, last_ordinal, source: source.clone(), bytes };
+        let body = RawBody { first_ordinal: ordinal, last_ordinal, source: source.clone(), headers, bytes };
         self.read += 1;
         self.bodies.update(hash.as_bytes());
         self.first.get_or_insert((source, validators, hash));

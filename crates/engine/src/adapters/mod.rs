@@ -348,6 +348,8 @@ pub(crate) struct RawBody {
     /// That of its last one.
     pub(crate) last_ordinal: u32,
     pub(crate) source: Source,
+    /// The fields of the answer's header that are kept with it.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) bytes: Vec<u8>,
 }
 

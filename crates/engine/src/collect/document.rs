@@ -43,6 +43,11 @@ pub(super) struct ReadDocument {
 pub(super) enum Told {
     /// The very bytes that this observation told.
     Known(FetchId),
+    /// Nothing: it is no document, or ends in the middle. The bytes are those that say so.
+    Unreadable {
+        error: OpError,
+        body: Vec<u8>,
+    },
     Items(Box<Items>),
 }
 
@@ -115,10 +120,13 @@ impl Task {
         let input =
             Input { bytes: &body, content_type: self.source.content_type.as_deref(), base: self.source.url.as_deref() };
         let document = parse(&input, &feedspine_parse::Limits::default());
-        let document = document.map_err(|error| unreadable(&self.address, &error))?;
-        if document.truncated {
-            return Err(cut(&self.address, document.format));
-        }
+        let document = match document.map_err(|error| unreadable(&self.address, &error)) {
+            Ok(document) if !document.truncated => document,
+            refused => {
+                let error = refused.map_or_else(|error| error, |document| cut(&self.address, document.format));
+                return Ok(ReadDocument { body_bytes, hash, told: Told::Unreadable { error, body } });
+            }
+        };
         let warnings = warning.iter().chain(&document.warnings).map(told_warning).collect();
         let items = Items { body, ..keyed(document, &keys, warnings)? };
         Ok(ReadDocument { body_bytes, hash, told: Told::Items(Box::new(items)) })

@@ -170,7 +170,8 @@ impl<'a> Pages<'a> for CurrentPages<'a> {
         let source = source.expect("a page was read");
         let last_ordinal = last_ordinal(&candidates, &rejects);
         let body =
-            held.pack(goes_on).map(|bytes| RawBody { first_ordinal: 0, last_ordinal, source: source.clone(), bytes });
+            // Of several answers together no header is kept.
+            held.pack(goes_on).map(|bytes| RawBody { first_ordinal: 0, last_ordinal, source: source.clone(), headers: Vec::new(), bytes });
         let then = if let Some(failure) = failure {
             self.stage = Stage::Failed(failure);
             Then::More

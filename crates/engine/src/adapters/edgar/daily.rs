@@ -153,11 +153,11 @@ impl<'a> DailyPages<'a> {
             Ok((index.count(), index.next_page(&namespace, usize::MAX).0))
         };
         let read = self.reading.read(&file.address, document, read).await?;
-        let Read { value: (count, page), bytes, hash, source, cost, room, .. } = read;
+        let Read { value: (count, page), bytes, hash, source, headers, cost, room, .. } = read;
         let EdgarPage { candidates, rejects, warnings } = page;
         gather(&mut self.reading.warnings, warnings);
         let last_ordinal = last_ordinal(&candidates, &rejects);
-        let body = Some(RawBody { first_ordinal: ordinal, last_ordinal, source, bytes });
+        let body = Some(RawBody { first_ordinal: ordinal, last_ordinal, source, headers, bytes });
         self.ordinal = self.ordinal.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.bodies.update(hash.as_bytes());
         self.held.insert(file.path.clone(), file.day.changed.as_str().into());

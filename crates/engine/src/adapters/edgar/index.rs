@@ -76,11 +76,12 @@ impl<'a> IndexPages<'a> {
         };
         self.covers = self.covers_of(document.cost.body_bytes);
         let read = self.reading.read(&address, document, |input| EdgarIndex::read(input, 0)).await?;
-        let Read { value: index, bytes, hash, source, validators, cost, room } = read;
+        let Read { value: index, bytes, hash, source, headers, validators, cost, room } = read;
         let body = Some(RawBody {
             first_ordinal: 0,
             last_ordinal: u32::try_from(index.count()).unwrap_or(u32::MAX).saturating_sub(1),
             source: source.clone(),
+            headers,
             bytes,
         });
         let state = vec![("covers", self.covers.as_str().into())];

@@ -26,6 +26,7 @@ pub(super) struct Read<'a, T> {
     pub(super) bytes: Vec<u8>,
     pub(super) hash: ContentHash,
     pub(super) source: Source,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) validators: Option<Validators>,
     pub(super) cost: Cost,
     pub(super) room: SemaphorePermit<'a>,
@@ -71,7 +72,7 @@ impl<'a> Reading<'a> {
         document: Document<'a>,
         read: impl FnOnce(&Input<'_>) -> Result<T, ParseError> + Send + 'static,
     ) -> Result<Read<'a, T>, FetchFailure> {
-        let Document { bytes, hash, source, validators, cost, warning, room } = document;
+        let Document { bytes, hash, source, headers, validators, cost, warning, room } = document;
         let (shown, named) = (address.to_string(), source.clone());
         let base = named.url.clone().unwrap_or_else(|| shown.clone());
         let read = move || {
@@ -86,7 +87,7 @@ impl<'a> Reading<'a> {
             wire_bytes: cost.wire_bytes,
         })?;
         gather(&mut self.warnings, warning.into_iter().collect());
-        Ok(Read { value, bytes, hash, source, validators, cost, room })
+        Ok(Read { value, bytes, hash, source, headers, validators, cost, room })
     }
 
     /// Tells of a document that could not be read and costs itself only. One that was not given because too much was asked

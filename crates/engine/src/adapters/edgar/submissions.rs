@@ -106,8 +106,8 @@ impl<'a> SubmissionsPages<'a> {
         // Whose submissions they are, the name of the document may tell alone.
         let url = read.source.url.clone().or_else(|| Some(address.to_string()));
         let source = Source { url, ..read.source.clone() };
-        let bytes = std::mem::take(&mut read.bytes);
-        let body = RawBody { first_ordinal: ordinal, last_ordinal, source, bytes };
+        let (headers, bytes) = (std::mem::take(&mut read.headers), std::mem::take(&mut read.bytes));
+        let body = RawBody { first_ordinal: ordinal, last_ordinal, source, headers, bytes };
         Ok((read, body))
     }
 

@@ -114,7 +114,7 @@ impl<'a> JsonPages<'a> {
         self.seen.insert(address.to_string());
         let fetched = self.fetch(&address).await?;
         let http_status = fetched.http_status;
-        let Fetched { url, validators, content_type, link, body, .. } = fetched;
+        let Fetched { url, validators, content_type, link, headers, body, .. } = fetched;
         let Some(received) = body else {
             let held = self.held().expect("only a request with validators is answered without a body");
             let cost = Cost { http_status, ..Cost::default() };
@@ -155,7 +155,7 @@ impl<'a> JsonPages<'a> {
         self.bodies_together.update(hash.as_bytes());
         let validators = self.kept(validators);
         let last_ordinal = last_ordinal(&page.candidates, &page.rejects);
-        let body = Some(RawBody { first_ordinal, last_ordinal, source: source.clone(), bytes });
+        let body = Some(RawBody { first_ordinal, last_ordinal, source: source.clone(), headers, bytes });
         self.first.get_or_insert(First { source, validators, body: hash });
         if again {
             return Ok(self.end_in_a_circle(&address, cost));

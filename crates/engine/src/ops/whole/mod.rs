@@ -4,6 +4,7 @@
 //! written to a file or into a store (`filled.rs`). Whatever was written is compared with what was read by a *print*, the
 //! digests of both (`print.rs`).
 
+mod captures;
 mod files;
 mod filled;
 mod lines;
