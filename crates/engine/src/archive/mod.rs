@@ -19,6 +19,9 @@ use feedspine_core::{
 use crate::OpError;
 pub use keep::Keep;
 
+/// The code of a body that is not what it was.
+pub(crate) const DAMAGED: &str = "archive.damaged";
+
 /// Where the bodies are kept that fetches brought.
 #[derive(Debug)]
 pub(crate) struct Archive {
@@ -162,7 +165,7 @@ impl Archive {
             let body = blocking(move || {
                 let packed = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
                 let body = former::unpack(&packed).filter(|body| body.first_ordinal == name.first_ordinal);
-                body.ok_or_else(|| OpError::failed("archive.damaged", format!("{} is damaged", file.display())))
+                body.ok_or_else(|| OpError::failed(DAMAGED, format!("{} is damaged", file.display())))
             });
             match body.await {
                 Ok(body) => match self.keep(Keep::All, name.feed, name.fetch, body).await? {
@@ -191,7 +194,7 @@ impl Archive {
 }
 
 fn damaged(hash: ContentHash) -> OpError {
-    OpError::failed("archive.damaged", format!("the body {hash} is damaged"))
+    OpError::failed(DAMAGED, format!("the body {hash} is damaged"))
         .with_hint("restore the store from a backup; what was stored of it stays, and is not read again")
 }
 
