@@ -7,7 +7,7 @@ use feedspine::ops::{CaptureList, CaptureOf, CaptureOverview, DryRun, ListCaptur
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::words::{SHORT, bytes, counted, second};
+use super::words::{SHORT, bodies, bytes, counted, second};
 use crate::arguments::{self, CapturesCommand};
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
@@ -46,19 +46,18 @@ fn by_feed(told: &CaptureOverview, width: Option<usize>) -> Vec<Line> {
     ];
     let mut table = Table::new(&columns);
     for of in &told.feeds {
-        let FeedCaptures { captures, bodies, bytes: received, packed_bytes, .. } = of.figures;
+        let FeedCaptures { captures, bodies: distinct, bytes: received, packed_bytes, .. } = of.figures;
         table.row([
             of.feed.as_str().into(),
             captures.to_string().into(),
-            bodies.to_string().into(),
+            distinct.to_string().into(),
             bytes(received).into(),
             bytes(packed_bytes).into(),
             of.keep.to_string().into(),
         ]);
     }
     let mut lines = table.lines(width);
-    let all =
-        format!("{} in all, {}", counted(told.bodies, "body").replace("bodys", "bodies"), bytes(told.packed_bytes));
+    let all = format!("{} in all, {}", bodies(told.bodies), bytes(told.packed_bytes));
     lines.push(Line::of(Style::Faint, all));
     lines
 }

@@ -138,7 +138,7 @@ impl Context<'_> {
         match engine.take_over_bodies(folder).await {
             Ok(TakenOver { bodies, left }) => {
                 if bodies > 0 {
-                    let bodies = if bodies == 1 { "1 body".to_owned() } else { format!("{bodies} bodies") };
+                    let bodies = words::bodies(bodies);
                     self.printer.note(format!("took {bodies} of earlier fetches from {place} into the store"));
                 }
                 for why in left {

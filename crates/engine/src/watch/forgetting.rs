@@ -50,3 +50,64 @@ async fn daily(engine: Engine) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use feedspine_core::{
+        Capture, CaptureName, CaptureStore, Content, ContentHash, Feed, FeedId, FeedStatus, FetchId, MemoryStore,
+        PackedBody, Packing, StateStore, Timestamp,
+    };
+
+    use super::*;
+    use crate::{Settings, SimulatedClock};
+
+    /// A store that holds a capture of the first of January 1970.
+    async fn old() -> Arc<MemoryStore> {
+        let store = Arc::new(MemoryStore::new());
+        store.prepare().await.unwrap();
+        let feed = Feed {
+            id: FeedId::from_u128(1),
+            name: "news".parse().unwrap(),
+            address: "https://a.example/".to_owned(),
+            namespace: "news".parse().unwrap(),
+            status: FeedStatus::Active,
+            key_rule: None,
+            allow_private: false,
+            settings: Content::empty(),
+            added_at: Timestamp::UNIX_EPOCH,
+        };
+        store.add_feed(&feed).await.unwrap();
+        let hash = ContentHash::of(b"x");
+        let capture = Capture {
+            name: CaptureName { feed: feed.id, fetch: FetchId::from_u128(1), first_ordinal: 0 },
+            last_ordinal: 0,
+            observed_at: Timestamp::UNIX_EPOCH,
+            url: None,
+            content_type: None,
+            http_status: None,
+            headers: Vec::new(),
+            body: hash,
+        };
+        let body = PackedBody { hash, length: 1, packing: Packing::Plain, packed: b"x".to_vec() };
+        store.keep(capture, body).await.unwrap();
+        store
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_forgets_what_is_not_to_be_kept_some_minutes_after_its_begin_and_else_does_nothing() {
+        let now: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
+        for (keep, forgets) in [(Keep::All, false), (Keep::Nothing, false), (Keep::Days(NonZeroU32::MIN), true)] {
+            let store = old().await;
+            let settings = Settings { keep, clock: Arc::new(SimulatedClock::at(now)), ..Settings::default() };
+            let engine = Engine::open(store.clone(), store.clone(), settings).await.unwrap();
+            let forgetting = begin(&engine);
+            assert_eq!(forgetting.is_some(), forgets, "{keep}");
+            assert_eq!(store.capture_figures().await.unwrap().bodies, 1, "{keep}");
+            sleep(FIRST * 2).await;
+            assert_eq!(store.capture_figures().await.unwrap().bodies, u64::from(!forgets), "{keep}");
+        }
+    }
+}
