@@ -1,5 +1,5 @@
-//! Where bodies are kept that items were rejected from: a folder beside the store's file, or under the user's data
-//! directory for a store that is none.
+//! Where bodies were kept before stores kept them themselves: a folder beside the store's file, or under the user's data
+//! directory for a store that is none. What is found there is taken over.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) fn folder(url: &str, file: Option<&Path>) -> Result<PathBuf, OpError>
     Ok(places::data_dir()?.join("bodies").join(&name[..16]))
 }
 
-/// Beside the file itself, by whichever link it was named. The folder is made, and looked into, only once there is a file.
+/// Beside the file itself, by whichever link it was named.
 fn beside(file: &Path) -> PathBuf {
     let mut path: OsString = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned()).into();
     path.push(SUFFIX);

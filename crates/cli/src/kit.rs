@@ -204,7 +204,7 @@ impl StateProvider for Places {
         state.ok_or_else(|| StorageError::internal("a backend keeps state for one URL and not for another"))
     }
 
-    async fn captures(&self, place: &String) -> Result<Option<Arc<dyn StorageBackend>>> {
+    async fn storage(&self, place: &String) -> Result<Option<Arc<dyn StorageBackend>>> {
         if !self.bench.is_durable {
             // What is opened again is another store.
             return Ok(None);

@@ -32,7 +32,7 @@ impl OwnFiles {
                 files.extend(ENDINGS.iter().map(|ending| with_ending(&itself, ending)));
             }
         }
-        Self { shown: found.shown.clone(), files, bodies: found.archive.folder().map(Path::to_owned) }
+        Self { shown: found.shown.clone(), files, bodies: found.bodies.clone() }
     }
 
     /// Whether a path leads to one of them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use feedspine::core::{MemoryStore, StateStore, StorageBackend, StorageError};
 use feedspine::ops::StoreCare;
-use feedspine::{Archive, OpError, OpErrorKind};
+use feedspine::{OpError, OpErrorKind};
 use feedspine_sqlite::SqliteStore;
 
 use crate::bodies;
@@ -136,8 +136,8 @@ pub(crate) struct Found {
     pub(crate) state: Arc<dyn StateStore>,
     /// The file of the feeds, where the store keeps records alone.
     pub(crate) feeds: Option<FeedsFile>,
-    /// Where bodies are kept that items were rejected from.
-    pub(crate) archive: Archive,
+    /// Where an earlier feedspine kept bodies; `None` where it kept none.
+    pub(crate) bodies: Option<PathBuf>,
     /// What is kept is gone when the process ends.
     pub(crate) fleeting: bool,
 }
@@ -224,19 +224,15 @@ impl Backends {
         let Stores { storage, state, file } = factory(rest).map_err(|error| misnamed(&shown, error))?;
         let file = file.or(own);
         let fleeting = !storage.info().capabilities.durable;
-        let archive = if fleeting {
-            Archive::in_memory()
-        } else {
-            // Without a home directory there is no place for those of a server.
-            bodies::folder(url, file.as_deref()).map_or_else(|_| Archive::nowhere(), Archive::in_folder)
-        };
+        // Without a home directory there was no place for those of a server.
+        let bodies = if fleeting { None } else { bodies::folder(url, file.as_deref()).ok() };
         let (state, feeds) = if let Some(state) = state {
             (state, None)
         } else {
             let feeds = feeds_file::find(url, file.as_deref())?;
             (Arc::new(SqliteStore::new(&feeds.path)) as Arc<dyn StateStore>, Some(feeds))
         };
-        Ok(Found { shown, place, file, storage, state, feeds, archive, fleeting })
+        Ok(Found { shown, place, file, storage, state, feeds, bodies, fleeting })
     }
 
     fn unknown(&self, url: &str, scheme: &str, shown: &str) -> OpError {

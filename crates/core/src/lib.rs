@@ -4,11 +4,12 @@
 //!
 //! - Words: [`NaturalKey`], [`Content`], [`Record`], [`Version`], [`Sighting`], [`Change`], [`Timestamp`].
 //! - Questions: [`Filter`], [`Query`], [`Page`].
-//! - Contracts: [`StorageBackend`] (with [`StorageExt`] for every backend and the optional [`transfer::Transfer`]) and
-//!   [`StateStore`].
+//! - Contracts: [`StorageBackend`] (with [`StorageExt`] for every backend and the optional [`transfer::Transfer`]),
+//!   [`StateStore`] and [`CaptureStore`].
 //! - The decision of an ingest, written once: [`ingest::Prepared::plan`].
 
 mod backend;
+mod capture;
 mod care;
 mod change;
 mod content;
@@ -34,6 +35,10 @@ pub mod transfer;
 mod write;
 
 pub use backend::{BackendInfo, Capabilities, Quarantined, StorageBackend};
+pub use capture::{
+    Capture, CaptureFigures, CaptureName, CaptureStore, FeedCaptures, Forgotten, HeldBody, HeldCapture, PackedBody,
+    Packing,
+};
 pub use care::{Care, CheckReport, Compaction, Standing, StoreSize, TableSize};
 pub use change::{Change, ChangeKind, Event, Seq, Subject};
 pub use content::{Content, ContentHash, HashRule, HashRuleId, JsonPath};

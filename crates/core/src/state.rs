@@ -7,7 +7,8 @@ use std::str::FromStr;
 use async_trait::async_trait;
 
 use crate::{
-    Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, StorageError, Timestamp,
+    CaptureStore, Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, StorageError,
+    Timestamp,
 };
 
 /// Whether a feed is polled.
@@ -365,6 +366,11 @@ pub trait StateStore: Debug + Send + Sync + 'static {
 
     /// All hosts that were ever leased, by name.
     async fn leases(&self) -> Result<Vec<Lease>>;
+
+    /// Where the bytes are kept that fetches brought; `None` where they are not.
+    fn captures(&self) -> Option<&dyn CaptureStore> {
+        None
+    }
 }
 
 #[cfg(test)]

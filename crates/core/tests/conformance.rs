@@ -35,7 +35,7 @@ impl StateProvider for Memory {
         Ok(Arc::clone(place) as Arc<dyn StateStore>)
     }
 
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
         Ok(Some(Arc::clone(place) as Arc<dyn StorageBackend>))
     }
 

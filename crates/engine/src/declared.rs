@@ -4,26 +4,31 @@ use std::collections::BTreeMap;
 
 use feedspine_core::{Feed, Json, Namespace};
 
+use crate::Keep;
 use crate::OpError;
 use crate::adapters::{Adapter, AdapterChoice, nearest};
 use crate::policy::OPTIONS;
 use crate::schedule::RhythmChoice;
 
 /// What the configuration says of how one feed is read, when, and of the identity of its items. It is taken when the feed is
-/// added, and by `feed set --as-configured`; nothing follows it by itself, so that no edit of a file re-keys a feed.
+/// added, and by `feed set --as-configured`; nothing follows it by itself, so that no edit of a file re-keys a feed. How long
+/// its bodies are kept is no word on items: that follows the configuration as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeclaredFeed {
     adapter: Option<String>,
     options: BTreeMap<String, Json>,
     namespace: Option<Namespace>,
     rhythm: RhythmChoice,
+    keep: Option<Keep>,
 }
 
 impl DeclaredFeed {
     /// The names that are known whatever the adapter; it has others.
-    pub const NAMES: [&str; 8] = ["adapter", "key", "fold_case", "namespace", "volatile", "every", "cron", "adaptive"];
+    pub const NAMES: [&str; 9] =
+        ["adapter", "key", "fold_case", "namespace", "volatile", "every", "cron", "adaptive", "keep"];
 
-    /// Says one more thing: `adapter` and `namespace` are texts, as are `every` and `cron` (see [`RhythmChoice`]), `fold_case`
+    /// Says one more thing: `adapter`, `namespace` and `keep` (see [`Keep`]) are texts, as are `every` and `cron` (see
+    /// [`RhythmChoice`]), `fold_case`
     /// and `adaptive` are true or false, `key` and `volatile` are a text
     /// or a list of texts, and so is any other option of the adapter, unless it is a whole number, true or false.
     ///
@@ -39,6 +44,7 @@ impl DeclaredFeed {
         match name {
             "adapter" => self.adapter = Some(text(&value)?),
             "namespace" => self.namespace = Some(text(&value)?.parse().map_err(|error| format!("{error}"))?),
+            "keep" => self.keep = Some(text(&value)?.parse()?),
             _ if RhythmChoice::NAMES.contains(&name) => self.rhythm.say(name, &value)?,
             "fold_case" if !matches!(value, Json::Bool(_)) => {
                 return Err(format!("expected true or false, found {value}"));
@@ -87,6 +93,11 @@ impl DeclaredFeed {
     /// The namespace.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.namespace.as_ref()
+    }
+
+    /// How long its bodies are kept.
+    pub fn keep(&self) -> Option<Keep> {
+        self.keep
     }
 
     /// When it is fetched.
@@ -216,7 +227,7 @@ mod tests {
             (&[("every", "2h"), ("cron", "@daily")], Some("or neither")),
             (&[("evry", "2h")], Some("did you mean every?")),
             (&[("delimiter", ";")], Some("adapter = \"json\"")),
-            (&[("kee", "link")], Some("did you mean key?")),
+            (&[("kei", "link")], Some("did you mean key?")),
             (&[("adapter", "jsno")], Some("did you mean json?")),
             (&[("adapter", "csv"), ("delimter", ";")], Some("did you mean delimiter?")),
             (&[("adapter", "csv"), ("delimiter", "::")], Some("docs/guides/adapters.md")),

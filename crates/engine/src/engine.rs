@@ -1,13 +1,15 @@
 //! [`Engine`]: a store, a control plane and settings; its operations are in [`crate::ops`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use feedspine_core::{FetchId, StateStore, StorageBackend, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
+use crate::archive::{Archive, TakenOver};
 use crate::fetch::{Fetcher, Reach};
-use crate::{Archive, OpError, Settings};
+use crate::{OpError, Settings};
 
 /// How many KiB of documents are read and stored at once, all feeds together; a larger one is read alone. While a
 /// document is read it costs about ten times its size (six of 9 MB at once took 574 MB).
@@ -23,6 +25,7 @@ pub struct Engine {
 struct Inner {
     storage: Arc<dyn StorageBackend>,
     state: Arc<dyn StateStore>,
+    archive: Archive,
     fetcher: Fetcher,
     reading: Semaphore,
     settings: Settings,
@@ -42,7 +45,8 @@ impl Engine {
         storage.initialize().await?;
         state.prepare().await?;
         let reading = Semaphore::new(READ_AT_ONCE as usize);
-        Ok(Self { inner: Arc::new(Inner { storage, state, fetcher, reading, settings }) })
+        let archive = Archive::of(Arc::clone(&state));
+        Ok(Self { inner: Arc::new(Inner { storage, state, archive, fetcher, reading, settings }) })
     }
 
     /// Lets go of the store.
@@ -71,9 +75,18 @@ impl Engine {
         &self.inner.settings
     }
 
-    /// Where bodies are kept that items were rejected from.
+    /// Where the bodies are kept that fetches bring.
     pub(crate) fn archive(&self) -> &Archive {
-        &self.inner.settings.archive
+        &self.inner.archive
+    }
+
+    /// Takes the bodies into the store that an earlier program kept in a folder beside it. Each file goes once its body is
+    /// kept, and the folder with the last; where there is no folder, nothing is done.
+    ///
+    /// # Errors
+    /// The folder cannot be read. What the store says.
+    pub async fn take_over_bodies(&self, folder: &Path) -> Result<TakenOver, OpError> {
+        self.archive().take_over(folder).await
     }
 
     /// The only way out.

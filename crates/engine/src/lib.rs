@@ -46,7 +46,7 @@ pub use feedspine_core as core;
 pub use feedspine_parse::{Images, safe_html};
 
 pub use address::{Address, AddressError};
-pub use archive::Archive;
+pub use archive::{Keep, TakenOver};
 pub use clock::{Chance, Clock, SimulatedClock, SystemChance, SystemClock};
 pub use declared::DeclaredFeed;
 pub use engine::Engine;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feedspine_core::FeedName;
 use ipnet::IpNet;
 
-use crate::{Archive, Bounds, Chance, Clock, DeclaredFeed, SystemChance, SystemClock};
+use crate::{Bounds, Chance, Clock, DeclaredFeed, Keep, SystemChance, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -32,8 +32,8 @@ pub struct Settings {
     pub domain_rates: BTreeMap<String, HostRate>,
     /// How often feeds are fetched of which nothing else is said, and how far that follows what they bring.
     pub schedule: Bounds,
-    /// Where bodies are kept that items were rejected from; by default nowhere.
-    pub archive: Archive,
+    /// How long the bodies are kept that fetches bring, of feeds of which nothing else is said.
+    pub keep: Keep,
     /// What is said of how feeds are read, when, and of their items' identity, by the feeds' names: taken when they are added.
     pub declared: BTreeMap<FeedName, DeclaredFeed>,
     /// The clock of what is written down.
@@ -53,12 +53,19 @@ impl Default for Settings {
             concurrency: 16,
             host_rate: HostRate::default(),
             domain_rates: BTreeMap::from([("sec.gov".to_owned(), HostRate::SEC)]),
-            archive: Archive::default(),
+            keep: Keep::default(),
             declared: BTreeMap::new(),
             schedule: Bounds::default(),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
         }
+    }
+}
+
+impl Settings {
+    /// How long the bodies of a feed are kept.
+    pub fn keep_of(&self, feed: &FeedName) -> Keep {
+        self.declared.get(feed).and_then(DeclaredFeed::keep).unwrap_or(self.keep)
     }
 }
 

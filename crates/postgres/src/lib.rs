@@ -10,6 +10,7 @@
 
 mod apply;
 mod bind;
+mod captures;
 mod care;
 mod changes;
 mod connection;

@@ -13,11 +13,11 @@ use crate::session::{Sees, Session};
 use crate::settings::SchemaName;
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 8;
+pub(crate) const SCHEMA_VERSION: u32 = 9;
 
 /// The steps from an empty schema to the newest one; a store's version is how many of them were taken.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9];
 
 /// PostgreSQL 13: the first with 64-bit transaction ids.
 const OLDEST_SERVER: i32 = 130_000;
@@ -336,6 +336,37 @@ CREATE TABLE control_leases (
 -- nothing that is indexed changes when it ends.
 ALTER TABLE fetches ADD COLUMN notes text, ADD COLUMN lease_host text COLLATE "C", ADD COLUMN lease_token bigint;
 CREATE INDEX fetches_leased ON fetches (lease_host) WHERE lease_host IS NOT NULL;
+"#;
+
+/// The bytes that fetches brought.
+const VERSION_9: &str = r#"
+-- Each body once. `base`: the one that it is packed against.
+CREATE TABLE capture_bodies (
+    hash bytea PRIMARY KEY,
+    length bigint NOT NULL,
+    packing text COLLATE "C" NOT NULL,
+    base bytea,
+    packed bytea NOT NULL
+);
+-- They are packed already.
+ALTER TABLE capture_bodies ALTER COLUMN packed SET STORAGE EXTERNAL;
+CREATE INDEX capture_bodies_by_base ON capture_bodies (base) WHERE base IS NOT NULL;
+-- `url`, `content_type`: as JSON strings.
+CREATE TABLE captures (
+    feed uuid NOT NULL,
+    fetch_id uuid NOT NULL,
+    first_ordinal bigint NOT NULL,
+    last_ordinal bigint NOT NULL,
+    observed_at bigint NOT NULL,
+    url text COLLATE "C",
+    content_type text COLLATE "C",
+    http_status int,
+    -- Null where no fields are kept.
+    headers text COLLATE "C",
+    body bytea NOT NULL,
+    PRIMARY KEY (feed, fetch_id, first_ordinal)
+);
+CREATE INDEX captures_by_body ON captures (body);
 "#;
 
 /// Creates or migrates the store; of two processes at once, the second finds nothing to do.

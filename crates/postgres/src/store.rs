@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    Applied, BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
-    HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
-    RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
+    Applied, BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, ContentHash,
+    Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId,
+    KeyRule, Layer, Lease, LeaseRequest, NaturalKey, PackedBody, Page, PageRequest, Quarantined, Query, Record,
+    RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
     StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
@@ -24,7 +25,7 @@ use crate::session::Sees;
 use crate::settings::Settings;
 use crate::state::Begun;
 use crate::tries::{Proof, Tries, ask, ask_in_steps, work};
-use crate::{delete, history, import, ingest, leases, query, schedules, schema, sightings, state, write};
+use crate::{captures, delete, history, import, ingest, leases, query, schedules, schema, sightings, state, write};
 
 /// Some 10 MB of ordinary items in one transaction; a fetch may come in several.
 const MAX_BATCH: usize = 10_000;
@@ -475,5 +476,56 @@ impl StateStore for PostgresStore {
 
     async fn leases(&self) -> Result<Vec<Lease>> {
         ask!(self.all()?, session => leases::all(session))
+    }
+
+    fn captures(&self) -> Option<&dyn CaptureStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl CaptureStore for PostgresStore {
+    async fn keep(&self, capture: Capture, body: PackedBody) -> Result<()> {
+        capture.check(&body)?;
+        let (access, guard) = self.begin_control().await?;
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::beside_others(&access.names);
+            // Kept again, it stays as it is.
+            let proof = Proof::Replay(|(): &()| false);
+            work!(access, proof, &locks, session => captures::keep(session, &capture, &body))
+        })
+        .await
+    }
+
+    async fn captures_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<HeldCapture>> {
+        ask!(self.all()?, session => captures::captures_page(session, feed, page))
+    }
+
+    async fn captures_of(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<Capture>> {
+        ask!(self.all()?, session => captures::captures_of(session, feed, fetch))
+    }
+
+    async fn body(&self, hash: ContentHash) -> Result<Option<HeldBody>> {
+        ask!(self.all()?, session => captures::body(session, hash))
+    }
+
+    async fn newest_base(&self, feed: FeedId) -> Result<Option<PackedBody>> {
+        ask!(self.all()?, session => captures::newest_base(session, feed))
+    }
+
+    async fn capture_figures(&self) -> Result<CaptureFigures> {
+        ask!(self.all()?, session => captures::figures(session))
+    }
+
+    async fn forget(&self, captures: &[CaptureName]) -> Result<Forgotten> {
+        let (access, guard) = self.begin_control().await?;
+        let doomed = captures.to_vec();
+        finished(async move {
+            let _guard = guard;
+            let locks = Locks::whole_store(&access.names);
+            work!(access, Proof::Receipt, &locks, session => captures::forget(session, &doomed))
+        })
+        .await
     }
 }

@@ -5,6 +5,7 @@
 //! their own. Other processes may use the same file at the same time.
 
 mod apply;
+mod captures;
 mod care;
 mod changes;
 mod checkpoint;

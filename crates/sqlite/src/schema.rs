@@ -19,14 +19,14 @@ pub(crate) const APPLICATION_ID: i32 = 0x4653_504E;
 const HEAD: &[u8; 16] = b"SQLite format 3\0";
 
 /// The schema version that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub(crate) const SCHEMA_VERSION: u32 = 6;
 
 /// The first schema version whose positions have an epoch.
 pub(crate) const FIRST_WITH_EPOCHS: u32 = 3;
 
 /// The steps from an empty file to the newest schema; a file's schema version is how many of them were taken. Each makes or
 /// changes a table: by that, programs that have the file open notice that they no longer know it.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 const VERSION_1: &str = "
 -- Namespaces and hash rules, each stored once.
@@ -296,6 +296,35 @@ ALTER TABLE fetches ADD COLUMN notes TEXT;
 ALTER TABLE fetches ADD COLUMN lease_host TEXT;
 ALTER TABLE fetches ADD COLUMN lease_token INTEGER;
 CREATE INDEX fetches_leased ON fetches (lease_host) WHERE lease_host IS NOT NULL;";
+
+/// The bytes that fetches brought.
+const VERSION_6: &str = "
+-- Each body once. `base`: the one that it is packed against.
+CREATE TABLE capture_bodies (
+    no INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    length INTEGER NOT NULL,
+    packing TEXT NOT NULL,
+    base INTEGER,
+    packed BLOB NOT NULL
+) STRICT;
+CREATE INDEX capture_bodies_by_base ON capture_bodies (base) WHERE base IS NOT NULL;
+-- Feeds and fetches by their ids: those of fetches are the order. `url` is a number of `addresses`.
+CREATE TABLE captures (
+    feed BLOB NOT NULL,
+    fetch BLOB NOT NULL,
+    first_ordinal INTEGER NOT NULL,
+    last_ordinal INTEGER NOT NULL,
+    observed_at INTEGER NOT NULL,
+    url INTEGER,
+    content_type TEXT,
+    http_status INTEGER,
+    -- Null where no fields are kept.
+    headers TEXT,
+    body INTEGER NOT NULL,
+    PRIMARY KEY (feed, fetch, first_ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX captures_by_body ON captures (body);";
 
 /// Begins a line of history of its own: positions of every other one are told apart from its.
 pub(crate) const NEW_EPOCH: &str = "UPDATE history SET epoch = random() & 0x7FFFFFFF | 1";

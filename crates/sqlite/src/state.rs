@@ -168,7 +168,7 @@ pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent, slot:
 }
 
 /// The number of an address: most fetches ask one that was asked before.
-fn address(session: &Session<'_>, address: &str) -> Outcome<i64> {
+pub(crate) fn address(session: &Session<'_>, address: &str) -> Outcome<i64> {
     let conn = session.conn;
     let found = conn
         .prepare_cached("SELECT no FROM addresses WHERE text = ?")?

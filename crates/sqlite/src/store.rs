@@ -1,4 +1,4 @@
-//! [`SqliteStore`]: both contracts over one file.
+//! [`SqliteStore`]: all three contracts over one file.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    BackendInfo, Capabilities, Care, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent,
-    HolderId, KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
+    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, ContentHash, Feed,
+    FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, KeyRule,
+    Layer, Lease, LeaseRequest, NaturalKey, PackedBody, Page, PageRequest, Quarantined, Query, Record, RecordId,
     RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
     StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
@@ -24,7 +25,9 @@ use crate::feed_row::FeedRow;
 use crate::readers::Readers;
 use crate::session::{Concern, Session};
 use crate::writer::{Counters, Writer, WriterSettings, closed};
-use crate::{changes, connect, history, import, ingest, leases, query, schedules, schema, sightings, state, write};
+use crate::{
+    captures, changes, connect, history, import, ingest, leases, query, schedules, schema, sightings, state, write,
+};
 
 /// The writer is busy with a batch of the greatest size for about two seconds; no other write is committed meanwhile.
 const CAPABILITIES: Capabilities = Capabilities { durable: true, multi_process: true, max_batch: 100_000 };
@@ -436,5 +439,43 @@ impl StateStore for SqliteStore {
 
     async fn leases(&self) -> Result<Vec<Lease>> {
         self.control()?.ask(leases::all).await
+    }
+
+    fn captures(&self) -> Option<&dyn CaptureStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl CaptureStore for SqliteStore {
+    async fn keep(&self, capture: Capture, body: PackedBody) -> Result<()> {
+        capture.check(&body)?;
+        self.control()?.write(move |session| captures::keep(session, &capture, &body)).await
+    }
+
+    async fn captures_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<HeldCapture>> {
+        let page = page.clone();
+        self.control()?.ask(move |conn| captures::captures_page(conn, feed, &page)).await
+    }
+
+    async fn captures_of(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<Capture>> {
+        self.control()?.ask(move |conn| captures::captures_of(conn, feed, fetch)).await
+    }
+
+    async fn body(&self, hash: ContentHash) -> Result<Option<HeldBody>> {
+        self.control()?.ask(move |conn| captures::body(conn, hash)).await
+    }
+
+    async fn newest_base(&self, feed: FeedId) -> Result<Option<PackedBody>> {
+        self.control()?.ask(move |conn| captures::newest_base(conn, feed)).await
+    }
+
+    async fn capture_figures(&self) -> Result<CaptureFigures> {
+        self.control()?.ask(captures::figures).await
+    }
+
+    async fn forget(&self, captures: &[CaptureName]) -> Result<Forgotten> {
+        let captures = captures.to_vec();
+        self.control()?.write(move |session| captures::forget(session, &captures)).await
     }
 }

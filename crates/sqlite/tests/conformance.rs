@@ -37,7 +37,7 @@ impl StateProvider for Sqlite {
         Ok(Arc::new(SqliteStore::new(place.path().join("store.db"))))
     }
 
-    async fn captures(&self, place: &TempDir) -> Result<Option<Arc<dyn StorageBackend>>> {
+    async fn storage(&self, place: &TempDir) -> Result<Option<Arc<dyn StorageBackend>>> {
         // A handle of its own, as another process has one.
         StorageProvider::open(self, place).await.map(Some)
     }

@@ -10,7 +10,8 @@ pub const COMMAND: &str = "cargo xtask docs";
 const INTRODUCTION: &str = "\
 What a FeedSpine store promises, as checks that can fail. The calls themselves are documented where they are declared:
 [`StorageBackend`](../../crates/core/src/backend.rs) keeps what was captured, [`StateStore`](../../crates/core/src/state.rs)
-what is known of feeds and fetches. Each line below is one check of the conformance kit (`crates/testkit`): built-in
+what is known of feeds and fetches, and by [`CaptureStore`](../../crates/core/src/capture.rs) the bytes that fetches
+brought. Each line below is one check of the conformance kit (`crates/testkit`): built-in
 backends and yours pass the same ones. [Write a storage backend](../guides/custom-storage.md) shows how to get there.
 
 ## How to read it
@@ -34,7 +35,7 @@ itself checked: some sixty faults seeded into the memory backend each turn the c
 ";
 
 /// What each group is about.
-const GROUPS: [(&str, &str); 28] = [
+const GROUPS: [(&str, &str); 29] = [
     ("lifecycle", "Opening, closing, opening again."),
     ("ingest", "One batch: what it stores, what it counts, and what becomes of it when it comes again."),
     ("parts", "A fetch that comes in several batches."),
@@ -63,6 +64,7 @@ const GROUPS: [(&str, &str); 28] = [
     ("leases", "Which daemon asks which host, and what becomes of the fetches of one that stood still."),
     ("slots", "The turns of feeds, each filled once, however many daemons there are."),
     ("fence", "Control plane and captures in one store: a fetch that was given up moves no cursor."),
+    ("captures", "The bytes that fetches brought (`CaptureStore`): each body once, until somebody asks to forget it."),
 ];
 
 /// The page, made from the tables of checks.

@@ -81,9 +81,8 @@ Examples:
   tail -f events.jsonl | feedspine ingest events";
 
 pub(super) const AFTER_RETRY_HELP: &str = "\
-What a reject was read from is kept: a document, or the line or row alone. It lies beside the store's file, in
-FILE.bodies, the newest 64 MiB of each feed (rejects.keep_mib). What passes now is stored as seen when the
-body was fetched; nothing is said of other items. The same again changes nothing. The list of rejects stays
+What a reject was read from is kept: a document, or the line or row alone, in the store itself (`feedspine
+captures`), as long as captures.keep says. What passes now is stored as seen when the body was fetched; nothing is said of other items. The same again changes nothing. The list of rejects stays
 as it is.
 
 What becomes of a reject:

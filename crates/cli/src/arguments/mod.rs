@@ -1,5 +1,6 @@
 //! The command line's words, read by clap.
 
+mod captures;
 mod help;
 mod watching;
 
@@ -10,12 +11,14 @@ use clap::{Args, Parser, Subcommand};
 use feedspine::core::{FeedName, Layer, Namespace};
 use feedspine::{Cron, Interval, Tag};
 
+use captures::AFTER_CAPTURES_HELP;
 use help::{
     AFTER_ADD_HELP, AFTER_HELP, AFTER_INGEST_HELP, AFTER_LIST_HELP, AFTER_RETRY_HELP, AFTER_SET_HELP, AFTER_SQL_HELP,
     COLOR_HELP, CONFIG_HELP, DB_HELP,
 };
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
+pub(crate) use captures::{Captures, CapturesCommand, PruneCaptures, ShowCapture};
 pub(crate) use watching::{Explain, Gaps, Health, Politeness, Runs, Watch};
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
@@ -103,6 +106,9 @@ pub(crate) enum Command {
     Sightings(Sightings),
     /// List items that could not be taken, each with its reason, newest first; or try them again
     Rejects(Rejects),
+    /// Tell how much is kept of the bytes that fetches brought; list, show or forget them
+    #[command(after_help = AFTER_CAPTURES_HELP)]
+    Captures(Captures),
     /// Ask a question in SQL, where the store has one: duckdb:
     #[command(after_help = AFTER_SQL_HELP)]
     Sql(Sql),

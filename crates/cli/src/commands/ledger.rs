@@ -31,6 +31,7 @@ pub(super) async fn runs(arguments: arguments::Runs, context: Context<'_>) -> Re
             ("requests", Set::Right),
             ("ms", Set::Right),
             ("bytes", Set::Right),
+            ("body", Set::Left),
             ("next", Set::Left),
             ("", Set::Flexible),
         ];
@@ -47,11 +48,13 @@ pub(super) async fn runs(arguments: arguments::Runs, context: Context<'_>) -> Re
     Ok(Ending::Done)
 }
 
-fn row(run: &Run) -> [Line; 9] {
+fn row(run: &Run) -> [Line; 10] {
     let detail = run.fetch.detail.as_ref();
     let status = detail.map_or(FetchStatus::Running, |detail| detail.status);
     let number = |number: Option<u64>| Line::from(number.map(|number| number.to_string()).unwrap_or_default());
     let reason = detail.and_then(|detail| detail.reason.as_deref()).unwrap_or_default();
+    // As many digits as tell one from another by eye; --json has all.
+    let body = run.captured.first.map(|body| body.to_string()[..12].to_owned());
     let next = run.next.as_ref().map(|next| next.at.map_or_else(|| "never".to_owned(), second));
     [
         second(run.fetch.intent.started_at).into(),
@@ -62,6 +65,7 @@ fn row(run: &Run) -> [Line; 9] {
         number(Some(run.requests).filter(|_| status != FetchStatus::Interrupted)),
         number(detail.map(|detail| detail.duration_ms)),
         number(detail.map(|detail| detail.wire_bytes)),
+        body.unwrap_or_default().into(),
         next.unwrap_or_default().into(),
         Line::of(Style::Faint, excerpt(reason, SHORT)),
     ]

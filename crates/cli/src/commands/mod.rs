@@ -1,6 +1,7 @@
 //! The commands: each opens the store, asks the engine, and renders the answer.
 
 mod add;
+mod captures;
 mod collect;
 mod config;
 mod db;
@@ -23,8 +24,10 @@ mod watch;
 mod whole;
 mod words;
 
+use std::path::Path;
+
 use feedspine::core::Standing;
-use feedspine::{Ending, Engine, OpError, Settings};
+use feedspine::{Ending, Engine, OpError, TakenOver};
 
 use crate::arguments::{Arguments, Command};
 use crate::config::Config;
@@ -62,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::History(history) => history::run(history, context).await,
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
         Command::Rejects(rejects) => rejects::run(rejects, context).await,
+        Command::Captures(captures) => captures::run(captures, context).await,
         Command::Sql(sql) => sql::run(sql, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
         Command::Opml(opml) => opml::run(opml, context).await,
@@ -118,14 +122,34 @@ impl Context<'_> {
         if standing == Some(Standing::Nothing) && wanted == Wanted::Existing {
             return Err(found.missing());
         }
-        let Found { shown, place, storage, state, archive, .. } = found;
-        let archive = archive.with_most_bytes(self.config.keep_bytes);
-        let engine = Engine::open(storage, state, Settings { archive, ..self.config.engine.clone() }).await;
+        let Found { shown, place, storage, state, bodies, .. } = found;
+        let engine = Engine::open(storage, state, self.config.engine.clone()).await;
         let engine = engine.map_err(|error| unopened(&shown, &error))?;
+        if let Some(folder) = bodies {
+            self.take_over(&engine, &folder).await;
+        }
         if standing == Some(Standing::Nothing) {
             self.printer.note(format!("began a store at {place}"));
         }
         Ok(engine)
+    }
+
+    /// Takes the bodies into the store that an earlier feedspine kept beside it. What stands in the way is told: they stay
+    /// where they are, and the command has other work.
+    async fn take_over(self, engine: &Engine, folder: &Path) {
+        let place = folder.display();
+        match engine.take_over_bodies(folder).await {
+            Ok(TakenOver { bodies, left }) => {
+                if bodies > 0 {
+                    let bodies = words::bodies(bodies);
+                    self.printer.note(format!("took {bodies} of earlier fetches from {place} into the store"));
+                }
+                for why in left {
+                    self.printer.warning(format!("a body stays in {place}: {why}"));
+                }
+            }
+            Err(error) => self.printer.warning(format!("the bodies in {place} are not taken into the store: {error}")),
+        }
     }
 
     /// What is at the store's place, where the backend can tell.

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use feedspine::core::{Json, Standing};
-use feedspine::ops::{Contents, CopyError, Existing, Packing, ToJson, Verified, WriteOutcome, Written};
+use feedspine::ops::{Contents, CopyError, Existing, Packing, StoreCare, ToJson, Verified, WriteOutcome, Written};
 use feedspine::{Ending, OpError};
 use tempfile::NamedTempFile;
 
@@ -23,10 +23,11 @@ pub(super) async fn export(arguments: arguments::Export, context: Context<'_>) -
     }
     let printer = context.printer;
     let mut out = BufWriter::with_capacity(1 << 16, printer.raw());
-    let ask = with_care(context, &context.config.db, Missing::Refused, async |care| care.export(&mut out).await);
-    match ask.await {
-        Ok(contents) => {
+    let ask = async |care: &StoreCare| Ok((care.export(&mut out).await?, care.captures().await?));
+    match with_care(context, &context.config.db, Missing::Refused, ask).await {
+        Ok((contents, captures)) => {
             printer.note(format!("exported: {}", held(contents)));
+            warn_of_captures(captures, context);
             warn_without_feeds(contents, &context.config.db, context);
         }
         // A reader that went away has had what it wanted.
@@ -76,8 +77,9 @@ async fn write_file(
     context: Context<'_>,
 ) -> Result<(), OpError> {
     context.backends.find(&context.config.db)?.own_files().refuse_to_write(file)?;
-    let ask = async |care: &feedspine::ops::StoreCare| care.export_file(file, packing, existing).await;
-    let contents = with_care(context, &context.config.db, Missing::Refused, ask).await?;
+    let ask = async |care: &StoreCare| Ok((care.export_file(file, packing, existing).await?, care.captures().await?));
+    let (contents, captures) = with_care(context, &context.config.db, Missing::Refused, ask).await?;
+    warn_of_captures(captures, context);
     warn_without_feeds(contents, &context.config.db, context);
     let exported = Exported { file: file.display().to_string(), contents };
     context.printer.answer(&exported, || {
@@ -89,7 +91,7 @@ async fn write_file(
 
 pub(super) async fn restore(file: &Path, context: Context<'_>) -> Result<(), OpError> {
     context.backends.find(&context.config.db)?.own_files().refuse_to_read(file)?;
-    let ask = async |care: &feedspine::ops::StoreCare| care.import_file(file).await;
+    let ask = async |care: &StoreCare| care.import_file(file).await;
     let written = with_care(context, &context.config.db, Missing::Told, ask).await?;
     told(&written, &without_password(&context.config.db), context);
     Ok(())
@@ -102,14 +104,21 @@ pub(super) async fn copy(from: &str, to: &str, context: Context<'_>) -> Result<(
         return Err(source.missing());
     }
     let (reads, fills) = (source.care(), target.care());
-    let written = reads.copy_to(&fills).await.map_err(|error| match error {
+    let copy = async {
+        let written = reads.copy_to(&fills).await?;
+        Ok((written, reads.copy_captures_to(&fills).await?))
+    };
+    let copied = copy.await.map_err(|error| match error {
         CopyError::From(error) => named(&source.shown, error),
         CopyError::To(error) => named(&target.shown, error),
     });
     let read = reads.close().await.map_err(|error| named(&source.shown, error));
     let filled = fills.close().await.map_err(|error| named(&target.shown, error));
-    let written = written?;
+    let (written, captures) = copied?;
     read.and(filled)?;
+    if captures > 0 {
+        context.printer.note(format!("copied too: {}", counted(captures, "capture")));
+    }
     warn_without_feeds(written.contents, from, context);
     told(&written, &target.shown, context);
     Ok(())
@@ -158,6 +167,15 @@ fn warn_without_feeds(contents: Contents, store: &str, context: Context<'_>) {
     context
         .printer
         .warning(format!("there is no feed{place}: only the records of {} are written", without_password(store)));
+}
+
+/// What an export leaves out is told.
+fn warn_of_captures(captures: u64, context: Context<'_>) {
+    if captures == 0 {
+        return;
+    }
+    let left_out = format!("{} left out: the bytes that fetches brought", counted(captures, "capture"));
+    context.printer.warning(format!("{left_out}; `feedspine db copy` takes them along"));
 }
 
 fn told(written: &Written, place: &str, context: Context<'_>) {

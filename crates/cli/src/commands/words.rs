@@ -24,6 +24,11 @@ pub(super) fn counted(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
+/// `1 body`, `2 bodies`
+pub(super) fn bodies(count: u64) -> String {
+    if count == 1 { "1 body".to_owned() } else { format!("{count} bodies") }
+}
+
 /// A size as people read it, in powers of 1 024 (IEC 80000-13).
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

@@ -1,4 +1,5 @@
-//! What the file says of single feeds: a table `[feeds.NAME]` with `adapter`, its options, `namespace`, and when it is fetched.
+//! What the file says of single feeds: a table `[feeds.NAME]` with `adapter`, its options, `namespace`, when it is
+//! fetched, and how long its bodies are kept.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +53,9 @@ pub(super) fn said(feeds: &BTreeMap<FeedName, DeclaredFeed>) -> Vec<(String, Jso
         let adapter = declared.adapter().map(|adapter| ("adapter", Json::from(adapter)));
         let options = declared.options().iter().map(|(name, value)| (name.as_str(), value.clone()));
         let namespace = declared.namespace().map(|namespace| ("namespace", Json::from(namespace.as_str())));
-        let all = adapter.into_iter().chain(options).chain(namespace).chain(declared.rhythm().said());
+        let keep = declared.keep().map(|keep| ("keep", Json::from(keep.to_string())));
+        let rhythm = declared.rhythm().said();
+        let all = adapter.into_iter().chain(options).chain(namespace).chain(rhythm).chain(keep);
         said.extend(all.map(|(name, value)| (format!("{TABLE}.{feed}.{name}"), value)));
     }
     said
@@ -108,7 +111,7 @@ mod tests {
         for (text, code, hint) in [
             ("feeds = 3", "config.value", "[feeds.news]"),
             ("[feeds]\nnews = 3", "config.value", "[feeds.news]"),
-            ("[feeds.news]\nkee = \"a\"", "config.value", "did you mean key?"),
+            ("[feeds.news]\nkei = \"a\"", "config.value", "did you mean key?"),
             ("[feeds.news]\ncolor = \"a\"", "config.value", "adapter = \"json\""),
             ("[feeds.a.org]\nkey = \"a\"", "config.value", "[feeds.\"a.org\"]"),
             ("[feeds.news]\nkey = 3", "config.value", "[feeds.news]"),

@@ -239,17 +239,34 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| config.grace.as_secs().into(),
     },
     Key {
-        name: "rejects.keep_mib",
-        env: "FEEDSPINE_REJECTS_KEEP_MIB",
-        meaning: "how many MiB of bodies that items were rejected from are kept for each feed, 0 for none",
-        kind: Kind::Number,
+        name: "captures.keep",
+        env: "FEEDSPINE_CAPTURES_KEEP",
+        meaning: "how long the bytes are kept that fetches bring: \"all\" for ever, \"none\", a number of days such as \"90d\", or how much of each feed, such as \"64MiB\"",
+        kind: Kind::Text,
         set: |config, value| {
-            config.keep_bytes = number(value, 0..=1 << 20)? << 20;
+            config.engine.keep = text(value)?.parse()?;
             Ok(())
         },
-        show: |config| (config.keep_bytes >> 20).into(),
+        show: |config| config.engine.keep.to_string().into(),
     },
 ];
+
+/// A key that another one has replaced: what it says is not taken for nothing.
+pub(super) struct Former {
+    pub(super) name: &'static str,
+    pub(super) env: &'static str,
+    pub(super) now: &'static str,
+    /// How it is said now.
+    pub(super) hint: &'static str,
+}
+
+/// All of them.
+pub(super) const FORMER: &[Former] = &[Former {
+    name: "rejects.keep_mib",
+    env: "FEEDSPINE_REJECTS_KEEP_MIB",
+    now: "captures.keep",
+    hint: "say keep = \"64MiB\" under [captures] for what keep_mib = 64 said, \"none\" for 0, or nothing: all is kept",
+}];
 
 /// The units in which rates are written, in seconds.
 const UNITS: [(&str, u32); 3] = [("s", 1), ("min", 60), ("h", 3_600)];

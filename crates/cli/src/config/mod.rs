@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use feedspine::core::Json;
 use feedspine::ops::{ToJson, Watch};
-use feedspine::{Archive, OpError, Settings};
+use feedspine::{OpError, Settings};
 
 use crate::arguments::Global;
 use crate::places;
 use crate::printer::ColorChoice;
-use keys::{KEYS, Key};
+use keys::{FORMER, Former, KEYS, Key};
 
 /// What is in force.
 #[derive(Debug)]
@@ -26,8 +26,6 @@ pub(crate) struct Config {
     pub(crate) color: ColorChoice,
     /// How the engine behaves.
     pub(crate) engine: Settings,
-    /// How many bytes of bodies that items were rejected from are kept for each feed.
-    pub(crate) keep_bytes: u64,
     /// For how long a daemon leases hosts.
     pub(crate) lease: Duration,
     /// How long its fetches may take to end when it is stopped.
@@ -107,7 +105,6 @@ impl Config {
             db: String::new(),
             color: ColorChoice::default(),
             engine: Settings::default(),
-            keep_bytes: Archive::MOST_BYTES,
             lease: Watch::LEASE,
             grace: Watch::GRACE,
             origins: vec![Origin::Default; KEYS.len()],
@@ -121,6 +118,11 @@ impl Config {
                 let value = key.value_of(&text).and_then(|value| key.apply(&mut config, &value));
                 value.map_err(|reason| bad_value(key.env, &reason, key))?;
                 config.origins[at] = Origin::Environment(key.env);
+            }
+        }
+        for former in FORMER {
+            if environment(former.env)?.is_some() {
+                return Err(replaced(former, former.env));
             }
         }
         config.take_flags(flags)?;
@@ -187,6 +189,9 @@ impl Config {
 }
 
 fn unknown_key(path: &Path, name: &str) -> OpError {
+    if let Some(former) = FORMER.iter().find(|former| former.name == name) {
+        return replaced(former, &format!("{name} in {}", path.display()));
+    }
     let error = OpError::usage("config.unknown_key", format!("{} has an unknown key: {name}", path.display()));
     let closest = KEYS
         .iter()
@@ -197,6 +202,12 @@ fn unknown_key(path: &Path, name: &str) -> OpError {
         Some((_, key)) => error.with_hint(format!("did you mean {key}?")),
         None => error.with_hint("`feedspine config show` lists the keys"),
     }
+}
+
+/// The error for a key that was replaced by another one.
+fn replaced(former: &Former, what: &str) -> OpError {
+    OpError::usage("config.replaced_key", format!("{what} is no key any more: it is {} now", former.now))
+        .with_hint(former.hint)
 }
 
 fn bad_value(what: &str, reason: &str, key: &Key) -> OpError {

@@ -8,7 +8,7 @@ use crate::support::{Ran, User, rss};
 
 const STORE: [&str; 2] = ["--db", "sqlite:a.db"];
 
-/// A user with a store `a.db` that holds a record, and a body that another was rejected from.
+/// A user with a store `a.db` that holds a record, and the folder of bodies that an earlier program kept beside it.
 fn reader() -> User {
     let user = User::new();
     user.file("news.xml", rss(&[("a", "One"), (&"k".repeat(3_000), "Two")]));
@@ -16,7 +16,7 @@ fn reader() -> User {
         let ran = user.run(&[words, &STORE].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
     }
-    assert!(user.home().join("a.db.bodies").is_dir());
+    user.file("a.db.bodies/note", "this is no body: it stays");
     user
 }
 

@@ -1,7 +1,5 @@
 //! `feedspine rejects` and `feedspine rejects retry`, through the real binary.
 
-use std::fs;
-
 use feedspine::core::Json;
 
 use crate::site::{Reply, Site};
@@ -15,7 +13,10 @@ fn api() -> Site {
 
 /// A user with a feed of that site that was collected once.
 fn reader(site: &Site, more: &[&str]) -> User {
-    let user = User::new();
+    collected(User::new(), site, more)
+}
+
+fn collected(user: User, site: &Site, more: &[&str]) -> User {
     let words = ["add", &site.url("/items"), "--name", "api", "--allow-private", "--adapter", "json", "-o", "key=id"];
     let ran = user.run(&words);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -51,12 +52,11 @@ fn what_is_still_no_item_is_told_with_todays_reason_and_changes_nothing() {
 }
 
 #[test]
-fn bodies_lie_beside_the_store_and_without_them_the_next_step_is_told() {
+fn without_the_bodies_the_next_step_is_told() {
     let site = api();
-    let user = reader(&site, &[]);
-    let bodies = user.home().join(".local/share/feedspine/feedspine.db.bodies");
-    assert!(bodies.is_dir());
-    fs::remove_dir_all(&bodies).unwrap();
+    let user = User::new();
+    user.file(".config/feedspine/config.toml", "[captures]\nkeep = \"none\"\n");
+    let user = collected(user, &site, &[]);
     let ran = user.run(&["rejects", "retry"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("no_body"), "{ran:?}");
@@ -67,13 +67,13 @@ fn bodies_lie_beside_the_store_and_without_them_the_next_step_is_told() {
 fn nothing_is_kept_where_the_configuration_says_so() {
     let user = User::new();
     let site = api();
-    user.file(".config/feedspine/config.toml", "[rejects]\nkeep_mib = 0\n");
+    user.file(".config/feedspine/config.toml", "[captures]\nkeep = \"none\"\n");
     user.run(&["add", &site.url("/"), "--name", "api", "--allow-private", "--adapter", "json", "-o", "key=id"]);
     assert_eq!(number(&user.ask(&["collect"]), "counts.rejected"), 1);
-    assert!(!user.home().join(".local/share/feedspine/feedspine.db.bodies").exists());
+    assert_eq!(number(&user.ask(&["captures"]), "bodies"), 0);
     let setting = user.ask(&["config", "show"]);
-    let kept = |item: &&Json| text(item, "key") == "rejects.keep_mib";
-    assert_eq!(number(list(&setting, "items").iter().find(kept).unwrap(), "value"), 0);
+    let kept = |item: &&Json| text(item, "key") == "captures.keep";
+    assert_eq!(text(list(&setting, "items").iter().find(kept).unwrap(), "value"), "none");
     assert_eq!(text(&user.ask(&["rejects", "retry"]), "items.0.outcome"), "no_body");
 }
 
@@ -81,7 +81,7 @@ fn nothing_is_kept_where_the_configuration_says_so() {
 fn lines_that_were_handed_over_pass_later_and_else_are_to_be_handed_over_again() {
     lines_that_pass_later(&User::new());
     let user = User::new();
-    user.file(".config/feedspine/config.toml", "[rejects]\nkeep_mib = 0\n");
+    user.file(".config/feedspine/config.toml", "[captures]\nkeep = \"none\"\n");
     user.run(&["add", "push:orders", "-o", "key=number"]);
     let lines = user.file("lines.jsonl", "{\"number\": 1}\n{\"n\": 2}\n");
     assert_eq!(user.run(&["ingest", "orders", lines.to_str().unwrap()]).code, 0);

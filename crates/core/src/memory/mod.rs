@@ -1,5 +1,6 @@
 //! The memory backend: the contract in its plainest form, and the store for tests and throw-away runs.
 
+mod captures;
 mod ingest;
 mod read;
 mod state;

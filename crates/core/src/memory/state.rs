@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use super::tables::{Fetches, Tables};
 use crate::{
-    Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus, HolderId, Json,
-    KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Reschedule, Result, Schedule, Slot, StateStore,
-    StorageError, Timestamp,
+    CaptureStore, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus,
+    HolderId, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Reschedule, Result, Schedule, Slot,
+    StateStore, StorageError, Timestamp,
 };
 
 #[async_trait]
@@ -160,6 +160,10 @@ impl StateStore for MemoryStore {
 
     async fn leases(&self) -> Result<Vec<Lease>> {
         Ok(self.control()?.leases.values().cloned().collect())
+    }
+
+    fn captures(&self) -> Option<&dyn CaptureStore> {
+        Some(self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::captures::Captures;
 use crate::ingest::{Absent, Coverage, FeedState, LedgerRow, Observation, PartRow, Present, Shown, StoredVersion};
 use crate::transfer::Progress;
 use crate::{
@@ -29,6 +30,7 @@ pub(super) struct Tables {
     pub(super) schedules: BTreeMap<FeedId, Schedule>,
     /// By host.
     pub(super) leases: BTreeMap<String, Lease>,
+    pub(super) captures: Captures,
 }
 
 /// Fetches, as they were begun.

@@ -37,6 +37,8 @@ pub(super) struct Document<'a> {
     pub(super) bytes: Vec<u8>,
     pub(super) hash: ContentHash,
     pub(super) source: Source,
+    /// The fields of the header that are kept with it.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) validators: Option<Validators>,
     pub(super) cost: Cost,
     /// What was odd about its coding.
@@ -59,7 +61,8 @@ impl<'a> Documents<'a> {
         let headers = Some(&self.asked.headers).filter(|_| same_origin(address, &self.ground.address));
         let request =
             Request { address, reach: *reach, validators, headers, most_bytes: self.most_bytes, trace: Some(trace) };
-        let Fetched { http_status, url, validators, content_type, body, .. } = engine.fetcher().fetch(request).await?;
+        let Fetched { http_status, url, validators, content_type, headers, body, .. } =
+            engine.fetcher().fetch(request).await?;
         let hidden = |url: String| self.asked.secrets.hidden(&url);
         // Validators are bound to their URL: one that holds a secret is not kept.
         let validators = validators.filter(|validators| hidden(validators.url.clone()) == validators.url);
@@ -88,7 +91,7 @@ impl<'a> Documents<'a> {
         let source = Source { url: url.map(hidden), content_type };
         match held.filter(|held| held.body == hash && held.source == source) {
             Some(held) => Ok(Got::Same { cost, memory: Memory { validators, ..held.clone() } }),
-            None => Ok(Got::Document(Document { bytes, hash, source, validators, cost, warning, room })),
+            None => Ok(Got::Document(Document { bytes, hash, source, headers, validators, cost, warning, room })),
         }
     }
 }

@@ -15,7 +15,6 @@ use super::identity::{Identity, Naming};
 use super::options::{Options, place};
 use super::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
 use crate::archive::KeptBody;
-use crate::collect::collisions::Collisions;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{cut_off, last_ordinal, reading, unreadable};
 use crate::fetch::{FetchFailure, Validators};
@@ -122,7 +121,6 @@ pub(super) struct ListPages<'a> {
     ordinal: u32,
     first: Option<(Source, Option<Validators>, ContentHash)>,
     bodies: Sha256,
-    collisions: Collisions,
     complete: bool,
     /// When the sitemaps of an index were changed last, by their address: as the last fetch read them, and this one.
     held: BTreeMap<String, Json>,
@@ -162,7 +160,6 @@ impl<'a> ListPages<'a> {
             ordinal: 0,
             first: None,
             bodies: Sha256::new(),
-            collisions: Collisions::default(),
             complete: true,
             held,
             changed: BTreeMap::new(),
@@ -191,36 +188,26 @@ impl<'a> ListPages<'a> {
             Got::Same { cost, memory } => return Ok(Told::Same { cost, memory }),
             Got::Document(document) => document,
         };
-        let Document { bytes, hash, source, validators, cost, warning, room } = document;
+        let Document { bytes, hash, source, headers, validators, cost, warning, room } = document;
         let (kind, rules, ordinal) = (self.list.kind, self.list.rules.clone(), self.ordinal);
         let (named, shown) = (source.clone(), address.to_string());
-        let (mut collisions, hash_rule) = (std::mem::take(&mut self.collisions), self.list.identity.hash_rule.clone());
         let read = move || {
             let base = named.url.as_deref();
             let input = Input { bytes: &bytes, content_type: named.content_type.as_deref(), base };
-            let page = kind.read(&input, &rules, ordinal, &shown).map(|page| {
-                let collide = collisions.take(&page.candidates, &hash_rule);
-                let body = (collide || !page.rejects.is_empty()).then_some(bytes);
-                (page, body)
-            });
-            // A list that cannot be read costs itself only: what others told is known behind it.
-            Ok((page, collisions))
+            let page = kind.read(&input, &rules, ordinal, &shown)?;
+            Ok((page, bytes))
         };
         let patience = self.documents.ground.engine.settings().limits.parse;
         let read = reading(&address.to_string(), patience, read).await;
         let Cost { http_status, wire_bytes, .. } = cost;
-        let page = read.and_then(|(page, collisions)| {
-            self.collisions = collisions;
-            page
-        });
-        let (page, body) = page.map_err(|error| FetchFailure {
+        let (page, bytes) = read.map_err(|error| FetchFailure {
             error: self.documents.asked.secrets.hide(error),
             http_status,
             wire_bytes,
         })?;
         let ListPage { candidates, rejects, further, warnings, .. } = page;
         let last_ordinal = last_ordinal(&candidates, &rejects);
-        let body = body.map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source: source.clone(), bytes });
+        let body = RawBody { first_ordinal: ordinal, last_ordinal, source: source.clone(), headers, bytes };
         self.read += 1;
         self.bodies.update(hash.as_bytes());
         self.first.get_or_insert((source, validators, hash));
@@ -228,7 +215,7 @@ impl<'a> ListPages<'a> {
         self.ordinal = self.ordinal.saturating_add(count);
         gather(&mut self.warnings, warning.into_iter().chain(warnings).collect());
         self.follow(further);
-        Ok(Told::Page(Page { candidates, rejects, body, cost, then: Then::More, room: Some(room) }))
+        Ok(Told::Page(Page { candidates, rejects, body: Some(body), cost, then: Then::More, room: Some(room) }))
     }
 
     /// Puts further sitemaps into the queue; one that was not changed since it was read is left out, when nothing is said

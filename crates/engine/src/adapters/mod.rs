@@ -332,8 +332,7 @@ pub(crate) struct Page<'a> {
     /// Ordinals ascend over all pages of a fetch.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) rejects: Vec<Reject>,
-    /// What it was read from, where that can be read again and items of it are rejected, or will be by the store: it is
-    /// kept.
+    /// What it was read from, where that can be read again: it is kept.
     pub(crate) body: Option<RawBody>,
     pub(crate) cost: Cost,
     pub(crate) then: Then,
@@ -349,6 +348,8 @@ pub(crate) struct RawBody {
     /// That of its last one.
     pub(crate) last_ordinal: u32,
     pub(crate) source: Source,
+    /// The fields of the answer's header that are kept with it.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) bytes: Vec<u8>,
 }
 

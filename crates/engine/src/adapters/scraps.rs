@@ -18,6 +18,7 @@ pub(crate) fn scraps_body(scraps: &[Scrap]) -> Option<RawBody> {
         first_ordinal: first.ordinal,
         last_ordinal: last.ordinal,
         source: Source { url: None, content_type: Some(SCRAPS.to_owned()) },
+        headers: Vec::new(),
         bytes: write_scraps(scraps),
     })
 }

@@ -1,40 +1,31 @@
-//! [`Archive`]: the bodies that items were rejected from, kept so that they can be read again.
+//! [`Archive`]: the bodies that fetches brought, kept so that they can be read again.
 //!
-//! A body is kept before its items are stored: no reject is there whose body is not, unless it could not be kept, which is
-//! a warning. What is kept is bounded for each feed, the oldest fetches going first.
+//! They are kept where feeds and fetches are ([`CaptureStore`]), each once, packed here. A body is kept before its items
+//! are stored: no item is there whose body is not, unless it could not be kept, which is a warning.
 
-mod folder;
+mod former;
+mod keep;
 mod packed;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
 
-use feedspine_core::{FeedId, FetchId, Timestamp};
+pub(crate) use feedspine_core::CaptureName as BodyName;
+use feedspine_core::{
+    Capture, CaptureStore, ContentHash, ErrorKind, FeedId, FetchId, HeldBody, PageRequest, StateStore, Timestamp,
+};
 
 use crate::OpError;
+pub use keep::Keep;
 
-/// Where bodies are kept that items were rejected from.
-#[derive(Debug, Clone)]
-pub struct Archive {
-    place: Place,
-    most_bytes: u64,
-}
+/// The code of a body that is not what it was.
+pub(crate) const DAMAGED: &str = "archive.damaged";
 
-#[derive(Debug, Clone)]
-enum Place {
-    Nowhere,
-    Memory(Arc<Mutex<BTreeMap<BodyName, Vec<u8>>>>),
-    Folder(PathBuf),
-}
-
-/// Which body it is: of a fetch that came in pages there are several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BodyName {
-    pub(crate) feed: FeedId,
-    pub(crate) fetch: FetchId,
-    /// The ordinal of its first item.
-    pub(crate) first_ordinal: u32,
+/// Where the bodies are kept that fetches brought.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    state: Arc<dyn StateStore>,
 }
 
 /// A body, and what is needed to read it again as it was read.
@@ -49,6 +40,10 @@ pub(crate) struct KeptBody {
     /// The URL that answered; `None` for a file.
     pub(crate) url: Option<String>,
     pub(crate) content_type: Option<String>,
+    /// `None` where nobody was asked by HTTP.
+    pub(crate) http_status: Option<u16>,
+    /// The fields of the answer's header that are kept.
+    pub(crate) headers: Vec<(String, String)>,
     /// As received, without its content coding.
     pub(crate) bytes: Vec<u8>,
 }
@@ -56,259 +51,167 @@ pub(crate) struct KeptBody {
 /// What came of keeping a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    Kept,
+    /// It is kept under that name.
+    Kept(ContentHash),
     /// It is larger than what is kept for a feed; packed it has so many bytes.
     TooLarge(u64),
     /// Nothing is kept.
     Off,
 }
 
-impl Default for Archive {
-    /// One that keeps nothing.
-    fn default() -> Self {
-        Self::nowhere()
-    }
+/// What became of a folder of bodies that an earlier program kept beside a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenOver {
+    /// The bodies that are in the store now.
+    pub bodies: u64,
+    /// What could not be taken over and stays where it is, and why.
+    pub left: Vec<String>,
 }
 
 impl Archive {
-    /// How many bytes are kept for each feed unless it is said otherwise, packed.
-    pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
-
-    /// Keeps nothing: items that are rejected cannot be read again.
-    pub fn nowhere() -> Self {
-        Self { place: Place::Nowhere, most_bytes: 0 }
+    /// That of a store of feeds and fetches.
+    pub(crate) fn of(state: Arc<dyn StateStore>) -> Self {
+        Self { state }
     }
 
-    /// Keeps bodies as long as it, or a clone of it, is there.
-    pub fn in_memory() -> Self {
-        Self { place: Place::Memory(Arc::default()), most_bytes: Self::MOST_BYTES }
+    /// `None` where the store keeps none.
+    pub(crate) fn store(&self) -> Option<&dyn CaptureStore> {
+        self.state.captures()
     }
 
-    /// Keeps bodies in a folder, which is made when there is something to keep.
-    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Folder(folder.into()), most_bytes: Self::MOST_BYTES }
-    }
-
-    /// Keeps at most so many bytes for each feed, packed; 0 keeps nothing more. What is kept already is still read.
-    #[must_use]
-    pub fn with_most_bytes(mut self, most_bytes: u64) -> Self {
-        self.most_bytes = most_bytes;
-        self
-    }
-
-    /// The folder, where there is one.
-    pub fn folder(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Folder(folder) => Some(folder),
-            Place::Nowhere | Place::Memory(_) => None,
-        }
-    }
-
-    /// Keeps a body, on the disk when this is answered, and lets go of the oldest of its feed when there are too many.
-    pub(crate) async fn keep(&self, feed: FeedId, fetch: FetchId, body: KeptBody) -> Result<Keeping, OpError> {
-        if matches!(self.place, Place::Nowhere) || self.most_bytes == 0 {
-            return Ok(Keeping::Off);
-        }
-        let (place, most) = (self.place.clone(), self.most_bytes);
-        let name = BodyName { feed, fetch, first_ordinal: body.first_ordinal };
-        blocking(move || {
-            let packed =
-                packed::pack(&body).map_err(|error| OpError::failed("archive.unwritten", error.to_string()))?;
-            let size = packed.len() as u64;
-            if size > most {
+    /// Keeps a body, on the disk when this is answered.
+    pub(crate) async fn keep(
+        &self,
+        keep: Keep,
+        feed: FeedId,
+        fetch: FetchId,
+        body: KeptBody,
+    ) -> Result<Keeping, OpError> {
+        let Some(store) = self.store().filter(|_| keep != Keep::Nothing) else { return Ok(Keeping::Off) };
+        let KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, http_status, headers, bytes } =
+            body;
+        let name = BodyName { feed, fetch, first_ordinal };
+        let bytes = Arc::new(bytes);
+        let mut base = store.newest_base(feed).await?;
+        loop {
+            let given = (Arc::clone(&bytes), base.take());
+            let packed = blocking(move || {
+                let (bytes, base) = given;
+                let base = base.map(|body| HeldBody { body, base: None });
+                packed::pack(&bytes, ContentHash::of(&bytes), base.as_ref())
+                    .map_err(|error| OpError::failed("archive.unwritten", error.to_string()))
+            })
+            .await?;
+            let size = packed.packed.len() as u64;
+            if keep.excess(size) > 0 {
                 return Ok(Keeping::TooLarge(size));
             }
-            match place {
-                Place::Memory(held) => {
-                    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                    held.insert(name, packed);
-                    let of_feed = held.iter().filter(|(held, _)| held.feed == feed);
-                    let sizes: Vec<_> = of_feed.map(|(name, packed)| (*name, packed.len() as u64)).collect();
-                    for doomed in beyond(&sizes, most, &name) {
-                        held.remove(&doomed);
-                    }
-                }
-                Place::Folder(root) => folder::write(&root, name, &packed, most)?,
-                Place::Nowhere => {}
+            let (hash, is_based) = (packed.hash, packed.packing.base().is_some());
+            let (url, content_type, headers) = (url.clone(), content_type.clone(), headers.clone());
+            let capture =
+                Capture { name, last_ordinal, observed_at, url, content_type, http_status, headers, body: hash };
+            match store.keep(capture, packed).await {
+                // What it was packed against was forgotten meanwhile: then it is packed by itself.
+                Err(error) if is_based && error.kind() == ErrorKind::Conflict => {}
+                answer => return Ok(answer.map(|()| Keeping::Kept(hash))?),
             }
-            Ok(Keeping::Kept)
-        })
-        .await
+        }
+    }
+
+    /// Which bodies are kept of a feed behind one of them, the oldest fetch first and at most so many: all of them are
+    /// walked through page by page.
+    pub(crate) async fn captures(
+        &self,
+        feed: FeedId,
+        after: Option<BodyName>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<BodyName>, OpError> {
+        let Some(store) = self.store() else { return Ok(Vec::new()) };
+        let page = PageRequest { after: after.map(BodyName::cursor), ..PageRequest::first(most.get()) };
+        let found = store.captures_page(feed, &page).await?;
+        Ok(found.items.into_iter().map(|held| held.capture.name).collect())
     }
 
     /// Which bodies are kept of a fetch, by the ordinals of their first items, ascending.
     pub(crate) async fn bodies(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<u32>, OpError> {
-        let place = self.place.clone();
-        blocking(move || match place {
-            Place::Nowhere => Ok(Vec::new()),
-            Place::Memory(held) => {
-                let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                let of_fetch = held.keys().filter(|name| name.feed == feed && name.fetch == fetch);
-                Ok(of_fetch.map(|name| name.first_ordinal).collect())
-            }
-            Place::Folder(root) => folder::list(&root, feed, fetch),
-        })
-        .await
+        let Some(store) = self.store() else { return Ok(Vec::new()) };
+        let captures = store.captures_of(feed, fetch).await?;
+        Ok(captures.into_iter().map(|capture| capture.name.first_ordinal).collect())
     }
 
     /// One of them: they are unpacked one at a time. `None` when it is kept no more.
     pub(crate) async fn body(&self, name: BodyName) -> Result<Option<KeptBody>, OpError> {
-        let place = self.place.clone();
-        blocking(move || {
-            let packed = match place {
-                Place::Nowhere => None,
-                Place::Memory(held) => {
-                    let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                    held.get(&name).map(|packed| (name.fetch.to_string(), packed.clone()))
+        let Some(store) = self.store() else { return Ok(None) };
+        let captures = store.captures_of(name.feed, name.fetch).await?;
+        let Some(capture) = captures.into_iter().find(|capture| capture.name == name) else { return Ok(None) };
+        let Some(held) = store.body(capture.body).await? else { return Ok(None) };
+        let hash = capture.body;
+        let bytes = blocking(move || packed::unpack(&held).ok_or_else(|| damaged(hash))).await?;
+        let Capture { last_ordinal, observed_at, url, content_type, http_status, headers, .. } = capture;
+        let first_ordinal = name.first_ordinal;
+        Ok(Some(KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, http_status, headers, bytes }))
+    }
+
+    /// Takes over what an earlier program kept in a folder beside the store; each file goes once its body is kept.
+    ///
+    /// # Errors
+    /// The folder cannot be read. What the store says.
+    pub(crate) async fn take_over(&self, folder: &Path) -> Result<TakenOver, OpError> {
+        let root = folder.to_owned();
+        let found = blocking(move || former::bodies(&root).map_err(|error| unreadable(&root, &error))).await?;
+        let mut taken = TakenOver::default();
+        for former::FormerBody { path, name } in found {
+            let file = path.clone();
+            let body = blocking(move || {
+                let packed = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
+                let body = former::unpack(&packed).filter(|body| body.first_ordinal == name.first_ordinal);
+                body.ok_or_else(|| OpError::failed(DAMAGED, format!("{} is damaged", file.display())))
+            });
+            match body.await {
+                Ok(body) => match self.keep(Keep::All, name.feed, name.fetch, body).await? {
+                    Keeping::Kept(_) => taken.bodies += 1,
+                    Keeping::Off | Keeping::TooLarge(_) => return Ok(taken),
+                },
+                // Another process may have taken it over meanwhile.
+                Err(_) if !path.exists() => continue,
+                Err(error) => {
+                    taken.left.push(error.message().to_owned());
+                    continue;
                 }
-                Place::Folder(root) => folder::read(&root, name)?,
-            };
-            let Some((place, packed)) = packed else { return Ok(None) };
-            packed::unpack(&packed).map(Some).ok_or_else(|| damaged(&place))
-        })
-        .await
-    }
-}
-
-/// What has to go so that no more than `most` bytes are left, the oldest first; never `kept`.
-fn beyond<N: PartialEq + Clone>(sizes: &[(N, u64)], most: u64, kept: &N) -> Vec<N> {
-    let mut left: u64 = sizes.iter().map(|(_, size)| size).sum();
-    let mut doomed = Vec::new();
-    for (name, size) in sizes.iter().filter(|(name, _)| name != kept) {
-        if left <= most {
-            break;
+            }
+            blocking(move || Ok(std::fs::remove_file(&path).ok())).await?;
         }
-        left -= size;
-        doomed.push(name.clone());
+        if taken.left.is_empty() {
+            let root = folder.to_owned();
+            blocking(move || {
+                former::remove(&root);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(taken)
     }
-    doomed
 }
 
-fn damaged(place: &str) -> OpError {
-    OpError::failed("archive.damaged", format!("the body that is kept at {place} is damaged"))
-        .with_hint("remove it: the rejects stay, and are not read again")
+fn damaged(hash: ContentHash) -> OpError {
+    OpError::failed(DAMAGED, format!("the body {hash} is damaged"))
+        .with_hint("restore the store from a backup; what was stored of it stays, and is not read again")
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> OpError {
+    OpError::failed("archive.unreadable", format!("cannot read {}: {error}", path.display()))
+        .with_hint("see that it may be read; what was kept in it stays there until then")
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, OpError> + Send + 'static) -> Result<T, OpError> {
+    // Threads of the machine have no place in a simulated world.
+    #[cfg(test)]
+    if crate::simulation::is_here() {
+        return work();
+    }
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(OpError::failed("internal.panic", format!("the archive broke off: {error}"))))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body(text: &str) -> KeptBody {
-        KeptBody {
-            first_ordinal: 0,
-            last_ordinal: 9,
-            observed_at: Timestamp::UNIX_EPOCH,
-            url: Some("https://a.example/x?y=ü".to_owned()),
-            content_type: None,
-            bytes: text.as_bytes().to_vec(),
-        }
-    }
-
-    /// Text that packs to about its size.
-    fn noise(seed: u64, bytes: usize) -> String {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'!' + u8::try_from((state >> 33) % 90).unwrap())
-        };
-        (0..bytes).map(|_| next()).collect()
-    }
-
-    /// All that is kept of a fetch.
-    async fn bodies(archive: &Archive, feed: FeedId, fetch: FetchId) -> Result<Vec<KeptBody>, OpError> {
-        let mut bodies = Vec::new();
-        for first_ordinal in archive.bodies(feed, fetch).await? {
-            bodies.extend(archive.body(BodyName { feed, fetch, first_ordinal }).await?);
-        }
-        Ok(bodies)
-    }
-
-    fn id(number: u128) -> (FeedId, FetchId) {
-        (FeedId::from_u128(1), FetchId::from_u128(number))
-    }
-
-    #[tokio::test]
-    async fn a_body_is_read_back_as_it_was_wherever_it_is_kept() {
-        let home = tempfile::tempdir().unwrap();
-        for archive in [Archive::in_memory(), Archive::in_folder(home.path().join("new"))] {
-            let (feed, fetch) = id(7);
-            let second = KeptBody { first_ordinal: 300, content_type: Some("text/xml".to_owned()), ..body("two") };
-            let third = KeptBody { first_ordinal: 4_000, url: None, ..body("three") };
-            for body in [&third, &second, &body("one")] {
-                assert_eq!(archive.keep(feed, fetch, body.clone()).await.unwrap(), Keeping::Kept);
-            }
-            assert_eq!(archive.bodies(feed, fetch).await.unwrap(), [0, 300, 4_000]);
-            assert_eq!(bodies(&archive, feed, fetch).await.unwrap(), [body("one"), second, third]);
-            assert!(archive.bodies(feed, id(8).1).await.unwrap().is_empty());
-            assert!(archive.bodies(FeedId::from_u128(2), fetch).await.unwrap().is_empty());
-            let missing = BodyName { feed, fetch, first_ordinal: 7 };
-            assert_eq!(archive.body(missing).await.unwrap(), None);
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_else_may_read_what_is_kept() {
-        use std::os::unix::fs::PermissionsExt;
-
-        let home = tempfile::tempdir().unwrap();
-        let root = home.path().join("x.db.bodies");
-        let (feed, fetch) = id(1);
-        Archive::in_folder(&root).keep(feed, fetch, body("some text")).await.unwrap();
-        let folder = root.join(feed.to_string());
-        let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-        let modes = [root, folder, file].map(|path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777);
-        assert_eq!(modes, [0o700, 0o700, 0o600]);
-    }
-
-    #[tokio::test]
-    async fn the_oldest_bodies_of_a_feed_go_when_there_are_too_many() {
-        let home = tempfile::tempdir().unwrap();
-        for archive in [Archive::in_memory(), Archive::in_folder(home.path())] {
-            let archive = archive.with_most_bytes(10_000);
-            for number in 1..=3 {
-                let (feed, fetch) = id(number);
-                archive.keep(feed, fetch, body(&noise(7, 4_500))).await.unwrap();
-                archive.keep(FeedId::from_u128(2), fetch, body("of another feed")).await.unwrap();
-            }
-            let mut held = Vec::new();
-            for number in 1..=3 {
-                held.push(archive.bodies(id(number).0, id(number).1).await.unwrap().len());
-                assert_eq!(archive.bodies(FeedId::from_u128(2), id(number).1).await.unwrap().len(), 1);
-            }
-            assert_eq!(held, [0, 1, 1]);
-            let large = archive.keep(id(4).0, id(4).1, body(&noise(8, 40_000))).await.unwrap();
-            assert!(matches!(large, Keeping::TooLarge(_)), "{large:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_archive_that_keeps_nothing_says_so() {
-        let home = tempfile::tempdir().unwrap();
-        for archive in [Archive::nowhere(), Archive::in_folder(home.path()).with_most_bytes(0)] {
-            assert_eq!(archive.keep(id(1).0, id(1).1, body("x")).await.unwrap(), Keeping::Off);
-            assert!(archive.bodies(id(1).0, id(1).1).await.unwrap().is_empty());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_damaged_body_is_an_error_that_names_its_file() {
-        let home = tempfile::tempdir().unwrap();
-        let archive = Archive::in_folder(home.path());
-        let (feed, fetch) = id(1);
-        archive.keep(feed, fetch, body("some text")).await.unwrap();
-        let folder = std::fs::read_dir(home.path()).unwrap().next().unwrap().unwrap().path();
-        let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
-        let whole = std::fs::read(&file).unwrap();
-        for damaged in [&whole[..whole.len() - 1], &b"no header"[..], &[]] {
-            std::fs::write(&file, damaged).unwrap();
-            let error = bodies(&archive, feed, fetch).await.unwrap_err();
-            assert_eq!(error.code(), "archive.damaged");
-            assert!(error.message().contains(file.to_str().unwrap()), "{error}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,6 @@ use feedspine_core::{Candidate, ContentHash, Feed, FetchId, KeyRule, Namespace, 
 use feedspine_parse::{Document, Format, Input, ParseError, Warning, identify, learn_rule, looks, parse, rekey};
 use tokio::time::timeout;
 
-use super::collisions::Collisions;
 use super::cursor::Source;
 use crate::adapters::Identity;
 use crate::archive::KeptBody;
@@ -44,6 +43,11 @@ pub(super) struct ReadDocument {
 pub(super) enum Told {
     /// The very bytes that this observation told.
     Known(FetchId),
+    /// Nothing: it is no document, or ends in the middle. The bytes are those that say so.
+    Unreadable {
+        error: OpError,
+        body: Vec<u8>,
+    },
     Items(Box<Items>),
 }
 
@@ -59,8 +63,8 @@ pub(super) struct Items {
     pub(super) warnings: Vec<String>,
     /// When it asks to be read again.
     pub(super) asks: feedspine_parse::Schedule,
-    /// The document itself, when items of it are rejected: by now, or by the store for others of the same key.
-    pub(super) body: Option<Vec<u8>>,
+    /// The document itself.
+    pub(super) body: Vec<u8>,
 }
 
 /// Reads a document.
@@ -126,15 +130,15 @@ impl Task {
         let input =
             Input { bytes: &body, content_type: self.source.content_type.as_deref(), base: self.source.url.as_deref() };
         let document = parse(&input, &feedspine_parse::Limits::default());
-        let document = document.map_err(|error| unreadable(&self.address, &error))?;
-        if document.truncated {
-            return Err(cut(&self.address, document.format));
-        }
+        let document = match document.map_err(|error| unreadable(&self.address, &error)) {
+            Ok(document) if !document.truncated => document,
+            refused => {
+                let error = refused.map_or_else(|error| error, |document| cut(&self.address, document.format));
+                return Ok(ReadDocument { body_bytes, hash, told: Told::Unreadable { error, body } });
+            }
+        };
         let warnings = warning.iter().chain(&document.warnings).map(told_warning).collect();
-        let mut items = keyed(document, &keys, warnings)?;
-        let is_kept =
-            !items.rejects.is_empty() || Collisions::default().take(&items.candidates, &keys.identity.hash_rule);
-        items.body = is_kept.then_some(body);
+        let items = Items { body, ..keyed(document, &keys, warnings)? };
         Ok(ReadDocument { body_bytes, hash, told: Told::Items(Box::new(items)) })
     }
 }
@@ -180,7 +184,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
         complete: identified.complete,
         warnings,
         asks,
-        body: None,
+        body: Vec::new(),
     })
 }
 

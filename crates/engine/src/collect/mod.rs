@@ -2,7 +2,6 @@
 
 pub(crate) mod agenda;
 pub(crate) mod ahead;
-pub(crate) mod collisions;
 pub(crate) mod cursor;
 pub(crate) mod document;
 mod one;

@@ -25,7 +25,7 @@ use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Reach, Request, Trace};
-use crate::ledger::notes;
+use crate::ledger::{Captured, notes};
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
@@ -94,12 +94,14 @@ async fn written_down(
         hash_rule: HashRule::whole(),
         evidence: None,
         figures: Figures::default(),
+        captured: Captured::default(),
         asks: None,
         trace,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let (figures, traced, asks) = (journey.figures, journey.trace.traced(), journey.asks);
+    let Journey { figures, captured, trace, asks, .. } = journey;
+    let traced = trace.traced();
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
@@ -112,7 +114,10 @@ async fn written_down(
     report.duration_ms = millis(started.elapsed());
     let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &traced, asks.as_ref()));
     report.next = next.as_ref().map(Next::told);
-    let detail = FetchDetail { notes: notes(&intent, &traced, report.next.as_ref()), ..detail(&report, engine.now()) };
+    let detail = FetchDetail {
+        notes: notes(&intent, &traced, &captured, report.next.as_ref()),
+        ..detail(&report, engine.now())
+    };
     if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
         report.next = None;
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
@@ -186,6 +191,8 @@ struct Journey<'a> {
     /// What the feed's documents showed of its policy until now.
     evidence: Option<Evidence>,
     figures: Figures,
+    /// The bodies that are kept of it.
+    captured: Captured,
     /// When the document that was read asks to be read again; `None` when none was.
     asks: Option<feedspine_parse::Schedule>,
     /// Where requests are noted.
@@ -293,6 +300,7 @@ impl Journey<'_> {
         let most_bytes = received.coding.most_decoded(self.figures.wire_bytes, &limits);
         let _room = self.engine.room_for(most_bytes).await;
         let source = Source { url: fetched.url, content_type: fetched.content_type };
+        let headers = fetched.headers;
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
             key_rule: rule_in_force(self.feed),
@@ -309,17 +317,22 @@ impl Journey<'_> {
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
             Told::Known(manifest) => self.commit_unchanged(basis, manifest, &memory).await,
+            Told::Unreadable { error, body: bytes } => {
+                // A later parser may read it; the failure is told whether or not it could be kept.
+                let body = RawBody { first_ordinal: 0, last_ordinal: 0, source: memory.source, headers, bytes };
+                self.keep(basis, body).await;
+                Err(error)
+            }
             Told::Items(mut items) => {
                 self.asks = Some(std::mem::take(&mut items.asks));
                 let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
                 if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
                     return Ok(self.superseded());
                 }
-                if let Some(bytes) = items.body.take() {
-                    let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
-                    let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), bytes };
-                    items.warnings.extend(self.keep(basis, body).await);
-                }
+                let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
+                let bytes = std::mem::take(&mut items.body);
+                let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), headers, bytes };
+                items.warnings.extend(self.keep(basis, body).await);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, *items, &memory).await
             }
@@ -386,18 +399,23 @@ impl Journey<'_> {
         Ok(Arrived { outcome: FetchStatus::Captured, warnings })
     }
 
-    /// Keeps a body that items were rejected from, before they are stored; what is to be told of it. A body that cannot
-    /// be kept is in no item's way.
-    async fn keep(&self, basis: &Basis, body: RawBody) -> Option<String> {
-        let RawBody { first_ordinal, last_ordinal, source: Source { url, content_type }, bytes } = body;
-        let observed_at = basis.observed_at;
-        let kept = KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, bytes };
-        let why = match self.engine.archive().keep(self.feed.id, self.fetch, kept).await {
-            Ok(Keeping::Kept | Keeping::Off) => return None,
+    /// Keeps a body before its items are stored; what is to be told of it. A body that cannot be kept is in no item's way.
+    async fn keep(&mut self, basis: &Basis, body: RawBody) -> Option<String> {
+        let RawBody { first_ordinal, last_ordinal, source: Source { url, content_type }, headers, bytes } = body;
+        let (observed_at, http_status) = (basis.observed_at, self.figures.http_status);
+        let kept =
+            KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, http_status, headers, bytes };
+        let keep = self.engine.settings().keep_of(&self.feed.name);
+        let why = match self.engine.archive().keep(keep, self.feed.id, self.fetch, kept).await {
+            Ok(Keeping::Kept(hash)) => {
+                self.captured.add(hash);
+                return None;
+            }
+            Ok(Keeping::Off) => return None,
             Ok(Keeping::TooLarge(bytes)) => format!("packed it has {bytes} bytes, more than are kept for a feed"),
             Err(error) => error.to_string(),
         };
-        Some(format!("archive.unwritten: what was rejected cannot be read again: {why}"))
+        Some(format!("archive.unwritten: what was fetched cannot be read again: {why}"))
     }
 
     /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.

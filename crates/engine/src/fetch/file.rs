@@ -18,7 +18,15 @@ pub(super) async fn read(path: &Path, limit: u64) -> Result<Fetched, FetchFailur
     match read {
         Ok(FileRead::Whole(wire)) => {
             let body = Some(Received { wire, coding: Coding::Identity });
-            Ok(Fetched { http_status: None, url: None, validators: None, content_type: None, link: None, body })
+            Ok(Fetched {
+                http_status: None,
+                url: None,
+                validators: None,
+                content_type: None,
+                link: None,
+                headers: Vec::new(),
+                body,
+            })
         }
         Ok(FileRead::NotRegular) => {
             let error = OpError::failed("file.not_regular", format!("{shown} is not a regular file"));

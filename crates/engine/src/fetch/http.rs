@@ -124,11 +124,11 @@ impl Fetcher {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let told = told_validators(url, response.headers());
                 let content_type = text(response.headers(), &header::CONTENT_TYPE).map(str::to_owned);
-                let link = link(response.headers());
+                let (link, headers) = (link(response.headers()), super::headers::kept(response.headers()));
                 let most_bytes = request.most_bytes.unwrap_or(self.limits.wire_bytes);
                 let body = Some(self.receive(url, response, most_bytes).await?);
                 let (http_status, url) = (Some(status.as_u16()), Some(url.to_string()));
-                Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, body }))
+                Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, headers, body }))
             }
             StatusCode::NOT_MODIFIED if validators.is_some() => {
                 let told = told_validators(url, response.headers());
@@ -139,6 +139,7 @@ impl Fetcher {
                     validators: kept,
                     content_type: None,
                     link: None,
+                    headers: Vec::new(),
                     body: None,
                 }))
             }

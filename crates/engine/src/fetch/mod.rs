@@ -7,6 +7,7 @@ mod decode;
 mod file;
 mod gate;
 mod guard;
+mod headers;
 mod http;
 mod network;
 mod resolve;
@@ -95,6 +96,8 @@ pub(crate) struct Fetched {
     pub(crate) content_type: Option<String>,
     /// The header `Link`, its lines joined; `None` for a file.
     pub(crate) link: Option<String>,
+    /// The fields of the header that are kept with the body; none of a 304, or a file.
+    pub(crate) headers: Vec<(String, String)>,
     /// `None` for a 304.
     pub(crate) body: Option<Received>,
 }

@@ -5,7 +5,7 @@
 
 mod politeness;
 
-use feedspine_core::{Content, Fetch, FetchIntent, Json};
+use feedspine_core::{Content, ContentHash, Fetch, FetchIntent, Json};
 
 pub use politeness::HostFigures;
 pub(crate) use politeness::Politeness;
@@ -22,11 +22,31 @@ const REQUESTS: &str = "requests";
 /// the decision before was made for the same reasons.
 const NEXT: &str = "next";
 
+/// The hash of the body that is kept of it; of several, that of the first and how many there are.
+const CAPTURED: &str = "captured";
+
 /// What is told of a decision that was made for the reasons of the one before.
 const AS_BEFORE: &str = "as the time before";
 
+/// The bodies that are kept of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Captured {
+    /// The hash of the first one.
+    pub first: Option<ContentHash>,
+    /// How many there are.
+    pub bodies: u64,
+}
+
+impl Captured {
+    /// One more is kept.
+    pub(crate) fn add(&mut self, hash: ContentHash) {
+        self.first.get_or_insert(hash);
+        self.bodies += 1;
+    }
+}
+
 /// The notes of a fetch.
-pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, next: Option<&NextFetch>) -> Content {
+pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, captured: &Captured, next: Option<&NextFetch>) -> Content {
     let own = host_of(&intent.address);
     let asked = |asked: &Asked| {
         let since = asked.at.micros_since(intent.started_at);
@@ -42,6 +62,11 @@ pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, next: Option<&NextFet
     }
     if traced.requests > traced.asked.len() as u64 {
         members.push((REQUESTS, traced.requests.into()));
+    }
+    if let Some(first) = captured.first {
+        let several = (captured.bodies > 1).then_some(captured.bodies);
+        let told = [Json::from(first.to_string())].into_iter().chain(several.map(Json::from));
+        members.push((CAPTURED, Json::Array(told.collect())));
     }
     if let Some(NextFetch { at, why, alike }) = next {
         let mut told = vec![at.map(|at| at.micros_since(intent.started_at)).into()];
@@ -61,6 +86,16 @@ pub(crate) fn requests_of(fetch: &Fetch) -> u64 {
         _ => 0,
     };
     notes.get(REQUESTS).and_then(number).and_then(|requests| u64::try_from(requests).ok()).unwrap_or(listed)
+}
+
+/// The bodies that were kept of it.
+pub(crate) fn captured_by(fetch: &Fetch) -> Captured {
+    let Some(Json::Array(told)) = noted(fetch).and_then(|notes| notes.get(CAPTURED).cloned()) else {
+        return Captured::default();
+    };
+    let first = told.first().and_then(Json::as_str).and_then(ContentHash::from_hex);
+    let several = told.get(1).and_then(number).and_then(|bodies| u64::try_from(bodies).ok());
+    Captured { first, bodies: several.unwrap_or(first.is_some().into()) }
 }
 
 /// What was decided at its end of the next fetch.
@@ -125,7 +160,8 @@ mod tests {
         let at = Some(started_at.saturating_add_micros(3_600_000_000));
         let next = NextFetch { at, why: "every 60 min".into(), alike: Alike::No };
         let told = |traced: &Traced, next: Option<&NextFetch>| {
-            let detail = FetchDetail { notes: notes(&intent, traced, next), ..FetchDetail::interrupted(started_at) };
+            let notes = notes(&intent, traced, &Captured::default(), next);
+            let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
             Fetch { intent: intent.clone(), detail: Some(detail) }
         };
         let one = Traced { asked: vec![asked("a.example", 250, Some(304))], requests: 1, ..Traced::default() };
@@ -144,5 +180,24 @@ mod tests {
         let many = Traced { asked: many, requests: 500, ..Traced::default() };
         let fetch = told(&many, None);
         assert_eq!((asked_by(&fetch), requests_of(&fetch), next_of(&fetch)), (many.asked, 500, None));
+        assert_eq!(captured_by(&fetch), Captured::default());
+    }
+
+    #[test]
+    fn notes_name_the_first_body_that_is_kept_and_how_many_there_are() {
+        let intent = FetchIntent {
+            fetch: FetchId::from_u128(1),
+            feed: FeedId::from_u128(1),
+            started_at: Timestamp::UNIX_EPOCH,
+            address: "/a".into(),
+        };
+        let mut captured = Captured::default();
+        for bodies in 1..=3 {
+            captured.add(ContentHash::of(format!("{bodies}").as_bytes()));
+            let notes = notes(&intent, &Traced::default(), &captured, None);
+            let detail = FetchDetail { notes, ..FetchDetail::interrupted(Timestamp::UNIX_EPOCH) };
+            let read = captured_by(&Fetch { intent: intent.clone(), detail: Some(detail) });
+            assert_eq!(read, Captured { first: Some(ContentHash::of(b"1")), bodies });
+        }
     }
 }

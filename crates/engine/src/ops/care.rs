@@ -99,6 +99,10 @@ impl StoreCare {
         &*self.state
     }
 
+    pub(super) fn shared_state(&self) -> Arc<dyn StateStore> {
+        Arc::clone(&self.state)
+    }
+
     /// What is at the store's place; `None` where the backend cannot tell.
     ///
     /// # Errors

@@ -24,6 +24,9 @@
 //! | [`explain`](crate::Engine::explain) | a name | [`Explanation`] |
 //! | [`health`](crate::Engine::health), [`gaps`](crate::Engine::gaps) | a name, or nothing | [`HealthReport`], [`GapList`] |
 //! | [`runs`](crate::Engine::runs) | [`ListRuns`] | [`RunList`] |
+//! | [`capture_overview`](crate::Engine::capture_overview) | | [`CaptureOverview`] |
+//! | [`captures`](crate::Engine::captures), [`capture_bytes`](crate::Engine::capture_bytes) | [`ListCaptures`], [`CaptureOf`] | [`CaptureList`], bytes |
+//! | [`prune_captures`](crate::Engine::prune_captures) | [`PruneCaptures`] | [`PrunedCaptures`] |
 //! | [`politeness`](crate::Engine::politeness) | [`PolitenessOf`] | [`Politeness`] |
 //! | [`watch`](crate::Engine::watch) | [`Watch`], when to stop | [`WatchReport`] |
 //!
@@ -37,9 +40,11 @@
 //! | [`verify`](StoreCare::verify) | | [`Verified`] |
 //! | [`export`](StoreCare::export), [`export_file`](StoreCare::export_file) | where to, [`Packing`], [`Existing`] | [`Contents`] |
 //! | [`import_file`](StoreCare::import_file), [`copy_to`](StoreCare::copy_to) | a file, a store | [`Written`] |
+//! | [`captures`](StoreCare::captures), [`copy_captures_to`](StoreCare::copy_captures_to) | a store | how many captures |
 
 mod add;
 mod aliases;
+mod captures;
 mod care;
 mod collect;
 mod condition;
@@ -70,10 +75,11 @@ mod whole;
 
 pub use crate::adapters::AdapterChoice;
 pub use crate::health::{Freshness, Light};
-pub use crate::ledger::HostFigures;
+pub use crate::ledger::{Captured, HostFigures};
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
+pub use captures::{CaptureList, CaptureOf, CaptureOverview, KeptOfFeed, ListCaptures, PruneCaptures, PrunedCaptures};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
 pub use collect::{Alike, Collect, CollectEvent, CollectReport, FeedReport, NextFetch, Which};
 pub use condition::{parse_condition, parse_order};

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use feedspine_core::{Feed, FeedId, FeedName, Fetch, Json, MAX_PAGE, PageRequest, Timestamp};
+use feedspine_core::{ContentHash, Feed, FeedId, FeedName, Fetch, Json, MAX_PAGE, PageRequest, Timestamp};
 
 use super::json::array;
 use super::{NextFetch, OpError, ToJson};
 use crate::Engine;
-use crate::ledger::{next_of, requests_of};
+use crate::ledger::{Captured, captured_by, next_of, requests_of};
 
 /// Which fetches are listed.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct Run {
     pub fetch: Fetch,
     /// How many requests it took.
     pub requests: u64,
+    /// The bodies that were kept of it.
+    pub captured: Captured,
     /// What was decided then of the next fetch.
     pub next: Option<NextFetch>,
 }
@@ -54,12 +56,22 @@ pub struct RunList {
     pub more: bool,
 }
 
+/// `null` where none is kept.
+impl ToJson for Captured {
+    fn to_json(&self) -> Json {
+        let told =
+            |first: ContentHash| Json::object([("body", first.to_string().into()), ("bodies", self.bodies.into())]);
+        self.first.map(told).into()
+    }
+}
+
 impl ToJson for Run {
     fn to_json(&self) -> Json {
         Json::object([
             ("feed", self.feed.as_ref().map(FeedName::as_str).into()),
             ("fetch", self.fetch.to_json()),
             ("requests", self.requests.into()),
+            ("captured", self.captured.to_json()),
             ("next", self.next.as_ref().map(ToJson::to_json).into()),
         ])
     }
@@ -98,7 +110,8 @@ impl Engine {
                     return Ok(RunList { runs, more: true });
                 }
                 let (requests, next) = (requests_of(&fetch), next_of(&fetch));
-                runs.push(Run { feed: names.get(&fetch.intent.feed).cloned(), fetch, requests, next });
+                let captured = captured_by(&fetch);
+                runs.push(Run { feed: names.get(&fetch.intent.feed).cloned(), fetch, requests, captured, next });
             }
             match read.next {
                 Some(next) => page.after = Some(next),

@@ -3,6 +3,7 @@
 //! Which feeds are due is asked of the store again and again: whatever one daemon does is seen by the others. A feed is
 //! fetched only under its host's lease, and only if it is still due as it was (`Slot`): so each turn is filled once.
 
+mod forgetting;
 mod leases;
 
 use std::collections::{HashMap, HashSet};
@@ -66,7 +67,9 @@ impl Engine {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<WatchReport, OpError> {
         let mut daemon = Daemon::new(self, request, tell);
+        let forgetting = forgetting::begin(self);
         let watched = daemon.run(stop).await;
+        drop(forgetting);
         // Whoever comes next need not wait for the leases to run out; where the store does not answer, it has to.
         let given_back = daemon.leases.give_all_back();
         let released = self.state().release_hosts(&request.holder, &given_back);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use feedspine::core::{FetchStatus, PageRequest, Seq, StorageBackend};
 use feedspine::ops::RecordSightings;
-use feedspine::{Engine, Settings, SimulatedClock, ToJson};
+use feedspine::{Engine, Keep, Settings, SimulatedClock, ToJson};
 use feedspine_sqlite::SqliteStore;
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
@@ -19,6 +19,8 @@ const ITEMS: usize = 100;
 /// What the file may grow by over the series, in bytes: for each poll a row of what was observed, which holds all sightings,
 /// and one of the fetch, which holds when it asked, and when it is to ask next.
 const GROWTH: u64 = 320 * 1024;
+/// By how much more where each document is another one, and kept: packed against the first, with a row that names it.
+const CAPTURES: u64 = 400 * 1024;
 
 fn items() -> Vec<(String, String)> {
     (0..ITEMS).map(|n| (format!("https://example.org/{n:03}"), format!("Title of item {n}"))).collect()
@@ -34,12 +36,16 @@ async fn size(store: Arc<SqliteStore>, path: &Path) -> u64 {
     std::fs::metadata(path).unwrap().len()
 }
 
-async fn series(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static, status: FetchStatus) {
+async fn series(
+    script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    status: FetchStatus,
+    (keep, growth): (Keep, u64),
+) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("series.db");
     let open = || Arc::new(SqliteStore::new(&path));
     let clock = Arc::new(SimulatedClock::at(start()));
-    let settings = Settings { clock: clock.clone(), ..settings() };
+    let settings = Settings { clock: clock.clone(), keep, ..settings() };
     let origin = Origin::start(script).await;
 
     let store = open();
@@ -56,7 +62,7 @@ async fn series(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static, statu
         assert_eq!((report.outcome, report.counts.unchanged), (status, ITEMS as u64), "{report:?}");
     }
     let after = size(store, &path).await;
-    assert!(after - before < GROWTH, "grew by {} bytes", after - before);
+    assert!(after - before < growth, "grew by {} bytes", after - before);
 
     let store = open();
     let engine = Engine::open(store.clone(), store, settings).await.unwrap();
@@ -79,24 +85,33 @@ async fn a_thousand_304s() {
         Some("\"v1\"") => Answer::status(304),
         _ => Answer::ok(document.clone()).with("etag", "\"v1\""),
     };
-    series(script, FetchStatus::Unchanged).await;
+    series(script, FetchStatus::Unchanged, (Keep::All, GROWTH)).await;
 }
 
 #[tokio::test]
 async fn a_thousand_times_the_same_bytes() {
     let document = document(&items());
-    series(move |_| Answer::ok(document.clone()), FetchStatus::Unchanged).await;
+    series(move |_| Answer::ok(document.clone()), FetchStatus::Unchanged, (Keep::All, GROWTH)).await;
+}
+
+/// Documents that differ in their build date only.
+fn dated() -> impl Fn(&Asked) -> Answer + Send + Sync + 'static {
+    let items = items();
+    move |asked: &Asked| {
+        let listed: Vec<(&str, &str)> = items.iter().map(|(id, title)| (id.as_str(), title.as_str())).collect();
+        let date = start().saturating_add_micros(60_000_000 * i64::try_from(asked.number).unwrap());
+        Answer::ok(rss_built(&date.to_string(), &listed))
+    }
 }
 
 #[tokio::test]
 async fn a_thousand_documents_that_differ_in_their_build_date_only() {
-    let items = items();
-    let script = move |asked: &Asked| {
-        let listed: Vec<(&str, &str)> = items.iter().map(|(id, title)| (id.as_str(), title.as_str())).collect();
-        let date = start().saturating_add_micros(60_000_000 * i64::try_from(asked.number).unwrap());
-        Answer::ok(rss_built(&date.to_string(), &listed))
-    };
-    series(script, FetchStatus::Captured).await;
+    series(dated(), FetchStatus::Captured, (Keep::Nothing, GROWTH)).await;
+}
+
+#[tokio::test]
+async fn a_thousand_such_documents_that_are_all_kept() {
+    series(dated(), FetchStatus::Captured, (Keep::All, GROWTH + CAPTURES)).await;
 }
 
 #[tokio::test]
@@ -116,5 +131,5 @@ async fn a_thousand_documents_that_list_the_items_in_another_order() {
         }
         Answer::ok(format!("{head}{}{tail}", shuffled.concat()))
     };
-    series(script, FetchStatus::Captured).await;
+    series(script, FetchStatus::Captured, (Keep::Nothing, GROWTH)).await;
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::origin::{Answer, Origin};
 use crate::support::{add_with, collect, engine_with, name, settings, start};
 use feedspine::core::{Content, Coverage, Feed, FetchStatus, Json, Layer, MAX_PAGE, PageRequest, RecordRef, Timestamp};
-use feedspine::ops::{RetriedRejects, RetryRejects};
-use feedspine::{Archive, Engine, Settings, SimulatedClock, ToJson};
+use feedspine::ops::{ListCaptures, PruneCaptures, RetriedRejects, RetryRejects};
+use feedspine::{Engine, Keep, Settings, SimulatedClock, ToJson};
 use feedspine_sqlite::SqliteStore;
 
 /// Two items, one of them without the `id` that makes the key at first.
@@ -22,9 +22,9 @@ async fn origin(answers: &'static [&'static str]) -> Origin {
     Origin::start(move |_| Answer::ok(answers[turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)])).await
 }
 
-fn clocked(archive: Archive) -> (Settings, Arc<SimulatedClock>) {
+fn clocked() -> (Settings, Arc<SimulatedClock>) {
     let clock = Arc::new(SimulatedClock::at(start()));
-    (Settings { archive, clock: clock.clone(), ..settings() }, clock)
+    (Settings { clock: clock.clone(), ..settings() }, clock)
 }
 
 /// Lets a feed be read with other options.
@@ -91,14 +91,14 @@ async fn passes_after_another_key_was_chosen(engine: Engine, clock: &SimulatedCl
 
 #[tokio::test]
 async fn what_passes_now_is_stored_as_seen_when_it_was_rejected_and_only_once() {
-    let (settings, clock) = clocked(Archive::in_memory());
+    let (settings, clock) = clocked();
     passes_after_another_key_was_chosen(engine_with(settings).await, &clock).await;
 }
 
 #[tokio::test]
-async fn the_same_with_bodies_in_a_folder_and_a_store_in_a_file() {
+async fn the_same_with_a_store_in_a_file() {
     let home = tempfile::tempdir().unwrap();
-    let (settings, clock) = clocked(Archive::in_folder(home.path().join("bodies")));
+    let (settings, clock) = clocked();
     let store = Arc::new(SqliteStore::new(home.path().join("x.db")));
     let engine = Engine::open(store.clone(), store.clone(), settings).await.unwrap();
     passes_after_another_key_was_chosen(engine, &clock).await;
@@ -115,7 +115,7 @@ async fn versions_that_were_rejected_one_after_the_other_are_taken_in_their_orde
         r#"[{"id": "x", "slug": "b", "n": 8}]"#,
     ])
     .await;
-    let (settings, clock) = clocked(Archive::in_memory());
+    let (settings, clock) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     for _ in 0..3 {
@@ -134,7 +134,7 @@ async fn versions_that_were_rejected_one_after_the_other_are_taken_in_their_orde
 async fn what_a_record_that_churns_says_again_is_held_back_each_time() {
     let answer = |number: usize| Answer::ok(format!(r#"[{{"slug": "a", "title": "x <!-- {number} -->"}}]"#));
     let origin = Origin::start(move |asked| answer(asked.number)).await;
-    let (settings, clock) = clocked(Archive::in_memory());
+    let (settings, clock) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     for _ in 0..26 {
@@ -161,7 +161,7 @@ async fn documents_of_feeds_and_later_pages_are_read_again_too() {
         _ => Answer::ok(pages[0]),
     })
     .await;
-    let (settings, _) = clocked(Archive::in_memory());
+    let (settings, _) = clocked();
     let engine = engine_with(settings).await;
     let listed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
     let feed = add_with(&engine, origin.url("/rss"), "feed", &["key=title"]).await;
@@ -181,16 +181,13 @@ async fn documents_of_feeds_and_later_pages_are_read_again_too() {
 #[tokio::test]
 async fn a_body_that_is_not_there_is_told_with_the_next_step() {
     let origin = origin(&[TWO]).await;
-    for archive in
-        [Archive::nowhere(), Archive::in_memory().with_most_bytes(0), Archive::in_memory().with_most_bytes(9)]
-    {
-        let (settings, _) = clocked(archive.clone());
-        let engine = engine_with(settings).await;
+    for keep in [Keep::Nothing, Keep::Bytes(9)] {
+        let engine = engine_with(Settings { keep, ..clocked().0 }).await;
         let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
         let report = collect(&engine, &feed).await;
         assert_eq!(report.counts.rejected, 1);
         let warned = report.warnings.iter().any(|warning| warning.starts_with("archive.unwritten: "));
-        assert_eq!(warned, format!("{archive:?}").contains("most_bytes: 9"), "{:?}", report.warnings);
+        assert_eq!(warned, keep == Keep::Bytes(9), "{:?}", report.warnings);
         let retried = retry(&engine).await;
         assert_eq!(retried.items[0].fate.as_str(), "no_body");
         assert_eq!(retried.items[0].fate.hint(), Some("`feedspine collect 127.0.0.1` reads what is there now"));
@@ -200,7 +197,7 @@ async fn a_body_that_is_not_there_is_told_with_the_next_step() {
 #[tokio::test]
 async fn a_collision_stays_one_and_an_item_that_is_read_no_more_is_gone() {
     let origin = origin(&[r#"{"a": [{"id": "1", "n": 1}, {"id": "1", "n": 2}, {"n": 3}], "b": []}"#]).await;
-    let (settings, _) = clocked(Archive::in_memory());
+    let (settings, _) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id", "items=a"]).await;
     assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
@@ -212,7 +209,29 @@ async fn a_collision_stays_one_and_an_item_that_is_read_no_more_is_gone() {
 }
 
 #[tokio::test]
-async fn a_document_is_kept_whose_items_are_rejected_by_the_store_alone() {
+async fn every_document_is_kept_by_its_first_item() {
+    let rss = "<rss version='2.0'><channel><title>S</title></channel></rss>";
+    let origin = Origin::start(move |asked| match asked.path.as_str() {
+        "/rss" => Answer::ok(rss),
+        "/1" => Answer::ok(r#"{"items": [], "next": "/2"}"#),
+        "/2" => Answer::ok(r#"{"items": [{"id": 1}, {"id": 2}], "next": "/3"}"#),
+        "/3" => Answer::ok(r#"{"items": [{"id": 3}], "next": "/4"}"#),
+        _ => Answer::ok(r#"{"items": []}"#),
+    })
+    .await;
+    let engine = engine_with(clocked().0).await;
+    let paged = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
+    let feed = add_with(&engine, origin.url("/rss"), "feed", &[]).await;
+    for (feed, first_ordinals) in [(&paged, &[2, 0][..]), (&feed, &[0])] {
+        collect(&engine, feed).await;
+        let listed = engine.captures(&ListCaptures { feed: feed.name.clone(), limit: 9 }).await.unwrap();
+        let ordinals = listed.captures.iter().map(|held| held.capture.name.first_ordinal);
+        assert_eq!(ordinals.collect::<Vec<_>>(), first_ordinals, "{listed:?}");
+    }
+}
+
+#[tokio::test]
+async fn items_that_the_store_alone_rejects_are_read_again_as_others_are() {
     let rss = "<rss version='2.0'><channel><title>S</title>\
                <item><guid>1</guid><link>http://a.example/1</link><title>One</title></item>\
                <item><guid>1</guid><link>http://a.example/2</link><title>Two</title></item></channel></rss>";
@@ -224,17 +243,10 @@ async fn a_document_is_kept_whose_items_are_rejected_by_the_store_alone() {
         "/rss" => Answer::ok(rss),
         "/2" => Answer::ok(pages[1]),
         "/1" => Answer::ok(pages[0]),
-        "/plain" => Answer::ok(r#"[{"id": 1, "views": 1}, {"id": 1, "views": 2}, {"id": 2}]"#),
         _ => Answer::ok(r#"[{"id": "1", "slug": "a", "n": 1}, {"id": "1", "slug": "b", "n": 2}]"#),
     })
     .await;
-    let home = tempfile::tempdir().unwrap();
-    let (settings, _) = clocked(Archive::in_folder(home.path().join("bodies")));
-    let engine = engine_with(settings).await;
-    let plain = add_with(&engine, origin.url("/plain"), "json", &["key=id", "volatile=views"]).await;
-    assert_eq!(collect(&engine, &plain).await.counts.repeated, 1);
-    assert!(!home.path().join("bodies").exists(), "nothing is rejected, and the body is kept");
-
+    let engine = engine_with(clocked().0).await;
     let one = add_with(&engine, origin.url("/one"), "json", &["key=id"]).await;
     let listed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
     let feed = add_with(&engine, origin.url("/rss"), "feed", &["key=id"]).await;
@@ -272,8 +284,7 @@ async fn an_item_of_a_page_that_is_not_kept_is_told_so_and_not_that_it_is_gone()
         _ => Answer::ok(pages[0].clone()),
     })
     .await;
-    let (settings, _) = clocked(Archive::in_memory().with_most_bytes(3_000));
-    let engine = engine_with(settings).await;
+    let engine = engine_with(Settings { keep: Keep::Bytes(3_000), ..clocked().0 }).await;
     let feed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
     assert_eq!(collect(&engine, &feed).await.counts.rejected, 3);
     choose(&engine, &feed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
@@ -285,10 +296,10 @@ async fn an_item_of_a_page_that_is_not_kept_is_told_so_and_not_that_it_is_gone()
     assert_eq!(retried.hints.len(), 1, "{:?}", retried.hints);
 
     // The same where the first page had to make room for the last.
-    let (settings, _) = clocked(Archive::in_memory().with_most_bytes(400));
-    let engine = engine_with(settings).await;
+    let engine = engine_with(Settings { keep: Keep::Bytes(120), ..clocked().0 }).await;
     let feed = add_with(&engine, origin.url("/1"), "json", &["key=id", "items=items", "next=next"]).await;
     collect(&engine, &feed).await;
+    assert_eq!(engine.prune_captures(&PruneCaptures::default()).await.unwrap().forgotten.captures, 1);
     let fates: Vec<&str> = retry(&engine).await.items.iter().map(|item| item.fate.as_str()).collect();
     assert_eq!(fates, ["no_body", "no_body", "rejected"]);
 }
@@ -296,7 +307,7 @@ async fn an_item_of_a_page_that_is_not_kept_is_told_so_and_not_that_it_is_gone()
 #[tokio::test]
 async fn of_two_items_of_one_document_with_one_key_one_is_taken_however_often_they_are_tried() {
     let origin = origin(&[r#"[{"slug": "a", "n": 1}, {"slug": "a", "n": 2}]"#]).await;
-    let (settings, clock) = clocked(Archive::in_memory());
+    let (settings, clock) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
@@ -323,7 +334,7 @@ async fn of_two_items_of_one_document_with_one_key_one_is_taken_however_often_th
 async fn what_was_shown_again_later_is_no_older_content() {
     const BEFORE: &str = r#"[{"id": "x", "slug": "x", "n": 1}]"#;
     let origin = origin(&[BEFORE, r#"[{"slug": "x", "n": 2}]"#, BEFORE]).await;
-    let (settings, clock) = clocked(Archive::in_memory());
+    let (settings, clock) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id", "coverage=delta"]).await;
     for _ in 0..3 {
@@ -339,7 +350,7 @@ async fn what_was_shown_again_later_is_no_older_content() {
 async fn of_two_retries_at_once_one_stores_what_passes() {
     for _ in 0..5 {
         let origin = origin(&[TWO]).await;
-        let (settings, _) = clocked(Archive::in_memory());
+        let (settings, _) = clocked();
         let engine = engine_with(settings).await;
         let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
         collect(&engine, &feed).await;
@@ -368,7 +379,7 @@ async fn a_collect_that_a_retry_overtook_says_so_and_the_next_one_has_what_it_re
         _ => Answer::ok(r#"[{"id": "3", "slug": "three", "n": 3}]"#).with("etag", "\"3\""),
     })
     .await;
-    let (settings, _) = clocked(Archive::in_memory());
+    let (settings, _) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     collect(&engine, &feed).await;
@@ -392,7 +403,7 @@ async fn all_rejects_are_tried_and_counted_however_few_are_told_one_by_one() {
     let items: Vec<String> = (0..12_000).map(|n| format!(r#"{{"slug": "{n}"}}"#)).collect();
     let body = format!("[{}]", items.join(","));
     let origin = Origin::start(move |_| Answer::ok(body.clone())).await;
-    let (settings, _) = clocked(Archive::in_memory());
+    let (settings, _) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     assert_eq!(collect(&engine, &feed).await.counts.rejected, 12_000);
@@ -405,7 +416,7 @@ async fn all_rejects_are_tried_and_counted_however_few_are_told_one_by_one() {
 #[tokio::test]
 async fn only_the_rejects_that_were_asked_for_are_tried() {
     let origin = origin(&[TWO]).await;
-    let (settings, _) = clocked(Archive::in_memory());
+    let (settings, _) = clocked();
     let engine = engine_with(settings).await;
     let feed = add_with(&engine, origin.url("/items"), "json", &["key=id"]).await;
     collect(&engine, &feed).await;

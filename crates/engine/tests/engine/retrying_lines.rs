@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use feedspine::Engine;
 use feedspine::core::{Content, Feed, NaturalKey};
 use feedspine::ops::RetryRejects;
-use feedspine::{Archive, Engine, Settings};
 use futures_util::stream;
 
 use crate::support::{add_with, collect, engine_with, name, settings};
 
 async fn keeping() -> Engine {
-    engine_with(Settings { archive: Archive::in_memory(), ..settings() }).await
+    engine_with(settings()).await
 }
 
 /// Lets a feed be read with other options.

@@ -84,11 +84,6 @@ impl EdgarIndex {
         self.filings.len() + self.rejects.len()
     }
 
-    /// Whether lines of it are no filings.
-    pub fn has_rejects(&self) -> bool {
-        !self.rejects.is_empty()
-    }
-
     /// The next filings, at most so many, and whether there are no more. Their ordinals go on over all pages.
     pub fn next_page(&mut self, namespace: &Namespace, most: usize) -> (EdgarPage, bool) {
         let mut page = EdgarPage::default();

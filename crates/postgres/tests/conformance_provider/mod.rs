@@ -38,7 +38,7 @@ impl StateProvider for Postgres {
         Ok(Arc::new(PostgresStore::from_url(place.url())?))
     }
 
-    async fn captures(&self, place: &Place) -> Result<Option<Arc<dyn StorageBackend>>> {
+    async fn storage(&self, place: &Place) -> Result<Option<Arc<dyn StorageBackend>>> {
         // A handle of its own, as another process has one.
         StorageProvider::open(self, place).await.map(Some)
     }

@@ -23,71 +23,71 @@ fn document(number: u32, expected: u64) -> IngestBatch {
 }
 
 /// Everything that an ingest would have changed.
-async fn holds_nothing(captures: &dyn StorageBackend) -> Verdict {
-    ensure_eq!(captures.cursor(feed(1)).await?, None, "the cursor");
-    ensure_eq!(captures.count(&Selection::everything()).await?, 0, "records");
-    ensure_eq!(captures.observation(feed(1), fetch(1)).await?, None, "the ledger's row");
+async fn holds_nothing(storage: &dyn StorageBackend) -> Verdict {
+    ensure_eq!(storage.cursor(feed(1)).await?, None, "the cursor");
+    ensure_eq!(storage.count(&Selection::everything()).await?, 0, "records");
+    ensure_eq!(storage.observation(feed(1), fetch(1)).await?, None, "the ledger's row");
     Ok(())
 }
 
 async fn a_fetch_that_runs_commits(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     store.begin_fetch(&intent(1, 1), None).await?;
-    captures.ingest(document(1, 0)).await?;
+    storage.ingest(document(1, 0)).await?;
     store.finish_fetch(fetch(1), &detail(FetchStatus::Captured, 1), None).await?;
-    captures.ingest(document(2, 1)).await?;
-    ensure_eq!(captures.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(2), "the cursor's revision");
+    storage.ingest(document(2, 1)).await?;
+    ensure_eq!(storage.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(2), "the cursor's revision");
     Ok(())
 }
 
 async fn a_fetch_that_another_interrupted_moves_no_cursor(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     store.begin_fetch(&intent(1, 1), None).await?;
     store.begin_fetch(&intent(1, 2), None).await?;
     for _ in 0..2 {
-        refused(captures.ingest(document(1, 0)).await, ErrorKind::Conflict)?;
+        refused(storage.ingest(document(1, 0)).await, ErrorKind::Conflict)?;
     }
-    holds_nothing(&*captures).await?;
-    captures.ingest(document(2, 0)).await?;
+    holds_nothing(&*storage).await?;
+    storage.ingest(document(2, 0)).await?;
     Ok(())
 }
 
 async fn a_fetch_whose_host_changed_hands_moves_no_cursor(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     store.scheduled(&[(1, 10)]).await?;
     let lease = store.lease("a", &["one"], 0).await?.remove(0);
     store.begin_fetch(&intent(1, 1), Some(&slot(&lease, 10))).await?;
     store.lease("b", &["one"], 0).await?;
-    refused(captures.ingest(document(1, 0)).await, ErrorKind::Conflict)?;
-    holds_nothing(&*captures).await
+    refused(storage.ingest(document(1, 0)).await, ErrorKind::Conflict)?;
+    holds_nothing(&*storage).await
 }
 
 async fn an_interrupted_fetch_may_tell_what_moves_no_cursor(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     store.begin_fetch(&intent(1, 1), None).await?;
     store.begin_fetch(&intent(1, 2), None).await?;
-    let report = captures.ingest(delta(1, vec![item("a", "x")])).await?;
+    let report = storage.ingest(delta(1, vec![item("a", "x")])).await?;
     ensure_eq!(report.counts.new, 1, "new items");
     Ok(())
 }
 
 async fn a_part_committed_before_the_interruption_is_answered_again(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     store.begin_fetch(&intent(1, 1), None).await?;
     let head = advancing(0, "head", part(0, false, 0, snapshot(1, vec![item("a", "x")])));
-    let first = captures.ingest(head.clone()).await?;
+    let first = storage.ingest(head.clone()).await?;
     store.begin_fetch(&intent(1, 2), None).await?;
-    let again = captures.ingest(head).await?;
+    let again = storage.ingest(head).await?;
     ensure!(again.replayed, "the part is taken anew: {again:?}");
     ensure_eq!((again.revision, again.outcomes), (first.revision, first.outcomes), "the answer");
     let tail = advancing(first.revision, "tail", part(1, true, 1, snapshot(1, vec![item("b", "x")])));
-    refused(captures.ingest(tail).await, ErrorKind::Conflict)?;
-    ensure_eq!(captures.count(&Selection::everything()).await?, 1, "records");
+    refused(storage.ingest(tail).await, ErrorKind::Conflict)?;
+    ensure_eq!(storage.count(&Selection::everything()).await?, 1, "records");
     Ok(())
 }
 
 async fn nothing_is_committed_behind_a_fetch_that_began(store: Subject) -> Verdict {
-    let captures = store.captures().await?;
+    let storage = store.storage().await?;
     for number in 1..=12_u32 {
         let of = u128::from(number);
         store.scheduled(&[(of, 10)]).await?;
@@ -98,24 +98,24 @@ async fn nothing_is_committed_behind_a_fetch_that_began(store: Subject) -> Verdi
             .map(|place| feedspine_core::Candidate { key: key_in(&namespace, &format!("{place}")), ..item("a", "x") });
         let batch = advancing(0, "x", IngestBatch { feed: feed(of), ..snapshot(number, items.collect()) });
         let committing = {
-            let captures = std::sync::Arc::clone(&captures);
-            tokio::spawn(async move { captures.ingest(batch).await })
+            let storage = std::sync::Arc::clone(&storage);
+            tokio::spawn(async move { storage.ingest(batch).await })
         };
         // Later from round to round, so that some meet the commit half-way.
         for _ in 0..number / 2 {
-            captures.cursor(feed(of)).await?;
+            storage.cursor(feed(of)).await?;
         }
         if number % 2 == 0 {
             store.begin_fetch(&intent(of, 100 + of), None).await?;
         } else {
             store.lease("another", &["one"], 0).await?;
         }
-        let then = captures.cursor(feed(of)).await?;
+        let then = storage.cursor(feed(of)).await?;
         let committed = committing.await.map_err(Failure::broken)?;
         if committed.is_err() {
             refused(committed, ErrorKind::Conflict)?;
         }
-        ensure_eq!(captures.cursor(feed(of)).await?, then, "the cursor, after the fetch before has ended");
+        ensure_eq!(storage.cursor(feed(of)).await?, then, "the cursor, after the fetch before has ended");
     }
     Ok(())
 }

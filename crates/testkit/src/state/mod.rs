@@ -1,5 +1,7 @@
-//! Checks of [`StateStore`], the control plane's contract: feeds, what became of each fetch, and who fetches what when.
+//! Checks of [`StateStore`], the control plane's contract: feeds, what became of each fetch, who fetches what when, and the
+//! bytes that fetches brought.
 
+mod captures;
 mod feeds;
 mod fence;
 mod fetches;
@@ -16,6 +18,7 @@ use feedspine_core::{Result, StateStore, StorageBackend};
 use libtest_mimic::Trial;
 
 use crate::{Check, Failure, Verdict};
+pub(crate) use captures::{against, capture, plain};
 pub use subject::Subject;
 pub(crate) use subject::{a_feed, detail, intent, schedule};
 
@@ -32,7 +35,7 @@ pub trait StateProvider: Send + Sync + 'static {
     async fn open(&self, place: &Self::Place) -> Result<Arc<dyn StateStore>>;
 
     /// Opens what is captured in the store at that place, where one store is both; the kit calls `initialize`.
-    async fn captures(&self, place: &Self::Place) -> Result<Option<Arc<dyn StorageBackend>>> {
+    async fn storage(&self, place: &Self::Place) -> Result<Option<Arc<dyn StorageBackend>>> {
         let _ = place;
         Ok(None)
     }
@@ -41,8 +44,8 @@ pub trait StateProvider: Send + Sync + 'static {
     fn is_durable(&self) -> bool;
 }
 
-const GROUPS: [&[Check<Subject>]; 6] =
-    [feeds::CHECKS, fetches::CHECKS, schedules::CHECKS, leases::CHECKS, slots::CHECKS, fence::CHECKS];
+const GROUPS: [&[Check<Subject>]; 7] =
+    [feeds::CHECKS, fetches::CHECKS, schedules::CHECKS, leases::CHECKS, slots::CHECKS, fence::CHECKS, captures::CHECKS];
 
 /// All checks, group by group.
 pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {

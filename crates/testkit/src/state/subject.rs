@@ -25,7 +25,7 @@ pub struct Subject {
 #[async_trait]
 trait Site: Send + Sync {
     async fn open(&self) -> Result<Arc<dyn StateStore>>;
-    async fn captures(&self) -> Result<Option<Arc<dyn StorageBackend>>>;
+    async fn storage(&self) -> Result<Option<Arc<dyn StorageBackend>>>;
     fn is_durable(&self) -> bool;
 }
 
@@ -40,8 +40,8 @@ impl<P: StateProvider> Site for Held<P> {
         self.provider.open(&self.place).await
     }
 
-    async fn captures(&self) -> Result<Option<Arc<dyn StorageBackend>>> {
-        self.provider.captures(&self.place).await
+    async fn storage(&self) -> Result<Option<Arc<dyn StorageBackend>>> {
+        self.provider.storage(&self.place).await
     }
 
     fn is_durable(&self) -> bool {
@@ -64,11 +64,12 @@ impl Subject {
     }
 
     /// What is captured in the same store.
-    pub(super) async fn captures(&self) -> Verdict<Arc<dyn StorageBackend>> {
-        let captures = self.site.captures().await?;
-        let captures = captures.ok_or_else(|| Failure::does_not_apply("captures lie in another store, or in none"))?;
-        captures.initialize().await?;
-        Ok(captures)
+    pub(super) async fn storage(&self) -> Verdict<Arc<dyn StorageBackend>> {
+        let storage = self.site.storage().await?;
+        let storage =
+            storage.ok_or_else(|| Failure::does_not_apply("what is captured lies in another store, or in none"))?;
+        storage.initialize().await?;
+        Ok(storage)
     }
 
     /// Lets go of the store and opens what it left behind.

@@ -53,7 +53,7 @@ pub(super) async fn storage(store: &dyn StorageBackend, scope: Scope) -> Verdict
     Ok(lines)
 }
 
-/// What a control plane holds: feeds, the fetches of each, and schedules. Leases are of the moment.
+/// What a control plane holds: feeds, the fetches of each, schedules, captures. Leases are of the moment.
 ///
 /// # Errors
 /// What reading fails with; a feed with more fetches than a page holds.
@@ -66,5 +66,15 @@ pub(super) async fn state(store: &dyn StateStore) -> Verdict<Vec<String>> {
         lines.extend(fetches.items.iter().map(rows::fetch));
     }
     lines.extend(store.schedules().await?.iter().map(rows::schedule));
+    if let Some(captures) = store.captures() {
+        for of in captures.capture_figures().await?.feeds {
+            let held = captures.captures_page(of.feed, &PageRequest::first(MAX_PAGE)).await?;
+            ensure!(held.next.is_none(), "feed {} has more than {MAX_PAGE} captures", of.feed);
+            for row in held.items {
+                let body = captures.body(row.capture.body).await?;
+                lines.push(rows::capture(&row, body.as_ref()));
+            }
+        }
+    }
     Ok(lines)
 }

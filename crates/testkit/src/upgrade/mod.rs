@@ -16,7 +16,8 @@ use crate::storage::calls::{Scope, happened, log};
 use crate::{Failure, Verdict};
 
 /// Writes a small store that holds a bit of everything: all coverages, several feeds, parts, versions at three layers,
-/// spans closed for each reason, points, told sightings, rejects, deletes, cursors, control-plane feeds and fetches.
+/// spans closed for each reason, points, told sightings, rejects, deletes, cursors, control-plane feeds, fetches and
+/// captures.
 ///
 /// # Errors
 /// What a call fails with.

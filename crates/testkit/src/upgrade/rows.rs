@@ -1,9 +1,9 @@
 //! One line for each kind of row. Every member is named here, so that a new one is not forgotten.
 
 use feedspine_core::{
-    Change, Content, Counts, Coverage, Event, Feed, FeedCursor, FeedId, Fetch, FetchDetail, FetchIntent, Json, Layer,
-    Lineage, NaturalKey, Observation, Quarantined, Record, Reject, Schedule, Seen, Sighting, Subject, Timestamp,
-    Version, VersionNo,
+    Capture, CaptureName, Change, Content, ContentHash, Counts, Coverage, Event, Feed, FeedCursor, FeedId, Fetch,
+    FetchDetail, FetchIntent, HeldBody, HeldCapture, Json, Layer, Lineage, NaturalKey, Observation, PackedBody,
+    Quarantined, Record, Reject, Schedule, Seen, Sighting, Subject, Timestamp, Version, VersionNo,
 };
 
 /// `word {"member":value,…}`, without the members that are null.
@@ -263,6 +263,42 @@ pub(super) fn fetch(row: &Fetch) -> String {
             ("detail", detail.as_ref().map(detailed).into()),
         ],
     )
+}
+
+pub(super) fn capture(row: &HeldCapture, held: Option<&HeldBody>) -> String {
+    let HeldCapture { capture, bytes, packed_bytes } = row;
+    let Capture { name, last_ordinal, observed_at, url, content_type, http_status, headers, body } = capture;
+    let CaptureName { feed, fetch, first_ordinal } = name;
+    line(
+        "capture",
+        [
+            ("feed", feed.to_string().into()),
+            ("fetch", fetch.to_string().into()),
+            ("first_ordinal", u64::from(*first_ordinal).into()),
+            ("last_ordinal", u64::from(*last_ordinal).into()),
+            ("observed_at", instant(*observed_at)),
+            ("url", url.clone().into()),
+            ("content_type", content_type.clone().into()),
+            ("http_status", http_status.map(u64::from).into()),
+            ("headers", Json::Array(headers.iter().map(|(name, value)| vec![&**name, &**value].into()).collect())),
+            ("body", body.to_string().into()),
+            ("bytes", (*bytes).into()),
+            ("packed_bytes", (*packed_bytes).into()),
+            ("packed", held.map(|held| packed(&held.body)).into()),
+            ("base", held.and_then(|held| held.base.as_ref()).map(packed).into()),
+        ],
+    )
+}
+
+/// Its bytes by their hash: a fixture holds bodies that are no text.
+fn packed(body: &PackedBody) -> Json {
+    let PackedBody { hash, length, packing, packed } = body;
+    object([
+        ("hash", hash.to_string().into()),
+        ("length", (*length).into()),
+        ("packing", packing.as_str().into()),
+        ("packed", ContentHash::of(packed).to_string().into()),
+    ])
 }
 
 fn detailed(detail: &FetchDetail) -> Json {

@@ -1,16 +1,16 @@
 //! The story of the store. It may grow; what it tells already stays, since older stores are asked for it.
 
 use feedspine_core::{
-    Candidate, Coverage, Feed, FeedId, FeedStatus, FetchDetail, FetchStatus, HashRule, HolderId, IngestBatch, JsonPath,
-    KeyRule, Layer, LeaseRequest, Lineage, NaturalKey, Record, RecordName, RecordRef, RecordWrite, Result, Schedule,
-    Sighting, Slot, StateStore, StorageBackend, StorageError, StorageExt,
+    Candidate, Capture, Coverage, Feed, FeedId, FeedStatus, FetchDetail, FetchStatus, HashRule, HolderId, IngestBatch,
+    JsonPath, KeyRule, Layer, LeaseRequest, Lineage, NaturalKey, Record, RecordName, RecordRef, RecordWrite, Result,
+    Schedule, Sighting, Slot, StateStore, StorageBackend, StorageError, StorageExt,
 };
 
 use crate::script::{
     advancing, at, content, dated, delta, feed, item, item_of, key, key_in, part, reject, snapshot, titled, told,
     unchanged, write,
 };
-use crate::state::{a_feed, detail, intent, schedule};
+use crate::state::{a_feed, against, capture, detail, intent, plain, schedule};
 
 /// The first fetch of feed 1 that the story does not tell.
 pub(super) const NEXT_FETCH: u32 = 100;
@@ -31,7 +31,7 @@ pub(super) fn first_document() -> IngestBatch {
     advancing(0, "1", snapshot(1, items.map(|(name, age)| dated(name, "x", age)).to_vec()))
 }
 
-/// Feeds of each status, fetches that ended in each way, schedules.
+/// Feeds of each status, fetches that ended in each way, schedules, captures.
 pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
     let path = "/path with blanks/\u{1F4F0}/'quoted'.xml".to_owned();
     let feeds = [
@@ -71,7 +71,28 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
     // The second marks the first as interrupted, and runs on. No document is of either: none would be taken of the first.
     store.begin_fetch(&intent(2, 91), None).await?;
     store.begin_fetch(&intent(2, 92), None).await?;
-    schedules(store).await
+    schedules(store).await?;
+    bodies(store).await
+}
+
+/// Captures of two feeds: a body of its own, one packed against it, and one that both have.
+async fn bodies(store: &impl StateStore) -> Result<()> {
+    let Some(captures) = store.captures() else { return Ok(()) };
+    let base = plain("a document");
+    let nameless =
+        Capture { url: None, content_type: None, http_status: None, headers: Vec::new(), ..capture((3, 25), 0, &base) };
+    for (capture, body) in [
+        (capture((1, 21), 0, &base), base.clone()),
+        (
+            capture((1, 22), 0, &against("a document, edited", "a document")),
+            against("a document, edited", "a document"),
+        ),
+        (capture((1, 22), 40, &plain("its second page")), plain("its second page")),
+        (nameless, base),
+    ] {
+        captures.keep(capture, body).await?;
+    }
+    Ok(())
 }
 
 /// A feed that was fetched in its turn, one that is due, and one that is not fetched by itself.

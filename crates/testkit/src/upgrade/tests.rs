@@ -35,6 +35,9 @@ async fn the_sample_holds_a_bit_of_everything() {
         has("fetch ", r#""notes""#) && has("schedule ", r#""due_at""#),
         "no fetch has notes, or no feed is scheduled"
     );
+    for packing in ["plain", "zstd_against"] {
+        assert!(has("capture ", &format!(r#""packing":"{packing}""#)), "no body is packed so: {packing}");
+    }
     for code in ["key.missing", "key.collision", "field.too_long"] {
         assert!(has("reject ", code), "no reject is {code}");
     }

@@ -1,4 +1,4 @@
-//! What is kept of lists that hold rejects, and how it is read again.
+//! What is kept of lists, and how it is read again.
 
 use feedspine_core::{Candidate, Feed, Json, Reject};
 use feedspine_parse::{EdgarCurrent, EdgarIndex, EdgarPage, Input, Limits, read_edgar_submissions};
@@ -50,7 +50,7 @@ impl Edgar {
     }
 }
 
-/// The pages of the current filings, held until it is known whether they are kept.
+/// The pages of the current filings, held until all are read: they are kept as one body.
 #[derive(Debug, Default)]
 pub(super) struct HeldPages {
     bytes: Vec<u8>,

@@ -135,7 +135,7 @@ impl<'a> CurrentPages<'a> {
             let entries = filings.add(input, &Limits::default());
             Ok((filings, entries))
         };
-        let read = self.reading.read(&address, document, read, |_| true).await?;
+        let read = self.reading.read(&address, document, read).await?;
         let Read { value: (filings, entries), bytes, hash, source, cost, .. } = read;
         // What the pages before told is kept, whatever this one is.
         gathered.filings = filings;
@@ -144,7 +144,7 @@ impl<'a> CurrentPages<'a> {
             return Err(cut_off(&address.to_string(), "xml.truncated").into());
         }
         gathered.bodies.push(hash);
-        gathered.held.add(&bytes.unwrap_or_default());
+        gathered.held.add(&bytes);
         gathered.source.get_or_insert(source);
         gathered.cost += cost;
         gathered.pages += 1;
@@ -168,9 +168,10 @@ impl<'a> Pages<'a> for CurrentPages<'a> {
         let EdgarPage { candidates, rejects, warnings } = filings.finish(&self.reading.edgar.namespace, goes_on);
         gather(&mut self.reading.warnings, warnings);
         let source = source.expect("a page was read");
-        let bytes = if rejects.is_empty() { None } else { held.pack(goes_on) };
         let last_ordinal = last_ordinal(&candidates, &rejects);
-        let body = bytes.map(|bytes| RawBody { first_ordinal: 0, last_ordinal, source: source.clone(), bytes });
+        let body =
+            // Of several answers together no header is kept.
+            held.pack(goes_on).map(|bytes| RawBody { first_ordinal: 0, last_ordinal, source: source.clone(), headers: Vec::new(), bytes });
         let then = if let Some(failure) = failure {
             self.stage = Stage::Failed(failure);
             Then::More

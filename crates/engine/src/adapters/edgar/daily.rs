@@ -121,7 +121,7 @@ impl<'a> DailyPages<'a> {
         let Got::Document(document) = self.reading.documents.get(&address, None).await? else {
             return Err(OpError::failed("internal.pages", "a folder was not sent that nobody has").into());
         };
-        let read = self.reading.read(&address, document, read_edgar_days, |_| false).await?;
+        let read = self.reading.read(&address, document, read_edgar_days).await?;
         let Read { value: days, source, cost, .. } = read;
         self.cost += cost;
         self.source.get_or_insert(source);
@@ -152,13 +152,12 @@ impl<'a> DailyPages<'a> {
             let mut index = EdgarIndex::read(input, ordinal)?;
             Ok((index.count(), index.next_page(&namespace, usize::MAX).0))
         };
-        let keeps = |(_, page): &(usize, EdgarPage)| !page.rejects.is_empty();
-        let read = self.reading.read(&file.address, document, read, keeps).await?;
-        let Read { value: (count, page), bytes, hash, source, cost, room, .. } = read;
+        let read = self.reading.read(&file.address, document, read).await?;
+        let Read { value: (count, page), bytes, hash, source, headers, cost, room, .. } = read;
         let EdgarPage { candidates, rejects, warnings } = page;
         gather(&mut self.reading.warnings, warnings);
         let last_ordinal = last_ordinal(&candidates, &rejects);
-        let body = bytes.map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source, bytes });
+        let body = Some(RawBody { first_ordinal: ordinal, last_ordinal, source, headers, bytes });
         self.ordinal = self.ordinal.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.bodies.update(hash.as_bytes());
         self.held.insert(file.path.clone(), file.day.changed.as_str().into());

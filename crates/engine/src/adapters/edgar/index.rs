@@ -37,7 +37,7 @@ struct Rest<'a> {
     memory: Memory,
     room: SemaphorePermit<'a>,
     cost: Cost,
-    /// The index itself, when lines of it are rejected.
+    /// The index itself, until it is given with the first of them.
     body: Option<RawBody>,
 }
 
@@ -75,12 +75,13 @@ impl<'a> IndexPages<'a> {
             Got::Document(document) => document,
         };
         self.covers = self.covers_of(document.cost.body_bytes);
-        let read = self.reading.read(&address, document, |input| EdgarIndex::read(input, 0), EdgarIndex::has_rejects);
-        let Read { value: index, bytes, hash, source, validators, cost, room } = read.await?;
-        let body = bytes.map(|bytes| RawBody {
+        let read = self.reading.read(&address, document, |input| EdgarIndex::read(input, 0)).await?;
+        let Read { value: index, bytes, hash, source, headers, validators, cost, room } = read;
+        let body = Some(RawBody {
             first_ordinal: 0,
             last_ordinal: u32::try_from(index.count()).unwrap_or(u32::MAX).saturating_sub(1),
             source: source.clone(),
+            headers,
             bytes,
         });
         let state = vec![("covers", self.covers.as_str().into())];

@@ -22,10 +22,11 @@ pub(super) struct Reading<'a> {
 /// A document that was read.
 pub(super) struct Read<'a, T> {
     pub(super) value: T,
-    /// The document itself, where that is kept.
-    pub(super) bytes: Option<Vec<u8>>,
+    /// The document itself.
+    pub(super) bytes: Vec<u8>,
     pub(super) hash: ContentHash,
     pub(super) source: Source,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) validators: Option<Validators>,
     pub(super) cost: Cost,
     pub(super) room: SemaphorePermit<'a>,
@@ -64,21 +65,19 @@ impl<'a> Reading<'a> {
         Memory { validators, body, source, read_at: self.documents.ground.observed_at, state }
     }
 
-    /// Reads a document on a blocking thread; `keeps` says of which the bytes are wanted.
+    /// Reads a document on a blocking thread.
     pub(super) async fn read<T: Send + 'static>(
         &mut self,
         address: &Address,
         document: Document<'a>,
         read: impl FnOnce(&Input<'_>) -> Result<T, ParseError> + Send + 'static,
-        keeps: impl FnOnce(&T) -> bool + Send + 'static,
     ) -> Result<Read<'a, T>, FetchFailure> {
-        let Document { bytes, hash, source, validators, cost, warning, room } = document;
+        let Document { bytes, hash, source, headers, validators, cost, warning, room } = document;
         let (shown, named) = (address.to_string(), source.clone());
         let base = named.url.clone().unwrap_or_else(|| shown.clone());
         let read = move || {
             let input = Input { bytes: &bytes, content_type: named.content_type.as_deref(), base: Some(&base) };
             let value = read(&input).map_err(|error| unreadable(&shown, &error))?;
-            let bytes = keeps(&value).then_some(bytes);
             Ok((value, bytes))
         };
         let patience = self.documents.ground.engine.settings().limits.parse;
@@ -88,7 +87,7 @@ impl<'a> Reading<'a> {
             wire_bytes: cost.wire_bytes,
         })?;
         gather(&mut self.warnings, warning.into_iter().collect());
-        Ok(Read { value, bytes, hash, source, validators, cost, room })
+        Ok(Read { value, bytes, hash, source, headers, validators, cost, room })
     }
 
     /// Tells of a document that could not be read and costs itself only. One that was not given because too much was asked

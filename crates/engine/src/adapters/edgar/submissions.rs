@@ -60,7 +60,7 @@ impl<'a> SubmissionsPages<'a> {
         self.memory = Some(self.reading.remembered(hash, source, validators, Vec::new()));
         self.company = company;
         self.choose(archives);
-        Ok(self.given(page, body, cost, Some(room)))
+        Ok(self.given(page, Some(body), cost, Some(room)))
     }
 
     /// Which archives are read: where what is not listed has left, all.
@@ -85,21 +85,20 @@ impl<'a> SubmissionsPages<'a> {
         };
         let (Read { value, cost, room, .. }, body) = self.read(&address, document).await?;
         self.held.insert(archive.name.clone(), archive.told.as_str().into());
-        Ok(self.given(value.page, body, cost, Some(room)))
+        Ok(self.given(value.page, Some(body), cost, Some(room)))
     }
 
     async fn read(
         &mut self,
         address: &Address,
         document: Document<'a>,
-    ) -> Result<(Read<'a, EdgarSubmissions>, Option<RawBody>), FetchFailure> {
+    ) -> Result<(Read<'a, EdgarSubmissions>, RawBody), FetchFailure> {
         let (namespace, company) = (self.reading.edgar.namespace.clone(), self.company.clone());
         let ordinal = self.ordinal;
         let read = move |input: &Input<'_>| {
             read_edgar_submissions(input, &namespace, company.as_ref(), ordinal, &Limits::default())
         };
-        let keeps = |read: &EdgarSubmissions| !read.page.rejects.is_empty();
-        let mut read = self.reading.read(address, document, read, keeps).await?;
+        let mut read = self.reading.read(address, document, read).await?;
         let EdgarPage { candidates, rejects, .. } = &read.value.page;
         let count = candidates.len() + rejects.len();
         self.ordinal = self.ordinal.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
@@ -107,7 +106,8 @@ impl<'a> SubmissionsPages<'a> {
         // Whose submissions they are, the name of the document may tell alone.
         let url = read.source.url.clone().or_else(|| Some(address.to_string()));
         let source = Source { url, ..read.source.clone() };
-        let body = read.bytes.take().map(|bytes| RawBody { first_ordinal: ordinal, last_ordinal, source, bytes });
+        let (headers, bytes) = (std::mem::take(&mut read.headers), std::mem::take(&mut read.bytes));
+        let body = RawBody { first_ordinal: ordinal, last_ordinal, source, headers, bytes };
         Ok((read, body))
     }
 

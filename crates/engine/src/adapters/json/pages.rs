@@ -13,7 +13,6 @@ use super::paging::{Paging, Read};
 use super::{JsonApi, SinceFrom};
 use crate::adapters::asking::{Asked, same_origin, set_parameter};
 use crate::adapters::{Cost, Covers, End, Ground, Page, Pages, RawBody, Then, Told, gather};
-use crate::collect::collisions::Collisions;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::{last_ordinal, reading, unreadable};
 use crate::fetch::{Body, FetchFailure, Fetched, Request, Validators};
@@ -28,7 +27,6 @@ pub(in crate::adapters) struct JsonPages<'a> {
     /// The addresses that were asked, and what they gave: a source that leads in a circle is not followed.
     seen: HashSet<String>,
     bodies: HashSet<ContentHash>,
-    collisions: Collisions,
     /// Pages and items until now.
     pages: u64,
     items: u64,
@@ -57,11 +55,8 @@ struct First {
 struct Arrived {
     hash: ContentHash,
     body_bytes: u64,
-    /// `None` for the very bytes of the last fetch.
-    page: Option<JsonPage>,
-    /// Its bytes, when items of it are rejected: by now, or by the store for others of the same key.
-    body: Option<Vec<u8>>,
-    collisions: Collisions,
+    /// What it says, and its bytes; `None` for the very bytes of the last fetch.
+    page: Option<(JsonPage, Vec<u8>)>,
 }
 
 impl<'a> JsonPages<'a> {
@@ -99,7 +94,6 @@ impl<'a> JsonPages<'a> {
             next: Next::Page(address),
             seen: HashSet::new(),
             bodies: HashSet::new(),
-            collisions: Collisions::default(),
             pages: 0,
             items: 0,
             since,
@@ -120,7 +114,7 @@ impl<'a> JsonPages<'a> {
         self.seen.insert(address.to_string());
         let fetched = self.fetch(&address).await?;
         let http_status = fetched.http_status;
-        let Fetched { url, validators, content_type, link, body, .. } = fetched;
+        let Fetched { url, validators, content_type, link, headers, body, .. } = fetched;
         let Some(received) = body else {
             let held = self.held().expect("only a request with validators is answered without a body");
             let cost = Cost { http_status, ..Cost::default() };
@@ -136,28 +130,23 @@ impl<'a> JsonPages<'a> {
         let known = self.held().filter(|held| held.source == source).map(|held| held.body);
         let (layout, named, base) = (self.api.layout.clone(), source.clone(), address.to_string());
         let first_ordinal = u32::try_from(self.items).unwrap_or(u32::MAX);
-        let (mut collisions, hash_rule) = (std::mem::take(&mut self.collisions), self.api.identity.hash_rule.clone());
         let read = move || {
             let Body { bytes: body, warning } = received.decoded(&base, &limits)?;
             let hash = ContentHash::of(&body);
             let body_bytes = body.len() as u64;
             if known == Some(hash) {
-                return Ok(Arrived { hash, body_bytes, page: None, body: None, collisions });
+                return Ok(Arrived { hash, body_bytes, page: None });
             }
             let input = Input { bytes: &body, content_type: named.content_type.as_deref(), base: None };
             let page = read_json_page(&input, &layout, first_ordinal, &feedspine_parse::Limits::default());
             let mut page = page.map_err(|error| unreadable(&base, &error))?;
             page.warnings.extend(warning);
-            let collide = collisions.take(&page.candidates, &hash_rule);
-            let body = (collide || !page.rejects.is_empty()).then_some(body);
-            Ok(Arrived { hash, body_bytes, page: Some(page), body, collisions })
+            Ok(Arrived { hash, body_bytes, page: Some((page, body)) })
         };
         let arrived = reading(&address.to_string(), limits.parse, read).await;
-        let Arrived { hash, body_bytes, page, body, collisions } =
-            arrived.map_err(|error| failed(self.asked.secrets.hide(error)))?;
-        self.collisions = collisions;
+        let Arrived { hash, body_bytes, page } = arrived.map_err(|error| failed(self.asked.secrets.hide(error)))?;
         let cost = Cost { http_status, wire_bytes, body_bytes };
-        let Some(page) = page else {
+        let Some((page, bytes)) = page else {
             let held = self.held().expect("only its bytes are known").clone();
             return Ok(Told::Same { cost, memory: Memory { validators: self.kept(validators), ..held } });
         };
@@ -166,7 +155,7 @@ impl<'a> JsonPages<'a> {
         self.bodies_together.update(hash.as_bytes());
         let validators = self.kept(validators);
         let last_ordinal = last_ordinal(&page.candidates, &page.rejects);
-        let body = body.map(|bytes| RawBody { first_ordinal, last_ordinal, source: source.clone(), bytes });
+        let body = Some(RawBody { first_ordinal, last_ordinal, source: source.clone(), headers, bytes });
         self.first.get_or_insert(First { source, validators, body: hash });
         if again {
             return Ok(self.end_in_a_circle(&address, cost));

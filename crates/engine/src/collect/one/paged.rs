@@ -102,7 +102,10 @@ impl Journey<'_> {
     ) -> Result<Option<Arrived>, OpError> {
         let Page { candidates, mut rejects, body, cost, then, room } = page;
         self.note(cost);
-        if let Some(body) = body {
+        // A body is named by its first item: a page without any would have the name of the next one.
+        let is_alone = parts.index == 0 && matches!(then, Then::End(_));
+        let has_items = !candidates.is_empty() || !rejects.is_empty();
+        if let Some(body) = body.filter(|_| has_items || is_alone) {
             parts.warnings.extend(self.keep(basis, body).await);
         }
         parts.complete &= rejects.iter().all(|reject| reject.key.is_some());

@@ -4,6 +4,7 @@
 //! written to a file or into a store (`filled.rs`). Whatever was written is compared with what was read by a *print*, the
 //! digests of both (`print.rs`).
 
+mod captures;
 mod files;
 mod filled;
 mod lines;
@@ -169,8 +170,8 @@ impl StoreCare {
     }
 
     /// Reads all that the store holds and checks it by itself: contents against their hashes, versions against the change
-    /// log, what feeds showed against versions, sightings and rejects against the ledger; and what the backend keeps
-    /// twice for its own sake.
+    /// log, what feeds showed against versions, sightings and rejects against the ledger; what the backend keeps
+    /// twice for its own sake; and the bodies that fetches brought against their hashes.
     ///
     /// # Errors
     /// `Usage` where the backend cannot. What cannot be read is a fault.
@@ -207,6 +208,7 @@ impl StoreCare {
                 Err(error) => return Err(error.into()),
             }
         }
+        verified.take(self.damaged_captures().await?);
         Ok(verified)
     }
 

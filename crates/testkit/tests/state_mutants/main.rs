@@ -1,5 +1,7 @@
 //! The kit of the control plane, checked: a fault seeded into the memory backend turns the check named for it red.
 
+mod captures;
+
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Content, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, IngestBatch,
-    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, Page, PageRequest, Reschedule, Result, Schedule, Slot,
+    Capture, CaptureFigures, CaptureName, CaptureStore, Content, ContentHash, Feed, FeedId, FeedName, FeedStatus,
+    Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch, IngestReport,
+    KeyRule, Lease, LeaseRequest, MemoryStore, PackedBody, Page, PageRequest, Reschedule, Result, Schedule, Slot,
     StateStore, StorageBackend, Timestamp,
 };
 use feedspine_testkit::{Failure, state, storage};
@@ -83,8 +86,36 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.release_hosts(holder, hosts).await
     }
 
+    async fn keep(&self, store: &MemoryStore, capture: Capture, body: PackedBody) -> Result<()> {
+        store.keep(capture, body).await
+    }
+
+    async fn captures_page(&self, store: &MemoryStore, feed: FeedId, page: &PageRequest) -> Result<Page<HeldCapture>> {
+        store.captures_page(feed, page).await
+    }
+
+    async fn captures_of(&self, store: &MemoryStore, feed: FeedId, fetch: FetchId) -> Result<Vec<Capture>> {
+        store.captures_of(feed, fetch).await
+    }
+
+    async fn body(&self, store: &MemoryStore, hash: ContentHash) -> Result<Option<HeldBody>> {
+        store.body(hash).await
+    }
+
+    async fn newest_base(&self, store: &MemoryStore, feed: FeedId) -> Result<Option<PackedBody>> {
+        store.newest_base(feed).await
+    }
+
+    async fn capture_figures(&self, store: &MemoryStore) -> Result<CaptureFigures> {
+        store.capture_figures().await
+    }
+
+    async fn forget(&self, store: &MemoryStore, captures: &[CaptureName]) -> Result<Forgotten> {
+        store.forget(captures).await
+    }
+
     /// What is captured at the same place.
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
         storage::StorageProvider::open(&storage::faulty::Shared(storage::faulty::Sound), place).await
     }
 }
@@ -168,6 +199,41 @@ impl<F: Faulty> StateStore for Handle<F> {
     async fn leases(&self) -> Result<Vec<Lease>> {
         self.store.leases().await
     }
+
+    fn captures(&self) -> Option<&dyn CaptureStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl<F: Faulty> CaptureStore for Handle<F> {
+    async fn keep(&self, capture: Capture, body: PackedBody) -> Result<()> {
+        self.fault.keep(&self.store, capture, body).await
+    }
+
+    async fn captures_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<HeldCapture>> {
+        self.fault.captures_page(&self.store, feed, page).await
+    }
+
+    async fn captures_of(&self, feed: FeedId, fetch: FetchId) -> Result<Vec<Capture>> {
+        self.fault.captures_of(&self.store, feed, fetch).await
+    }
+
+    async fn body(&self, hash: ContentHash) -> Result<Option<HeldBody>> {
+        self.fault.body(&self.store, hash).await
+    }
+
+    async fn newest_base(&self, feed: FeedId) -> Result<Option<PackedBody>> {
+        self.fault.newest_base(&self.store, feed).await
+    }
+
+    async fn capture_figures(&self) -> Result<CaptureFigures> {
+        self.fault.capture_figures(&self.store).await
+    }
+
+    async fn forget(&self, captures: &[CaptureName]) -> Result<Forgotten> {
+        self.fault.forget(&self.store, captures).await
+    }
 }
 
 struct Shared<F>(F);
@@ -184,8 +250,8 @@ impl<F: Faulty> state::StateProvider for Shared<F> {
         Ok(Arc::new(Handle { store: self.0.opened(place), fault: self.0.clone() }))
     }
 
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
-        self.0.captures(place).await.map(Some)
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Option<Arc<dyn StorageBackend>>> {
+        self.0.storage(place).await.map(Some)
     }
 
     fn is_durable(&self) -> bool {
@@ -830,7 +896,7 @@ impl storage::faulty::Faulty for Unfenced {
 
 #[async_trait]
 impl Faulty for Unfenced {
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
         storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
     }
 }
@@ -858,7 +924,7 @@ impl storage::faulty::Faulty for LooksAndThenCommits {
 
 #[async_trait]
 impl Faulty for LooksAndThenCommits {
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
         storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
     }
 }
@@ -887,7 +953,7 @@ impl storage::faulty::Faulty for FencesAll {
 
 #[async_trait]
 impl Faulty for FencesAll {
-    async fn captures(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
+    async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
         storage::StorageProvider::open(&storage::faulty::Shared(self.clone()), place).await
     }
 }
