@@ -40,6 +40,7 @@ mod settings;
 mod shown;
 #[cfg(test)]
 mod simulation;
+mod warc;
 mod watch;
 
 pub use feedspine_core as core;

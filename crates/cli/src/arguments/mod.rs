@@ -2,6 +2,8 @@
 
 mod captures;
 mod help;
+mod replay;
+mod warc;
 mod watching;
 
 use std::num::NonZeroUsize;
@@ -19,6 +21,9 @@ use help::{
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
 pub(crate) use captures::{Captures, CapturesCommand, PruneCaptures, ShowCapture};
+use replay::AFTER_REPLAY_HELP;
+pub(crate) use replay::{Replay, Since};
+pub(crate) use warc::Warc;
 pub(crate) use watching::{Explain, Gaps, Health, Politeness, Runs, Watch};
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
@@ -109,6 +114,11 @@ pub(crate) enum Command {
     /// Tell how much is kept of the bytes that fetches brought; list, show or forget them
     #[command(after_help = AFTER_CAPTURES_HELP)]
     Captures(Captures),
+    /// Read again what feeds brought, by today's parser and options, and tell what differs; or store that
+    #[command(after_help = AFTER_REPLAY_HELP)]
+    Replay(Replay),
+    /// Write what feeds brought, as it came, as a WARC file for other programs
+    Warc(Warc),
     /// Ask a question in SQL, where the store has one: duckdb:
     #[command(after_help = AFTER_SQL_HELP)]
     Sql(Sql),

@@ -62,7 +62,7 @@ pub(crate) struct Politeness {
 }
 
 /// `90s`, `15m`, `24h`, `7d`
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 90m, 24h or 7d".to_owned();
     let unit = text.chars().next_back().ok_or_else(expected)?;
     let seconds = match unit {

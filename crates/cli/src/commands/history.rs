@@ -1,14 +1,12 @@
 //! `feedspine history`: the versions of a record, and what each changed.
 
-use std::collections::BTreeSet;
-
 use feedspine::core::{Cursor, Json, Version};
-use feedspine::ops::{HistoryView, RecordHistory};
+use feedspine::ops::{FieldChange, HistoryView, RecordHistory, field_changes};
 use feedspine::{Ending, OpError};
 
 use super::Context;
 use super::records::{departed, more, warn};
-use super::words::{SHORT, second, title};
+use super::words::{SHORT, again_in_words, second, title};
 use crate::arguments;
 use crate::printer::{Line, Style, excerpt};
 use crate::stores::Wanted;
@@ -41,7 +39,11 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
         let head = head
             .plain(second(version.recorded_at))
             .then(Style::Faint, format!("  {}", &version.content.hash().to_string()[..12]));
-        lines.push(if view.is_minor(at) == Some(true) { head.then(Style::Faint, "  minor") } else { head });
+        let head = if view.is_minor(at) == Some(true) { head.then(Style::Faint, "  minor") } else { head };
+        lines.push(match view.cause(at) {
+            Some(again) => head.then(Style::Notable, format!("  {}", again_in_words(*again))),
+            None => head,
+        });
         match before {
             Some(before) => lines.extend(differences(before, version)),
             // A list that goes on in the middle begins with a version whose predecessor is not at hand.
@@ -58,48 +60,25 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
     lines.into_iter().map(|line| width.map_or(line.clone(), |width| line.cut_to(width))).collect()
 }
 
-/// The members that differ, as they were and as they are.
+/// What changed between two versions.
 fn differences(before: &Version, after: &Version) -> Vec<Line> {
-    let (old, new) = (leaves(&before.content.to_json()), leaves(&after.content.to_json()));
-    let names: BTreeSet<&String> = old.iter().chain(&new).map(|(name, _)| name).collect();
-    let find =
-        |of: &[(String, String)], name: &str| of.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
+    let lines = changes(&field_changes(&before.content, &after.content));
+    if lines.is_empty() { vec![Line::from("      ").then(Style::Faint, "the metadata changed")] } else { lines }
+}
+
+/// The values that differ, as they were and as they are.
+pub(super) fn changes(fields: &[FieldChange]) -> Vec<Line> {
     let mut lines = Vec::new();
-    for name in names {
-        let (was, is) = (find(&old, name), find(&new, name));
-        if was == is {
-            continue;
-        }
-        let (was, is) = from_where_they_differ(was, is);
+    for FieldChange { name, was, is } in fields {
+        let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let (was, is) = from_where_they_differ(was.as_ref().map(text), is.as_ref().map(text));
         let line = |sign: &str, style, value: String| {
             Line::from("      ").then(Style::Faint, name).then(style, format!(" {sign} {value}"))
         };
         lines.extend(was.map(|value| line("-", Style::Bad, value)));
         lines.extend(is.map(|value| line("+", Style::Good, value)));
     }
-    if lines.is_empty() {
-        lines.push(Line::from("      ").then(Style::Faint, "the metadata changed"));
-    }
     lines
-}
-
-/// Every value in the content with its path.
-fn leaves(content: &Json) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    gather("", content, &mut found);
-    found
-}
-
-fn gather(path: &str, value: &Json, found: &mut Vec<(String, String)>) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
-        Json::Object(members) => members.iter().for_each(|(name, value)| gather(&below(name), value, found)),
-        Json::Array(members) => {
-            members.iter().enumerate().for_each(|(at, value)| gather(&below(&at.to_string()), value, found));
-        }
-        Json::String(text) => found.push((path.to_owned(), text.clone())),
-        other => found.push((path.to_owned(), other.to_string())),
-    }
 }
 
 /// Long texts that begin alike are shown from shortly before where they part.
@@ -129,11 +108,5 @@ mod tests {
         );
         assert_eq!(was.unwrap(), "…of them have in common: one");
         assert_eq!(is.unwrap(), "…of them have in common: two");
-    }
-
-    #[test]
-    fn leaves_are_named_by_their_paths() {
-        let content = Json::parse(r#"{"a":[{"b":1}],"c":"d"}"#).unwrap();
-        assert_eq!(leaves(&content), [("a.0.b".into(), "1".into()), ("c".into(), "d".into())]);
     }
 }

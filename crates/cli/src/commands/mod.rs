@@ -16,10 +16,12 @@ mod opml;
 mod policy;
 mod records;
 mod rejects;
+mod replay;
 mod sql;
 mod status;
 #[cfg(feature = "kit")]
 mod storage;
+mod warc;
 mod watch;
 mod whole;
 mod words;
@@ -66,6 +68,8 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Sightings(sightings) => records::sightings(sightings, context).await,
         Command::Rejects(rejects) => rejects::run(rejects, context).await,
         Command::Captures(captures) => captures::run(captures, context).await,
+        Command::Replay(arguments) => replay::run(arguments, context).await,
+        Command::Warc(warc) => warc::run(warc, context).await,
         Command::Sql(sql) => sql::run(sql, context).await,
         Command::Feed(feed) => feeds::run(feed, context).await,
         Command::Opml(opml) => opml::run(opml, context).await,

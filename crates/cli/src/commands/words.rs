@@ -1,6 +1,7 @@
 //! Words and figures that several commands say alike.
 
 use feedspine::core::{Json, Record, Timestamp};
+use feedspine::ops::{Again, Cause};
 
 use crate::printer::{Line, Style, excerpt};
 
@@ -54,6 +55,14 @@ pub(super) fn title(record: &Record) -> String {
     let named = content.get("title").or_else(|| content.get("summary")).or(first);
     let named = named.and_then(Json::as_str).map(|text| excerpt(text, SHORT)).filter(|text| !text.is_empty());
     named.unwrap_or_else(|| "(untitled)".to_owned())
+}
+
+/// Why something was stored of a body that was read again.
+pub(super) fn again_in_words(Again { cause, of }: Again) -> String {
+    match cause {
+        Cause::Parser => format!("parser, replay of fetch {of}"),
+        Cause::Rejects => format!("was rejected, retry of fetch {of}"),
+    }
 }
 
 /// A name and its value, one under the other in a block.

@@ -19,6 +19,7 @@ mod kill;
 mod large;
 mod own_files;
 mod rejects;
+mod replaying;
 mod shown;
 mod site;
 mod storage;
@@ -26,6 +27,7 @@ mod stories;
 mod support;
 mod taps;
 mod together;
+mod warc;
 mod whole;
 
 /// `tests/postgres` has the same for the other store.

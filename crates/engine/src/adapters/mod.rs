@@ -222,6 +222,14 @@ impl Adapter {
         }
     }
 
+    /// The documents in a body that was kept, which is one but where pages had to be read together.
+    pub(crate) fn documents<'b>(&self, body: &'b KeptBody) -> Vec<&'b [u8]> {
+        match self {
+            Self::Edgar(edgar) => edgar.documents(body),
+            _ => vec![&body.bytes],
+        }
+    }
+
     /// What the operator says of its items' identity.
     pub(crate) fn identity(&self) -> &Identity {
         match self {

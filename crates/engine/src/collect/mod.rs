@@ -21,7 +21,7 @@ use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
-pub(crate) use one::{Pushed, Retried, Turn, chance, collect_turn, push, store_retried};
+pub(crate) use one::{Pushed, ReadAgain, Turn, chance, collect_turn, push, store_again};
 
 /// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
 /// rest after it take together.

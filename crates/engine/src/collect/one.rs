@@ -1,9 +1,9 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
+mod again;
 mod next;
 mod paged;
 mod pushed;
-mod retried;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,15 +25,15 @@ use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Reach, Request, Trace};
-use crate::ledger::{Captured, notes};
+use crate::ledger::{Again, Captured, notes};
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
 
+pub(crate) use again::{ReadAgain, store_again};
 use next::Next;
 pub(crate) use next::chance;
 pub(crate) use pushed::{Pushed, push};
-pub(crate) use retried::{Retried, store_retried};
 
 /// A store that is unavailable is told again after so long each time what came of a fetch.
 const FINISH_AGAIN: [Duration; 4] =
@@ -97,10 +97,11 @@ async fn written_down(
         captured: Captured::default(),
         asks: None,
         trace,
+        again: None,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let Journey { figures, captured, trace, asks, .. } = journey;
+    let Journey { figures, captured, trace, asks, again, .. } = journey;
     let traced = trace.traced();
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
@@ -114,10 +115,8 @@ async fn written_down(
     report.duration_ms = millis(started.elapsed());
     let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &traced, asks.as_ref()));
     report.next = next.as_ref().map(Next::told);
-    let detail = FetchDetail {
-        notes: notes(&intent, &traced, &captured, report.next.as_ref()),
-        ..detail(&report, engine.now())
-    };
+    let notes = notes(&intent, &traced, &captured, report.next.as_ref(), again);
+    let detail = FetchDetail { notes, ..detail(&report, engine.now()) };
     if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
         report.next = None;
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
@@ -197,6 +196,8 @@ struct Journey<'a> {
     asks: Option<feedspine_parse::Schedule>,
     /// Where requests are noted.
     trace: Arc<Trace>,
+    /// Why what an earlier fetch brought is stored; `None` where a source was read.
+    again: Option<Again>,
 }
 
 /// Whether a feed is read although it may be the same as last time.

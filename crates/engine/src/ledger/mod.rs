@@ -5,7 +5,7 @@
 
 mod politeness;
 
-use feedspine_core::{Content, ContentHash, Fetch, FetchIntent, Json};
+use feedspine_core::{Content, ContentHash, Fetch, FetchId, FetchIntent, Json};
 
 pub use politeness::HostFigures;
 pub(crate) use politeness::Politeness;
@@ -24,6 +24,8 @@ const NEXT: &str = "next";
 
 /// The hash of the body that is kept of it; of several, that of the first and how many there are.
 const CAPTURED: &str = "captured";
+/// Why what an earlier fetch brought was stored, and that fetch; left out of one that read a source.
+const AGAIN: &str = "again";
 
 /// What is told of a decision that was made for the reasons of the one before.
 const AS_BEFORE: &str = "as the time before";
@@ -45,8 +47,42 @@ impl Captured {
     }
 }
 
+/// Why a body that was kept was read again, and what of it was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Items of it had been rejected.
+    Rejects,
+    /// Parser or settings had changed.
+    Parser,
+}
+
+impl Cause {
+    /// The word used in JSON and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejects => "rejects",
+            Self::Parser => "parser",
+        }
+    }
+}
+
+/// Of a fetch that asked nobody, and stored what an earlier one had brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// Why.
+    pub cause: Cause,
+    /// The earlier one.
+    pub of: FetchId,
+}
+
 /// The notes of a fetch.
-pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, captured: &Captured, next: Option<&NextFetch>) -> Content {
+pub(crate) fn notes(
+    intent: &FetchIntent,
+    traced: &Traced,
+    captured: &Captured,
+    next: Option<&NextFetch>,
+    again: Option<Again>,
+) -> Content {
     let own = host_of(&intent.address);
     let asked = |asked: &Asked| {
         let since = asked.at.micros_since(intent.started_at);
@@ -74,6 +110,9 @@ pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, captured: &Captured, 
             told.push(why.as_str().into());
         }
         members.push((NEXT, Json::Array(told)));
+    }
+    if let Some(Again { cause, of }) = again {
+        members.push((AGAIN, vec![cause.as_str().to_owned(), of.to_string()].into()));
     }
     Content::new(&Json::object(members))
 }
@@ -110,6 +149,15 @@ pub(crate) fn next_of(fetch: &Fetch) -> Option<NextFetch> {
     })
 }
 
+/// Whose items a fetch stored again, and why; `None` of one that read a source.
+pub(crate) fn again_of(fetch: &Fetch) -> Option<Again> {
+    let notes = noted(fetch)?;
+    let Json::Array(again) = notes.get(AGAIN)? else { return None };
+    let text = |at: usize| again.get(at).and_then(Json::as_str);
+    let cause = [Cause::Rejects, Cause::Parser].into_iter().find(|cause| text(0) == Some(cause.as_str()))?;
+    Some(Again { cause, of: text(1)?.parse().ok()? })
+}
+
 /// The requests that a fetch took.
 pub(crate) fn asked_by(fetch: &Fetch) -> Vec<Asked> {
     let own = host_of(&fetch.intent.address);
@@ -144,6 +192,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whose_items_were_stored_again_reads_back() {
+        let started_at: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
+        let (fetch, feed) = (FetchId::from_u128(2), FeedId::from_u128(1));
+        let intent = FetchIntent { fetch, feed, started_at, address: "https://a.example/feed".into() };
+        for again in [None, Some(Cause::Parser), Some(Cause::Rejects)] {
+            let again = again.map(|cause| Again { cause, of: FetchId::from_u128(1) });
+            let notes = notes(&intent, &Traced::default(), &Captured::default(), None, again);
+            let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
+            assert_eq!(again_of(&Fetch { intent: intent.clone(), detail: Some(detail) }), again);
+        }
+    }
+
+    #[test]
     fn notes_read_back_and_are_short_where_one_request_found_nothing_new() {
         let started_at: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
         let intent = FetchIntent {
@@ -160,7 +221,7 @@ mod tests {
         let at = Some(started_at.saturating_add_micros(3_600_000_000));
         let next = NextFetch { at, why: "every 60 min".into(), alike: Alike::No };
         let told = |traced: &Traced, next: Option<&NextFetch>| {
-            let notes = notes(&intent, traced, &Captured::default(), next);
+            let notes = notes(&intent, traced, &Captured::default(), next, None);
             let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
             Fetch { intent: intent.clone(), detail: Some(detail) }
         };
@@ -194,7 +255,7 @@ mod tests {
         let mut captured = Captured::default();
         for bodies in 1..=3 {
             captured.add(ContentHash::of(format!("{bodies}").as_bytes()));
-            let notes = notes(&intent, &Traced::default(), &captured, None);
+            let notes = notes(&intent, &Traced::default(), &captured, None, None);
             let detail = FetchDetail { notes, ..FetchDetail::interrupted(Timestamp::UNIX_EPOCH) };
             let read = captured_by(&Fetch { intent: intent.clone(), detail: Some(detail) });
             assert_eq!(read, Captured { first: Some(ContentHash::of(b"1")), bodies });

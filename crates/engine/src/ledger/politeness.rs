@@ -163,7 +163,7 @@ mod tests {
             status,
             http_status,
             wire_bytes,
-            notes: notes(&intent, &traced, &Captured::default(), None),
+            notes: notes(&intent, &traced, &Captured::default(), None, None),
             ..FetchDetail::interrupted(at(millis + 10))
         };
         Fetch { intent, detail: Some(detail) }

@@ -1,18 +1,19 @@
-//! What is held of the records that items belong to: what a collect would find changed, and what may be stored of an item
-//! that was rejected and passes now: nothing twice, and nothing older on top of what was read later.
+//! What is held of the records that items belong to: what a collect would find changed, what a fetch showed of them, and what
+//! may be stored of an item that was rejected and passes now: nothing twice, and nothing older on top of what was read later.
 
 use std::collections::HashMap;
 
 use feedspine_core::ingest::CHURN;
 use feedspine_core::{
-    ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
+    Content, ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
     StorageBackend, Timestamp, VersionNo,
 };
 
 use crate::OpError;
 
-/// So many versions and sightings are remembered, then all are forgotten: some 4 MB.
-const MOST_REMEMBERED: usize = 100_000;
+/// So many versions and sightings are remembered, then all are forgotten: some 30 MB. A replay asks for those of a feed's
+/// items at each body, and a feed that lists the same 100 items for a year has shown them a million times.
+const MOST_REMEMBERED: usize = 1_000_000;
 
 /// The records of items, each read once however many items are of it.
 pub(super) struct Records<'a> {
@@ -22,11 +23,28 @@ pub(super) struct Records<'a> {
     held: HashMap<NaturalKey, Held>,
     /// How many versions and sightings of them there are.
     remembered: usize,
+    /// What would have been stored by now, of those that are asked what would be.
+    pretended: HashMap<NaturalKey, Vec<Pretended>>,
 }
+
+/// Content that would have been stored as seen then.
+#[derive(Debug, Clone)]
+pub(super) struct Pretended {
+    pub(super) at: Timestamp,
+    pub(super) hash: ContentHash,
+    pub(super) gist: Option<ContentHash>,
+    /// The content, where it is told one day what changed against it.
+    pub(super) content: Option<Content>,
+}
+
+/// The fetch that would have stored it: no fetch has this id.
+const NO_FETCH: FetchId = FetchId::from_u128(u128::MAX);
 
 /// What is held of an item's record; nothing where there is none.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    /// `None` where there is none that is stored.
+    record: Option<RecordId>,
     /// Its bronze versions, in order.
     versions: Vec<HeldVersion>,
     /// When this feed showed which, the oldest first.
@@ -52,6 +70,16 @@ struct ShownThen {
     version: VersionNo,
 }
 
+/// What stands for an item that a fetch showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The version that it showed.
+    pub(super) shown: VersionNo,
+    /// The one that corrects it, when the fetch, or one before it that showed that version, was read again since; else the
+    /// same.
+    pub(super) in_force: VersionNo,
+}
+
 /// What is to be done with an item that passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
@@ -68,7 +96,7 @@ pub(super) enum Judgement {
 
 impl<'a> Records<'a> {
     pub(super) fn new(storage: &'a dyn StorageBackend, feed: FeedId, hash_rule: HashRule) -> Self {
-        Self { storage, feed, hash_rule, held: HashMap::new(), remembered: 0 }
+        Self { storage, feed, hash_rule, held: HashMap::new(), remembered: 0, pretended: HashMap::new() }
     }
 
     /// What is held under a key.
@@ -95,13 +123,52 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// From now on it is as if this had been stored, as seen by this feed.
+    pub(super) fn pretend(&mut self, key: &NaturalKey, pretended: Pretended) {
+        self.forget(std::iter::once(key));
+        self.pretended.entry(key.clone()).or_default().push(pretended);
+    }
+
+    /// The content of a version of the record under a key.
+    pub(super) async fn content(&mut self, key: &NaturalKey, number: VersionNo) -> Result<Option<Content>, OpError> {
+        let held = self.held(key).await?;
+        let (record, hash) = (held.record, held.hash_of(number));
+        if let Some(record) = record
+            && let Some(content) = self.stored_content(record, number).await?
+        {
+            return Ok(Some(content));
+        }
+        let mut pretended = self.pretended.get(key).into_iter().flatten();
+        Ok(pretended.find(|pretended| Some(pretended.hash) == hash).and_then(|pretended| pretended.content.clone()))
+    }
+
+    async fn stored_content(&self, record: RecordId, number: VersionNo) -> Result<Option<Content>, OpError> {
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.storage.versions_page(record, Layer::Bronze, &page).await?;
+            if let Some(version) = read.items.into_iter().find(|version| version.number == number) {
+                return Ok(Some(version.content));
+            }
+            page.after = read.next;
+            if page.after.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
     async fn read(&self, key: &NaturalKey) -> Result<Held, OpError> {
+        let mut held = self.read_stored(key).await?;
+        self.pretended.get(key).into_iter().flatten().for_each(|pretended| held.pretend(pretended));
+        Ok(held)
+    }
+
+    async fn read_stored(&self, key: &NaturalKey) -> Result<Held, OpError> {
         let wanted = [RecordRef::key(key.clone()).at(Layer::Bronze)];
         let Some(record) = self.storage.get_many(&wanted).await?.pop().flatten() else {
             return Ok(Held::default());
         };
         let (versions, origins) = self.versions(record.id).await?;
-        let mut held = Held { versions, shown: Vec::new() };
+        let mut held = Held { record: Some(record.id), versions, shown: Vec::new() };
         let mut page = PageRequest::first(MAX_PAGE);
         loop {
             let read = self.storage.sightings_page(key, &page).await?;
@@ -148,6 +215,68 @@ impl<'a> Records<'a> {
 }
 
 impl Held {
+    /// The current version.
+    pub(super) fn current(&self) -> Option<VersionNo> {
+        self.versions.last().map(|version| version.number)
+    }
+
+    /// Whether it has a version of that content.
+    pub(super) fn is_held(&self, hash: ContentHash) -> bool {
+        self.versions.iter().any(|version| version.hash == hash)
+    }
+
+    /// Whether a fetch of this feed showed it.
+    pub(super) fn was_shown_by(&self, fetch: FetchId, at: Timestamp) -> bool {
+        self.of_moment(at).iter().any(|shown| shown.by == fetch)
+    }
+
+    /// What stands for it as a fetch showed it; `None` when that fetch did not show it. `had_key`: the fetch rejected an
+    /// item of its key, which counted as seen with the version before.
+    ///
+    /// What was stored of one moment later than the rest corrects it, and what it corrects it corrects from then on: a
+    /// span goes on with the version that it began with.
+    pub(super) fn standing(&self, fetch: FetchId, at: Timestamp, had_key: bool) -> Option<Standing> {
+        let told = |shown: &&ShownThen| !(had_key && shown.by == fetch);
+        let shown = self.of_moment(at).iter().filter(told).map(|shown| shown.version).min()?;
+        let mut until = self.shown.partition_point(|shown| shown.at <= at);
+        if self.shown[..until].iter().all(|told| told.version <= shown) {
+            return Some(Standing { shown, in_force: shown });
+        }
+        while let Some(last) = until.checked_sub(1).map(|place| &self.shown[place]) {
+            let moment = self.of_moment(last.at);
+            let latest = moment.iter().map(|shown| shown.version).max();
+            if let Some(in_force) = latest.filter(|latest| *latest > shown)
+                && moment.iter().any(|other| other.version == shown)
+            {
+                return Some(Standing { shown, in_force });
+            }
+            until -= moment.len();
+        }
+        Some(Standing { shown, in_force: shown })
+    }
+
+    fn of_moment(&self, at: Timestamp) -> &[ShownThen] {
+        let begin = self.shown.partition_point(|shown| shown.at < at);
+        let end = self.shown.partition_point(|shown| shown.at <= at);
+        &self.shown[begin..end]
+    }
+
+    /// Holds it as the store would: a further version, unless it is found unchanged.
+    fn pretend(&mut self, &Pretended { at, hash, gist, .. }: &Pretended) {
+        let found =
+            if self.is_unchanged(hash) { self.versions.iter().rposition(|version| version.hash == hash) } else { None };
+        let place = found.unwrap_or_else(|| {
+            let number = self.current().map_or(VersionNo::FIRST, VersionNo::next);
+            let gist = gist.filter(|_| number.get() >= CHURN);
+            self.versions.push(HeldVersion { number, hash, gist, read_at: at, seen_last: None });
+            self.versions.len() - 1
+        });
+        let version = &mut self.versions[place];
+        version.seen_last = version.seen_last.max(Some(at));
+        let shown = ShownThen { at, by: NO_FETCH, version: version.number };
+        self.shown.insert(self.shown.partition_point(|shown| shown.at <= at), shown);
+    }
+
     /// What this feed showed last.
     pub(super) fn shown_last(&self) -> Option<ContentHash> {
         self.shown.last().and_then(|shown| self.hash_of(shown.version))
@@ -172,7 +301,8 @@ impl Held {
         self.versions.binary_search_by_key(&number, |version| version.number).ok()
     }
 
-    fn hash_of(&self, number: VersionNo) -> Option<ContentHash> {
+    /// The hash of a version's content.
+    pub(super) fn hash_of(&self, number: VersionNo) -> Option<ContentHash> {
         self.place_of(number).map(|place| self.versions[place].hash)
     }
 
@@ -218,21 +348,21 @@ pub(super) fn judge(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const ORIGINAL: FetchId = FetchId::from_u128(10);
 
-    fn at(seconds: i64) -> Timestamp {
+    pub(in crate::ops) fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH.saturating_add_micros(seconds * 1_000_000)
     }
 
-    fn hash(title: &str) -> ContentHash {
+    pub(in crate::ops) fn hash(title: &str) -> ContentHash {
         ContentHash::of(title.as_bytes())
     }
 
     /// A record: its versions, each with its content and when it was read, and when this feed showed which by what fetch.
-    fn held(versions: &[(&str, i64)], shown: &[(i64, u128, u32)]) -> Held {
+    pub(in crate::ops) fn held(versions: &[(&str, i64)], shown: &[(i64, u128, u32)]) -> Held {
         let number = |number: u32| VersionNo::new(number).unwrap();
         let shown: Vec<ShownThen> = shown
             .iter()
@@ -249,7 +379,40 @@ mod tests {
             read_at: at(*read_at),
             seen_last: shown.iter().filter(|shown| shown.version == number(place)).map(|shown| shown.at).max(),
         };
-        Held { versions: (1..).zip(versions).map(version).collect(), shown }
+        Held { record: None, versions: (1..).zip(versions).map(version).collect(), shown }
+    }
+
+    #[test]
+    fn what_was_read_again_of_a_moment_stands_for_it_and_for_what_went_on_as_it_was() {
+        // Fetches 1, 2 and 3 showed version 1 at those times, fetch 4 showed version 2; the first and the third were read
+        // again by fetches 11 and 13.
+        let first = [(1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 4, 2)];
+        let again = [(1, 1, 1), (1, 11, 3), (2, 2, 1), (3, 3, 1), (3, 13, 4), (4, 4, 2)];
+        for (shown, had_key, expected) in [
+            (&first[..], false, [Some((1, 1)), Some((1, 1)), Some((1, 1)), Some((2, 2)), None]),
+            (&again[..], false, [Some((1, 3)), Some((1, 3)), Some((1, 4)), Some((2, 2)), None]),
+            // What a fetch rejected it did not show, but what was stored of it since it did.
+            (&again[..], true, [Some((3, 3)), None, Some((4, 4)), None, None]),
+        ] {
+            let held = held(&[("a", 1), ("b", 4), ("c", 1), ("d", 3)], shown);
+            for (fetch, expected) in (1..).zip(expected) {
+                let standing = held.standing(FetchId::from_u128(fetch), at(i64::try_from(fetch).unwrap()), had_key);
+                let told = standing.map(|standing| (standing.shown.get(), standing.in_force.get()));
+                assert_eq!(told, expected, "fetch {fetch} of {shown:?}, {had_key}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_pretended_is_held_as_a_store_would_hold_it() {
+        let mut held = held(&[("a", 1)], &[(1, 1, 1), (2, 2, 1)]);
+        for (seconds, title) in [(1, "b"), (2, "b"), (2, "c")] {
+            held.pretend(&Pretended { at: at(seconds), hash: hash(title), gist: None, content: None });
+        }
+        let shown = held.shown.iter().map(|shown| (shown.at, shown.version.get()));
+        assert_eq!(shown.collect::<Vec<_>>(), [(at(1), 1), (at(1), 2), (at(2), 1), (at(2), 2), (at(2), 3)]);
+        assert_eq!(held.current(), VersionNo::new(3));
+        assert_eq!(held.shown_last(), Some(hash("c")));
     }
 
     #[test]

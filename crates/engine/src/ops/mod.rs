@@ -20,6 +20,8 @@
 //! | [`sightings`](crate::Engine::sightings) | [`RecordSightings`] | [`SightingsView`] |
 //! | [`rejects`](crate::Engine::rejects) | [`ListRejects`] | [`RejectList`] |
 //! | [`retry_rejects`](crate::Engine::retry_rejects) | [`RetryRejects`] | [`RetriedRejects`] |
+//! | [`replay`](crate::Engine::replay) | [`Replay`] | [`Replayed`] |
+//! | [`export_warc`](crate::Engine::export_warc) | [`ExportWarc`] | [`WarcExported`] |
 //! | [`status`](crate::Engine::status) | | [`Status`] |
 //! | [`explain`](crate::Engine::explain) | a name | [`Explanation`] |
 //! | [`health`](crate::Engine::health), [`gaps`](crate::Engine::gaps) | a name, or nothing | [`HealthReport`], [`GapList`] |
@@ -43,9 +45,11 @@
 //! | [`captures`](StoreCare::captures), [`copy_captures_to`](StoreCare::copy_captures_to) | a store | how many captures |
 
 mod add;
+mod again;
 mod aliases;
 mod captures;
 mod care;
+mod causes;
 mod collect;
 mod condition;
 mod diagnose;
@@ -53,6 +57,7 @@ mod discover;
 mod error;
 mod explain;
 mod feeds;
+mod fields;
 mod gaps;
 mod health;
 mod held;
@@ -64,18 +69,20 @@ mod policy;
 mod politeness;
 mod records;
 mod rejects;
+mod replay;
 mod retry;
 mod runs;
 mod sql;
 mod status;
 mod tags;
 mod unfinished;
+mod warc;
 mod watch;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;
 pub use crate::health::{Freshness, Light};
-pub use crate::ledger::{Captured, HostFigures};
+pub use crate::ledger::{Again, Captured, Cause, HostFigures};
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
@@ -90,6 +97,7 @@ pub use discover::{AddSite, AskedPlace, Discover, Discovery, FoundFeed, Pick, Si
 pub use error::{Ending, OpError, OpErrorKind};
 pub use explain::{Explanation, HostLease};
 pub use feeds::{FeedView, LedgerFigures};
+pub use fields::{FieldChange, field_changes};
 pub use gaps::{Gap, GapList};
 pub use health::{FeedHealth, HealthReport};
 pub use ingest::{LinesIngested, LinesStored};
@@ -103,9 +111,11 @@ pub use records::{
     is_date_of,
 };
 pub use rejects::{FeedReject, ListRejects, RejectList};
+pub use replay::{Difference, Differences, FeedReplayed, Replay, ReplayKind, Replayed};
 pub use retry::{Fate, RetriedReject, RetriedRejects, RetryRejects};
 pub use runs::{ListRuns, Run, RunKind, RunList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
+pub use warc::{ExportWarc, WarcExported};
 pub use watch::{Watch, WatchEvent, WatchReport};
 pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

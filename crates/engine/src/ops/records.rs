@@ -9,8 +9,9 @@ use feedspine_core::{
 };
 use feedspine_parse::read_date;
 
+use super::causes::origin_of;
 use super::json::{array, instant, text};
-use super::{Aliases, FoundBy, OpError, ToJson};
+use super::{Again, Aliases, FoundBy, OpError, ToJson};
 use crate::Engine;
 
 /// Whether a date as it stood in a document says that instant.
@@ -64,6 +65,8 @@ pub struct RecordView {
     pub found_by: FoundBy,
     /// The record.
     pub record: Record,
+    /// Whose items its version was stored of again, and why; `None` when it was not.
+    pub again: Option<Again>,
     /// Its sightings in figures; `None` when it was written by a call and never sighted.
     pub seen: Option<Seen>,
     /// The feeds that share its namespace, removed ones included.
@@ -85,6 +88,8 @@ pub struct HistoryView {
     pub record: Record,
     /// Its versions.
     pub versions: Page<Version>,
+    /// Of the fetches that brought them, those that stored again what an earlier one had brought, and why.
+    pub causes: HashMap<FetchId, Again>,
     /// When it left a feed, and returned, oldest first.
     pub departures: Vec<Departure>,
     /// What could not be told of it.
@@ -138,6 +143,7 @@ impl ToJson for RecordView {
         Json::object([
             ("found_by", self.found_by.as_str().into()),
             ("record", self.record.to_json()),
+            ("again", self.again.as_ref().map(ToJson::to_json).into()),
             ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
             ("feeds", feeds.into()),
             ("departures", array(&self.departures)),
@@ -171,9 +177,15 @@ impl HistoryView {
         Some(version.is_minor(self.versions.items.get(at.checked_sub(1)?)?))
     }
 
+    /// Why the version at that place of the page was stored of a body that was read again; `None` when it was not.
+    pub fn cause(&self, at: usize) -> Option<&Again> {
+        self.causes.get(&self.versions.items.get(at)?.origin?.fetch)
+    }
+
     fn version(&self, at: usize) -> Json {
         let mut version = self.versions.items[at].to_json();
         if let Json::Object(members) = &mut version {
+            members.insert("again".to_owned(), self.cause(at).map(ToJson::to_json).into());
             members.insert("minor".to_owned(), self.is_minor(at).into());
         }
         version
@@ -250,9 +262,12 @@ impl Engine {
         let seen = self.seen(&record.key).await?;
         let feeds = self.state().feeds().await?.into_iter();
         let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
-        let (departures, warnings) = self.departures(record.id).await?;
+        let (events, warnings) = self.events_of(record.id).await;
+        let origin = origin_of(&record, &events);
+        let again = self.causes_of(origin.into_iter()).await?.into_values().next();
+        let departures = self.departures(events).await?;
         let aliases = self.aliases(&record).await?;
-        Ok(RecordView { found_by, record, seen, feeds, departures, aliases, warnings })
+        Ok(RecordView { found_by, record, again, seen, feeds, departures, aliases, warnings })
     }
 
     /// The versions that a record had.
@@ -267,8 +282,11 @@ impl Engine {
             versions.add(self.storage().versions_page(record.id, layer, &page).await?);
         }
         let versions = versions.into_page();
-        let (departures, warnings) = self.departures(record.id).await?;
-        Ok(HistoryView { found_by, record, versions, departures, warnings })
+        let origins = versions.items.iter().filter_map(|version: &Version| version.origin);
+        let causes = self.causes_of(origins).await?;
+        let (events, warnings) = self.events_of(record.id).await;
+        let departures = self.departures(events).await?;
+        Ok(HistoryView { found_by, record, versions, causes, departures, warnings })
     }
 
     /// The sightings of a record.
@@ -277,7 +295,8 @@ impl Engine {
     /// `NotFound`; `Usage` when several records have the key, or the cursor is one of another list.
     pub async fn sightings(&self, request: &RecordSightings) -> Result<SightingsView, OpError> {
         let (record, found_by) = self.find(&request.record, None).await?;
-        let (departures, warnings) = self.departures(record.id).await?;
+        let (events, warnings) = self.events_of(record.id).await;
+        let departures = self.departures(events).await?;
         let key = record.key;
         let mut sightings = Gathering::new(request.limit, request.cursor.clone());
         while let Some(page) = sightings.next_page() {
@@ -291,21 +310,24 @@ impl Engine {
         Ok(SightingsView { found_by, key, seen, sightings, departures, warnings })
     }
 
-    /// When a record left a feed, and returned, or the warning that this cannot be told: what is known of the record is
-    /// shown all the same. That it is no longer listed for a reason that cannot be told is none.
-    async fn departures(&self, record: RecordId) -> Result<(Vec<Departure>, Vec<String>), OpError> {
-        let tells = |kind| matches!(kind, ChangeKind::Withdrawn | ChangeKind::ScrolledOff | ChangeKind::Returned);
-        let changes = match self.storage().changes_of(record).await {
-            Ok(changes) => changes,
+    /// What happened to a record, or the warning that this cannot be told: what is known of the record is shown all the
+    /// same.
+    async fn events_of(&self, record: RecordId) -> (Vec<Event>, Vec<String>) {
+        match self.storage().changes_of(record).await {
+            Ok(changes) => (changes.into_iter().map(|change| change.event).collect(), Vec::new()),
             Err(error) => {
                 let warning = format!("record.departures: when it left a feed, and returned, cannot be told: {error}");
-                return Ok((Vec::new(), vec![warning]));
+                (Vec::new(), vec![warning])
             }
-        };
-        let events = changes.into_iter().map(|change| change.event);
-        let events: Vec<Event> = events.filter(|event| tells(event.kind)).collect();
+        }
+    }
+
+    /// When a record left a feed, and returned. That it is no longer listed for a reason that cannot be told is none.
+    async fn departures(&self, mut events: Vec<Event>) -> Result<Vec<Departure>, OpError> {
+        let tells = |kind| matches!(kind, ChangeKind::Withdrawn | ChangeKind::ScrolledOff | ChangeKind::Returned);
+        events.retain(|event| tells(event.kind));
         if events.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok(Vec::new());
         }
         let names = self.names_of_feeds().await?;
         let departure = |event: Event| Departure {
@@ -315,7 +337,7 @@ impl Engine {
             recorded_at: event.recorded_at,
             witness: event.witness,
         };
-        Ok((events.into_iter().map(departure).collect(), Vec::new()))
+        Ok(events.into_iter().map(departure).collect())
     }
 
     async fn names_of_feeds(&self) -> Result<HashMap<FeedId, FeedName>, OpError> {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use feedspine_core::ingest::{KEY_COLLISION, prevailing};
+use feedspine_core::ingest::KEY_COLLISION;
 use feedspine_core::{
-    Candidate, ContentHash, Feed, FeedCursor, FeedName, FetchId, Json, NaturalKey, Outcome, PageRequest, Quarantined,
-    Reject, Timestamp,
+    Candidate, Feed, FeedCursor, FeedName, FetchId, Json, NaturalKey, Outcome, PageRequest, Quarantined, Reject,
+    Timestamp,
 };
 
-use super::held::{Judgement, Records, judge};
+use super::again::{Reading, losers, read_again};
+use super::held::{Held, Judgement, Records, judge};
 use super::json::array;
 use super::rejects::has_code;
 use super::unfinished::refuse_unfinished_import;
@@ -17,8 +18,8 @@ use super::{Ending, OpError, ToJson};
 use crate::Engine;
 use crate::adapters::Adapter;
 use crate::archive::{BodyName, KeptBody};
-use crate::collect::document::reading;
-use crate::collect::{Retried, store_retried};
+use crate::collect::{ReadAgain, store_again};
+use crate::ledger::{Again, Cause};
 
 /// So many rejects are tried together: what stands in memory of them, of however many there are.
 const AT_ONCE: usize = 10_000;
@@ -270,12 +271,6 @@ enum Now {
     Rejected(Reject),
 }
 
-/// An item that may be stored.
-struct Passing {
-    item: Candidate,
-    hash: ContentHash,
-}
-
 impl<'a> Retry<'a> {
     fn of(engine: &'a Engine, feed: &'a Feed) -> Result<Self, OpError> {
         let adapter = Adapter::of(feed)?;
@@ -336,7 +331,7 @@ impl<'a> Retry<'a> {
             }
         };
         let mut tried = Vec::with_capacity(rejects.len());
-        let mut passing = Vec::new();
+        let mut passing: Vec<Reading> = Vec::new();
         for quarantined in rejects {
             let reject = &quarantined.reject;
             let fate = match now.remove(&reject.ordinal) {
@@ -354,7 +349,7 @@ impl<'a> Retry<'a> {
                     let content = (hash, self.adapter.identity().hash_rule.gist(&item.content));
                     match judge(content, (fetch, observed_at, had_key), held) {
                         Judgement::Take => {
-                            passing.push(Passing { item, hash });
+                            passing.push(Reading { item, hash });
                             None
                         }
                         Judgement::Held => Some(Fate::Held(item.key)),
@@ -377,37 +372,19 @@ impl<'a> Retry<'a> {
 
     /// What a body says now of the items that are wanted, by their places.
     async fn read(&self, body: KeptBody, wanted: &[Quarantined]) -> Result<BTreeMap<u32, Now>, OpError> {
-        let _room = self.engine.room_for(body.bytes.len() as u64).await;
         let wanted: HashSet<u32> = wanted.iter().map(|quarantined| quarantined.reject.ordinal).collect();
-        let (adapter, feed) = (Adapter::of(self.feed)?, self.feed.clone());
-        let read = move || {
-            let (candidates, rejects) = adapter.read_again(&feed, &body)?;
-            let passes = candidates.into_iter().map(|item| (item.ordinal, Now::Passes(item)));
-            let rejected = rejects.into_iter().map(|reject| (reject.ordinal, Now::Rejected(reject)));
-            Ok(passes.chain(rejected).filter(|(ordinal, _)| wanted.contains(ordinal)).collect())
-        };
-        reading(&self.feed.address, self.engine.settings().limits.parse, read).await
+        let (candidates, rejects) = read_again(self.engine, self.feed, body).await?;
+        let passes = candidates.into_iter().map(|item| (item.ordinal, Now::Passes(item)));
+        let rejected = rejects.into_iter().map(|reject| (reject.ordinal, Now::Rejected(reject)));
+        Ok(passes.chain(rejected).filter(|(ordinal, _)| wanted.contains(ordinal)).collect())
     }
 
     /// Of items that have one key and differ, the one that a store would choose. It is chosen here: what the store rejects
     /// is quarantined, and the quarantine stays as it is.
-    async fn choose(&mut self, passing: Vec<Passing>) -> Result<(Vec<Candidate>, HashMap<u32, Fate>), OpError> {
-        let mut of_keys: HashMap<&NaturalKey, Vec<&Passing>> = HashMap::with_capacity(passing.len());
-        for one in &passing {
-            of_keys.entry(&one.item.key).or_default().push(one);
-        }
-        let mut losers = HashSet::new();
-        for (key, rivals) in of_keys {
-            if rivals.iter().all(|rival| rival.hash == rivals[0].hash) {
-                continue;
-            }
-            let shown = self.records.held(key).await?.shown_last();
-            let prevails = prevailing(rivals.iter().map(|rival| (&rival.item, rival.hash)), shown);
-            let lose = rivals.iter().filter(|rival| Some(rival.hash) != prevails);
-            losers.extend(lose.map(|rival| rival.item.ordinal));
-        }
+    async fn choose(&mut self, passing: Vec<Reading>) -> Result<(Vec<Candidate>, HashMap<u32, Fate>), OpError> {
+        let losers = losers(&passing, &mut self.records, Held::shown_last).await?;
         let (mut items, mut fates) = (Vec::with_capacity(passing.len()), HashMap::new());
-        for Passing { item, .. } in passing {
+        for Reading { item, .. } in passing {
             if losers.contains(&item.ordinal) {
                 fates.insert(item.ordinal, collision(&item.key));
             } else {
@@ -436,9 +413,10 @@ impl<'a> Retry<'a> {
             let held = self.records.held(&item.key).await;
             places.push((item.ordinal, item.key.clone(), held.is_ok_and(|held| held.says(content))));
         }
-        let retried = Retried { of, observed_at, cursor, items };
+        let again = Again { cause: Cause::Rejects, of };
+        let read = ReadAgain { again, observed_at, cursor, items };
         let hash_rule = &self.adapter.identity().hash_rule;
-        let (report, outcomes) = store_retried(self.engine, self.feed, hash_rule, retried).await;
+        let (report, outcomes) = store_again(self.engine, self.feed, hash_rule, read).await;
         self.records.forget(places.iter().map(|(_, key, _)| key));
         let mut outcomes = outcomes.into_iter();
         let error = report.error.unwrap_or_else(|| {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use feedspine_core::{ContentHash, Feed, FeedId, FeedName, Fetch, Json, MAX_PAGE, PageRequest, Timestamp};
 
-use super::json::array;
+use super::json::{array, text};
 use super::{NextFetch, OpError, ToJson};
 use crate::Engine;
-use crate::ledger::{Captured, captured_by, next_of, requests_of};
+use crate::ledger::{Again, Captured, again_of, captured_by, next_of, requests_of};
 
 /// Which fetches are listed.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct Run {
     pub captured: Captured,
     /// What was decided then of the next fetch.
     pub next: Option<NextFetch>,
+    /// Whose items it stored again, and why; `None` when it read the source.
+    pub again: Option<Again>,
 }
 
 /// Fetches, newest first.
@@ -73,7 +75,15 @@ impl ToJson for Run {
             ("requests", self.requests.into()),
             ("captured", self.captured.to_json()),
             ("next", self.next.as_ref().map(ToJson::to_json).into()),
+            ("again", self.again.as_ref().map(ToJson::to_json).into()),
         ])
+    }
+}
+
+/// `{"cause": "parser", "of": fetch}`
+impl ToJson for Again {
+    fn to_json(&self) -> Json {
+        Json::object([("cause", self.cause.as_str().into()), ("of", text(&self.of))])
     }
 }
 
@@ -109,9 +119,9 @@ impl Engine {
                 if runs.len() == request.limit {
                     return Ok(RunList { runs, more: true });
                 }
-                let (requests, next) = (requests_of(&fetch), next_of(&fetch));
-                let captured = captured_by(&fetch);
-                runs.push(Run { feed: names.get(&fetch.intent.feed).cloned(), fetch, requests, captured, next });
+                let (requests, next, again) = (requests_of(&fetch), next_of(&fetch), again_of(&fetch));
+                let (feed, captured) = (names.get(&fetch.intent.feed).cloned(), captured_by(&fetch));
+                runs.push(Run { feed, fetch, requests, captured, next, again });
             }
             match read.next {
                 Some(next) => page.after = Some(next),

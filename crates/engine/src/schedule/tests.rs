@@ -484,10 +484,10 @@ fn answers() -> impl Strategy<Value = Answer> {
     let length = || proptest::option::of(lengths());
     let hints = (length(), length(), any::<bool>(), length(), length(), proptest::option::of(documents())).prop_map(
         |(age, max_age, no_cache, expires, retry_after, document)| Hints {
-            age,
             max_age,
             no_cache,
             expires,
+            age,
             retry_after,
             document,
         },

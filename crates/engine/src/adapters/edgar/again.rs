@@ -38,6 +38,12 @@ impl Edgar {
         page.map(|EdgarPage { candidates, rejects, .. }| (candidates, rejects))
     }
 
+    /// The documents in a body that was kept.
+    pub(in crate::adapters) fn documents<'b>(&self, body: &'b KeptBody) -> Vec<&'b [u8]> {
+        let pages = if self.list == EdgarList::Current { unpack(&body.bytes) } else { None };
+        pages.map_or_else(|| vec![body.bytes.as_slice()], |(pages, _)| pages)
+    }
+
     fn read_pages_again(&self, input: &Input<'_>) -> Result<EdgarPage, OpError> {
         let (pages, goes_on) = unpack(input.bytes)
             .ok_or_else(|| OpError::failed("archive.damaged", "the pages that were kept are damaged".to_owned()))?;

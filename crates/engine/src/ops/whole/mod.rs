@@ -21,11 +21,12 @@ use feedspine_core::{ErrorKind, Feed, Fetch, Json, Schedule};
 
 use self::files::Reading;
 use self::lines::LineWriter;
-use self::part::Part;
+
 use self::stored::Stored;
 use super::{Ending, OpError, StoreCare, ToJson};
 
 pub use self::part::{Existing, Packing};
+pub(super) use self::part::{Part, unwritable};
 
 /// The most faults that are told of one store.
 const MOST_FAULTS: usize = 1_000;

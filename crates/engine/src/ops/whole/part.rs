@@ -46,14 +46,14 @@ enum Packer {
 
 /// A file under way. It is gone if it is dropped before it is finished; what a killed process left is removed by the next
 /// one that writes a file of that name.
-pub(super) struct Part {
+pub(in crate::ops) struct Part {
     file: PathBuf,
     existing: Existing,
     packer: Packer,
 }
 
 impl Part {
-    pub(super) fn begin(file: &Path, packing: Packing, existing: Existing) -> Result<Self, OpError> {
+    pub(in crate::ops) fn begin(file: &Path, packing: Packing, existing: Existing) -> Result<Self, OpError> {
         if file.is_dir() || file.file_name().is_none() {
             let message = format!("{} is a directory", file.display());
             return Err(OpError::usage("export.unwritable", message).with_hint("name a file in it"));
@@ -74,7 +74,7 @@ impl Part {
     }
 
     /// Gives the file its name once it is on the disk.
-    pub(super) fn finish(self) -> Result<(), OpError> {
+    pub(in crate::ops) fn finish(self) -> Result<(), OpError> {
         let Self { file, existing, packer } = self;
         let part = on_disk(packer).map_err(|error| unwritable(&file, &error))?;
         let named = match existing {
@@ -171,7 +171,8 @@ fn exists(file: &Path) -> OpError {
         .with_hint("choose another name, or say --replace")
 }
 
-fn unwritable(file: &Path, error: &io::Error) -> OpError {
+/// Why the file under way cannot be written.
+pub(in crate::ops) fn unwritable(file: &Path, error: &io::Error) -> OpError {
     OpError::failed("export.unwritable", format!("cannot write {}: {error}", file.display()))
         .with_hint("choose a file in a directory that may be written and has room")
 }

@@ -1,23 +1,23 @@
-//! Items that were rejected once and pass now: a fetch by itself, at the time of the one that brought them.
+//! Items of a body that was read again: a fetch by itself, at the time of the one that brought them.
 
 use feedspine_core::{
-    Candidate, CursorStep, Feed, FeedCursor, FetchId, FetchStatus, HashRule, IngestBatch, Json, Outcome, Part,
-    Timestamp,
+    Candidate, CursorStep, Feed, FeedCursor, FetchStatus, HashRule, IngestBatch, Json, Outcome, Part, Timestamp,
 };
 use tokio::time::Instant;
 
 use super::{Arrived, Basis, written_down};
 use crate::Engine;
+use crate::ledger::{Again, Cause};
 use crate::ops::FeedReport;
 
-/// Items of one fetch that pass now.
+/// Items of one fetch as they are read now.
 #[derive(Debug)]
-pub(crate) struct Retried {
-    /// The fetch that brought them.
-    pub(crate) of: FetchId,
+pub(crate) struct ReadAgain {
+    /// Why they are stored now, and the fetch that brought them.
+    pub(crate) again: Again,
     /// When it had read the feed.
     pub(crate) observed_at: Timestamp,
-    /// The feed's cursor before it was decided what passes.
+    /// The feed's cursor before it was decided what is stored.
     pub(crate) cursor: Option<FeedCursor>,
     /// In the order of the document; at least one.
     pub(crate) items: Vec<Candidate>,
@@ -25,17 +25,18 @@ pub(crate) struct Retried {
 
 /// Stores them and reports what came of it, and of each that was stored. Nothing is said of other items.
 ///
-/// The cursor moves on and says what it said: whatever else is stored of the feed since it was decided what passes, another
-/// retry or a collect, supersedes this one, and this one supersedes a collect that is under way.
-pub(crate) async fn store_retried(
+/// The cursor moves on and says what it said: whatever else is stored of the feed since it was decided what is stored, by
+/// another retry or replay or by a collect, supersedes this one, and this one supersedes a collect that is under way.
+pub(crate) async fn store_again(
     engine: &Engine,
     feed: &Feed,
     hash_rule: &HashRule,
-    retried: Retried,
+    read: ReadAgain,
 ) -> (FeedReport, Vec<Outcome>) {
     let mut outcomes = Vec::new();
     let store = async |journey: &mut super::Journey<'_>| {
-        let Retried { of, observed_at, cursor, items } = retried;
+        let ReadAgain { again, observed_at, cursor, items } = read;
+        journey.again = Some(again);
         journey.hash_rule = hash_rule.clone();
         let (revision, next) = cursor.map_or((0, Json::Null), |cursor| (cursor.revision, cursor.value));
         let basis = Basis { revision, observed_at };
@@ -54,7 +55,11 @@ pub(crate) async fn store_retried(
                 break;
             }
         }
-        let why = format!("rejects.retried: items of fetch {of} that were rejected then");
+        let of = again.of;
+        let why = match again.cause {
+            Cause::Rejects => format!("rejects.retried: items of fetch {of} that were rejected then"),
+            Cause::Parser => format!("replay.applied: items of fetch {of} as they are read now"),
+        };
         Ok(Arrived { outcome: FetchStatus::Captured, warnings: vec![why] })
     };
     let report = written_down(engine, feed, Instant::now(), None, store).await;

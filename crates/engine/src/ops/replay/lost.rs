@@ -1,0 +1,87 @@
+//! What a fetch showed, and is read no more.
+
+use std::collections::{HashMap, HashSet};
+
+use feedspine_core::{
+    ContentHash, Feed, Field, Filter, Json, KeyHash, Layer, MAX_PAGE, NaturalKey, Order, PageRequest, Query, Selection,
+    StorageBackend, Test, VersionNo,
+};
+
+use super::compare::Moment;
+use crate::OpError;
+use crate::ops::held::Records;
+
+/// So many records are looked at of one fetch, from those on that were captured last before it: what it showed is mostly
+/// among the first.
+const MOST_LOOKED_AT: usize = 20_000;
+
+/// What today's rules read of all bodies of a fetch.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The keys of items, and those that items had which the fetch rejected: such a key counted as seen.
+    pub(super) keys: HashSet<KeyHash>,
+    /// How many of the items the fetch had stored.
+    pub(super) stored: u64,
+}
+
+/// What a fetch showed that today's rules do not read.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    /// How many there are, named or not; `None` where that cannot be told, since not all that the fetch brought can be read.
+    pub(super) count: Option<u64>,
+    /// Those that were found.
+    pub(super) items: Vec<LostItem>,
+    /// Their keys by the contents that they had.
+    pub(super) by_content: HashMap<ContentHash, NaturalKey>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct LostItem {
+    pub(super) key: NaturalKey,
+    pub(super) version: VersionNo,
+}
+
+impl Lost {
+    /// Looks for the items that a fetch stored and that the survey lacks, so many. One that was deleted since is not found.
+    pub(super) async fn of(
+        storage: &dyn StorageBackend,
+        records: &mut Records<'_>,
+        feed: &Feed,
+        moment: Moment,
+        (survey, count): (&Survey, u64),
+    ) -> Result<Self, OpError> {
+        let mut lost = Self { count: Some(count), ..Self::default() };
+        let in_namespace = Test::Equal(feed.namespace.as_str().into());
+        let captured_by_then = Test::AtMost(Json::from(moment.at.as_micros()));
+        let filter = Filter::All(vec![
+            Filter::Field(Field::Namespace, in_namespace),
+            Filter::Field(Field::FirstSeen, captured_by_then),
+        ]);
+        let selection = Selection { layer: Some(Layer::Bronze), filter };
+        let order = vec![Order::parse("-first_seen")?];
+        let (mut page, mut looked_at) = (PageRequest::first(MAX_PAGE), 0);
+        while (lost.items.len() as u64) < count && looked_at < MOST_LOOKED_AT {
+            let query = Query { selection: selection.clone(), order: order.clone(), page: page.clone() };
+            let read = storage.query_page(&query).await?;
+            looked_at += read.items.len();
+            for record in read.items.into_iter().filter(|record| !survey.keys.contains(&record.key.hash())) {
+                let held = records.held(&record.key).await?;
+                if !held.was_shown_by(moment.fetch, moment.at) {
+                    continue;
+                }
+                if let Some(standing) = held.standing(moment.fetch, moment.at, false) {
+                    if let Some(hash) = held.hash_of(standing.shown) {
+                        lost.by_content.insert(hash, record.key.clone());
+                    }
+                    lost.items.push(LostItem { key: record.key, version: standing.shown });
+                }
+            }
+            page.after = read.next;
+            if page.after.is_none() {
+                break;
+            }
+        }
+        Ok(lost)
+    }
+}
