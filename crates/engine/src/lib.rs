@@ -20,6 +20,7 @@
 
 mod adapters;
 mod address;
+mod allow;
 mod archive;
 mod clock;
 mod collect;
@@ -45,12 +46,12 @@ pub use feedspine_core as core;
 pub use feedspine_parse::{Images, safe_html};
 
 pub use address::{Address, AddressError};
+pub use allow::{Allow, AllowError, AllowedHost};
 pub use archive::Archive;
 pub use clock::{Chance, Clock, SimulatedClock, SystemChance, SystemClock};
 pub use declared::DeclaredFeed;
 pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};
-pub use ipnet::IpNet;
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use render::record_page;
 pub use schedule::{Bounds, Cron, CronError, Interval, IntervalError, Pace, Rhythm, RhythmChoice};

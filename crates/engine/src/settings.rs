@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Allow, Archive, Bounds, Chance, Clock, DeclaredFeed, SystemChance, SystemClock};
 use feedspine_core::FeedName;
-use ipnet::IpNet;
-
-use crate::{Archive, Bounds, Chance, Clock, DeclaredFeed, SystemChance, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -20,8 +18,8 @@ pub struct Settings {
     pub allow_private: bool,
     /// The ports that may be asked at public addresses.
     pub ports: Vec<u16>,
-    /// Networks that may be asked at all ports, whether they are public or not.
-    pub networks: Vec<IpNet>,
+    /// Networks and hosts that may be asked though they are private, or at other ports.
+    pub allow: Vec<Allow>,
     /// What one fetch may cost.
     pub limits: Limits,
     /// How many feeds are collected at once, whatever their hosts.
@@ -48,7 +46,7 @@ impl Default for Settings {
             user_agent: concat!("FeedSpine/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_private: false,
             ports: vec![80, 443, 8080, 8443],
-            networks: Vec::new(),
+            allow: Vec::new(),
             limits: Limits::default(),
             concurrency: 16,
             host_rate: HostRate::default(),

@@ -15,7 +15,7 @@ use crate::{Limits, OpError};
 
 pub(super) fn refused(url: &Url, refusal: &Refusal) -> OpError {
     OpError::failed(refusal.code(), format!("refused to ask {url}: {refusal}"))
-        .with_hint("if you trust it, allow it with --allow-private")
+        .with_hint("if you trust it, allow it with --allow-private, or its host in fetch.allow of the configuration")
 }
 
 /// A request that got no answer.

@@ -1,6 +1,6 @@
 //! One conditional request, with its redirects: each hop is judged, waits for its turn and is bounded.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -43,8 +43,9 @@ impl Fetcher {
         let mut url = first;
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
-            let request = Request { headers: request.headers.filter(|_| url.origin() == home), ..request };
-            self.guard.check_url(request.reach, &url).map_err(|refusal| classify::refused(&url, &refusal))?;
+            let reach = self.guard.check_url(request.reach, &url);
+            let reach = reach.map_err(|refusal| classify::refused(&url, &refusal))?;
+            let hop = Request { reach, headers: request.headers.filter(|_| url.origin() == home), ..request };
             let host = url.host_str().unwrap_or_default();
             let turn = self.gate.turn(host).await.map_err(|resting| {
                 let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
@@ -57,7 +58,7 @@ impl Fetcher {
                 trace.asks(host, self.clock.now());
             }
             let started = Instant::now();
-            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, request));
+            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, hop));
             let hop = tokio::select! {
                 biased;
                 hop = hop => hop,
@@ -232,21 +233,20 @@ impl Fetcher {
         OpError::failed("http.timeout", message).with_hint("collect again later").into()
     }
 
-    fn client(&self, reach: Reach) -> &reqwest::Client {
-        let cell: &OnceLock<reqwest::Client> = match reach {
-            Reach::Public => &self.public,
-            Reach::Anywhere => &self.anywhere,
-        };
+    fn client(&self, reach: Reach) -> reqwest::Client {
         #[cfg(test)]
         if self.wire.get().is_some() {
             // Whatever it is made of, it sends nothing: one does for all worlds.
-            static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-            return CLIENT.get_or_init(|| {
+            static CLIENT: std::sync::OnceLock<reqwest::Client> = std::sync::OnceLock::new();
+            let client = CLIENT.get_or_init(|| {
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 self.client_builder(reach).tls_certs_only([]).build().expect("it needs nothing of its surroundings")
             });
+            return client.clone();
         }
-        cell.get_or_init(|| {
+        // No holder can panic half-way: what is made is put in when it is whole.
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(reach).or_insert_with(|| {
             // An application that chose another provider before keeps it.
             let _ = rustls::crypto::ring::default_provider().install_default();
             self.client_builder(reach).build().unwrap_or_else(|error| {
@@ -255,7 +255,8 @@ impl Fetcher {
                 let trusting_none = self.client_builder(reach).tls_certs_only([]);
                 trusting_none.build().expect("a client that trusts no certificate needs nothing of its surroundings")
             })
-        })
+        });
+        client.clone()
     }
 
     fn client_builder(&self, reach: Reach) -> reqwest::ClientBuilder {

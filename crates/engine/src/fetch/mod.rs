@@ -14,7 +14,8 @@ mod retry_after;
 mod tenure;
 mod trace;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feedspine_parse::Warning;
@@ -44,11 +45,11 @@ pub(crate) struct Fetcher {
     clock: Arc<dyn Clock>,
     gate: Gate,
     network: Network,
-    public: OnceLock<reqwest::Client>,
-    anywhere: OnceLock<reqwest::Client>,
+    /// One for each way to reach, made when it is first needed.
+    clients: Mutex<HashMap<Reach, reqwest::Client>>,
     /// What stands in for all servers, in a simulation.
     #[cfg(test)]
-    wire: OnceLock<Arc<dyn Wire>>,
+    wire: std::sync::OnceLock<Arc<dyn Wire>>,
 }
 
 /// All servers of a simulated world.
@@ -156,22 +157,24 @@ impl Fetcher {
         })?;
         Ok(Self {
             user_agent,
-            guard: Arc::new(Guard { ports: settings.ports.clone(), networks: settings.networks.clone() }),
+            guard: Arc::new(Guard { ports: settings.ports.clone(), allow: settings.allow.clone() }),
             limits: settings.limits,
             clock: Arc::clone(&settings.clock),
             gate: Gate::new(HostRates::of(settings)),
             network: Network::default(),
-            public: OnceLock::new(),
-            anywhere: OnceLock::new(),
+            clients: Mutex::default(),
             #[cfg(test)]
-            wire: OnceLock::new(),
+            wire: std::sync::OnceLock::new(),
         })
     }
 
     /// Judges what can be seen in an address, before anything is asked.
     pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
         match address {
-            Address::Http(url) => self.guard.check_url(reach, url).map_err(|refusal| classify::refused(url, &refusal)),
+            Address::Http(url) => {
+                let judged = self.guard.check_url(reach, url);
+                judged.map(drop).map_err(|refusal| classify::refused(url, &refusal))
+            }
             Address::File(_) | Address::Command(_) | Address::Push(_) => Ok(()),
         }
     }

@@ -257,13 +257,13 @@ async fn every_hop_is_judged() {
 #[tokio::test]
 async fn no_request_leaves_for_a_private_address_unless_it_is_allowed() {
     let origin = Origin::start(|_| Answer::ok(sample())).await;
-    let guarded = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
+    let guarded = engine_with(Settings { allow: Vec::new(), ..settings() }).await;
     let feed = add_as_public(&guarded, origin.url("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &feed).await), "net.private");
     let by_name = add_as_public(&guarded, origin.url_by_name("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &by_name).await), "net.private");
     assert_eq!(origin.asked(), 0);
-    let allowed = Settings { networks: Vec::new(), allow_private: true, ..settings() };
+    let allowed = Settings { allow: Vec::new(), allow_private: true, ..settings() };
     let allowed = engine_with(allowed).await;
     assert_eq!(code(&collect(&allowed, &add(&allowed, origin.url("/")).await).await), "ok");
 }
