@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bad_input;
+mod canaries;
 mod commands;
 mod db;
 mod demo;
