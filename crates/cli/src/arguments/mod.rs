@@ -1,6 +1,7 @@
 //! The command line's words, read by clap.
 
 mod help;
+mod place;
 mod watching;
 
 use std::num::NonZeroUsize;
@@ -16,6 +17,7 @@ use help::{
 };
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
+pub(crate) use place::Place;
 pub(crate) use watching::{Explain, Politeness, Runs, Watch};
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
@@ -396,14 +398,16 @@ pub(crate) enum Feed {
         /// Its new name
         to: FeedName,
     },
-    /// Say otherwise what tells a feed's items apart, or when it is fetched
+    /// Say otherwise where a feed is, what tells its items apart, when it is fetched, or how it is asked
     #[command(after_help = AFTER_SET_HELP)]
     Set {
         /// The feed
         feed: FeedName,
         /// What is said now; one that is given several times is a list, NAME= takes it back
-        #[arg(value_name = "NAME=VALUE", required_unless_present = "as_configured")]
+        #[arg(value_name = "NAME=VALUE", required_unless_present_any = ["as_configured", "url"])]
         options: Vec<String>,
+        #[command(flatten)]
+        place: Place,
         /// Take over what the configuration says of this feed
         #[arg(long, conflicts_with = "options")]
         as_configured: bool,

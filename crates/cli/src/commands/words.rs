@@ -1,6 +1,7 @@
 //! Words and figures that several commands say alike.
 
 use feedspine::core::{Json, Record, Timestamp};
+use feedspine::{Former, shown_address};
 
 use crate::printer::{Line, Style, excerpt};
 
@@ -49,6 +50,16 @@ pub(super) fn title(record: &Record) -> String {
     let named = content.get("title").or_else(|| content.get("summary")).or(first);
     let named = named.and_then(Json::as_str).map(|text| excerpt(text, SHORT)).filter(|text| !text.is_empty());
     named.unwrap_or_else(|| "(untitled)".to_owned())
+}
+
+/// Where a feed was before, the last one first.
+pub(super) fn formerly(formerly: &[Former]) -> Vec<Line> {
+    let former = |former: &Former| {
+        let Former { address, until, why } = former;
+        let why = Line::of(Style::Faint, format!(" until {}: {why}", second(*until)));
+        field("formerly", Line::from(shown_address(address)).and(why))
+    };
+    formerly.iter().rev().map(former).collect()
 }
 
 /// A name and its value, one under the other in a block.

@@ -52,7 +52,8 @@ pub(super) fn said(feeds: &BTreeMap<FeedName, DeclaredFeed>) -> Vec<(String, Jso
         let adapter = declared.adapter().map(|adapter| ("adapter", Json::from(adapter)));
         let options = declared.options().iter().map(|(name, value)| (name.as_str(), value.clone()));
         let namespace = declared.namespace().map(|namespace| ("namespace", Json::from(namespace.as_str())));
-        let all = adapter.into_iter().chain(options).chain(namespace).chain(declared.rhythm().said());
+        let requests = declared.requests().said().map(|(name, value)| (name, value.clone()));
+        let all = adapter.into_iter().chain(options).chain(namespace).chain(declared.rhythm().said()).chain(requests);
         said.extend(all.map(|(name, value)| (format!("{TABLE}.{feed}.{name}"), value)));
     }
     said

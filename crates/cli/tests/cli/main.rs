@@ -15,6 +15,7 @@ mod ingest;
 mod interrupt;
 mod kill;
 mod large;
+mod moving;
 mod own_files;
 mod rejects;
 mod shown;

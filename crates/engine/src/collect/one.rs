@@ -30,8 +30,8 @@ use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
 
-use next::Next;
 pub(crate) use next::chance;
+use next::{Answered, Next};
 pub(crate) use pushed::{Pushed, push};
 pub(crate) use retried::{Retried, store_retried};
 
@@ -95,11 +95,13 @@ async fn written_down(
         evidence: None,
         figures: Figures::default(),
         asks: None,
+        answered: None,
         trace,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let (figures, traced, asks) = (journey.figures, journey.trace.traced(), journey.asks);
+    let (figures, traced) = (journey.figures, journey.trace.traced());
+    let (asks, answered) = (journey.asks, journey.answered);
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
@@ -110,8 +112,12 @@ async fn written_down(
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
     report.duration_ms = millis(started.elapsed());
-    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &traced, asks.as_ref()));
+    let seen = next::Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
+    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &seen));
     report.next = next.as_ref().map(Next::told);
+    if let Some((to, why)) = next.as_ref().and_then(|next| next.moves.as_ref()) {
+        report.warnings.extend(engine.take_over(feed, to, why).await);
+    }
     let detail = FetchDetail { notes: notes(&intent, &traced, report.next.as_ref()), ..detail(&report, engine.now()) };
     if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
         report.next = None;
@@ -188,6 +194,8 @@ struct Journey<'a> {
     figures: Figures,
     /// When the document that was read asks to be read again; `None` when none was.
     asks: Option<feedspine_parse::Schedule>,
+    /// Where the feed's document was, when it is one.
+    answered: Option<Answered>,
     /// Where requests are noted.
     trace: Arc<Trace>,
 }
@@ -270,6 +278,7 @@ impl Journey<'_> {
             failure.error
         })?;
         self.figures.http_status = fetched.http_status;
+        self.answered = fetched.url.clone().map(|url| Answered { url, route: fetched.route });
         let basis = Basis { revision: cursor.map_or(0, |cursor| cursor.revision), observed_at: self.engine.now() };
         match recalled {
             Some(recalled) if fetched.body.is_none() => {

@@ -11,7 +11,9 @@ use url::Url;
 use super::decode::Coding;
 use super::guard::Reach;
 use super::resolve::GuardedResolver;
-use super::{FetchFailure, Fetched, Fetcher, Received, Request, Trace, Validators, bytes, classify, retry_after};
+use super::{
+    FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
+};
 use crate::{Limits, OpError};
 
 /// A host was asked too often and says so on the page that it gives instead.
@@ -33,14 +35,14 @@ pub(crate) const SHUT_OUT: Duration = Duration::from_mins(10);
 const LONGEST_LOCATION: usize = 8 * 1024;
 
 enum Hop {
-    Redirect(Url),
+    Redirect(Url, Route),
     Done(Fetched),
 }
 
 impl Fetcher {
     pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         let (home, asked_for) = (first.origin(), first.to_string());
-        let mut url = first;
+        let (mut url, mut route) = (first, Route::Direct);
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
             let reach = self.guard.check_url(request.reach, &url);
@@ -67,10 +69,10 @@ impl Fetcher {
             drop(turn);
             spent += started.elapsed();
             match hop.map_err(|_| self.too_slow(&url))?? {
-                Hop::Redirect(next) => url = next,
+                Hop::Redirect(next, by) => (url, route) = (next, route.then(by)),
                 Hop::Done(fetched) => {
                     self.gate.answered(url.host_str().unwrap_or_default(), &asked_for);
-                    return Ok(fetched);
+                    return Ok(Fetched { route, ..fetched });
                 }
             }
         }
@@ -129,7 +131,8 @@ impl Fetcher {
                 let most_bytes = request.most_bytes.unwrap_or(self.limits.wire_bytes);
                 let body = Some(self.receive(url, response, most_bytes).await?);
                 let (http_status, url) = (Some(status.as_u16()), Some(url.to_string()));
-                Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, body }))
+                let route = Route::Direct;
+                Ok(Hop::Done(Fetched { http_status, url, route, validators: told, content_type, link, body }))
             }
             StatusCode::NOT_MODIFIED if validators.is_some() => {
                 let told = told_validators(url, response.headers());
@@ -137,6 +140,7 @@ impl Fetcher {
                 Ok(Hop::Done(Fetched {
                     http_status: Some(status.as_u16()),
                     url: Some(url.to_string()),
+                    route: Route::Direct,
                     validators: kept,
                     content_type: None,
                     link: None,
@@ -147,7 +151,13 @@ impl Fetcher {
             | StatusCode::FOUND
             | StatusCode::SEE_OTHER
             | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT => redirect_target(url, response.headers()).map(Hop::Redirect),
+            | StatusCode::PERMANENT_REDIRECT => {
+                let by = match status {
+                    StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => Route::Permanent,
+                    _ => Route::Temporary,
+                };
+                Ok(Hop::Redirect(redirect_target(url, response.headers())?, by))
+            }
             StatusCode::FORBIDDEN => Err(self.refused(url, response).await),
             _ => {
                 self.rest_if_asked(url, &response);

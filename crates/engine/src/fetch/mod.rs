@@ -84,6 +84,28 @@ pub(crate) struct Validators {
     pub(crate) last_modified: Option<String>,
 }
 
+/// How an answer was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Without a redirect.
+    Direct,
+    /// By redirects that are all meant for good: 301 and 308 (RFC 9110 sections 15.4.2 and 15.4.9).
+    Permanent,
+    /// By redirects of which one at least is not.
+    Temporary,
+}
+
+impl Route {
+    /// The same, and on by another redirect.
+    fn then(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Direct, next) => next,
+            (Self::Permanent, Self::Permanent) => Self::Permanent,
+            _ => Self::Temporary,
+        }
+    }
+}
+
 /// What a fetch got.
 #[derive(Debug)]
 pub(crate) struct Fetched {
@@ -91,6 +113,7 @@ pub(crate) struct Fetched {
     pub(crate) http_status: Option<u16>,
     /// The URL that answered, after redirects; `None` for a file.
     pub(crate) url: Option<String>,
+    pub(crate) route: Route,
     /// `None` when the server told none.
     pub(crate) validators: Option<Validators>,
     pub(crate) content_type: Option<String>,

@@ -12,6 +12,7 @@ mod folders;
 mod identity;
 mod json_api;
 mod lists;
+mod moving;
 mod origin;
 mod polls;
 mod presets;
