@@ -5,6 +5,7 @@ pub(crate) mod ahead;
 pub(crate) mod collisions;
 pub(crate) mod cursor;
 pub(crate) mod document;
+pub(crate) mod honesty;
 mod one;
 mod parts;
 

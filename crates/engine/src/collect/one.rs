@@ -1,5 +1,6 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
+mod check;
 mod next;
 mod paged;
 mod pushed;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall, told_by};
 use super::document::{self, Items, Told, last_ordinal, told_warning};
+use super::honesty::{Asking, Checked, Lies, asking};
 use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
@@ -30,6 +32,7 @@ use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError};
 
+use check::{Bytes, Doubt};
 pub(crate) use next::chance;
 use next::{Answered, Next};
 pub(crate) use pushed::{Pushed, push};
@@ -96,12 +99,14 @@ async fn written_down(
         figures: Figures::default(),
         asks: None,
         answered: None,
+        lies: None,
+        checked: None,
         trace,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
     let (figures, traced) = (journey.figures, journey.trace.traced());
-    let (asks, answered) = (journey.asks, journey.answered);
+    let (asks, answered, checked) = (journey.asks, journey.answered, journey.checked);
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
@@ -118,7 +123,8 @@ async fn written_down(
     if let Some((to, why)) = next.as_ref().and_then(|next| next.moves.as_ref()) {
         report.warnings.extend(engine.take_over(feed, to, why).await);
     }
-    let detail = FetchDetail { notes: notes(&intent, &traced, report.next.as_ref()), ..detail(&report, engine.now()) };
+    let detail =
+        FetchDetail { notes: notes(&intent, &traced, report.next.as_ref(), checked), ..detail(&report, engine.now()) };
     if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
         report.next = None;
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
@@ -196,6 +202,10 @@ struct Journey<'a> {
     asks: Option<feedspine_parse::Schedule>,
     /// Where the feed's document was, when it is one.
     answered: Option<Answered>,
+    /// What is held against the server's 304s.
+    lies: Option<Lies>,
+    /// What came of asking without validators though there were some.
+    checked: Option<Checked>,
     /// Where requests are noted.
     trace: Arc<Trace>,
 }
@@ -259,19 +269,17 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().filter(|_| anew == Anew::No).and_then(|cursor| recall(cursor, self.feed));
-        let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
-        let fetched = self
-            .engine
-            .fetcher()
-            .fetch(Request {
-                address: &address,
-                reach,
-                validators,
-                headers: None,
-                most_bytes: None,
-                trace: Some(&self.trace),
-            })
-            .await;
+        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value));
+        let memory = recalled.as_ref().map(|recalled| &recalled.memory);
+        let (validators, doubted) = match asking(memory, self.lies.as_ref(), self.engine.now()) {
+            Asking::With(validators) => (Some(validators.clone()), None),
+            Asking::Without => (None, None),
+            Asking::Checking(validators) => (None, Some(validators.clone())),
+        };
+        let (trace, validators) = (Arc::clone(&self.trace), validators.as_ref());
+        let request =
+            Request { address: &address, reach, validators, headers: None, most_bytes: None, trace: Some(&trace) };
+        let fetched = self.engine.fetcher().fetch(request).await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
             self.figures.wire_bytes = failure.wire_bytes;
@@ -285,7 +293,11 @@ impl Journey<'_> {
                 let memory = Memory { validators: fetched.validators, ..recalled.memory };
                 self.commit_unchanged(&basis, recalled.manifest, &memory).await
             }
-            recalled => self.take_body(&basis, fetched, recalled, identity).await,
+            recalled => {
+                let doubt =
+                    doubted.map(|validators| Doubt { request: Request { validators: None, ..request }, validators });
+                self.take_body(&basis, fetched, recalled, identity, doubt).await
+            }
         }
     }
 
@@ -295,6 +307,7 @@ impl Journey<'_> {
         fetched: Fetched,
         recalled: Option<Recalled>,
         identity: &Identity,
+        doubt: Option<Doubt<'_>>,
     ) -> Result<Arrived, OpError> {
         let received = fetched.body.expect("only a request with validators is answered without a body");
         self.figures.wire_bytes = received.wire.len() as u64;
@@ -306,7 +319,7 @@ impl Journey<'_> {
             namespace: self.feed.namespace.clone(),
             key_rule: rule_in_force(self.feed),
             identity: identity.clone(),
-            known: recalled.and_then(|recalled| recalled.document_of(&source)),
+            known: recalled.as_ref().and_then(|recalled| recalled.document_of(&source)),
             received,
             address: self.feed.address.clone(),
             source: source.clone(),
@@ -314,6 +327,12 @@ impl Journey<'_> {
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
+        let held = recalled.map(|recalled| recalled.memory.body);
+        let bytes = if held == Some(document.hash) { Bytes::Same } else { Bytes::Others };
+        let found_out = match doubt {
+            Some(doubt) => self.check(doubt, bytes, basis.observed_at).await,
+            None => None,
+        };
         let validators = fetched.validators;
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
@@ -329,6 +348,7 @@ impl Journey<'_> {
                     let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), bytes };
                     items.warnings.extend(self.keep(basis, body).await);
                 }
+                items.warnings.extend(found_out);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, *items, &memory).await
             }
@@ -347,6 +367,7 @@ impl Journey<'_> {
     /// A 304, or the same bytes: one row of the ledger.
     async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
         let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+        let next = Lies::added_to(self.lies.as_ref(), next);
         let batch = IngestBatch {
             coverage: Coverage::Unchanged { of },
             step: CursorStep::Advance { expected: basis.revision, next },
@@ -374,6 +395,7 @@ impl Journey<'_> {
         let mut warnings = items.warnings;
         warnings.extend(items.reading.and_then(|reading| self.take_evidence(basis, reading)));
         let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
+        let next = Lies::added_to(self.lies.as_ref(), next);
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rejects = items.rejects;
         let mut rest = parts(items.candidates, most).into_iter().peekable();

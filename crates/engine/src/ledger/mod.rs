@@ -10,6 +10,7 @@ use feedspine_core::{Content, Fetch, FetchIntent, Json};
 pub use politeness::HostFigures;
 pub(crate) use politeness::Politeness;
 
+use crate::collect::honesty::Checked;
 use crate::collect::host_of;
 use crate::fetch::{Asked, Traced};
 use crate::ops::{Alike, NextFetch};
@@ -22,11 +23,19 @@ const REQUESTS: &str = "requests";
 /// the decision before was made for the same reasons.
 const NEXT: &str = "next";
 
+/// What came of asking without validators though there were some: `same`, `changed` or `stale`.
+const CHECKED: &str = "checked";
+
 /// What is told of a decision that was made for the reasons of the one before.
 const AS_BEFORE: &str = "as the time before";
 
 /// The notes of a fetch.
-pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, next: Option<&NextFetch>) -> Content {
+pub(crate) fn notes(
+    intent: &FetchIntent,
+    traced: &Traced,
+    next: Option<&NextFetch>,
+    checked: Option<Checked>,
+) -> Content {
     let own = host_of(&intent.address);
     let asked = |asked: &Asked| {
         let since = asked.at.micros_since(intent.started_at);
@@ -50,6 +59,7 @@ pub(crate) fn notes(intent: &FetchIntent, traced: &Traced, next: Option<&NextFet
         }
         members.push((NEXT, Json::Array(told)));
     }
+    members.extend(checked.map(|checked| (CHECKED, checked.as_str().into())));
     Content::new(&Json::object(members))
 }
 
@@ -125,7 +135,8 @@ mod tests {
         let at = Some(started_at.saturating_add_micros(3_600_000_000));
         let next = NextFetch { at, why: "every 60 min".into(), alike: Alike::No };
         let told = |traced: &Traced, next: Option<&NextFetch>| {
-            let detail = FetchDetail { notes: notes(&intent, traced, next), ..FetchDetail::interrupted(started_at) };
+            let detail =
+                FetchDetail { notes: notes(&intent, traced, next, None), ..FetchDetail::interrupted(started_at) };
             Fetch { intent: intent.clone(), detail: Some(detail) }
         };
         let one = Traced { asked: vec![asked("a.example", 250, Some(304))], requests: 1, ..Traced::default() };

@@ -163,7 +163,7 @@ mod tests {
             status,
             http_status,
             wire_bytes,
-            notes: notes(&intent, &traced, None),
+            notes: notes(&intent, &traced, None, None),
             ..FetchDetail::interrupted(at(millis + 10))
         };
         Fetch { intent, detail: Some(detail) }

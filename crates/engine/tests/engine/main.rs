@@ -9,6 +9,7 @@ mod edgar;
 mod feeds;
 mod fetching;
 mod folders;
+mod honesty;
 mod identity;
 mod json_api;
 mod lists;
