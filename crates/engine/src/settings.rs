@@ -142,6 +142,10 @@ pub struct Limits {
     pub header: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// The fewest bytes of a body that have to come in each `pace_over`.
+    pub pace_bytes: u64,
+    /// The span of time in which they have to.
+    pub pace_over: Duration,
     /// For the whole fetch, redirects included; waiting for a turn is not counted.
     pub total: Duration,
     /// For reading the document.
@@ -159,6 +163,9 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             header: Duration::from_secs(15),
             idle: Duration::from_secs(20),
+            // 1 kB a second.
+            pace_bytes: 20_000,
+            pace_over: Duration::from_secs(20),
             total: Duration::from_mins(1),
             parse: Duration::from_secs(5),
         }

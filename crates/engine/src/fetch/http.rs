@@ -10,6 +10,7 @@ use url::Url;
 
 use super::decode::Coding;
 use super::guard::Reach;
+use super::pace::Pace;
 use super::resolve::GuardedResolver;
 use super::{
     FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
@@ -189,6 +190,7 @@ impl Fetcher {
         // What was announced is only a hint: it may be a lie.
         let room = announced.map_or(0, |length| usize::try_from(length.min(1024 * 1024)).unwrap_or(0));
         let mut wire = Vec::with_capacity(room);
+        let mut pace = Pace::begin(Instant::now());
         loop {
             let piece = timeout(self.limits.idle, response.chunk()).await.map_err(|_| {
                 let message = format!("{url} sent nothing for {:?} in the middle of its body", self.limits.idle);
@@ -200,6 +202,12 @@ impl Fetcher {
             let Some(piece) = piece else { return Ok(Received { wire, coding }) };
             if (wire.len() + piece.len()) as u64 > limit {
                 return Err(too_large(wire.len()));
+            }
+            if !pace.keeps_up(Instant::now(), piece.len(), &self.limits) {
+                let Limits { pace_bytes, pace_over, .. } = self.limits;
+                let message = format!("{url} sent less than {} of its body in {pace_over:?}", bytes(pace_bytes));
+                let error = OpError::failed("http.too_slow", message).with_hint("collect again later");
+                return Err(failed(error, wire.len() + piece.len()));
             }
             wire.extend_from_slice(&piece);
         }

@@ -9,6 +9,7 @@ mod gate;
 mod guard;
 mod http;
 mod network;
+mod pace;
 mod resolve;
 mod retry_after;
 mod tenure;

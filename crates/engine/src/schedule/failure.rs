@@ -52,7 +52,7 @@ impl Failure {
         match code {
             "net.private" | "net.port" | "http.downgrade" => return Self::Refused,
             "net.dns" | "net.connect" | "net.tls" => return Self::Network,
-            "http.timeout" | "http.timeout_headers" | "command.timeout" => return Self::Timeout,
+            "http.timeout" | "http.timeout_headers" | "http.too_slow" | "command.timeout" => return Self::Timeout,
             "http.rate_exceeded" | "http.resting" => return Self::RateLimited,
             "http.undeclared" => return Self::Forbidden,
             "http.gone" => return Self::Gone,

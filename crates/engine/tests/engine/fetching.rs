@@ -145,6 +145,10 @@ async fn slow_answers_are_given_up() {
     let informing = "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n";
     let informing = Origin::raw("", Some((informing, Duration::from_millis(5)))).await;
     assert_eq!(failure(&engine, informing.url("/")).await, "http.timeout_headers");
+    let hurried = engine_with(settings_with(Limits { pace_bytes: 1_000, pace_over: short, ..Limits::default() })).await;
+    let trickling =
+        Origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", Some(("<a>", Duration::from_millis(10)))).await;
+    assert_eq!(failure(&hurried, trickling.url("/")).await, "http.too_slow");
     let total = engine_with(settings_with(Limits { total: short, ..Limits::default() })).await;
     let dripping =
         Origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", Some(("<", Duration::from_millis(20))));
