@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(recall(&cursor(made.clone()), &moved).map(|recalled| recalled.memory), Some(memory()));
         let settings = Content::parse(r#"{"adapter":"json"}"#).unwrap();
         let paged = Feed { settings, ..feed() };
-        let made = memory().to_json(&paged, Some(KeyRule::Id), None);
+        let made = memory().to_json(&paged, rule_in_force(&paged), None);
         assert!(remember(&cursor(made.clone()), &paged).is_some());
         assert_eq!(remember(&cursor(made), &Feed { address: moved.address, ..paged }), None);
     }
