@@ -22,8 +22,26 @@ pub struct DeclaredFeed {
 
 impl DeclaredFeed {
     /// The names that are known whatever the adapter; it has others.
-    pub const NAMES: [&str; 9] =
-        ["adapter", "key", "fold_case", "namespace", "volatile", "every", "cron", "adaptive", "follow_moves"];
+    pub const NAMES: [&str; 18] = [
+        "adapter",
+        "key",
+        "fold_case",
+        "namespace",
+        "volatile",
+        "every",
+        "cron",
+        "adaptive",
+        "follow_moves",
+        "headers",
+        "cookie",
+        "basic",
+        "bearer",
+        "tls",
+        "ca",
+        "user_agent",
+        "proxy",
+        "http",
+    ];
 
     /// Says one more thing: `adapter` and `namespace` are texts, as are `every` and `cron` (see [`RhythmChoice`]), what
     /// [`RequestChoice`] says stands there, `fold_case` and `adaptive` are true or false, `key` and `volatile` are a text

@@ -61,6 +61,8 @@ pub(super) const AFTER_SET_HELP: &str = "\
   cron       at which times in UTC it is, instead: '0 */2 * * *'
   adaptive   false: as often whatever it brings; true: more rarely while it brings little
   follow_moves  false: it stays where it is, whatever permanent redirects say
+  headers, cookie, basic, bearer, user_agent, proxy, tls, ca, http
+             how its server is asked (docs/guides/fetching.md)
 
 No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
 said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the

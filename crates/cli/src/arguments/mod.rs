@@ -183,7 +183,8 @@ pub(crate) struct Add {
     /// (docs/guides/adapters.md); else as the address says, or as a feed
     #[arg(long)]
     pub(crate) adapter: Option<String>,
-    /// An option of the adapter, such as key=id; one that is given several times is a list
+    /// An option of the adapter, such as key=id, or of how its server is asked, such as 'bearer={env:TOKEN}'
+    /// (docs/guides/fetching.md); one that is given several times is a list
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
     #[command(flatten)]

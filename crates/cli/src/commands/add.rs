@@ -90,17 +90,18 @@ fn missing_hint(typed: &str) -> String {
 
 /// Of options what is said of requests, and the others, which are the adapter's.
 fn requests_among(options: &[String]) -> Result<(RequestChoice, Vec<&str>), OpError> {
-    let mut requests = RequestChoice::default();
+    let mut said = Vec::new();
     let mut others = Vec::new();
     for option in options {
-        match option.split_once('=') {
-            Some((name, value)) if RequestChoice::NAMES.contains(&name.trim()) => {
-                let said = requests.say(name.trim(), &value.trim().into());
-                said.map_err(|reason| OpError::usage("feed.requests", format!("{}: {reason}", name.trim())))?;
-            }
+        match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(pair) if RequestChoice::NAMES.contains(&pair.0) => said.push(pair),
             _ => others.push(option.as_str()),
         }
     }
+    let requests = RequestChoice::of_pairs(said).map_err(|reason| {
+        OpError::usage("feed.requests", reason)
+            .with_hint("docs/guides/fetching.md says how a feed's server can be asked")
+    })?;
     Ok((requests, others))
 }
 

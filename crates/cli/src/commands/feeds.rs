@@ -5,7 +5,7 @@ use feedspine::ops::{
     AdapterChoice, AddressOutcome, AddressSet, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetAddress,
     SetPolicy,
 };
-use feedspine::{Ending, Engine, FeedSettings, OpError, Rhythm, shown_address};
+use feedspine::{Ending, Engine, FeedSettings, OpError, RequestChoice, Rhythm, shown_address};
 
 use super::Context;
 use super::policy;
@@ -129,6 +129,17 @@ fn policy_set(set: &PolicySet) -> Line {
     }
 }
 
+/// How a feed's server is asked, where something is said of it: secrets are references.
+fn asked(feed: &Feed) -> Option<Line> {
+    let choice = RequestChoice::of(feed);
+    let said = choice.said().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let style = if choice.is_insecure() { Style::Bad } else { Style::Plain };
+    (!choice.is_default()).then(|| field("asked with", Line::of(style, said.collect::<Vec<_>>().join("  "))))
+}
+
 /// A feed's tags with commas between.
 fn tags(feed: &Feed) -> String {
     let tags: Vec<String> = FeedSettings::of(feed).tags().iter().map(ToString::to_string).collect();
@@ -172,6 +183,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
     lines.extend(formerly(&view.formerly));
     lines.extend(policy::lines(&view.policy));
     lines.push(field("fetched", view.rhythm.to_string()));
+    lines.extend(asked(feed));
     lines.push(field("tags", tags(feed)));
     lines.push(field("id", feed.id.to_string()));
     lines.push(field("added", second(feed.added_at)));

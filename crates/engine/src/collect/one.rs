@@ -26,11 +26,11 @@ use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
-use crate::fetch::{Fetched, Reach, Request, Trace};
+use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
 use crate::ledger::notes;
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
-use crate::{Address, Engine, OpError};
+use crate::{Address, Engine, OpError, RequestChoice};
 
 use check::{Bytes, Doubt};
 pub(crate) use next::chance;
@@ -101,16 +101,18 @@ async fn written_down(
         answered: None,
         lies: None,
         checked: None,
+        manner: Arc::default(),
         trace,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
     let (figures, traced) = (journey.figures, journey.trace.traced());
-    let (asks, answered, checked) = (journey.asks, journey.answered, journey.checked);
+    let (asks, answered, checked, manner) = (journey.asks, journey.answered, journey.checked, journey.manner);
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
     };
+    report.warnings.extend(manner.warning());
     report.fetch = Some(fetch);
     report.counts = figures.counts;
     report.http_status = figures.http_status;
@@ -206,6 +208,8 @@ struct Journey<'a> {
     lies: Option<Lies>,
     /// What came of asking without validators though there were some.
     checked: Option<Checked>,
+    /// How the feed's server is asked.
+    manner: Arc<Manner>,
     /// Where requests are noted.
     trace: Arc<Trace>,
 }
@@ -227,6 +231,7 @@ struct Basis {
 impl Journey<'_> {
     async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
         let adapter = Adapter::of(self.feed)?;
+        self.manner = Arc::new(RequestChoice::of(self.feed).manner(&self.feed.address.parse()?)?);
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
         self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
@@ -276,9 +281,16 @@ impl Journey<'_> {
             Asking::Without => (None, None),
             Asking::Checking(validators) => (None, Some(validators.clone())),
         };
-        let (trace, validators) = (Arc::clone(&self.trace), validators.as_ref());
-        let request =
-            Request { address: &address, reach, validators, headers: None, most_bytes: None, trace: Some(&trace) };
+        let (trace, manner) = (Arc::clone(&self.trace), Arc::clone(&self.manner));
+        let request = Request {
+            address: &address,
+            reach,
+            manner: &manner,
+            validators: validators.as_ref(),
+            headers: None,
+            most_bytes: None,
+            trace: Some(&trace),
+        };
         let fetched = self.engine.fetcher().fetch(request).await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;

@@ -29,7 +29,7 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     }
     let cause = root_cause(&error);
     let (code, message, hint) = if let Some(tls) = find::<rustls::Error>(&error) {
-        let hint = "check the address; where its certificate is not public, there is no way yet to trust it";
+        let hint = "check the address; `feedspine feed set NAME ca=FILE` trusts an authority of your own";
         ("net.tls", format!("no secure connection to {url}: {tls}"), hint)
     } else if error.is_connect() && error.is_timeout() {
         let message = format!("no connection to {url} within {:?}", limits.connect);
@@ -105,15 +105,17 @@ pub(super) fn too_large(address: &str, limit: u64, what: &str) -> OpError {
         .with_hint("is it the address of a feed?")
 }
 
-/// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain.
+/// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain, which may be another.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = error.downcast_ref::<E>().or_else(|| wrapped?.downcast_ref::<E>()) {
+        if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        next = error.source();
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     None
 }

@@ -1,5 +1,6 @@
 //! One conditional request, with its redirects: each hop is judged, waits for its turn and is bounded.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use url::Url;
 
 use super::decode::Coding;
 use super::guard::Reach;
+use super::manner::{Http, Place, Transport, Trust};
 use super::pace::Pace;
 use super::resolve::GuardedResolver;
 use super::{
@@ -43,12 +45,15 @@ enum Hop {
 impl Fetcher {
     pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         let (home, asked_for) = (first.origin(), first.to_string());
-        let (mut url, mut route) = (first, Route::Direct);
+        let (mut url, mut route, mut place) = (first, Route::Direct, Place::Own);
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
             let reach = self.guard.check_url(request.reach, &url);
             let reach = reach.map_err(|refusal| classify::refused(&url, &refusal))?;
-            let hop = Request { reach, headers: request.headers.filter(|_| url.origin() == home), ..request };
+            if url.origin() != home {
+                place = Place::Elsewhere;
+            }
+            let hop = Request { reach, headers: request.headers.filter(|_| place == Place::Own), ..request };
             let host = url.host_str().unwrap_or_default();
             let turn = self.gate.turn(host).await.map_err(|resting| {
                 let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
@@ -61,7 +66,7 @@ impl Fetcher {
                 trace.asks(host, self.clock.now());
             }
             let started = Instant::now();
-            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, hop));
+            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, hop, place));
             let hop = tokio::select! {
                 biased;
                 hop = hop => hop,
@@ -81,9 +86,11 @@ impl Fetcher {
         Err(OpError::failed("http.redirect_loop", message).with_hint("check the address with a browser").into())
     }
 
-    async fn hop(&self, url: &Url, request: Request<'_>) -> Result<Hop, FetchFailure> {
+    async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let mut asked = self.client(request.reach).get(url.clone()).header(header::ACCEPT, ACCEPT);
+        let client = self.client(request.reach, request.manner.transport(url, place))?;
+        let asked = client.get(url.clone()).header(header::ACCEPT, ACCEPT);
+        let mut asked = request.manner.complete(asked, url, place);
         if let Some(headers) = request.headers {
             asked = asked.headers(headers.clone());
         }
@@ -103,7 +110,8 @@ impl Fetcher {
         if let Some(trace) = request.trace {
             trace.answered(response.status().as_u16(), response.headers());
         }
-        if let Some(peer) = response.remote_addr() {
+        // Behind a proxy nobody sees who answers: it is trusted with that.
+        if let Some(peer) = response.remote_addr().filter(|_| request.manner.proxy.is_none()) {
             let host = url.host_str().unwrap_or_default();
             let judged = self.guard.check_address(request.reach, host, peer.ip());
             judged.map_err(|refusal| classify::refused(url, &refusal))?;
@@ -251,7 +259,11 @@ impl Fetcher {
         OpError::failed("http.timeout", message).with_hint("collect again later").into()
     }
 
-    fn client(&self, reach: Reach) -> reqwest::Client {
+    /// The client that reaches so far in that way; there are as many as there are ways.
+    ///
+    /// # Errors
+    /// `Usage`: the file of authorities cannot be read, or the proxy cannot be asked.
+    fn client(&self, reach: Reach, transport: Transport) -> Result<reqwest::Client, OpError> {
         #[cfg(test)]
         if self.wire.get().is_some() {
             // Whatever it is made of, it sends nothing: one does for all worlds.
@@ -260,21 +272,49 @@ impl Fetcher {
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 self.client_builder(reach).tls_certs_only([]).build().expect("it needs nothing of its surroundings")
             });
-            return client.clone();
+            return Ok(client.clone());
         }
+        // A proxy looks names up, and is itself wherever the operator said.
+        let reach = if transport.proxy.is_some() { Reach::Anywhere } else { reach };
+        let way = (reach, transport);
         // No holder can panic half-way: what is made is put in when it is whole.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = clients.entry(reach).or_insert_with(|| {
-            // An application that chose another provider before keeps it.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            self.client_builder(reach).build().unwrap_or_else(|error| {
-                let reason = classify::root_cause(&error);
-                tracing::warn!(reason, "no certificates to trust: https feeds will fail; install ca-certificates");
-                let trusting_none = self.client_builder(reach).tls_certs_only([]);
-                trusting_none.build().expect("a client that trusts no certificate needs nothing of its surroundings")
-            })
-        });
-        client.clone()
+        if let Some(client) = clients.get(&way) {
+            return Ok(client.clone());
+        }
+        // An application that chose another provider before keeps it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = self.made(way.0, &way.1)?;
+        clients.insert(way, client.clone());
+        Ok(client)
+    }
+
+    fn made(&self, reach: Reach, transport: &Transport) -> Result<reqwest::Client, OpError> {
+        let authorities = match &transport.trust {
+            Trust::Authorities(path) => authorities(path)?,
+            Trust::Public | Trust::Anybody => Vec::new(),
+        };
+        let proxy = transport.proxy.as_deref().map(reqwest::Proxy::all).transpose();
+        let proxy = proxy.map_err(|error| {
+            let message = format!("no requests go through this proxy: {}", classify::root_cause(&error));
+            OpError::usage("feed.proxy", message).with_hint("give the URL of an HTTP proxy: http://proxy.lan:3128")
+        })?;
+        let builder = || {
+            let mut builder = self.client_builder(reach);
+            if let Some(proxy) = &proxy {
+                builder = builder.proxy(proxy.clone());
+            }
+            if transport.http == Http::One {
+                builder = builder.http1_only();
+            }
+            builder.tls_danger_accept_invalid_certs(transport.trust == Trust::Anybody)
+        };
+        Ok(builder().tls_certs_merge(authorities.clone()).build().unwrap_or_else(|error| {
+            let reason = classify::root_cause(&error);
+            tracing::warn!(reason, "no certificates to trust: https feeds will fail; install ca-certificates");
+            let trusting_few = builder().tls_certs_only(authorities);
+            trusting_few.build().expect("a client that is told whom to trust needs nothing of its surroundings")
+        }))
     }
 
     fn client_builder(&self, reach: Reach) -> reqwest::ClientBuilder {
@@ -291,6 +331,17 @@ impl Fetcher {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(2)
     }
+}
+
+/// The certificates of authorities in a file, in PEM.
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, OpError> {
+    let unusable = |why: String| {
+        OpError::usage("feed.ca", format!("cannot take the authorities in {}: {why}", path.display()))
+            .with_hint("ca= names a file of certificates in PEM")
+    };
+    let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let read = reqwest::Certificate::from_pem_bundle(&text).map_err(|error| unusable(classify::root_cause(&error)))?;
+    if read.is_empty() { Err(unusable("it holds none".to_owned())) } else { Ok(read) }
 }
 
 async fn lapse(trace: Option<&Trace>) {

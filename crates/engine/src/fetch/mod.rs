@@ -8,6 +8,7 @@ mod file;
 mod gate;
 mod guard;
 mod http;
+mod manner;
 mod network;
 mod pace;
 mod resolve;
@@ -27,6 +28,7 @@ pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::Reach;
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use manner::{Http, Manner, Trust};
 pub(crate) use network::{Link, Network};
 pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
 pub(crate) use tenure::Tenure;
@@ -36,6 +38,7 @@ use crate::settings::HostRates;
 use crate::{Address, Clock, Limits, OpError, Settings};
 use gate::Gate;
 use guard::Guard;
+use manner::Transport;
 
 /// Fetches; shared by all feeds of an engine, so that connections are kept and hosts are spared.
 #[derive(Debug)]
@@ -46,8 +49,8 @@ pub(crate) struct Fetcher {
     clock: Arc<dyn Clock>,
     gate: Gate,
     network: Network,
-    /// One for each way to reach, made when it is first needed.
-    clients: Mutex<HashMap<Reach, reqwest::Client>>,
+    /// One for each way to reach and to be reached, made when it is first needed.
+    clients: Mutex<HashMap<(Reach, Transport), reqwest::Client>>,
     /// What stands in for all servers, in a simulation.
     #[cfg(test)]
     wire: std::sync::OnceLock<Arc<dyn Wire>>,
@@ -62,13 +65,15 @@ pub(crate) trait Wire: std::fmt::Debug + Send + Sync {
 }
 
 /// What one fetch asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) address: &'a Address,
     pub(crate) reach: Reach,
+    /// How the feed's server is asked.
+    pub(crate) manner: &'a Manner,
     /// What an earlier fetch was told: sent to the very URL that told it, and to no other.
     pub(crate) validators: Option<&'a Validators>,
-    /// Further headers: sent to the origin of `address`, and to no other that it redirects to.
+    /// Further headers: sent to the origin of `address`, until it redirects to another.
     pub(crate) headers: Option<&'a HeaderMap>,
     /// The most bytes of a body, received and decoded, where that is more than for feeds.
     pub(crate) most_bytes: Option<u64>,
@@ -242,7 +247,11 @@ impl Fetcher {
     /// Fetches once.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         match request.address {
-            Address::Http(url) => self.fetch_http(url.clone(), request).await,
+            Address::Http(url) => {
+                let fetched = self.fetch_http(url.clone(), request).await;
+                let hidden = |error| request.manner.secrets.hide(error);
+                fetched.map_err(|failure| FetchFailure { error: hidden(failure.error), ..failure })
+            }
             Address::File(path) => file::read(path, request.most_bytes.unwrap_or(self.limits.body_bytes)).await,
             address @ (Address::Command(_) | Address::Push(_)) => {
                 let error = OpError::usage("address.not_fetched", format!("{address} is no document that is fetched"));

@@ -82,8 +82,8 @@ pub(crate) fn judge(held: Option<Pointing>, arrival: &Arrival<'_>) -> Verdict {
     }
     let to = arrival.answered.to_owned();
     let left = |former: &Former| former.why == WhyLeft::Operator && former.address == to;
-    let may_move = arrival.moves == Moves::Followed && !arrival.formerly.iter().any(left);
-    if may_move && is_secured(arrival.address, &to) {
+    let was_left = arrival.formerly.iter().any(left);
+    if arrival.moves != Moves::Ignored && !was_left && is_secured(arrival.address, &to) {
         return Verdict::Moves(to, WhyLeft::Secured);
     }
     let begins = || {
@@ -95,6 +95,7 @@ pub(crate) fn judge(held: Option<Pointing>, arrival: &Arrival<'_>) -> Verdict {
     pointing.fetches = pointing.fetches.saturating_add(1);
     let (apart, fetches) = AGREEMENT;
     let agreed = arrival.at.micros_since(pointing.since) >= apart && pointing.fetches >= fetches;
+    let may_move = arrival.moves == Moves::Followed && !was_left;
     if may_move && agreed && pointing.content == Familiar::Yes && arrival.known > 0 {
         return Verdict::Moves(pointing.to, WhyLeft::Moved { since: pointing.since, fetches: pointing.fetches });
     }
@@ -244,9 +245,14 @@ mod tests {
 
     #[test]
     fn where_moves_are_not_followed_it_is_known_where_they_lead() {
-        for to in ["https://a.example/feed", "http://b.example/"] {
+        let secured = "https://a.example/feed";
+        let of_scheme = Arrival { moves: Moves::OfScheme, ..arrival(9, Route::Permanent, secured) };
+        assert_eq!(judge(None, &of_scheme), Verdict::Moves(secured.to_owned(), WhyLeft::Secured));
+        for (to, moves) in
+            [(secured, Moves::Ignored), ("http://b.example/", Moves::Ignored), ("http://b.example/", Moves::OfScheme)]
+        {
             let held = Pointing { to: to.to_owned(), since: day(0), fetches: 5, content: Familiar::Yes };
-            let ignored = Arrival { moves: Moves::Ignored, ..arrival(9, Route::Permanent, to) };
+            let ignored = Arrival { moves, ..arrival(9, Route::Permanent, to) };
             assert_eq!(judge(Some(held.clone()), &ignored), Verdict::Points(Pointing { fetches: 6, ..held }));
         }
     }

@@ -195,13 +195,15 @@ fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<Rhyt
 
 fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice, OpError> {
     held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
-        OpError::usage("feed.requests", told).with_hint("as in follow_moves=false; follow_moves= takes it back")
+        OpError::usage("feed.requests", told).with_hint(
+            "as in follow_moves=false or 'bearer={env:TOKEN}'; NAME= takes it back; docs/guides/fetching.md has all",
+        )
     })
 }
 
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron, adaptive or follow_moves",
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron, adaptive, or how it is asked (docs/guides/fetching.md)",
         feed = feed.as_str()
     ))
 }

@@ -21,6 +21,7 @@ mod programs;
 mod proxy;
 mod pushing;
 mod rejects;
+mod requests;
 mod retrying;
 mod retrying_lines;
 mod scenarios;
