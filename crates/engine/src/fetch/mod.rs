@@ -3,6 +3,7 @@
 //! A fetch gives bytes as they were received, or says why there are none. Nothing here knows what a feed is.
 
 mod classify;
+mod clients;
 mod decode;
 mod file;
 mod gate;
