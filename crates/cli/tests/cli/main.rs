@@ -1,6 +1,7 @@
 //! The real binary, run as people and programs run it.
 
 mod adapters;
+mod asking;
 mod bad_input;
 mod canaries;
 mod commands;
