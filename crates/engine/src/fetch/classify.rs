@@ -8,7 +8,7 @@ use url::Url;
 
 use super::decode::DecodeError;
 use super::guard::Refusal;
-use super::http::RATE_EXCEEDED;
+use super::http::{BROKEN_OFF, RATE_EXCEEDED};
 use super::resolve::LookupFailed;
 use super::{FetchFailure, bytes};
 use crate::{Limits, OpError};
@@ -37,6 +37,9 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     } else if error.is_connect() {
         let hint = "the server or the network may be down; collect again later";
         ("net.connect", format!("cannot connect to {url}: {cause}"), hint)
+    } else if find::<h2::Error>(&error).is_some_and(is_broken_off) {
+        let hint = "the server is at fault; collect again later";
+        (BROKEN_OFF, format!("{url} breaks off requests of HTTP/2: {cause}"), hint)
     } else if cause.contains("too large") {
         let message = format!("the header that {url} answered is too large");
         ("http.headers", message, "is it the address of a feed?")
@@ -46,6 +49,11 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     };
     // Its own text names the URL with all that is in it.
     OpError::failed(code, message).with_hint(hint).with_source(error.without_url())
+}
+
+/// Whether a server ended a request, or the connection under it, by a word of HTTP/2.
+fn is_broken_off(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.is_reset())
 }
 
 /// A status that brings no document.

@@ -4,12 +4,17 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use url::Url;
+
 use super::guard::Reach;
 use super::http::LARGEST_HEADER;
 use super::manner::{Http, Transport, Trust};
 use super::resolve::GuardedResolver;
 use super::{Fetcher, classify};
 use crate::OpError;
+
+/// So many servers are known that break off HTTP/2.
+const MOST_OF_VERSION_1: usize = 4_096;
 
 impl Fetcher {
     /// The client that reaches so far in that way; there are as many as there are ways.
@@ -40,6 +45,22 @@ impl Fetcher {
         let client = self.made(way.0, &way.1)?;
         clients.insert(way, client.clone());
         Ok(client)
+    }
+
+    /// What is spoken to a server: HTTP/1.1 where version 2 was broken off too often.
+    pub(super) fn spoken(&self, url: &Url, transport: Transport) -> Transport {
+        let of_old = self.of_version_1.lock().unwrap_or_else(PoisonError::into_inner).contains(&url.origin());
+        Transport { http: if of_old { Http::One } else { transport.http }, ..transport }
+    }
+
+    /// A server is asked in HTTP/1.1 as long as this process runs, or until too many others are.
+    pub(super) fn speak_version_1(&self, url: &Url) {
+        let mut of_version_1 = self.of_version_1.lock().unwrap_or_else(PoisonError::into_inner);
+        if of_version_1.len() >= MOST_OF_VERSION_1 {
+            of_version_1.clear();
+        }
+        of_version_1.insert(url.origin());
+        tracing::info!(host = url.host_str(), "the server breaks off HTTP/2: it is asked in HTTP/1.1");
     }
 
     fn made(&self, reach: Reach, transport: &Transport) -> Result<reqwest::Client, OpError> {

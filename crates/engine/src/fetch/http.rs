@@ -17,6 +17,10 @@ use crate::{Limits, OpError};
 
 /// A host was asked too often and says so on the page that it gives instead.
 pub(crate) const RATE_EXCEEDED: &str = "http.rate_exceeded";
+/// A server broke off a request of HTTP/2 (RFC 9113 sections 5.4, 6.8).
+pub(super) const BROKEN_OFF: &str = "http.broken_off";
+/// How often a server may do so, one time after the other, until it is asked in HTTP/1.1.
+const TRIES_OF_VERSION_2: usize = 3;
 /// What is asked for first; anything is taken, for many servers call feeds something else.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1";
@@ -50,27 +54,7 @@ impl Fetcher {
                 place = Place::Elsewhere;
             }
             let hop = Request { reach, headers: request.headers.filter(|_| place == Place::Own), ..request };
-            let host = url.host_str().unwrap_or_default();
-            let turn = self.gate.turn(host).await.map_err(|resting| {
-                let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
-                OpError::failed("http.resting", message).with_hint("collect again later")
-            })?;
-            if let Some(trace) = request.trace {
-                if trace.is_over() {
-                    return Err(lease_lost(host));
-                }
-                trace.asks(host, self.clock.now());
-            }
-            let started = Instant::now();
-            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, hop, place));
-            let hop = tokio::select! {
-                biased;
-                hop = hop => hop,
-                () = lapse(request.trace) => return Err(lease_lost(host)),
-            };
-            drop(turn);
-            spent += started.elapsed();
-            match hop.map_err(|_| self.too_slow(&url))?? {
+            match self.answer(&url, hop, place, &mut spent).await? {
                 Hop::Redirect(next, by) => (url, route) = (next, route.then(by)),
                 Hop::Done(fetched) => {
                     self.gate.answered(url.host_str().unwrap_or_default(), &asked_for);
@@ -82,9 +66,58 @@ impl Fetcher {
         Err(OpError::failed("http.redirect_loop", message).with_hint("check the address with a browser").into())
     }
 
+    /// One hop; a server that breaks off every request in HTTP/2 is asked in 1.1, now and from then on.
+    async fn answer(
+        &self,
+        url: &Url,
+        request: Request<'_>,
+        place: Place,
+        spent: &mut Duration,
+    ) -> Result<Hop, FetchFailure> {
+        for _ in 0..TRIES_OF_VERSION_2 {
+            match self.in_turn(url, request, place, spent).await {
+                Err(failure) if failure.error.code() == BROKEN_OFF => {}
+                answer => return answer,
+            }
+        }
+        self.speak_version_1(url);
+        self.in_turn(url, request, place, spent).await
+    }
+
+    /// One hop in its turn, under its lease, and within the time that is left.
+    async fn in_turn(
+        &self,
+        url: &Url,
+        request: Request<'_>,
+        place: Place,
+        spent: &mut Duration,
+    ) -> Result<Hop, FetchFailure> {
+        let host = url.host_str().unwrap_or_default();
+        let turn = self.gate.turn(host).await.map_err(|resting| {
+            let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
+            OpError::failed("http.resting", message).with_hint("collect again later")
+        })?;
+        if let Some(trace) = request.trace {
+            if trace.is_over() {
+                return Err(lease_lost(host));
+            }
+            trace.asks(host, self.clock.now());
+        }
+        let started = Instant::now();
+        let hop = timeout(self.limits.total.saturating_sub(*spent), self.hop(url, request, place));
+        let hop = tokio::select! {
+            biased;
+            hop = hop => hop,
+            () = lapse(request.trace) => return Err(lease_lost(host)),
+        };
+        drop(turn);
+        *spent += started.elapsed();
+        hop.map_err(|_| self.too_slow(url))?
+    }
+
     async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let client = self.client(request.reach, request.manner.transport(url, place))?;
+        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place)))?;
         let asked = client.get(url.clone()).header(header::ACCEPT, ACCEPT);
         let mut asked = request.manner.complete(asked, url, place);
         if let Some(headers) = request.headers {

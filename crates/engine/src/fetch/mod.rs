@@ -17,13 +17,14 @@ mod retry_after;
 mod tenure;
 mod trace;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feedspine_parse::Warning;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
+use url::Origin;
 
 pub(crate) use decode::Coding;
 use decode::Decoded;
@@ -52,6 +53,8 @@ pub(crate) struct Fetcher {
     network: Network,
     /// One for each way to reach and to be reached, made when it is first needed.
     clients: Mutex<HashMap<(Reach, Transport), reqwest::Client>>,
+    /// Servers that are asked in HTTP/1.1, whatever they offer.
+    of_version_1: Mutex<HashSet<Origin>>,
     /// What stands in for all servers, in a simulation.
     #[cfg(test)]
     wire: std::sync::OnceLock<Arc<dyn Wire>>,
@@ -193,6 +196,7 @@ impl Fetcher {
             gate: Gate::new(HostRates::of(settings)),
             network: Network::default(),
             clients: Mutex::default(),
+            of_version_1: Mutex::default(),
             #[cfg(test)]
             wire: std::sync::OnceLock::new(),
         })

@@ -58,7 +58,9 @@ impl Failure {
             "http.gone" => return Self::Gone,
             "http.truncated" | "http.too_large" | "http.ratio" | "http.encoding" | "adapter.document"
             | "adapter.items_path" | "encoding" | "command.unreadable" => return Self::Unreadable,
-            "http.protocol" | "http.headers" | "http.redirect" | "http.redirect_loop" => return Self::Server,
+            "http.protocol" | "http.broken_off" | "http.headers" | "http.redirect" | "http.redirect_loop" => {
+                return Self::Server;
+            }
             "file.unreadable" | "file.not_regular" | "file.vanished" => return Self::NotFound,
             _ => {}
         }

@@ -270,8 +270,8 @@ impl Origin {
     }
 }
 
-/// What accepts TLS as 127.0.0.1, and the authority that says so, in PEM.
-fn certified() -> (TlsAcceptor, String) {
+/// What accepts TLS as 127.0.0.1, offering both versions of HTTP, and the authority that says so, in PEM.
+pub(crate) fn certified() -> (TlsAcceptor, String) {
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let (authority_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();

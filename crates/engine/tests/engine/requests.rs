@@ -1,6 +1,7 @@
 //! How a feed's own server is asked: secrets, TLS, versions of HTTP, proxies.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use feedspine::{Engine, RequestChoice, Settings, SimulatedClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::origin::{Answer, Origin, rss};
+use crate::origin::{Answer, Origin, certified, rss};
 use crate::support::{code, collect, engine, name, settings, start};
 
 fn sample() -> Answer {
@@ -137,6 +138,46 @@ async fn a_server_that_fails_at_version_2_is_asked_in_1_1_where_that_is_said() {
     };
     engine.set_policy(&set).await.unwrap();
     assert_eq!(code(&collect(&engine, &feed).await), "ok");
+}
+
+/// A server that breaks off each request of HTTP/2, and answers one in 1.1; how many it broke off.
+async fn breaking_off() -> (String, String, Arc<AtomicUsize>) {
+    /// Settings, and a GOAWAY that takes no stream and names no error (RFC 9113 sections 6.5 and 6.8).
+    const FRAMES: [u8; 26] = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (acceptor, authority) = certified();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/feed", listener.local_addr().unwrap());
+    let broken_off = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&broken_off);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let Ok(mut connection) = acceptor.accept(connection).await else { continue };
+            let mut asked = [0; 4096];
+            let _ = connection.read(&mut asked).await;
+            if connection.get_ref().1.alpn_protocol() == Some(b"h2") {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = connection.write_all(&FRAMES).await;
+            } else {
+                let body = rss(&[("1", "one")]);
+                let head = format!("HTTP/1.1 200 -\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let _ = connection.write_all((head + &body).as_bytes()).await;
+            }
+            let _ = connection.shutdown().await;
+        }
+    });
+    (url, authority, broken_off)
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_version_2_three_times_is_asked_in_1_1_from_then_on() {
+    let (url, authority, broken_off) = breaking_off().await;
+    let (_folder, path) = file(&authority);
+    let engine = engine().await;
+    let feed = add(&engine, url, &[("ca", path.to_str().unwrap())]).await;
+    for _ in 0..2 {
+        let report = collect(&engine, &feed).await;
+        assert_eq!((code(&report), broken_off.load(Ordering::SeqCst)), ("ok", 3), "{report:?}");
+    }
 }
 
 /// A proxy that leads everybody to one server; the first lines of what it was asked, with what proves who asks.
