@@ -104,15 +104,16 @@ impl Engine {
                 None => Ok(None),
             }
         };
-        let name = &feed.name;
+        let (name, from, shown) = (&feed.name, shown_address(&feed.address), shown_address(to));
         match taken.await {
             Ok(None) => None,
             Ok(Some(_)) => Some(format!(
-                "feed.moved: {name} is at {to} from now on, and no longer at {}: {why}; `feedspine feed set {name} --url` \
-                 takes it back",
-                feed.address
+                "feed.moved: {name} is at {shown} from now on, and no longer at {from}: {why}; `feedspine feed set {name} \
+                 --url` takes it back"
             )),
-            Err(error) => Some(format!("feed.moved: {name} moved to {to}, which could not be written down: {error}")),
+            Err(error) => {
+                Some(format!("feed.moved: {name} moved to {shown}, which could not be written down: {error}"))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feedspine::core::{Feed, MemoryStore, PageRequest, Query, Selection};
 use feedspine::ops::{AddFeed, AddOutcome, AddressOutcome, FeedReport, SetAddress};
-use feedspine::{Engine, Familiar, RequestChoice, Settings, SimulatedClock, WhyLeft};
+use feedspine::{Engine, Familiar, RequestChoice, Settings, SimulatedClock, ToJson, WhyLeft};
 
 use crate::origin::{Answer, Asked, Origin, rss};
 use crate::support::{add, code, collect, name, settings, start};
@@ -28,13 +28,14 @@ impl Moving {
             Some("\"1\"") => Answer::status(304),
             _ => Answer::ok(rss(&[("1", "one"), ("2", "two")])).with("etag", "\"1\""),
         };
-        let origin = Origin::start(move |asked| match (asked.path.as_str(), *shown.lock().unwrap()) {
-            ("/old", 200) | ("/new", _) => document(asked),
-            ("/old", status) => Answer::status(status).with("location", "/between"),
-            ("/between", _) => Answer::status(301).with("location", "/new"),
-            ("/strange", _) => Answer::ok(rss(&[("x", "somebody else")])),
-            _ => Answer::status(404),
-        });
+        let origin =
+            Origin::start(move |asked| match (asked.path.split('?').next().unwrap(), *shown.lock().unwrap()) {
+                ("/old", 200) | ("/new", _) => document(asked),
+                ("/old", status) => Answer::status(status).with("location", "/between"),
+                ("/between", _) => Answer::status(301).with("location", "/new"),
+                ("/strange", _) => Answer::ok(rss(&[("x", "somebody else")])),
+                _ => Answer::status(404),
+            });
         let origin = origin.await;
         let clock = Arc::new(SimulatedClock::at(start()));
         let store = Arc::new(MemoryStore::new());
@@ -126,6 +127,23 @@ async fn a_feed_does_not_move_where_it_is_said_not_to() {
     }
     let told = moving.engine.explain(&stays.name).await.unwrap();
     assert_eq!((told.feed.address, told.pointing.unwrap().fetches), (moving.origin.url("/between"), 10));
+}
+
+#[tokio::test]
+async fn a_move_is_told_without_the_secrets_in_its_addresses() {
+    let moving = Moving::begin().await;
+    let request = AddFeed { name: Some(name("secret")), ..AddFeed::new(moving.origin.url("/between?token=abc")) };
+    let feed = moving.engine.add(request).await.unwrap().feed;
+    let mut warnings = Vec::new();
+    for _ in 0..8 {
+        warnings.extend(collect(&moving.engine, &feed).await.warnings);
+        moving.clock.advance(Duration::from_hours(24));
+    }
+    let [told] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(told.contains("/between?token=***") && !told.contains("abc"), "{told}");
+    let view = moving.engine.feed(&feed.name).await.unwrap().to_json().to_string();
+    let explained = moving.engine.explain(&feed.name).await.unwrap().to_json().to_string();
+    assert!(view.contains("/between?token=***") && !view.contains("abc") && !explained.contains("abc"), "{view}");
 }
 
 #[tokio::test]
