@@ -7,8 +7,9 @@ use crate::say;
 /// A Debian package, and how to know that what it brings is there.
 type Package = (&'static str, fn() -> bool);
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     ("strace", || is_there("strace")),
+    ("iproute2", || is_there("ip")),
     ("postgresql", feedspine_cluster::has_server),
     ("pgbouncer", feedspine_cluster::has_pooler),
 ];
@@ -25,7 +26,7 @@ pub(crate) fn everything() -> Result<(), String> {
 }
 
 fn is_there(program: &str) -> bool {
-    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let asked = Command::new(program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
 }
 

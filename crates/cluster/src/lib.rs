@@ -1,5 +1,5 @@
 //! What tests and measurements need of the machine: a private PostgreSQL cluster and a PgBouncer before it, small disks,
-//! processes that are killed while they write; and what becomes of tests that need what is not there.
+//! networks of their own, processes that are killed while they write; and what becomes of tests that need what is not there.
 //!
 //! Everything of a cluster lies in a temporary directory, listens on loopback only, runs as a user that is not root, and ends with
 //! the value that started it. Tests do not wait for the disk; measurements do.
@@ -7,6 +7,7 @@
 mod demand;
 mod disk;
 mod kill;
+mod network;
 mod owner;
 mod pooler;
 mod process;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 pub use demand::{ALL_VARIABLE, all_demanded, skip};
 pub use disk::{disk, on_a_disk};
 pub use kill::{Call, Left, Swept, Writer};
+pub use network::OwnNetwork;
 use owner::Owner;
 pub use pooler::Pooler;
 use process::Process;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use feedspine_core::{Feed, Json, Namespace};
 
 use crate::Keep;
-use crate::OpError;
 use crate::adapters::{Adapter, AdapterChoice, nearest};
 use crate::policy::OPTIONS;
 use crate::schedule::RhythmChoice;
+use crate::{OpError, RequestChoice};
 
 /// What the configuration says of how one feed is read, when, and of the identity of its items. It is taken when the feed is
 /// added, and by `feed set --as-configured`; nothing follows it by itself, so that no edit of a file re-keys a feed. How long
@@ -20,16 +20,35 @@ pub struct DeclaredFeed {
     namespace: Option<Namespace>,
     rhythm: RhythmChoice,
     keep: Option<Keep>,
+    requests: RequestChoice,
 }
 
 impl DeclaredFeed {
     /// The names that are known whatever the adapter; it has others.
-    pub const NAMES: [&str; 9] =
-        ["adapter", "key", "fold_case", "namespace", "volatile", "every", "cron", "adaptive", "keep"];
+    pub const NAMES: [&str; 19] = [
+        "adapter",
+        "key",
+        "fold_case",
+        "namespace",
+        "volatile",
+        "every",
+        "cron",
+        "adaptive",
+        "follow_moves",
+        "headers",
+        "cookie",
+        "basic",
+        "bearer",
+        "tls",
+        "ca",
+        "user_agent",
+        "proxy",
+        "http",
+        "keep",
+    ];
 
     /// Says one more thing: `adapter`, `namespace` and `keep` (see [`Keep`]) are texts, as are `every` and `cron` (see
-    /// [`RhythmChoice`]), `fold_case`
-    /// and `adaptive` are true or false, `key` and `volatile` are a text
+    /// [`RhythmChoice`]), what [`RequestChoice`] says stands there, `fold_case` and `adaptive` are true or false, `key` and `volatile` are a text
     /// or a list of texts, and so is any other option of the adapter, unless it is a whole number, true or false.
     ///
     /// # Errors
@@ -46,6 +65,7 @@ impl DeclaredFeed {
             "namespace" => self.namespace = Some(text(&value)?.parse().map_err(|error| format!("{error}"))?),
             "keep" => self.keep = Some(text(&value)?.parse()?),
             _ if RhythmChoice::NAMES.contains(&name) => self.rhythm.say(name, &value)?,
+            _ if RequestChoice::NAMES.contains(&name) => self.requests.say(name, &value)?,
             "fold_case" if !matches!(value, Json::Bool(_)) => {
                 return Err(format!("expected true or false, found {value}"));
             }
@@ -105,6 +125,11 @@ impl DeclaredFeed {
         &self.rhythm
     }
 
+    /// How its server is asked.
+    pub fn requests(&self) -> &RequestChoice {
+        &self.requests
+    }
+
     /// What was chosen for such a feed, with what is said here where nothing was. To an adapter that was chosen and is not
     /// the one that is named here, the options of that one mean nothing.
     pub(crate) fn complete(&self, choice: AdapterChoice) -> AdapterChoice {
@@ -136,6 +161,13 @@ impl DeclaredFeed {
             let held = said.iter().find(|(held, _)| *held == name).map_or(Json::Null, |(_, value)| value.clone());
             if held != wanted {
                 differences.push(format!("{name} is {}, configured is {}", words(&held), words(&wanted)));
+            }
+        }
+        let asked = RequestChoice::of(feed);
+        for (name, wanted) in self.requests.said() {
+            let held = asked.get(name).cloned().unwrap_or(Json::Null);
+            if held != *wanted {
+                differences.push(format!("{name} is {}, configured is {}", words(&held), words(wanted)));
             }
         }
         if let Some(wanted) = self.namespace.as_ref().filter(|wanted| **wanted != feed.namespace) {

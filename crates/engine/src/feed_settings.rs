@@ -6,9 +6,13 @@ use std::str::FromStr;
 
 use feedspine_core::{Content, Feed, Json};
 
+use crate::RequestChoice;
 use crate::adapters::AdapterChoice;
+use crate::moving::Former;
 use crate::schedule::RhythmChoice;
 
+/// The member that holds where the feed was before.
+const FORMERLY: &str = "formerly";
 /// The longest tag, in bytes.
 const MOST_TAG_BYTES: usize = 256;
 
@@ -118,6 +122,29 @@ impl FeedSettings {
             Some(member) => self.0.insert(name.to_owned(), member),
             None => self.0.remove(name),
         };
+    }
+
+    /// Lets the feed's server be asked so.
+    pub(crate) fn set_requests(&mut self, choice: &RequestChoice) {
+        let (name, member) = choice.to_member();
+        match member {
+            Some(member) => self.0.insert(name.to_owned(), member),
+            None => self.0.remove(name),
+        };
+    }
+
+    /// Where the feed was before, the last one last. What this program cannot read is left out.
+    pub(crate) fn formerly(&self) -> Vec<Former> {
+        let Some(Json::Array(formerly)) = self.0.get(FORMERLY) else { return Vec::new() };
+        formerly.iter().filter_map(Former::from_json).collect()
+    }
+
+    /// The feed is no longer where it was.
+    pub(crate) fn add_former(&mut self, former: &Former) {
+        let held = self.0.entry(FORMERLY.to_owned()).or_insert_with(|| Json::Array(Vec::new()));
+        if let Json::Array(formerly) = held {
+            formerly.push(former.to_json());
+        }
     }
 
     /// What the feed is filed under, in the order in which it was.

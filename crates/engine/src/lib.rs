@@ -20,6 +20,7 @@
 
 mod adapters;
 mod address;
+mod allow;
 mod archive;
 mod clock;
 mod collect;
@@ -30,9 +31,11 @@ mod fetch;
 mod health;
 mod ledger;
 mod look;
+mod moving;
 pub mod ops;
 mod policy;
 mod render;
+mod requests;
 #[cfg(test)]
 mod sample;
 mod schedule;
@@ -47,14 +50,16 @@ pub use feedspine_core as core;
 pub use feedspine_parse::{Images, safe_html};
 
 pub use address::{Address, AddressError};
+pub use allow::{Allow, AllowError, AllowedHost};
 pub use archive::{Keep, TakenOver};
 pub use clock::{Chance, Clock, SimulatedClock, SystemChance, SystemClock};
 pub use declared::DeclaredFeed;
 pub use engine::Engine;
 pub use feed_settings::{FeedSettings, Tag, TagError};
-pub use ipnet::IpNet;
+pub use moving::{Familiar, Former, Pointing, WhyLeft};
 pub use ops::{Ending, OpError, OpErrorKind, ToJson};
 pub use render::record_page;
+pub use requests::RequestChoice;
 pub use schedule::{Bounds, Cron, CronError, Interval, IntervalError, Pace, Rhythm, RhythmChoice};
 pub use settings::{HostRate, Limits, Settings};
 pub use shown::shown_address;

@@ -3,7 +3,7 @@
 use feedspine_parse::{Document, HtmlPage, Input, ParseError, parse, read_page};
 
 use crate::collect::document::reading;
-use crate::fetch::{Body, Coding, FetchFailure, Reach, Request};
+use crate::fetch::{Body, Coding, FetchFailure, Manner, Reach, Request};
 use crate::{Address, Engine};
 
 /// What was seen at an address.
@@ -34,11 +34,11 @@ pub(crate) enum Seen {
 
 impl Engine {
     /// Fetches an address and reads what it gives.
-    pub(crate) async fn look(&self, address: &Address, reach: Reach) -> Result<Look, FetchFailure> {
+    pub(crate) async fn look(&self, address: &Address, reach: Reach, manner: &Manner) -> Result<Look, FetchFailure> {
         self.recall_rests([address.to_string().as_str()]).await?;
         let fetched = self
             .fetcher()
-            .fetch(Request { address, reach, validators: None, headers: None, most_bytes: None, trace: None })
+            .fetch(Request { address, reach, manner, validators: None, headers: None, most_bytes: None, trace: None })
             .await?;
         let received = fetched.body.expect("only a request with validators is answered without a body");
         let (coding, wire_bytes) = (received.coding, received.wire.len() as u64);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::FeedName;
-use ipnet::IpNet;
 
-use crate::{Bounds, Chance, Clock, DeclaredFeed, Keep, SystemChance, SystemClock};
+use crate::{Allow, Bounds, Chance, Clock, DeclaredFeed, Keep, SystemChance, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -20,8 +19,8 @@ pub struct Settings {
     pub allow_private: bool,
     /// The ports that may be asked at public addresses.
     pub ports: Vec<u16>,
-    /// Networks that may be asked at all ports, whether they are public or not.
-    pub networks: Vec<IpNet>,
+    /// Networks and hosts that may be asked though they are private, or at other ports.
+    pub allow: Vec<Allow>,
     /// What one fetch may cost.
     pub limits: Limits,
     /// How many feeds are collected at once, whatever their hosts.
@@ -48,7 +47,7 @@ impl Default for Settings {
             user_agent: concat!("FeedSpine/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_private: false,
             ports: vec![80, 443, 8080, 8443],
-            networks: Vec::new(),
+            allow: Vec::new(),
             limits: Limits::default(),
             concurrency: 16,
             host_rate: HostRate::default(),
@@ -151,6 +150,10 @@ pub struct Limits {
     pub header: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// The fewest bytes of a body that have to come in each `pace_over`.
+    pub pace_bytes: u64,
+    /// The span of time in which they have to.
+    pub pace_over: Duration,
     /// For the whole fetch, redirects included; waiting for a turn is not counted.
     pub total: Duration,
     /// For reading the document.
@@ -168,6 +171,9 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             header: Duration::from_secs(15),
             idle: Duration::from_secs(20),
+            // 1 kB a second.
+            pace_bytes: 20_000,
+            pace_over: Duration::from_secs(20),
             total: Duration::from_mins(1),
             parse: Duration::from_secs(5),
         }

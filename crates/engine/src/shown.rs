@@ -44,7 +44,7 @@ pub(crate) fn shown_text(text: &str) -> String {
     shown + rest
 }
 
-/// The same for what a cursor remembers, wherever addresses stand in it.
+/// The same for what a cursor remembers or settings say, wherever addresses stand in it.
 pub(crate) fn shown_cursor(value: &Json) -> Json {
     match value {
         Json::Object(members) => {

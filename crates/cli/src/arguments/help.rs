@@ -60,6 +60,9 @@ pub(super) const AFTER_SET_HELP: &str = "\
   every      how often it is fetched: 15m, 2h, 1d
   cron       at which times in UTC it is, instead: '0 */2 * * *'
   adaptive   false: as often whatever it brings; true: more rarely while it brings little
+  follow_moves  false: it stays where it is, whatever permanent redirects say
+  headers, cookie, basic, bearer, user_agent, proxy, tls, ca, http
+             how its server is asked (docs/guides/fetching.md)
 
 No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
 said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the
@@ -69,7 +72,8 @@ Examples:
   feedspine feed set news volatile=comments
   feedspine feed set news key=link --rekey
   feedspine feed set news key=
-  feedspine feed set news every=15m";
+  feedspine feed set news every=15m
+  feedspine feed set news --url https://example.org/feed";
 
 pub(super) const AFTER_INGEST_HELP: &str = "\
 Lines are stored in their order, in bounded memory; one that is no item is rejected with its number. The same lines

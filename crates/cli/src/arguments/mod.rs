@@ -2,6 +2,7 @@
 
 mod captures;
 mod help;
+mod place;
 mod replay;
 mod warc;
 mod watching;
@@ -21,6 +22,7 @@ use help::{
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
 pub(crate) use captures::{Captures, CapturesCommand, PruneCaptures, ShowCapture};
+pub(crate) use place::Place;
 use replay::AFTER_REPLAY_HELP;
 pub(crate) use replay::{Replay, Since};
 pub(crate) use warc::Warc;
@@ -201,7 +203,8 @@ pub(crate) struct Add {
     /// (docs/guides/adapters.md); else as the address says, or as a feed
     #[arg(long)]
     pub(crate) adapter: Option<String>,
-    /// An option of the adapter, such as key=id; one that is given several times is a list
+    /// An option of the adapter, such as key=id, or of how its server is asked, such as 'bearer={env:TOKEN}'
+    /// (docs/guides/fetching.md); one that is given several times is a list
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
     #[command(flatten)]
@@ -416,14 +419,16 @@ pub(crate) enum Feed {
         /// Its new name
         to: FeedName,
     },
-    /// Say otherwise what tells a feed's items apart, or when it is fetched
+    /// Say otherwise where a feed is, what tells its items apart, when it is fetched, or how it is asked
     #[command(after_help = AFTER_SET_HELP)]
     Set {
         /// The feed
         feed: FeedName,
         /// What is said now; one that is given several times is a list, NAME= takes it back
-        #[arg(value_name = "NAME=VALUE", required_unless_present = "as_configured")]
+        #[arg(value_name = "NAME=VALUE", required_unless_present_any = ["as_configured", "url"])]
         options: Vec<String>,
+        #[command(flatten)]
+        place: Place,
         /// Take over what the configuration says of this feed
         #[arg(long, conflicts_with = "options")]
         as_configured: bool,

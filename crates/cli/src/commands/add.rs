@@ -1,7 +1,7 @@
 //! `feedspine add`
 
 use feedspine::ops::{AdapterChoice, AddFeed, AddOutcome, AddSite, Added, Discovery, FoundFeed, Pick, SiteAdded};
-use feedspine::{Address, Ending, OpError, Pace, RhythmChoice, Tag, shown_address};
+use feedspine::{Address, Ending, OpError, Pace, RequestChoice, RhythmChoice, Tag, shown_address};
 
 use super::Context;
 use super::words::{SHORT, counted};
@@ -20,7 +20,8 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         return Err(OpError::not_found("file.missing", format!("there is no file {}", path.display()))
             .with_hint(missing_hint(&arguments.address)));
     }
-    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), arguments.options.iter().map(String::as_str))?;
+    let (requests, options) = requests_among(&arguments.options)?;
+    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), options)?;
     let feed = AddFeed {
         address: arguments.address.clone(),
         name: arguments.name.clone(),
@@ -29,6 +30,7 @@ pub(super) async fn run(arguments: arguments::Add, context: Context<'_>) -> Resu
         tags: arguments.tags.clone(),
         adapter,
         rhythm: rhythm(&arguments.rhythm),
+        requests,
     };
     let ask = context.with_engine(Wanted::ExistingOrNew, async |engine| {
         if arguments.as_is {
@@ -84,6 +86,23 @@ fn missing_hint(typed: &str) -> String {
         }
         _ => "check the path; `feedspine add --help` names what else can be added".to_owned(),
     }
+}
+
+/// Of options what is said of requests, and the others, which are the adapter's.
+fn requests_among(options: &[String]) -> Result<(RequestChoice, Vec<&str>), OpError> {
+    let mut said = Vec::new();
+    let mut others = Vec::new();
+    for option in options {
+        match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(pair) if RequestChoice::NAMES.contains(&pair.0) => said.push(pair),
+            _ => others.push(option.as_str()),
+        }
+    }
+    let requests = RequestChoice::of_pairs(said).map_err(|reason| {
+        OpError::usage("feed.requests", reason)
+            .with_hint("docs/guides/fetching.md says how a feed's server can be asked")
+    })?;
+    Ok((requests, others))
 }
 
 fn rhythm(arguments: &arguments::Rhythm) -> RhythmChoice {

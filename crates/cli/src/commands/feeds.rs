@@ -1,14 +1,17 @@
 //! `feedspine feed …`
 
-use feedspine::core::{Feed, NaturalKey, Page, Quarantined};
-use feedspine::ops::{AdapterChoice, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
-use feedspine::{Ending, Engine, FeedSettings, OpError, Rhythm, shown_address};
+use feedspine::core::{Feed, FeedName, NaturalKey, Page, Quarantined};
+use feedspine::ops::{
+    AdapterChoice, AddressOutcome, AddressSet, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetAddress,
+    SetPolicy,
+};
+use feedspine::{Ending, Engine, FeedSettings, OpError, RequestChoice, Rhythm, shown_address};
 
 use super::Context;
 use super::policy;
 use super::status::outcome;
-use super::words::{SHORT, counted, field, minute, second};
-use crate::arguments;
+use super::words::{SHORT, counted, field, formerly, minute, second};
+use crate::arguments::{self, Place};
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
 
@@ -38,7 +41,12 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.rename(&feed, to.clone()).await);
             done(context, &ask.await?, &format!("renamed {feed} to"));
         }
-        Command::Set { feed, options, as_configured, rekey } => {
+        Command::Set { feed, place: Place { url: Some(address) }, .. } => {
+            let request = SetAddress { feed, address };
+            let set = context.with_engine(Wanted::Existing, async |engine| engine.set_address(&request).await).await?;
+            printer.answer(&set, || vec![address_set(&set)]);
+        }
+        Command::Set { feed, options, as_configured, rekey, place: Place { url: None } } => {
             let says = if as_configured { PolicySays::AsConfigured } else { PolicySays::Options(options) };
             let rekey = if rekey { Rekey::Allow } else { Rekey::Refuse };
             let request = SetPolicy { feed, says, rekey };
@@ -93,6 +101,19 @@ fn filed(context: Context<'_>, feed: &Feed) {
     context.printer.answer(feed, || vec![told]);
 }
 
+fn address_set(set: &AddressSet) -> Line {
+    let is = match set.outcome {
+        AddressOutcome::Already => " is there already: ",
+        AddressOutcome::Moved => " is elsewhere from now on: ",
+    };
+    let line = Line::of(Style::Strong, set.feed.name.as_str()).plain(is).plain(shown_address(&set.feed.address));
+    if set.linked.is_empty() { line } else { line.then(Style::Notable, format!(", as {}", names(&set.linked))) }
+}
+
+fn names(feeds: &[FeedName]) -> String {
+    feeds.iter().map(FeedName::as_str).collect::<Vec<_>>().join(", ")
+}
+
 fn policy_set(set: &PolicySet) -> Line {
     let line = Line::of(Style::Strong, set.feed.name.as_str());
     let mut rule = policy::rule(&set.policy);
@@ -106,6 +127,17 @@ fn policy_set(set: &PolicySet) -> Line {
             line.plain(" is re-keyed: ").then(Style::Notable, format!("keyed by {rule} from now on"))
         }
     }
+}
+
+/// How a feed's server is asked, where something is said of it: secrets are references.
+fn asked(feed: &Feed) -> Option<Line> {
+    let choice = RequestChoice::of(feed);
+    let said = choice.said().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let style = if choice.is_insecure() { Style::Bad } else { Style::Plain };
+    (!choice.is_default()).then(|| field("asked with", Line::of(style, said.collect::<Vec<_>>().join("  "))))
 }
 
 /// A feed's tags with commas between.
@@ -145,8 +177,13 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         field("namespace", feed.namespace.as_str()),
         field("adapter", adapter(feed)),
     ];
+    if !view.linked.is_empty() {
+        lines.insert(2, field("linked", format!("{} is there too", names(&view.linked))));
+    }
+    lines.extend(formerly(&view.formerly));
     lines.extend(policy::lines(&view.policy));
     lines.push(field("fetched", view.rhythm.to_string()));
+    lines.extend(asked(feed));
     lines.push(field("tags", tags(feed)));
     lines.push(field("id", feed.id.to_string()));
     lines.push(field("added", second(feed.added_at)));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use feedspine::core::{FetchStatus, Timestamp};
 use feedspine::ops::{Explanation, HostFigures, ListRuns, NextFetch, Politeness, PolitenessOf, Run, RunKind};
-use feedspine::{Clock, Ending, OpError, SystemClock};
+use feedspine::{Clock, Ending, Familiar, OpError, Pointing, SystemClock, shown_address};
 
 use super::Context;
 use super::status::outcome;
-use super::words::{SHORT, bytes, field, second};
+use super::words::{SHORT, bytes, field, formerly, second};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
@@ -87,6 +87,16 @@ fn explained(told: &Explanation) -> Vec<Line> {
         }
         None => lines.push(field("next", "not decided: `feedspine watch` schedules it, or a collect")),
     }
+    if let Some(pointing) = &told.pointing {
+        let Pointing { to, since, fetches, content } = pointing;
+        let led =
+            format!("{}, by permanent redirects since {}, in {fetches} fetches", shown_address(to), second(*since));
+        lines.push(field("leads to", led));
+        if *content == Familiar::No {
+            lines.push(field("", "not taken over: it listed no item that was known when it first led there"));
+        }
+    }
+    lines.extend(formerly(&told.formerly));
     if let Some(fetch) = &told.last {
         let status = fetch.detail.as_ref().map_or(FetchStatus::Running, |detail| detail.status);
         lines.push(field("last fetch", Line::from(second(fetch.intent.started_at)).plain(" ").and(outcome(status))));

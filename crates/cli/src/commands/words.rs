@@ -2,6 +2,7 @@
 
 use feedspine::core::{Json, Record, Timestamp};
 use feedspine::ops::{Again, Cause};
+use feedspine::{Former, shown_address};
 
 use crate::printer::{Line, Style, excerpt};
 
@@ -63,6 +64,16 @@ pub(super) fn again_in_words(Again { cause, of }: Again) -> String {
         Cause::Parser => format!("parser, replay of fetch {of}"),
         Cause::Rejects => format!("was rejected, retry of fetch {of}"),
     }
+}
+
+/// Where a feed was before, the last one first.
+pub(super) fn formerly(formerly: &[Former]) -> Vec<Line> {
+    let former = |former: &Former| {
+        let Former { address, until, why } = former;
+        let why = Line::of(Style::Faint, format!(" until {}: {why}", second(*until)));
+        field("formerly", Line::from(shown_address(address)).and(why))
+    };
+    formerly.iter().rev().map(former).collect()
 }
 
 /// A name and its value, one under the other in a block.

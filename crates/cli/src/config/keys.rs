@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use feedspine::core::Json;
-use feedspine::{HostRate, Interval, IpNet};
+use feedspine::{Allow, HostRate, Interval};
 use toml::Value;
 
 use super::Config;
@@ -87,15 +87,15 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| config.engine.allow_private.into(),
     },
     Key {
-        name: "fetch.networks",
-        env: "FEEDSPINE_FETCH_NETWORKS",
-        meaning: "a list of networks that may be asked though they are private, such as \"10.1.0.0/16\"",
+        name: "fetch.allow",
+        env: "FEEDSPINE_FETCH_ALLOW",
+        meaning: "a list of networks and hosts that may be asked though they are private, at any port, such as \"10.1.0.0/16\", \"nas.lan\" or \"nas.lan:8081\"",
         kind: Kind::Texts,
         set: |config, value| {
-            let networks = list(value)?.iter().map(|value| network(text(value)?));
-            networks.collect::<Result<_, _>>().map(|networks| config.engine.networks = networks)
+            let allowed = list(value)?.iter().map(|value| allowed(text(value)?));
+            allowed.collect::<Result<_, _>>().map(|allowed| config.engine.allow = allowed)
         },
-        show: |config| config.engine.networks.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+        show: |config| config.engine.allow.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
     },
     Key {
         name: "fetch.ports",
@@ -348,8 +348,8 @@ fn shown_rate((domain, rate): (&String, &HostRate)) -> String {
     written.unwrap_or_else(|| format!("{domain}=1/{:?}", rate.interval))
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse().map_err(|_| format!("expected a network, found {text:?}"))
+fn allowed(text: &str) -> Result<Allow, String> {
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 fn expected(what: &str, found: &Value) -> String {

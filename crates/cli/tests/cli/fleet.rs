@@ -54,7 +54,7 @@ impl Hosts {
         for number in 1..=HOSTS {
             let log = Log::default();
             let (seen, turn) = (Arc::clone(&log), Arc::clone(&hosts.turn));
-            hosts.sites.push(Site::start_at(Ipv4Addr::new(127, 3, 0, number), move |asked| {
+            hosts.sites.push(Site::start_at((Ipv4Addr::new(127, 3, 0, number), 0).into(), move |asked| {
                 let (began, turn) = (Instant::now(), turn.load(Ordering::SeqCst));
                 std::thread::sleep(ANSWERS_AFTER);
                 let request = Request { path: asked.path.clone(), turn, began, ended: Instant::now() };

@@ -1,7 +1,9 @@
 //! The real binary, run as people and programs run it.
 
 mod adapters;
+mod asking;
 mod bad_input;
+mod canaries;
 mod captures;
 mod commands;
 mod db;
@@ -17,6 +19,7 @@ mod ingest;
 mod interrupt;
 mod kill;
 mod large;
+mod moving;
 mod own_files;
 mod rejects;
 mod replaying;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is answered.
 #[derive(Debug, Clone)]
@@ -38,30 +39,39 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Site {
     address: SocketAddr,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Site {
     pub(crate) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_at(Ipv4Addr::LOCALHOST, answer)
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), answer)
     }
 
-    /// One at another address of loopback: another host.
-    pub(crate) fn start_at(host: Ipv4Addr, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((host, 0)).expect("loopback has a free port");
+    /// The same at an address of this machine.
+    pub(crate) fn start_at(address: SocketAddr, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).expect("the address is free");
         let address = listener.local_addr().expect("the listener is bound");
         let answer: Arc<dyn Fn(&Asked) -> Reply + Send + Sync> = Arc::new(answer);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::SeqCst);
                 let answer = Arc::clone(&answer);
                 // A client that goes away is what some tests are about.
                 std::thread::spawn(move || serve(stream, &*answer).ok());
             }
         });
-        Self { address }
+        Self { address, connections }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// How many connections there were until now.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 }
 

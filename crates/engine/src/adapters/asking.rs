@@ -86,7 +86,7 @@ pub(super) fn same_origin(one: &Address, other: &Address) -> bool {
 }
 
 /// Reads the value of a header, a parameter or a variable. A secret that stands in the settings would be stored and shown.
-pub(super) fn template(name: &str, value: &str) -> Result<Template, OpError> {
+pub(crate) fn template(name: &str, value: &str) -> Result<Template, OpError> {
     let template = Template::parse(value);
     if !template.is_secret() && is_secret(name) {
         return Err(OpError::usage(

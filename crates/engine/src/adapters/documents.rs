@@ -55,12 +55,19 @@ impl<'a> Documents<'a> {
     }
 
     async fn get_openly(&self, address: &Address, held: Option<&Memory>) -> Result<Got<'a>, FetchFailure> {
-        let Ground { engine, reach, observed_at, trace, .. } = &self.ground;
+        let Ground { engine, reach, manner, observed_at, trace, .. } = &self.ground;
         let validators = held.and_then(|held| held.validators_at(*observed_at));
         // Secrets are for the feed's own origin; what it leads to elsewhere is asked without.
         let headers = Some(&self.asked.headers).filter(|_| same_origin(address, &self.ground.address));
-        let request =
-            Request { address, reach: *reach, validators, headers, most_bytes: self.most_bytes, trace: Some(trace) };
+        let request = Request {
+            address,
+            reach: *reach,
+            manner,
+            validators,
+            headers,
+            most_bytes: self.most_bytes,
+            trace: Some(trace),
+        };
         let Fetched { http_status, url, validators, content_type, headers, body, .. } =
             engine.fetcher().fetch(request).await?;
         let hidden = |url: String| self.asked.secrets.hidden(&url);

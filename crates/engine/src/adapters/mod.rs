@@ -29,16 +29,18 @@ use feedspine_core::{Candidate, Feed, FetchId, Json, KeyRule, Namespace, Reject,
 use feedspine_parse::Warning;
 use tokio::sync::SemaphorePermit;
 
+pub(crate) use asking::template;
 pub use choice::AdapterChoice;
 pub(crate) use identity::Identity;
 use presets::{PRESETS, Preset};
 pub(crate) use push::{Push, not_fetched};
 pub(crate) use scraps::scraps_body;
+pub(crate) use secrets::{Secrets, Template};
 
 use crate::archive::KeptBody;
 use crate::collect::cursor::{Memory, Source};
 use crate::collect::document::read_again;
-use crate::fetch::{FetchFailure, Reach, Trace};
+use crate::fetch::{FetchFailure, Manner, Reach, Trace};
 use crate::{Address, Engine, OpError};
 use command::{Command, CommandPages};
 use edgar::{Edgar, EdgarList};
@@ -276,6 +278,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) address: Address,
     pub(crate) reach: Reach,
+    /// How the feed's server is asked.
+    pub(crate) manner: Arc<Manner>,
     /// What the last committed fetch left; `None` when nothing can be built on it.
     pub(crate) memory: Option<Memory>,
     /// The observation that told what the feed holds.

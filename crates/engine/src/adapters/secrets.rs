@@ -57,6 +57,27 @@ impl Template {
     /// # Errors
     /// `Usage`: a variable that is not set, a file that cannot be read.
     pub(crate) fn resolve(&self, secrets: &mut Secrets) -> Result<String, OpError> {
+        self.resolve_as(str::to_owned, secrets)
+    }
+
+    /// The same for a part of a URL: what is referred to is written as a URL has it (RFC 3986 section 2.1).
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub(crate) fn resolve_in_url(&self, secrets: &mut Secrets) -> Result<String, OpError> {
+        self.resolve_as(percent_encoded, secrets)
+    }
+
+    /// The text with a word in place of each reference: what can be seen of it without its secrets.
+    pub(crate) fn outline(&self) -> String {
+        let shown = |piece: &Piece| match piece {
+            Piece::Plain(plain) => plain.clone(),
+            Piece::Environment(_) | Piece::File(_) => "secret".to_owned(),
+        };
+        self.0.iter().map(shown).collect()
+    }
+
+    fn resolve_as(&self, written: fn(&str) -> String, secrets: &mut Secrets) -> Result<String, OpError> {
         let mut text = String::new();
         for piece in &self.0 {
             let found = match piece {
@@ -67,7 +88,11 @@ impl Template {
                 Piece::Environment(name) => from_environment(name)?,
                 Piece::File(path) => from_file(Path::new(path))?,
             };
-            text.push_str(&found);
+            let as_written = written(&found);
+            text.push_str(&as_written);
+            if as_written != found {
+                secrets.0.push(as_written);
+            }
             secrets.0.push(found);
         }
         Ok(text)
@@ -94,6 +119,14 @@ impl Secrets {
             text.replace(secret.as_str(), "***").replace(&written, "***")
         })
     }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let written = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(written).collect()
 }
 
 fn from_environment(name: &str) -> Result<String, OpError> {
@@ -123,6 +156,12 @@ mod tests {
         std::fs::write(&path, "s3cr/t \n").unwrap();
         let template = Template::parse(&format!("Bearer {{file:{}}} {{x}} {{", path.display()));
         assert!(template.is_secret());
+        let within = Template::parse(&format!("http://me:{{file:{}}}@a.example", path.display()));
+        let told = within.resolve_in_url(&mut Secrets::default()).unwrap();
+        assert_eq!(
+            (told.as_str(), within.outline().as_str()),
+            ("http://me:s3cr%2Ft@a.example", "http://me:secret@a.example")
+        );
         let mut secrets = Secrets::default();
         assert_eq!(template.resolve(&mut secrets).unwrap(), "Bearer s3cr/t {x} {");
         assert_eq!(secrets.hidden("a s3cr/t, a?key=s3cr%2Ft"), "a ***, a?key=***");

@@ -3,7 +3,7 @@
 use feedspine_core::{ContentHash, Feed, FeedCursor, FetchId, Json, KeyRule, Timestamp};
 use feedspine_parse::PARSER_VERSION;
 
-use crate::adapters::AdapterChoice;
+use crate::adapters::{Adapter, AdapterChoice};
 use crate::fetch::Validators;
 use crate::policy::{Evidence, rule_in_force};
 
@@ -117,12 +117,12 @@ pub(crate) fn recall(cursor: &FeedCursor, feed: &Feed) -> Option<Recalled> {
 pub(crate) fn remember(cursor: &FeedCursor, feed: &Feed) -> Option<Memory> {
     let value = &cursor.value;
     let bound_to = [
-        ("address", Json::from(feed.address.as_str())),
         ("parser", u64::from(PARSER_VERSION).into()),
         ("policy", policy(rule_in_force(feed))),
         ("adapter", AdapterChoice::of(feed).fingerprint()),
     ];
-    if bound_to.iter().any(|(name, wanted)| value.get(name).unwrap_or(&Json::Null) != wanted) {
+    if !came_from(value, feed) || bound_to.iter().any(|(name, wanted)| value.get(name).unwrap_or(&Json::Null) != wanted)
+    {
         return None;
     }
     let text = |of: &Json, name| of.get(name).and_then(Json::as_str).map(str::to_owned);
@@ -138,6 +138,13 @@ pub(crate) fn remember(cursor: &FeedCursor, feed: &Feed) -> Option<Memory> {
     let source = Source { url: text(value, "url"), content_type: text(value, "content_type") };
     let state = value.get("state").cloned().unwrap_or(Json::Null);
     Some(Memory { validators, body, source, read_at, state })
+}
+
+/// Whether what is remembered came from the feed's address: it was asked there, or, of one document, redirected there from
+/// where the feed was before.
+fn came_from(value: &Json, feed: &Feed) -> bool {
+    let is_address = |name| value.get(name).and_then(Json::as_str) == Some(feed.address.as_str());
+    is_address("address") || (is_address("url") && AdapterChoice::of(feed).name() == Adapter::FEED)
 }
 
 impl Recalled {
@@ -215,6 +222,18 @@ mod tests {
         let after = |micros| Timestamp::UNIX_EPOCH.saturating_add_micros(micros);
         assert_eq!(memory().validators_at(after(TRUST_IN_304 - 1)), memory().validators.as_ref());
         assert_eq!(memory().validators_at(after(TRUST_IN_304)), None);
+    }
+
+    #[test]
+    fn what_came_from_an_address_is_good_once_the_feed_is_there() {
+        let made = memory().to_json(&feed(), Some(KeyRule::Id), None);
+        let moved = Feed { address: "https://example.org/b".into(), ..feed() };
+        assert_eq!(recall(&cursor(made.clone()), &moved).map(|recalled| recalled.memory), Some(memory()));
+        let settings = Content::parse(r#"{"adapter":"json"}"#).unwrap();
+        let paged = Feed { settings, ..feed() };
+        let made = memory().to_json(&paged, rule_in_force(&paged), None);
+        assert!(remember(&cursor(made.clone()), &paged).is_some());
+        assert_eq!(remember(&cursor(made), &Feed { address: moved.address, ..paged }), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod agenda;
 pub(crate) mod ahead;
 pub(crate) mod cursor;
 pub(crate) mod document;
+pub(crate) mod honesty;
 mod one;
 mod parts;
 

@@ -1,6 +1,7 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
 mod again;
+mod check;
 mod next;
 mod paged;
 mod pushed;
@@ -20,19 +21,21 @@ use tokio::time::{Instant, sleep};
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall, told_by};
 use super::document::{self, Items, Told, last_ordinal, told_warning};
+use super::honesty::{Asking, Checked, Lies, asking};
 use super::parts::parts;
 use super::{failed_report, millis, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
-use crate::fetch::{Fetched, Reach, Request, Trace};
-use crate::ledger::{Again, Captured, notes};
+use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
+use crate::ledger::{Account, Again, Captured, notes};
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
-use crate::{Address, Engine, OpError};
+use crate::{Address, Engine, OpError, RequestChoice};
 
 pub(crate) use again::{ReadAgain, store_again};
-use next::Next;
+use check::{Bytes, Doubt};
 pub(crate) use next::chance;
+use next::{Answered, Next};
 pub(crate) use pushed::{Pushed, push};
 
 /// A store that is unavailable is told again after so long each time what came of a fetch.
@@ -96,27 +99,36 @@ async fn written_down(
         figures: Figures::default(),
         captured: Captured::default(),
         asks: None,
+        answered: None,
+        lies: None,
+        checked: None,
+        manner: Arc::default(),
         trace,
         again: None,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let Journey { figures, captured, trace, asks, again, .. } = journey;
+    let Journey { figures, captured, asks, answered, checked, manner, trace, again, .. } = journey;
     let traced = trace.traced();
     let mut report = match ended {
         Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
         Err(error) => failed_report(feed, error),
     };
+    report.warnings.extend(manner.warning());
     report.fetch = Some(fetch);
     report.counts = figures.counts;
     report.http_status = figures.http_status;
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
     report.duration_ms = millis(started.elapsed());
-    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &traced, asks.as_ref()));
+    let seen = next::Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
+    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &seen));
     report.next = next.as_ref().map(Next::told);
-    let notes = notes(&intent, &traced, &captured, report.next.as_ref(), again);
-    let detail = FetchDetail { notes, ..detail(&report, engine.now()) };
+    if let Some((to, why)) = next.as_ref().and_then(|next| next.moves.as_ref()) {
+        report.warnings.extend(engine.take_over(feed, to, why).await);
+    }
+    let account = Account { captured, checked, next: report.next.as_ref(), again, ..Account::of(&traced) };
+    let detail = FetchDetail { notes: notes(&intent, &account), ..detail(&report, engine.now()) };
     if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
         report.next = None;
         report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
@@ -194,6 +206,14 @@ struct Journey<'a> {
     captured: Captured,
     /// When the document that was read asks to be read again; `None` when none was.
     asks: Option<feedspine_parse::Schedule>,
+    /// Where the feed's document was, when it is one.
+    answered: Option<Answered>,
+    /// What is held against the server's 304s.
+    lies: Option<Lies>,
+    /// What came of asking without validators though there were some.
+    checked: Option<Checked>,
+    /// How the feed's server is asked.
+    manner: Arc<Manner>,
     /// Where requests are noted.
     trace: Arc<Trace>,
     /// Why what an earlier fetch brought is stored; `None` where a source was read.
@@ -217,6 +237,7 @@ struct Basis {
 impl Journey<'_> {
     async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
         let adapter = Adapter::of(self.feed)?;
+        self.manner = Arc::new(RequestChoice::of(self.feed).manner(&self.feed.address.parse()?)?);
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
         self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
@@ -259,32 +280,42 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().filter(|_| anew == Anew::No).and_then(|cursor| recall(cursor, self.feed));
-        let validators = recalled.as_ref().and_then(|recalled| recalled.memory.validators_at(self.engine.now()));
-        let fetched = self
-            .engine
-            .fetcher()
-            .fetch(Request {
-                address: &address,
-                reach,
-                validators,
-                headers: None,
-                most_bytes: None,
-                trace: Some(&self.trace),
-            })
-            .await;
+        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value));
+        let memory = recalled.as_ref().map(|recalled| &recalled.memory);
+        let (validators, doubted) = match asking(memory, self.lies.as_ref(), self.engine.now()) {
+            Asking::With(validators) => (Some(validators.clone()), None),
+            Asking::Without => (None, None),
+            Asking::Checking(validators) => (None, Some(validators.clone())),
+        };
+        let (trace, manner) = (Arc::clone(&self.trace), Arc::clone(&self.manner));
+        let request = Request {
+            address: &address,
+            reach,
+            manner: &manner,
+            validators: validators.as_ref(),
+            headers: None,
+            most_bytes: None,
+            trace: Some(&trace),
+        };
+        let fetched = self.engine.fetcher().fetch(request).await;
         let fetched = fetched.map_err(|failure| {
             self.figures.http_status = failure.http_status;
             self.figures.wire_bytes = failure.wire_bytes;
             failure.error
         })?;
         self.figures.http_status = fetched.http_status;
+        self.answered = fetched.url.clone().map(|url| Answered { url, route: fetched.route });
         let basis = Basis { revision: cursor.map_or(0, |cursor| cursor.revision), observed_at: self.engine.now() };
         match recalled {
             Some(recalled) if fetched.body.is_none() => {
                 let memory = Memory { validators: fetched.validators, ..recalled.memory };
                 self.commit_unchanged(&basis, recalled.manifest, &memory).await
             }
-            recalled => self.take_body(&basis, fetched, recalled, identity).await,
+            recalled => {
+                let doubt =
+                    doubted.map(|validators| Doubt { request: Request { validators: None, ..request }, validators });
+                self.take_body(&basis, fetched, recalled, identity, doubt).await
+            }
         }
     }
 
@@ -294,6 +325,7 @@ impl Journey<'_> {
         fetched: Fetched,
         recalled: Option<Recalled>,
         identity: &Identity,
+        doubt: Option<Doubt<'_>>,
     ) -> Result<Arrived, OpError> {
         let received = fetched.body.expect("only a request with validators is answered without a body");
         self.figures.wire_bytes = received.wire.len() as u64;
@@ -306,7 +338,7 @@ impl Journey<'_> {
             namespace: self.feed.namespace.clone(),
             key_rule: rule_in_force(self.feed),
             identity: identity.clone(),
-            known: recalled.and_then(|recalled| recalled.document_of(&source)),
+            known: recalled.as_ref().and_then(|recalled| recalled.document_of(&source)),
             received,
             address: self.feed.address.clone(),
             source: source.clone(),
@@ -314,6 +346,12 @@ impl Journey<'_> {
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
+        let held = recalled.map(|recalled| recalled.memory.body);
+        let bytes = if held == Some(document.hash) { Bytes::Same } else { Bytes::Others };
+        let found_out = match doubt {
+            Some(doubt) => self.check(doubt, bytes, basis.observed_at).await,
+            None => None,
+        };
         let validators = fetched.validators;
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {
@@ -334,6 +372,7 @@ impl Journey<'_> {
                 let bytes = std::mem::take(&mut items.body);
                 let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), headers, bytes };
                 items.warnings.extend(self.keep(basis, body).await);
+                items.warnings.extend(found_out);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, *items, &memory).await
             }
@@ -352,6 +391,7 @@ impl Journey<'_> {
     /// A 304, or the same bytes: one row of the ledger.
     async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
         let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+        let next = Lies::added_to(self.lies.as_ref(), next);
         let batch = IngestBatch {
             coverage: Coverage::Unchanged { of },
             step: CursorStep::Advance { expected: basis.revision, next },
@@ -379,6 +419,7 @@ impl Journey<'_> {
         let mut warnings = items.warnings;
         warnings.extend(items.reading.and_then(|reading| self.take_evidence(basis, reading)));
         let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
+        let next = Lies::added_to(self.lies.as_ref(), next);
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rejects = items.rejects;
         let mut rest = parts(items.candidates, most).into_iter().peekable();

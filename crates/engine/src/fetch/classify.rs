@@ -8,14 +8,14 @@ use url::Url;
 
 use super::decode::DecodeError;
 use super::guard::Refusal;
-use super::http::RATE_EXCEEDED;
+use super::http::{BROKEN_OFF, RATE_EXCEEDED};
 use super::resolve::LookupFailed;
 use super::{FetchFailure, bytes};
 use crate::{Limits, OpError};
 
 pub(super) fn refused(url: &Url, refusal: &Refusal) -> OpError {
     OpError::failed(refusal.code(), format!("refused to ask {url}: {refusal}"))
-        .with_hint("if you trust it, allow it with --allow-private")
+        .with_hint("if you trust it, allow it with --allow-private, or its host in fetch.allow of the configuration")
 }
 
 /// A request that got no answer.
@@ -29,7 +29,7 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     }
     let cause = root_cause(&error);
     let (code, message, hint) = if let Some(tls) = find::<rustls::Error>(&error) {
-        let hint = "check the address; where its certificate is not public, there is no way yet to trust it";
+        let hint = "check the address; `feedspine feed set NAME ca=FILE` trusts an authority of your own";
         ("net.tls", format!("no secure connection to {url}: {tls}"), hint)
     } else if error.is_connect() && error.is_timeout() {
         let message = format!("no connection to {url} within {:?}", limits.connect);
@@ -37,6 +37,9 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     } else if error.is_connect() {
         let hint = "the server or the network may be down; collect again later";
         ("net.connect", format!("cannot connect to {url}: {cause}"), hint)
+    } else if find::<h2::Error>(&error).is_some_and(is_broken_off) {
+        let hint = "the server is at fault; collect again later";
+        (BROKEN_OFF, format!("{url} breaks off requests of HTTP/2: {cause}"), hint)
     } else if cause.contains("too large") {
         let message = format!("the header that {url} answered is too large");
         ("http.headers", message, "is it the address of a feed?")
@@ -46,6 +49,11 @@ pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> Op
     };
     // Its own text names the URL with all that is in it.
     OpError::failed(code, message).with_hint(hint).with_source(error.without_url())
+}
+
+/// Whether a server ended a request, or the connection under it, by a word of HTTP/2.
+fn is_broken_off(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.is_reset())
 }
 
 /// A status that brings no document.
@@ -105,15 +113,17 @@ pub(super) fn too_large(address: &str, limit: u64, what: &str) -> OpError {
         .with_hint("is it the address of a feed?")
 }
 
-/// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain.
+/// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain, which may be another.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = error.downcast_ref::<E>().or_else(|| wrapped?.downcast_ref::<E>()) {
+        if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        next = error.source();
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     None
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::decode::Coding;
-use super::{FetchFailure, Fetched, Received, bytes};
+use super::{FetchFailure, Fetched, Received, Route, bytes};
 use crate::OpError;
 
 /// Reads a regular file of at most `limit` bytes. Pipes and devices are refused before they are opened: they could
@@ -21,6 +21,7 @@ pub(super) async fn read(path: &Path, limit: u64) -> Result<Fetched, FetchFailur
             Ok(Fetched {
                 http_status: None,
                 url: None,
+                route: Route::Direct,
                 validators: None,
                 content_type: None,
                 link: None,

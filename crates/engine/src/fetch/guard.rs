@@ -2,15 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
-/// How far a feed may reach.
+use crate::Allow;
+
+/// How far a feed, or one request of it, may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
-    /// Public addresses at the allowed ports, and the allowed networks.
+    /// Public addresses at the ports for feeds, and what is allowed besides.
     Public,
-    /// All addresses, at all ports: the operator said so.
+    /// The allowed networks alone, at all ports.
+    Networks,
+    /// All addresses, at all ports: the operator said so, of the feed or of the host.
     Anywhere,
 }
 
@@ -19,8 +23,8 @@ pub(crate) enum Reach {
 pub(crate) struct Guard {
     /// The ports that may be asked at public addresses.
     pub(crate) ports: Vec<u16>,
-    /// Networks that may be asked at all ports, whether they are public or not.
-    pub(crate) networks: Vec<IpNet>,
+    /// What may be asked besides, at all ports.
+    pub(crate) allow: Vec<Allow>,
 }
 
 /// Why a request must not go out.
@@ -40,6 +44,14 @@ pub(crate) enum Refusal {
         /// What it was resolved to.
         address: IpAddr,
     },
+    /// The name leads to an address that may not be asked at that port.
+    #[error("{host} leads to {address}, which may not be asked at that port")]
+    PortOfAddress {
+        /// The name.
+        host: String,
+        /// What it was resolved to.
+        address: IpAddr,
+    },
     /// The port is not one that feeds are served at.
     #[error("port {port} of {host} may not be asked")]
     Port {
@@ -54,16 +66,18 @@ impl Refusal {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::PrivateHost { .. } | Self::PrivateAddress { .. } => "net.private",
-            Self::Port { .. } => "net.port",
+            Self::Port { .. } | Self::PortOfAddress { .. } => "net.port",
         }
     }
 }
 
 impl Guard {
-    /// Judges what can be seen in a URL: an address literal, a name that means this machine or network, the port.
-    pub(crate) fn check_url(&self, reach: Reach, url: &Url) -> Result<(), Refusal> {
-        if reach == Reach::Anywhere {
-            return Ok(());
+    /// Judges what can be seen in a URL: an address literal, a name that means this machine or network, the port. Gives how
+    /// far the request to it may reach: anywhere where the operator named its host, and, at a port that is not for feeds, to
+    /// the networks that he named.
+    pub(crate) fn check_url(&self, reach: Reach, url: &Url) -> Result<Reach, Refusal> {
+        if reach == Reach::Anywhere || self.allow.iter().any(|allowed| allowed.names(url)) {
+            return Ok(Reach::Anywhere);
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         let literal = match url.host() {
@@ -72,36 +86,43 @@ impl Guard {
             _ => None,
         };
         let public = match (url.host(), literal) {
-            (_, Some(address)) if self.allows(address) => return Ok(()),
+            (_, Some(address)) if self.allows(address) => return Ok(reach),
             (_, Some(address)) => is_public(address),
             // Where networks are allowed, a local name may lead there: its addresses decide.
-            (Some(Host::Domain(name)), None) => !self.networks.is_empty() || !is_local_name(name),
+            (Some(Host::Domain(name)), None) => self.allows_networks() || !is_local_name(name),
             _ => false,
         };
         if !public {
             return Err(Refusal::PrivateHost { host });
         }
         match url.port_or_known_default() {
-            Some(port) if !self.ports.contains(&port) => Err(Refusal::Port { host, port }),
-            _ => Ok(()),
+            Some(port) if !self.ports.contains(&port) => {
+                let may_lead_there = literal.is_none() && self.allows_networks();
+                if may_lead_there { Ok(Reach::Networks) } else { Err(Refusal::Port { host, port }) }
+            }
+            _ => Ok(reach),
         }
     }
 
     /// Judges an address that a name was resolved to, or that was connected to.
     pub(crate) fn check_address(&self, reach: Reach, host: &str, address: IpAddr) -> Result<(), Refusal> {
-        if reach == Reach::Anywhere || self.allows(address) || is_public(address) {
-            Ok(())
-        } else {
-            Err(Refusal::PrivateAddress { host: host.to_owned(), address })
+        if reach == Reach::Anywhere || self.allows(address) {
+            return Ok(());
+        }
+        let host = host.to_owned();
+        match (is_public(address), reach) {
+            (false, _) => Err(Refusal::PrivateAddress { host, address }),
+            (true, Reach::Networks) => Err(Refusal::PortOfAddress { host, address }),
+            (true, _) => Ok(()),
         }
     }
 
     fn allows(&self, address: IpAddr) -> bool {
-        let address = match address {
-            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-            IpAddr::V4(_) => address,
-        };
-        self.networks.iter().any(|network| network.contains(&address))
+        self.allow.iter().any(|allowed| allowed.has_address(address))
+    }
+
+    fn allows_networks(&self) -> bool {
+        self.allow.iter().any(|allowed| matches!(allowed, Allow::Network(_)))
     }
 }
 
@@ -193,10 +214,10 @@ mod tests {
     use super::*;
 
     fn guard() -> Guard {
-        Guard { ports: vec![80, 443, 8080, 8443], networks: Vec::new() }
+        Guard { ports: vec![80, 443, 8080, 8443], allow: Vec::new() }
     }
 
-    fn judge(url: &str) -> Result<(), Refusal> {
+    fn judge(url: &str) -> Result<Reach, Refusal> {
         guard().check_url(Reach::Public, &Url::parse(url).unwrap())
     }
 
@@ -265,7 +286,7 @@ mod tests {
     #[test]
     fn lets_public_addresses_and_names_pass() {
         for host in ["example.org", "93.184.216.34", "[2606:2800:220:1::1]", "[::ffff:93.184.216.34]", "172.32.0.1"] {
-            assert_eq!(judge(&format!("https://{host}/")), Ok(()), "{host}");
+            assert_eq!(judge(&format!("https://{host}/")), Ok(Reach::Public), "{host}");
         }
         assert!(is_public("64:ff9b::5db8:d822".parse().unwrap()));
     }
@@ -276,26 +297,63 @@ mod tests {
             let refused = judge(&format!("http://example.org:{port}/"));
             assert!(matches!(refused, Err(Refusal::Port { .. })), "{port}: {refused:?}");
         }
-        assert_eq!(judge("http://example.org:8080/"), Ok(()));
+        assert_eq!(judge("http://example.org:8080/"), Ok(Reach::Public));
     }
 
     #[test]
     fn lets_everything_pass_where_the_operator_said_so() {
         let url = Url::parse("http://127.0.0.1:25/").unwrap();
-        assert_eq!(guard().check_url(Reach::Anywhere, &url), Ok(()));
+        assert_eq!(guard().check_url(Reach::Anywhere, &url), Ok(Reach::Anywhere));
         assert_eq!(guard().check_address(Reach::Anywhere, "x", "127.0.0.1".parse().unwrap()), Ok(()));
         assert!(guard().check_address(Reach::Public, "x", "127.0.0.1".parse().unwrap()).is_err());
     }
 
     #[test]
     fn lets_the_allowed_networks_pass_and_no_others() {
-        let guard = Guard { networks: vec!["10.1.0.0/16".parse().unwrap()], ..guard() };
+        let guard = Guard { allow: vec!["10.1.0.0/16".parse().unwrap()], ..guard() };
         let judge = |url: &str| guard.check_url(Reach::Public, &Url::parse(url).unwrap());
-        assert_eq!(judge("http://10.1.2.3:8000/"), Ok(()));
-        assert_eq!(judge("http://[::ffff:10.1.2.3]/"), Ok(()));
+        assert_eq!(judge("http://10.1.2.3:8000/"), Ok(Reach::Public));
+        assert_eq!(judge("http://[::ffff:10.1.2.3]/"), Ok(Reach::Public));
         assert!(judge("http://10.2.0.1/").is_err());
         // Where a name leads is judged when it is resolved.
-        assert_eq!(judge("http://nas.lan/"), Ok(()));
+        assert_eq!(judge("http://nas.lan/"), Ok(Reach::Public));
         assert!(guard.check_address(Reach::Public, "nas.lan", "10.2.0.1".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn lets_a_name_lead_into_an_allowed_network_at_all_ports_and_elsewhere_at_those_for_feeds() {
+        let guard = Guard { allow: vec!["10.1.0.0/16".parse().unwrap()], ..guard() };
+        let reach = |url: &str| guard.check_url(Reach::Public, &Url::parse(url).unwrap()).unwrap();
+        let judge = |url: &str, address: &str| {
+            let judged = guard.check_address(reach(url), "nas.lan", address.parse().unwrap());
+            judged.map_err(|refusal| refusal.code())
+        };
+        for (url, address, judged) in [
+            ("http://nas.lan/", "10.1.2.3", Ok(())),
+            ("http://nas.lan/", "93.184.216.34", Ok(())),
+            ("http://nas.lan/", "10.2.0.1", Err("net.private")),
+            ("http://nas.lan:8081/", "10.1.2.3", Ok(())),
+            ("http://nas.lan:8081/", "93.184.216.34", Err("net.port")),
+            ("http://nas.lan:8081/", "10.2.0.1", Err("net.private")),
+        ] {
+            assert_eq!(judge(url, address), judged, "{url} {address}");
+        }
+    }
+
+    #[test]
+    fn lets_an_allowed_host_lead_anywhere_and_no_other() {
+        let allow = ["nas.lan:8081", "feeds.example.org"].map(|entry| entry.parse().unwrap());
+        let guard = Guard { allow: allow.to_vec(), ..guard() };
+        for (url, judged) in [
+            ("http://nas.lan:8081/", Some(Reach::Anywhere)),
+            ("http://feeds.example.org:25/", Some(Reach::Anywhere)),
+            ("http://example.org/", Some(Reach::Public)),
+            ("http://nas.lan/", None),
+            ("http://other.lan:8081/", None),
+            ("http://10.1.2.3:8081/", None),
+            ("http://example.org:8081/", None),
+        ] {
+            assert_eq!(guard.check_url(Reach::Public, &Url::parse(url).unwrap()).ok(), judged, "{url}");
+        }
     }
 }

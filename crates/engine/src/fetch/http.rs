@@ -1,6 +1,5 @@
 //! One conditional request, with its redirects: each hop is judged, waits for its turn and is bounded.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,20 +8,26 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::decode::Coding;
-use super::guard::Reach;
-use super::resolve::GuardedResolver;
-use super::{FetchFailure, Fetched, Fetcher, Received, Request, Trace, Validators, bytes, classify, retry_after};
+use super::manner::Place;
+use super::pace::Pace;
+use super::{
+    FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
+};
 use crate::{Limits, OpError};
 
 /// A host was asked too often and says so on the page that it gives instead.
 pub(crate) const RATE_EXCEEDED: &str = "http.rate_exceeded";
+/// A server broke off a request of HTTP/2 (RFC 9113 sections 5.4, 6.8).
+pub(super) const BROKEN_OFF: &str = "http.broken_off";
+/// How often a server may do so, one time after the other, until it is asked in HTTP/1.1.
+const TRIES_OF_VERSION_2: usize = 3;
 /// What is asked for first; anything is taken, for many servers call feeds something else.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1";
 /// The longest validator that is kept, in bytes.
 const LONGEST_VALIDATOR: usize = 1_024;
 /// The most that an answer's header may hold, in bytes.
-const LARGEST_HEADER: u32 = 64 * 1024;
+pub(super) const LARGEST_HEADER: u32 = 64 * 1024;
 /// Another process may ask the host now.
 pub(crate) const LEASE_LOST: &str = "lease.lost";
 /// The most of a page that is looked at which says why nothing is given, in bytes.
@@ -33,43 +38,27 @@ pub(crate) const SHUT_OUT: Duration = Duration::from_mins(10);
 const LONGEST_LOCATION: usize = 8 * 1024;
 
 enum Hop {
-    Redirect(Url),
+    Redirect(Url, Route),
     Done(Fetched),
 }
 
 impl Fetcher {
     pub(super) async fn fetch_http(&self, first: Url, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         let (home, asked_for) = (first.origin(), first.to_string());
-        let mut url = first;
+        let (mut url, mut route, mut place) = (first, Route::Direct, Place::Own);
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
-            let request = Request { headers: request.headers.filter(|_| url.origin() == home), ..request };
-            self.guard.check_url(request.reach, &url).map_err(|refusal| classify::refused(&url, &refusal))?;
-            let host = url.host_str().unwrap_or_default();
-            let turn = self.gate.turn(host).await.map_err(|resting| {
-                let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
-                OpError::failed("http.resting", message).with_hint("collect again later")
-            })?;
-            if let Some(trace) = request.trace {
-                if trace.is_over() {
-                    return Err(lease_lost(host));
-                }
-                trace.asks(host, self.clock.now());
+            let reach = self.guard.check_url(request.reach, &url);
+            let reach = reach.map_err(|refusal| classify::refused(&url, &refusal))?;
+            if url.origin() != home {
+                place = Place::Elsewhere;
             }
-            let started = Instant::now();
-            let hop = timeout(self.limits.total.saturating_sub(spent), self.hop(&url, request));
-            let hop = tokio::select! {
-                biased;
-                hop = hop => hop,
-                () = lapse(request.trace) => return Err(lease_lost(host)),
-            };
-            drop(turn);
-            spent += started.elapsed();
-            match hop.map_err(|_| self.too_slow(&url))?? {
-                Hop::Redirect(next) => url = next,
+            let hop = Request { reach, headers: request.headers.filter(|_| place == Place::Own), ..request };
+            match self.answer(&url, hop, place, &mut spent).await? {
+                Hop::Redirect(next, by) => (url, route) = (next, route.then(by)),
                 Hop::Done(fetched) => {
                     self.gate.answered(url.host_str().unwrap_or_default(), &asked_for);
-                    return Ok(fetched);
+                    return Ok(Fetched { route, ..fetched });
                 }
             }
         }
@@ -77,9 +66,60 @@ impl Fetcher {
         Err(OpError::failed("http.redirect_loop", message).with_hint("check the address with a browser").into())
     }
 
-    async fn hop(&self, url: &Url, request: Request<'_>) -> Result<Hop, FetchFailure> {
+    /// One hop; a server that breaks off every request in HTTP/2 is asked in 1.1, now and from then on.
+    async fn answer(
+        &self,
+        url: &Url,
+        request: Request<'_>,
+        place: Place,
+        spent: &mut Duration,
+    ) -> Result<Hop, FetchFailure> {
+        for _ in 0..TRIES_OF_VERSION_2 {
+            match self.in_turn(url, request, place, spent).await {
+                Err(failure) if failure.error.code() == BROKEN_OFF => {}
+                answer => return answer,
+            }
+        }
+        self.speak_version_1(url);
+        self.in_turn(url, request, place, spent).await
+    }
+
+    /// One hop in its turn, under its lease, and within the time that is left.
+    async fn in_turn(
+        &self,
+        url: &Url,
+        request: Request<'_>,
+        place: Place,
+        spent: &mut Duration,
+    ) -> Result<Hop, FetchFailure> {
+        let host = url.host_str().unwrap_or_default();
+        let turn = self.gate.turn(host).await.map_err(|resting| {
+            let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
+            OpError::failed("http.resting", message).with_hint("collect again later")
+        })?;
+        if let Some(trace) = request.trace {
+            if trace.is_over() {
+                return Err(lease_lost(host));
+            }
+            trace.asks(host, self.clock.now());
+        }
+        let started = Instant::now();
+        let hop = timeout(self.limits.total.saturating_sub(*spent), self.hop(url, request, place));
+        let hop = tokio::select! {
+            biased;
+            hop = hop => hop,
+            () = lapse(request.trace) => return Err(lease_lost(host)),
+        };
+        drop(turn);
+        *spent += started.elapsed();
+        hop.map_err(|_| self.too_slow(url))?
+    }
+
+    async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let mut asked = self.client(request.reach).get(url.clone()).header(header::ACCEPT, ACCEPT);
+        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place)))?;
+        let asked = client.get(url.clone()).header(header::ACCEPT, ACCEPT);
+        let mut asked = request.manner.complete(asked, url, place);
         if let Some(headers) = request.headers {
             asked = asked.headers(headers.clone());
         }
@@ -99,7 +139,8 @@ impl Fetcher {
         if let Some(trace) = request.trace {
             trace.answered(response.status().as_u16(), response.headers());
         }
-        if let Some(peer) = response.remote_addr() {
+        // Behind a proxy nobody sees who answers: it is trusted with that.
+        if let Some(peer) = response.remote_addr().filter(|_| request.manner.proxy.is_none()) {
             let host = url.host_str().unwrap_or_default();
             let judged = self.guard.check_address(request.reach, host, peer.ip());
             judged.map_err(|refusal| classify::refused(url, &refusal))?;
@@ -128,7 +169,9 @@ impl Fetcher {
                 let most_bytes = request.most_bytes.unwrap_or(self.limits.wire_bytes);
                 let body = Some(self.receive(url, response, most_bytes).await?);
                 let (http_status, url) = (Some(status.as_u16()), Some(url.to_string()));
-                Ok(Hop::Done(Fetched { http_status, url, validators: told, content_type, link, headers, body }))
+                let route = Route::Direct;
+                let validators = told;
+                Ok(Hop::Done(Fetched { http_status, url, route, validators, content_type, link, headers, body }))
             }
             StatusCode::NOT_MODIFIED if validators.is_some() => {
                 let told = told_validators(url, response.headers());
@@ -136,6 +179,7 @@ impl Fetcher {
                 Ok(Hop::Done(Fetched {
                     http_status: Some(status.as_u16()),
                     url: Some(url.to_string()),
+                    route: Route::Direct,
                     validators: kept,
                     content_type: None,
                     link: None,
@@ -147,7 +191,13 @@ impl Fetcher {
             | StatusCode::FOUND
             | StatusCode::SEE_OTHER
             | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT => redirect_target(url, response.headers()).map(Hop::Redirect),
+            | StatusCode::PERMANENT_REDIRECT => {
+                let by = match status {
+                    StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => Route::Permanent,
+                    _ => Route::Temporary,
+                };
+                Ok(Hop::Redirect(redirect_target(url, response.headers())?, by))
+            }
             StatusCode::FORBIDDEN => Err(self.refused(url, response).await),
             _ => {
                 self.rest_if_asked(url, &response);
@@ -179,6 +229,7 @@ impl Fetcher {
         // What was announced is only a hint: it may be a lie.
         let room = announced.map_or(0, |length| usize::try_from(length.min(1024 * 1024)).unwrap_or(0));
         let mut wire = Vec::with_capacity(room);
+        let mut pace = Pace::begin(Instant::now());
         loop {
             let piece = timeout(self.limits.idle, response.chunk()).await.map_err(|_| {
                 let message = format!("{url} sent nothing for {:?} in the middle of its body", self.limits.idle);
@@ -190,6 +241,12 @@ impl Fetcher {
             let Some(piece) = piece else { return Ok(Received { wire, coding }) };
             if (wire.len() + piece.len()) as u64 > limit {
                 return Err(too_large(wire.len()));
+            }
+            if !pace.keeps_up(Instant::now(), piece.len(), &self.limits) {
+                let Limits { pace_bytes, pace_over, .. } = self.limits;
+                let message = format!("{url} sent less than {} of its body in {pace_over:?}", bytes(pace_bytes));
+                let error = OpError::failed("http.too_slow", message).with_hint("collect again later");
+                return Err(failed(error, wire.len() + piece.len()));
             }
             wire.extend_from_slice(&piece);
         }
@@ -231,47 +288,6 @@ impl Fetcher {
     fn too_slow(&self, url: &Url) -> FetchFailure {
         let message = format!("{url} was not read within {:?}", self.limits.total);
         OpError::failed("http.timeout", message).with_hint("collect again later").into()
-    }
-
-    fn client(&self, reach: Reach) -> &reqwest::Client {
-        let cell: &OnceLock<reqwest::Client> = match reach {
-            Reach::Public => &self.public,
-            Reach::Anywhere => &self.anywhere,
-        };
-        #[cfg(test)]
-        if self.wire.get().is_some() {
-            // Whatever it is made of, it sends nothing: one does for all worlds.
-            static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-            return CLIENT.get_or_init(|| {
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                self.client_builder(reach).tls_certs_only([]).build().expect("it needs nothing of its surroundings")
-            });
-        }
-        cell.get_or_init(|| {
-            // An application that chose another provider before keeps it.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            self.client_builder(reach).build().unwrap_or_else(|error| {
-                let reason = classify::root_cause(&error);
-                tracing::warn!(reason, "no certificates to trust: https feeds will fail; install ca-certificates");
-                let trusting_none = self.client_builder(reach).tls_certs_only([]);
-                trusting_none.build().expect("a client that trusts no certificate needs nothing of its surroundings")
-            })
-        })
-    }
-
-    fn client_builder(&self, reach: Reach) -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
-            .user_agent(self.user_agent.clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .dns_resolver(GuardedResolver { guard: Arc::clone(&self.guard), reach })
-            .connect_timeout(self.limits.connect)
-            .http1_max_headers(self.limits.header_fields)
-            .http2_max_header_list_size(LARGEST_HEADER)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(2)
     }
 }
 

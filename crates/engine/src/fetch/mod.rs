@@ -3,29 +3,35 @@
 //! A fetch gives bytes as they were received, or says why there are none. Nothing here knows what a feed is.
 
 mod classify;
+mod clients;
 mod decode;
 mod file;
 mod gate;
 mod guard;
 mod headers;
 mod http;
+mod manner;
 mod network;
+mod pace;
 mod resolve;
 mod retry_after;
 mod tenure;
 mod trace;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feedspine_parse::Warning;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
+use url::Origin;
 
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::Reach;
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use manner::{Http, Manner, Trust};
 pub(crate) use network::{Link, Network};
 pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
 pub(crate) use tenure::Tenure;
@@ -35,6 +41,7 @@ use crate::settings::HostRates;
 use crate::{Address, Clock, Limits, OpError, Settings};
 use gate::Gate;
 use guard::Guard;
+use manner::Transport;
 
 /// Fetches; shared by all feeds of an engine, so that connections are kept and hosts are spared.
 #[derive(Debug)]
@@ -45,11 +52,13 @@ pub(crate) struct Fetcher {
     clock: Arc<dyn Clock>,
     gate: Gate,
     network: Network,
-    public: OnceLock<reqwest::Client>,
-    anywhere: OnceLock<reqwest::Client>,
+    /// One for each way to reach and to be reached, made when it is first needed.
+    clients: Mutex<HashMap<(Reach, Transport), reqwest::Client>>,
+    /// Servers that are asked in HTTP/1.1, whatever they offer.
+    of_version_1: Mutex<HashSet<Origin>>,
     /// What stands in for all servers, in a simulation.
     #[cfg(test)]
-    wire: OnceLock<Arc<dyn Wire>>,
+    wire: std::sync::OnceLock<Arc<dyn Wire>>,
 }
 
 /// All servers of a simulated world.
@@ -61,13 +70,15 @@ pub(crate) trait Wire: std::fmt::Debug + Send + Sync {
 }
 
 /// What one fetch asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) address: &'a Address,
     pub(crate) reach: Reach,
+    /// How the feed's server is asked.
+    pub(crate) manner: &'a Manner,
     /// What an earlier fetch was told: sent to the very URL that told it, and to no other.
     pub(crate) validators: Option<&'a Validators>,
-    /// Further headers: sent to the origin of `address`, and to no other that it redirects to.
+    /// Further headers: sent to the origin of `address`, until it redirects to another.
     pub(crate) headers: Option<&'a HeaderMap>,
     /// The most bytes of a body, received and decoded, where that is more than for feeds.
     pub(crate) most_bytes: Option<u64>,
@@ -84,6 +95,28 @@ pub(crate) struct Validators {
     pub(crate) last_modified: Option<String>,
 }
 
+/// How an answer was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Without a redirect.
+    Direct,
+    /// By redirects that are all meant for good: 301 and 308 (RFC 9110 sections 15.4.2 and 15.4.9).
+    Permanent,
+    /// By redirects of which one at least is not.
+    Temporary,
+}
+
+impl Route {
+    /// The same, and on by another redirect.
+    fn then(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Direct, next) => next,
+            (Self::Permanent, Self::Permanent) => Self::Permanent,
+            _ => Self::Temporary,
+        }
+    }
+}
+
 /// What a fetch got.
 #[derive(Debug)]
 pub(crate) struct Fetched {
@@ -91,6 +124,7 @@ pub(crate) struct Fetched {
     pub(crate) http_status: Option<u16>,
     /// The URL that answered, after redirects; `None` for a file.
     pub(crate) url: Option<String>,
+    pub(crate) route: Route,
     /// `None` when the server told none.
     pub(crate) validators: Option<Validators>,
     pub(crate) content_type: Option<String>,
@@ -159,22 +193,25 @@ impl Fetcher {
         })?;
         Ok(Self {
             user_agent,
-            guard: Arc::new(Guard { ports: settings.ports.clone(), networks: settings.networks.clone() }),
+            guard: Arc::new(Guard { ports: settings.ports.clone(), allow: settings.allow.clone() }),
             limits: settings.limits,
             clock: Arc::clone(&settings.clock),
             gate: Gate::new(HostRates::of(settings)),
             network: Network::default(),
-            public: OnceLock::new(),
-            anywhere: OnceLock::new(),
+            clients: Mutex::default(),
+            of_version_1: Mutex::default(),
             #[cfg(test)]
-            wire: OnceLock::new(),
+            wire: std::sync::OnceLock::new(),
         })
     }
 
     /// Judges what can be seen in an address, before anything is asked.
     pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
         match address {
-            Address::Http(url) => self.guard.check_url(reach, url).map_err(|refusal| classify::refused(url, &refusal)),
+            Address::Http(url) => {
+                let judged = self.guard.check_url(reach, url);
+                judged.map(drop).map_err(|refusal| classify::refused(url, &refusal))
+            }
             Address::File(_) | Address::Command(_) | Address::Push(_) => Ok(()),
         }
     }
@@ -218,7 +255,11 @@ impl Fetcher {
     /// Fetches once.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchFailure> {
         match request.address {
-            Address::Http(url) => self.fetch_http(url.clone(), request).await,
+            Address::Http(url) => {
+                let fetched = self.fetch_http(url.clone(), request).await;
+                let hidden = |error| request.manner.secrets.hide(error);
+                fetched.map_err(|failure| FetchFailure { error: hidden(failure.error), ..failure })
+            }
             Address::File(path) => file::read(path, request.most_bytes.unwrap_or(self.limits.body_bytes)).await,
             address @ (Address::Command(_) | Address::Push(_)) => {
                 let error = OpError::usage("address.not_fetched", format!("{address} is no document that is fetched"));

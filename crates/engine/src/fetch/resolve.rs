@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test]
     async fn hands_out_no_address_that_may_not_be_asked() {
-        let guard = Arc::new(Guard { ports: Vec::new(), networks: Vec::new() });
+        let guard = Arc::new(Guard { ports: Vec::new(), allow: Vec::new() });
         let resolver = |reach| GuardedResolver { guard: Arc::clone(&guard), reach };
         let refused = resolver(Reach::Public).resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(matches!(refused.downcast_ref(), Some(Refusal::PrivateAddress { .. })), "{refused}");

@@ -10,6 +10,7 @@ use feedspine_core::{Content, ContentHash, Fetch, FetchId, FetchIntent, Json};
 pub use politeness::HostFigures;
 pub(crate) use politeness::Politeness;
 
+use crate::collect::honesty::Checked;
 use crate::collect::host_of;
 use crate::fetch::{Asked, Traced};
 use crate::ops::{Alike, NextFetch};
@@ -26,6 +27,8 @@ const NEXT: &str = "next";
 const CAPTURED: &str = "captured";
 /// Why what an earlier fetch brought was stored, and that fetch; left out of one that read a source.
 const AGAIN: &str = "again";
+/// What came of asking without validators though there were some: `same`, `changed` or `stale`.
+const CHECKED: &str = "checked";
 
 /// What is told of a decision that was made for the reasons of the one before.
 const AS_BEFORE: &str = "as the time before";
@@ -75,14 +78,31 @@ pub struct Again {
     pub of: FetchId,
 }
 
+/// What is noted of a fetch.
+#[derive(Debug, Clone)]
+pub(crate) struct Account<'a> {
+    /// What it asked for.
+    pub(crate) traced: &'a Traced,
+    /// The bodies that are kept of it.
+    pub(crate) captured: Captured,
+    /// What came of asking without validators though there were some.
+    pub(crate) checked: Option<Checked>,
+    /// When its feed is fetched next.
+    pub(crate) next: Option<&'a NextFetch>,
+    /// Whose items it stored again.
+    pub(crate) again: Option<Again>,
+}
+
+impl<'a> Account<'a> {
+    /// That of a fetch of which nothing is to be noted but what it asked for.
+    pub(crate) fn of(traced: &'a Traced) -> Self {
+        Self { traced, captured: Captured::default(), checked: None, next: None, again: None }
+    }
+}
+
 /// The notes of a fetch.
-pub(crate) fn notes(
-    intent: &FetchIntent,
-    traced: &Traced,
-    captured: &Captured,
-    next: Option<&NextFetch>,
-    again: Option<Again>,
-) -> Content {
+pub(crate) fn notes(intent: &FetchIntent, account: &Account<'_>) -> Content {
+    let Account { traced, captured, checked, next, again } = account;
     let own = host_of(&intent.address);
     let asked = |asked: &Asked| {
         let since = asked.at.micros_since(intent.started_at);
@@ -114,6 +134,7 @@ pub(crate) fn notes(
     if let Some(Again { cause, of }) = again {
         members.push((AGAIN, vec![cause.as_str().to_owned(), of.to_string()].into()));
     }
+    members.extend(checked.map(|checked| (CHECKED, checked.as_str().into())));
     Content::new(&Json::object(members))
 }
 
@@ -198,7 +219,7 @@ mod tests {
         let intent = FetchIntent { fetch, feed, started_at, address: "https://a.example/feed".into() };
         for again in [None, Some(Cause::Parser), Some(Cause::Rejects)] {
             let again = again.map(|cause| Again { cause, of: FetchId::from_u128(1) });
-            let notes = notes(&intent, &Traced::default(), &Captured::default(), None, again);
+            let notes = notes(&intent, &Account { again, ..Account::of(&Traced::default()) });
             let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
             assert_eq!(again_of(&Fetch { intent: intent.clone(), detail: Some(detail) }), again);
         }
@@ -221,8 +242,8 @@ mod tests {
         let at = Some(started_at.saturating_add_micros(3_600_000_000));
         let next = NextFetch { at, why: "every 60 min".into(), alike: Alike::No };
         let told = |traced: &Traced, next: Option<&NextFetch>| {
-            let notes = notes(&intent, traced, &Captured::default(), next, None);
-            let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
+            let account = Account { next, ..Account::of(traced) };
+            let detail = FetchDetail { notes: notes(&intent, &account), ..FetchDetail::interrupted(started_at) };
             Fetch { intent: intent.clone(), detail: Some(detail) }
         };
         let one = Traced { asked: vec![asked("a.example", 250, Some(304))], requests: 1, ..Traced::default() };
@@ -255,7 +276,7 @@ mod tests {
         let mut captured = Captured::default();
         for bodies in 1..=3 {
             captured.add(ContentHash::of(format!("{bodies}").as_bytes()));
-            let notes = notes(&intent, &Traced::default(), &captured, None, None);
+            let notes = notes(&intent, &Account { captured, ..Account::of(&Traced::default()) });
             let detail = FetchDetail { notes, ..FetchDetail::interrupted(Timestamp::UNIX_EPOCH) };
             let read = captured_by(&Fetch { intent: intent.clone(), detail: Some(detail) });
             assert_eq!(read, Captured { first: Some(ContentHash::of(b"1")), bodies });

@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::fetch::{Asked, Traced};
-    use crate::ledger::{Captured, notes};
+    use crate::ledger::{Account, notes};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_micros(millis * 1_000).unwrap()
@@ -163,7 +163,7 @@ mod tests {
             status,
             http_status,
             wire_bytes,
-            notes: notes(&intent, &traced, &Captured::default(), None, None),
+            notes: notes(&intent, &Account::of(&traced)),
             ..FetchDetail::interrupted(at(millis + 10))
         };
         Fetch { intent, detail: Some(detail) }

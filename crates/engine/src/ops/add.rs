@@ -5,13 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
+use super::moving::moved_from;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::declared::contradiction;
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::schedule::RhythmChoice;
-use crate::{Address, DeclaredFeed, Engine};
+use crate::{Address, DeclaredFeed, Engine, RequestChoice};
 
 /// A feed to be added.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct AddFeed {
     pub adapter: AdapterChoice,
     /// When it is fetched. What is not given comes from [`Settings::declared`](crate::Settings::declared).
     pub rhythm: RhythmChoice,
+    /// How its server is asked. What is not given comes from [`Settings::declared`](crate::Settings::declared).
+    pub requests: RequestChoice,
 }
 
 impl AddFeed {
@@ -44,6 +47,7 @@ impl AddFeed {
             tags: Vec::new(),
             adapter: AdapterChoice::default(),
             rhythm: RhythmChoice::default(),
+            requests: RequestChoice::default(),
         }
     }
 }
@@ -100,6 +104,7 @@ impl Engine {
         let feeds = self.state().feeds().await?;
         let stored = address.to_string();
         let held = feeds.iter().find(|feed| feed.status != FeedStatus::Removed && feed.address == stored);
+        let held = held.or_else(|| moved_from(&feeds, &stored));
         if let Some(held) = held {
             check_path(&address, AdapterChoice::of(held).name()).await?;
             return self.add_again(held.clone(), &request, &address).await;
@@ -124,6 +129,7 @@ impl Engine {
         settings.set_tags(request.tags);
         settings.set_adapter(&choice);
         settings.set_rhythm(&rhythm);
+        settings.set_requests(&with_declared_requests(request.requests, declared));
         let feed = Feed {
             id: FeedId::new(self.new_uuid(added_at)),
             name,
@@ -200,6 +206,13 @@ impl Engine {
             return Err(OpError::usage("feed.rhythm_otherwise", message)
                 .with_hint(format!("`feedspine feed set {name}{words}` changes that")));
         }
+        let requests = with_declared_requests(request.requests.clone(), declared);
+        if !request.requests.is_default() && ![&request.requests, &requests].contains(&&RequestChoice::of(&held)) {
+            let Feed { name, address, .. } = &held;
+            let message = format!("{address} is there as {name}, and asked otherwise");
+            return Err(OpError::usage("feed.requests_otherwise", message)
+                .with_hint(format!("`feedspine feed set {name} NAME=VALUE` changes how")));
+        }
         if !request.allow_private || held.allow_private {
             return Ok(Added { outcome: AddOutcome::Already, feed: held });
         }
@@ -221,6 +234,14 @@ pub(super) fn with_declared(choice: AdapterChoice, declared: Option<&DeclaredFee
 pub(super) fn with_declared_rhythm(choice: RhythmChoice, declared: Option<&DeclaredFeed>) -> RhythmChoice {
     match declared {
         Some(declared) => choice.or(declared.rhythm()),
+        None => choice,
+    }
+}
+
+/// The same for how its server is asked.
+pub(super) fn with_declared_requests(choice: RequestChoice, declared: Option<&DeclaredFeed>) -> RequestChoice {
+    match declared {
+        Some(declared) => choice.or(declared.requests()),
         None => choice,
     }
 }

@@ -12,10 +12,11 @@ use super::json::{array, instant};
 use super::{AdapterChoice, Ending, OpError, ToJson};
 use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
+use crate::fetch::Manner;
 use crate::look::{Look, Seen};
 use crate::policy::rule_in_force;
 use crate::shown::shown_text;
-use crate::{Address, Engine, shown_address};
+use crate::{Address, Engine, RequestChoice, shown_address};
 pub use page::ReadPage;
 
 /// An address to be looked at closely.
@@ -312,11 +313,16 @@ impl Engine {
         };
         let allowed = request.allow_private || feed.as_ref().is_some_and(|feed| feed.allow_private);
         let reach = self.reach(allowed);
+        let manner = match &feed {
+            Some(feed) => RequestChoice::of(feed).manner(&address)?,
+            None => Manner::at(&address),
+        };
         let Adapter::Feed(identity) = &adapter else {
-            self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach), feed.as_ref()).await?;
+            self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach, manner), feed.as_ref())
+                .await?;
             return Ok(diagnosis);
         };
-        let look = match self.look(&address, reach).await {
+        let look = match self.look(&address, reach, &manner).await {
             Ok(look) => look,
             Err(failure) => return Ok(Diagnosis { error: Some(failure.error), ..diagnosis }),
         };

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use feedspine_core::{FeedStatus, Json};
 use feedspine_parse::{Document, FeedLink, HtmlPage, known_places, looks_like_feed, usual_places};
 
-use super::add::{AddFeed, Added, check_path, parse_address};
+use super::add::{AddFeed, Added, check_path, parse_address, with_declared_requests};
 use super::json::array;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::Adapter;
 use crate::collect::document::unreadable;
-use crate::fetch::Reach;
+use crate::fetch::{Manner, Reach};
 use crate::look::{Look, Seen};
 use crate::{Address, Engine};
 
@@ -157,7 +157,7 @@ impl Engine {
     pub async fn discover(&self, request: &Discover) -> Result<Discovery, OpError> {
         let address = parse_address(&request.address)?;
         check_path(&address, Adapter::FEED).await?;
-        Search::new(self, &address, request.allow_private).run(&address).await
+        Search::new(self, &address, request.allow_private, Manner::at(&address)).run(&address).await
     }
 
     /// Adds a feed by its address or by that of its site. An address that is there already, or whose name is that of a
@@ -173,7 +173,9 @@ impl Engine {
         if !self.is_to_be_found(&feed, &address).await? {
             return Ok(SiteAdded::Added { added: self.add(feed).await?, found: None });
         }
-        let found = Search::new(self, &address, feed.allow_private).run(&address).await?;
+        let declared = feed.name.as_ref().and_then(|name| self.settings().declared.get(name));
+        let manner = with_declared_requests(feed.requests.clone(), declared).manner(&address)?;
+        let found = Search::new(self, &address, feed.allow_private, manner).run(&address).await?;
         let Some(chosen) = chosen(&found, pick)? else { return Ok(SiteAdded::Several(found)) };
         let added = self.add(AddFeed { address: chosen.address.clone(), ..feed }).await?;
         Ok(SiteAdded::Added { added, found: Some(found) })
@@ -213,13 +215,14 @@ fn chosen(found: &Discovery, pick: Pick) -> Result<Option<&FoundFeed>, OpError> 
 struct Search<'a> {
     engine: &'a Engine,
     reach: Reach,
+    manner: Manner,
     found: Discovery,
 }
 
 impl<'a> Search<'a> {
-    fn new(engine: &'a Engine, address: &Address, allow_private: bool) -> Self {
+    fn new(engine: &'a Engine, address: &Address, allow_private: bool, manner: Manner) -> Self {
         let found = Discovery { address: address.to_string(), title: None, feeds: Vec::new(), asked: Vec::new() };
-        Self { engine, reach: engine.reach(allow_private), found }
+        Self { engine, reach: engine.reach(allow_private), manner, found }
     }
 
     async fn run(mut self, address: &Address) -> Result<Discovery, OpError> {
@@ -294,7 +297,7 @@ impl<'a> Search<'a> {
     }
 
     async fn ask(&mut self, address: &Address) -> Result<Look, OpError> {
-        let looked = self.engine.look(address, self.reach).await.map_err(|failure| failure.error);
+        let looked = self.engine.look(address, self.reach, &self.manner).await.map_err(|failure| failure.error);
         let (gave, error) = match &looked {
             Ok(Look { seen: Seen::Feed(_), .. }) => ("feed", None),
             Ok(Look { seen: Seen::Page(..), .. }) => ("page", None),

@@ -3,12 +3,15 @@
 use feedspine_core::{Feed, FeedName, FeedStatus, Fetch, Json, PageRequest, Timestamp};
 
 use super::json::instant;
+use super::moving::{shown_formerly, shown_pointing};
 use super::{Alike, NextFetch, OpError, ToJson};
 use crate::Engine;
 use crate::collect::{host_of, is_pushed};
+use crate::feed_settings::FeedSettings;
 use crate::ledger::next_of;
-use crate::schedule::told_of;
+use crate::schedule::{pointing_of, told_of};
 use crate::settings::HostRates;
+use crate::{Former, Pointing};
 
 /// Why a feed is fetched when it is.
 #[derive(Debug, Clone)]
@@ -17,6 +20,10 @@ pub struct Explanation {
     pub feed: Feed,
     /// When it is fetched next, and why then; `None` before anything was decided.
     pub next: Option<NextFetch>,
+    /// Where permanent redirects lead, while that is not its address.
+    pub pointing: Option<Pointing>,
+    /// Where it was before, the last one last.
+    pub formerly: Vec<Former>,
     /// Its last fetch.
     pub last: Option<Fetch>,
     /// What was decided at the end of its last fetches, newest first, each with when that was.
@@ -67,6 +74,8 @@ impl ToJson for Explanation {
             ("last", self.last.as_ref().map(ToJson::to_json).into()),
             ("decisions", Json::Array(self.decisions.iter().map(decision).collect())),
             ("host", self.host.as_ref().map(ToJson::to_json).into()),
+            ("pointing", self.pointing.as_ref().map(shown_pointing).into()),
+            ("formerly", shown_formerly(&self.feed)),
         ])
     }
 }
@@ -82,6 +91,7 @@ impl Engine {
         let fetches = self.state().fetches_page(feed.id, &PageRequest::first(DECISIONS)).await?.items;
         let decision = |fetch: &Fetch| Some((fetch.detail.as_ref()?.finished_at, next_of(fetch)?));
         let decisions = fetches.iter().filter_map(decision).collect();
+        let pointing = schedule.as_ref().and_then(|schedule| pointing_of(&schedule.state));
         let next = if feed.status == FeedStatus::Paused {
             Some(NextFetch {
                 at: None,
@@ -101,7 +111,8 @@ impl Engine {
             Some(host) => Some(self.lease_of(&host).await?),
             None => None,
         };
-        Ok(Explanation { feed, next, last: fetches.into_iter().next(), decisions, host })
+        let (last, formerly) = (fetches.into_iter().next(), FeedSettings::of(&feed).formerly());
+        Ok(Explanation { feed, next, pointing, formerly, last, decisions, host })
     }
 
     async fn lease_of(&self, host: &str) -> Result<HostLease, OpError> {

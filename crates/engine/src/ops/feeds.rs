@@ -7,9 +7,12 @@ use feedspine_core::{
 
 use super::add::name_taken;
 use super::json::{array, instant};
+use super::moving::shown_formerly;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
+use crate::feed_settings::FeedSettings;
+use crate::moving::Former;
 use crate::policy::PolicyView;
 use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice};
 use crate::shown::shown_cursor;
@@ -31,6 +34,10 @@ pub struct FeedView {
     pub policy: PolicyView,
     /// When it is fetched.
     pub rhythm: Rhythm,
+    /// Where it was before, the last one last.
+    pub formerly: Vec<Former>,
+    /// The other feeds that are where it is.
+    pub linked: Vec<FeedName>,
     /// What is remembered for the next request; `None` before the first commit.
     pub cursor: Option<FeedCursor>,
     /// Its last fetches, newest first.
@@ -70,6 +77,8 @@ impl ToJson for FeedView {
             ("ledger", self.ledger.to_json()),
             ("rejects", array(&self.rejects)),
             ("rhythm", self.rhythm.to_json()),
+            ("formerly", shown_formerly(&self.feed)),
+            ("linked", self.linked.iter().map(FeedName::as_str).collect::<Vec<_>>().into()),
         ])
     }
 }
@@ -119,7 +128,8 @@ impl Engine {
         let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
         let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().declared.get(&feed.name));
         let rhythm = RhythmChoice::of(&feed).rhythm();
-        Ok(FeedView { feed, policy, rhythm, cursor, fetches, ledger, rejects })
+        let (formerly, linked) = (FeedSettings::of(&feed).formerly(), self.linked(&feed).await?);
+        Ok(FeedView { feed, policy, rhythm, formerly, linked, cursor, fetches, ledger, rejects })
     }
 
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.

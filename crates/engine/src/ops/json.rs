@@ -6,7 +6,7 @@ use feedspine_core::{
 };
 
 use super::OpError;
-use crate::shown::shown_text;
+use crate::shown::{shown_cursor, shown_text};
 use crate::shown_address;
 
 /// What has a JSON form for programs; it is the same from the command line and from a library.
@@ -117,7 +117,7 @@ impl ToJson for Feed {
             ("status", self.status.as_str().into()),
             ("key_rule", self.key_rule.map(KeyRule::as_str).into()),
             ("allow_private", self.allow_private.into()),
-            ("settings", self.settings.to_json()),
+            ("settings", shown_cursor(&self.settings.to_json())),
             ("added_at", instant(self.added_at)),
         ])
     }

@@ -11,6 +11,7 @@
 //! | [`feeds`](crate::Engine::feeds), [`feed`](crate::Engine::feed) | a name | a page of feeds, [`FeedView`] |
 //! | [`rename`](crate::Engine::rename), [`pause`](crate::Engine::pause), [`resume`](crate::Engine::resume), [`remove`](crate::Engine::remove) | a name | the feed |
 //! | [`set_policy`](crate::Engine::set_policy) | [`SetPolicy`] | [`PolicySet`] |
+//! | [`set_address`](crate::Engine::set_address) | [`SetAddress`] | [`AddressSet`] |
 //! | [`retag`](crate::Engine::retag), [`feeds_tagged`](crate::Engine::feeds_tagged) | tags | the feed, a page of feeds |
 //! | [`import_opml`](crate::Engine::import_opml), [`export_opml`](crate::Engine::export_opml) | [`ImportOpml`], a tag | [`OpmlImport`], [`OpmlExport`] |
 //! | [`list`](crate::Engine::list) | [`ListRecords`] | a page of records |
@@ -64,6 +65,7 @@ mod held;
 mod ingest;
 mod json;
 mod lookup;
+mod moving;
 mod opml;
 mod policy;
 mod politeness;
@@ -103,6 +105,7 @@ pub use health::{FeedHealth, HealthReport};
 pub use ingest::{LinesIngested, LinesStored};
 pub use json::ToJson;
 pub use lookup::FoundBy;
+pub use moving::{AddressOutcome, AddressSet, SetAddress};
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, LeftOut, OpmlExport, OpmlImport};
 pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 pub use politeness::{Politeness, PolitenessOf};

@@ -7,8 +7,9 @@ use feedspine_parse::{
     Input, ListedFeed, ListedPlace, Opml, OpmlError, OutlineToWrite, ParseError, parse_opml, write_opml,
 };
 
-use super::add::{FreeNames, with_declared, with_declared_rhythm};
+use super::add::{FreeNames, with_declared, with_declared_requests, with_declared_rhythm};
 use super::json::array;
+use super::moving::moved_away;
 use super::tags::retagged;
 use super::unfinished::refuse_unfinished_import;
 use super::{Ending, OpError, ToJson};
@@ -17,7 +18,7 @@ use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::feed_settings::{FeedSettings, Tag};
 use crate::schedule::RhythmChoice;
-use crate::{Address, DeclaredFeed, Engine};
+use crate::{Address, DeclaredFeed, Engine, RequestChoice};
 
 /// A list of feeds to be taken in.
 #[derive(Debug, Clone)]
@@ -262,7 +263,10 @@ impl<'a> Import<'a> {
     fn new(engine: &'a Engine, feeds: Vec<Feed>, tags: Vec<Tag>, allow_private: bool) -> Self {
         let names = FreeNames::new(&feeds);
         let polled = feeds.into_iter().filter(|feed| feed.status != FeedStatus::Removed);
-        let feeds = polled.map(|feed| (feed.address.clone(), feed)).collect();
+        let polled: Vec<Feed> = polled.collect();
+        // A feed that moved is what its former addresses stand for, unless another one is there.
+        let formerly = polled.iter().flat_map(|feed| moved_away(feed).map(move |address| (address, feed.clone())));
+        let feeds = formerly.chain(polled.iter().map(|feed| (feed.address.clone(), feed.clone()))).collect();
         let (entries, unfit_tags) = (Vec::new(), HashSet::new());
         Self { engine, feeds, names, tags, allow_private, entries, unfit_tags }
     }
@@ -358,6 +362,7 @@ impl<'a> Import<'a> {
         settings.set_tags(tags.iter().cloned());
         settings.set_adapter(&choice);
         settings.set_rhythm(&with_declared_rhythm(RhythmChoice::default(), declared));
+        settings.set_requests(&with_declared_requests(RequestChoice::default(), declared));
         Ok(Feed {
             id: FeedId::new(self.engine.new_uuid(added_at)),
             namespace,

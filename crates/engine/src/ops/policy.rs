@@ -9,7 +9,7 @@ use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
 use crate::schedule::{Rhythm, RhythmChoice};
-use crate::{Address, Engine};
+use crate::{Address, Engine, RequestChoice};
 
 /// What is to be changed of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub struct SetPolicy {
 /// What is said of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySays {
-    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`, and of `every`, `cron` and `adaptive`; one that is given several times is a list, `NAME=` takes it back.
+    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`, of `every`, `cron` and `adaptive`, and of what [`RequestChoice`] names;
+    /// one that is given several times is a list, `NAME=` takes it back.
     Options(Vec<String>),
     /// What the configuration says.
     AsConfigured,
@@ -100,17 +101,22 @@ impl Engine {
         refuse_unfinished_import(self.storage()).await?;
         let before = self.named(&request.feed).await?;
         let held = RhythmChoice::of(&before);
-        let (changes, rhythm) = match &request.says {
+        let asked = RequestChoice::of(&before);
+        let (changes, rhythm, requests) = match &request.says {
             PolicySays::Options(texts) => {
                 let (of_rhythm, texts): (Vec<&String>, Vec<&String>) =
                     texts.iter().partition(|text| RhythmChoice::NAMES.contains(&pair(text).0));
+                let (of_requests, texts): (Vec<&String>, Vec<&String>) =
+                    texts.into_iter().partition(|text| RequestChoice::NAMES.contains(&pair(text).0));
                 let texts: Vec<String> = texts.into_iter().cloned().collect();
-                (Changes::read(&before, &texts)?, rhythm_set(held, &before, &of_rhythm)?)
+                let rhythm = rhythm_set(held, &before, &of_rhythm)?;
+                (Changes::read(&before, &texts)?, rhythm, requests_set(asked, &of_requests)?)
             }
             PolicySays::AsConfigured => {
                 let declared = self.settings().declared.get(&before.name);
                 let declared = declared.ok_or_else(|| not_configured(&before.name))?;
-                (Changes::declared(&before, declared)?, declared.rhythm().clone().or(&held))
+                let rhythm = declared.rhythm().clone().or(&held);
+                (Changes::declared(&before, declared)?, rhythm, declared.requests().clone().or(&asked))
             }
         };
         let choice = AdapterChoice::of(&before);
@@ -118,6 +124,7 @@ impl Engine {
         let mut settings = FeedSettings::of(&before);
         settings.set_adapter(&choice.with_options(options));
         settings.set_rhythm(&rhythm);
+        settings.set_requests(&requests);
         let after = Feed { settings: settings.to_content(), ..before.clone() };
         let (outcome, kept) = match effect(&before, &after)? {
             Effect::Nothing => (PolicyOutcome::Already, 0),
@@ -186,9 +193,17 @@ fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<Rhyt
     })
 }
 
+fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice, OpError> {
+    held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
+        OpError::usage("feed.requests", told).with_hint(
+            "as in follow_moves=false or 'bearer={env:TOKEN}'; NAME= takes it back; docs/guides/fetching.md has all",
+        )
+    })
+}
+
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron or adaptive",
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron, adaptive, or how it is asked (docs/guides/fetching.md)",
         feed = feed.as_str()
     ))
 }

@@ -52,13 +52,15 @@ impl Failure {
         match code {
             "net.private" | "net.port" | "http.downgrade" => return Self::Refused,
             "net.dns" | "net.connect" | "net.tls" => return Self::Network,
-            "http.timeout" | "http.timeout_headers" | "command.timeout" => return Self::Timeout,
+            "http.timeout" | "http.timeout_headers" | "http.too_slow" | "command.timeout" => return Self::Timeout,
             "http.rate_exceeded" | "http.resting" => return Self::RateLimited,
             "http.undeclared" => return Self::Forbidden,
             "http.gone" => return Self::Gone,
             "http.truncated" | "http.too_large" | "http.ratio" | "http.encoding" | "adapter.document"
             | "adapter.items_path" | "encoding" | "command.unreadable" => return Self::Unreadable,
-            "http.protocol" | "http.headers" | "http.redirect" | "http.redirect_loop" => return Self::Server,
+            "http.protocol" | "http.broken_off" | "http.headers" | "http.redirect" | "http.redirect_loop" => {
+                return Self::Server;
+            }
             "file.unreadable" | "file.not_regular" | "file.vanished" => return Self::NotFound,
             _ => {}
         }

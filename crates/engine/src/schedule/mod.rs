@@ -24,6 +24,8 @@ mod tests;
 
 use feedspine_core::{Content, Timestamp};
 
+use crate::moving::Pointing;
+
 pub use cron::{Cron, CronError};
 pub(crate) use decide::{decide, first};
 pub(crate) use failure::Failure;
@@ -38,6 +40,11 @@ pub(crate) use standing::{Missed, Standing, since};
 pub(crate) fn told_of(state: &Content) -> String {
     let reason = Standing::from_json(&state.to_json()).reason;
     reason.map_or_else(|| "no reason was written down".to_owned(), |reason| reason.to_string())
+}
+
+/// Where permanent redirects lead a feed, from what its schedule keeps.
+pub(crate) fn pointing_of(state: &Content) -> Option<Pointing> {
+    Standing::from_json(&state.to_json()).pointing
 }
 
 /// Whether an error says that nobody was reached.

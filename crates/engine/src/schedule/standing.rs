@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::hints::DocumentHints;
 use super::json;
 use super::reason::Reason;
+use crate::moving::Pointing;
 
 /// How many answers that say "gone" are believed, each so long after the one before it.
 pub(super) const GONE: (usize, i64) = (3, 24 * 3_600 * 1_000_000);
@@ -43,6 +44,9 @@ pub(crate) struct Standing {
     pub(crate) mean_gap: Option<Duration>,
     /// What the last document that was read asks for.
     pub(crate) document: DocumentHints,
+    /// Where permanent redirects lead, while that is not its address. It is kept here and not in the cursor because it is
+    /// known only once the items are stored, and a step of it that is lost with a process costs one more fetch.
+    pub(crate) pointing: Option<Pointing>,
     /// Why the feed is fetched when it is.
     pub(crate) reason: Option<Reason>,
 }
@@ -170,6 +174,7 @@ impl Standing {
             ("gaps", u64::from(self.gaps).into()),
             ("mean_gap_s", self.mean_gap.map(|gap| gap.as_secs()).into()),
             ("document", self.document.to_json()),
+            ("pointing", self.pointing.as_ref().map(Pointing::to_json).into()),
             ("reason", self.reason.as_ref().map(Reason::to_json).into()),
         ])
     }
@@ -195,6 +200,7 @@ impl Standing {
             gaps: json::count(kept, "gaps").min(GAPS_HELD),
             mean_gap: json::seconds(kept, "mean_gap_s").map(|gap| gap.min(LONGEST_GAP)),
             document: kept.get("document").map(DocumentHints::from_json).unwrap_or_default(),
+            pointing: kept.get("pointing").and_then(Pointing::from_json),
             reason: kept.get("reason").and_then(Reason::from_json),
         }
     }

@@ -222,7 +222,7 @@ async fn only_active_feeds_are_collected_and_a_paused_one_says_so() {
 #[tokio::test]
 async fn private_addresses_are_allowed_for_one_collect_or_for_one_feed() {
     let origin = serve(vec![sample]).await;
-    let engine = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
+    let engine = engine_with(Settings { allow: Vec::new(), ..settings() }).await;
     assert_eq!(engine.add(AddFeed::new(origin.url("/feed"))).await.unwrap_err().code(), "net.private");
     let feed = add_as_public(&engine, origin.url("/feed"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&engine, &feed).await), "net.private");

@@ -145,6 +145,10 @@ async fn slow_answers_are_given_up() {
     let informing = "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n";
     let informing = Origin::raw("", Some((informing, Duration::from_millis(5)))).await;
     assert_eq!(failure(&engine, informing.url("/")).await, "http.timeout_headers");
+    let hurried = engine_with(settings_with(Limits { pace_bytes: 1_000, pace_over: short, ..Limits::default() })).await;
+    let trickling =
+        Origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", Some(("<a>", Duration::from_millis(10)))).await;
+    assert_eq!(failure(&hurried, trickling.url("/")).await, "http.too_slow");
     let total = engine_with(settings_with(Limits { total: short, ..Limits::default() })).await;
     let dripping =
         Origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", Some(("<", Duration::from_millis(20))));
@@ -257,13 +261,13 @@ async fn every_hop_is_judged() {
 #[tokio::test]
 async fn no_request_leaves_for_a_private_address_unless_it_is_allowed() {
     let origin = Origin::start(|_| Answer::ok(sample())).await;
-    let guarded = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
+    let guarded = engine_with(Settings { allow: Vec::new(), ..settings() }).await;
     let feed = add_as_public(&guarded, origin.url("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &feed).await), "net.private");
     let by_name = add_as_public(&guarded, origin.url_by_name("/"), AdapterChoice::default()).await;
     assert_eq!(code(&collect(&guarded, &by_name).await), "net.private");
     assert_eq!(origin.asked(), 0);
-    let allowed = Settings { networks: Vec::new(), allow_private: true, ..settings() };
+    let allowed = Settings { allow: Vec::new(), allow_private: true, ..settings() };
     let allowed = engine_with(allowed).await;
     assert_eq!(code(&collect(&allowed, &add(&allowed, origin.url("/")).await).await), "ok");
 }

@@ -319,7 +319,7 @@ async fn a_page_beyond_the_limits_is_refused_as_a_document_is() {
     let origin = Origin::start(|_| Answer::ok(vec![b' '; 2_000])).await;
     let feed = add_with(&engine, origin.url("/a"), "json", &[ITEMS]).await;
     assert_eq!(code(&collect(&engine, &feed).await), "http.too_large");
-    let strict = engine_with(Settings { networks: Vec::new(), ..settings() }).await;
+    let strict = engine_with(Settings { allow: Vec::new(), ..settings() }).await;
     let feed = add_as_public(&strict, origin.url("/a"), AdapterChoice::new(Some("json"), [ITEMS]).unwrap()).await;
     assert!(code(&collect(&strict, &feed).await).starts_with("net."));
 }

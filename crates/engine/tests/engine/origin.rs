@@ -17,6 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// What was asked.
 #[derive(Debug, Clone)]
@@ -124,6 +128,7 @@ impl Answer {
 /// A server under a script. It stops when the test's runtime does.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
+    scheme: &'static str,
     address: SocketAddr,
     log: Arc<Mutex<Vec<Asked>>>,
     listens: watch::Sender<bool>,
@@ -135,11 +140,31 @@ impl Origin {
         Self::start_at("127.0.0.1", script).await
     }
 
+    /// The same with TLS: the certificate is of an authority of its own, given in PEM. Version 2 of HTTP is offered and not
+    /// spoken.
+    pub(crate) async fn start_tls(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Self, String) {
+        let (acceptor, authority) = certified();
+        (Self::serve_at("127.0.0.1", Some(acceptor), script).await, authority)
+    }
+
     /// The same at another address of this machine.
     pub(crate) async fn start_at(host: &str, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_at(host, None, script).await
+    }
+
+    async fn serve_at(
+        host: &str,
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind((host, 0)).await.unwrap();
-        let origin =
-            Self { address: listener.local_addr().unwrap(), log: Arc::default(), listens: watch::Sender::new(true) };
+        let origin = Self {
+            scheme,
+            address: listener.local_addr().unwrap(),
+            log: Arc::default(),
+            listens: watch::Sender::new(true),
+        };
         let log = Arc::clone(&origin.log);
         let (script, under_way) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
         let mut listens = origin.listens.subscribe();
@@ -169,8 +194,18 @@ impl Origin {
                         Ok::<_, Infallible>(answer.into_response())
                     }
                 });
-                let connection = TokioIo::new(connection);
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(connection, service));
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let http = hyper::server::conn::http1::Builder::new();
+                    // Who goes away, or speaks something else, is what some tests are about.
+                    let _ = match tls {
+                        None => http.serve_connection(TokioIo::new(connection), service).await,
+                        Some(tls) => match tls.accept(connection).await {
+                            Ok(connection) => http.serve_connection(TokioIo::new(connection), service).await,
+                            Err(_) => Ok(()),
+                        },
+                    };
+                });
             }
         });
         origin
@@ -179,8 +214,12 @@ impl Origin {
     /// Starts a server that answers every connection with these very bytes, and then closes or goes on sending `drip`.
     pub(crate) async fn raw(bytes: impl Into<Vec<u8>>, drip: Option<(&str, Duration)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin =
-            Self { address: listener.local_addr().unwrap(), log: Arc::default(), listens: watch::Sender::new(true) };
+        let origin = Self {
+            scheme: "http",
+            address: listener.local_addr().unwrap(),
+            log: Arc::default(),
+            listens: watch::Sender::new(true),
+        };
         let bytes = bytes.into();
         let drip = drip.map(|(piece, pause)| (piece.to_owned(), pause));
         tokio::spawn(async move {
@@ -207,12 +246,17 @@ impl Origin {
 
     /// The address of a path here.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// The address of a path here, its host given by a name that leads here.
     pub(crate) fn url_by_name(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.address.port())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What was asked until now.
@@ -224,6 +268,23 @@ impl Origin {
     pub(crate) fn asked(&self) -> usize {
         self.log.lock().unwrap().len()
     }
+}
+
+/// What accepts TLS as 127.0.0.1, offering both versions of HTTP, and the authority that says so, in PEM.
+pub(crate) fn certified() -> (TlsAcceptor, String) {
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    let (authority_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = server.signed_by(&key, &issuer).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (TlsAcceptor::from(Arc::new(config)), authority_pem)
 }
 
 /// An RSS document of these items, each an id and a title, the first of them the newest.

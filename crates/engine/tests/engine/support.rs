@@ -26,7 +26,7 @@ pub(crate) async fn engine_with(settings: Settings) -> Engine {
 /// Loopback is allowed, no host has to be spared, time stands still.
 pub(crate) fn settings() -> Settings {
     Settings {
-        networks: vec!["127.0.0.1/32".parse().unwrap()],
+        allow: vec!["127.0.0.1/32".parse().unwrap()],
         host_rate: HostRate { in_flight: 100, interval: Duration::ZERO },
         clock: Arc::new(SimulatedClock::at(start())),
         ..Settings::default()

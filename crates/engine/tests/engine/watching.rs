@@ -31,7 +31,7 @@ impl Place {
 
     async fn engine(&self) -> Engine {
         let settings = Settings {
-            networks: vec!["127.0.0.0/8".parse().unwrap()],
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
             host_rate: HostRate { in_flight: 4, interval: Duration::ZERO },
             clock: self.clock.clone(),
             ..settings()

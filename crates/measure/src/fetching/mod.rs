@@ -157,8 +157,8 @@ fn unchanged(report: &CollectReport) -> usize {
 impl Place<'_> {
     async fn engine(&self, host_rate: HostRate) -> Engine {
         let store = Arc::new(SqliteStore::new(self.path));
-        let networks = vec!["127.0.0.0/8".parse().expect("a network")];
-        let settings = Settings { networks, host_rate, concurrency: IN_FLIGHT, ..Settings::default() };
+        let allow = vec!["127.0.0.0/8".parse().expect("a network")];
+        let settings = Settings { allow, host_rate, concurrency: IN_FLIGHT, ..Settings::default() };
         Engine::open(store.clone(), store, settings).await.expect("the store opens")
     }
 

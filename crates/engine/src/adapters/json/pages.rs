@@ -176,6 +176,7 @@ impl<'a> JsonPages<'a> {
         let request = Request {
             address,
             reach: self.ground.reach,
+            manner: &self.ground.manner,
             validators,
             headers,
             most_bytes: None,

@@ -2,48 +2,68 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Content, Counts, Feed, FetchId, FetchStatus, Schedule};
+use feedspine_core::{Content, Counts, Feed, FetchId, FetchStatus, Schedule, Timestamp};
 
-use crate::Engine;
 use crate::collect::host_of;
-use crate::fetch::{Asked, LEASE_LOST, Link, Traced};
+use crate::feed_settings::FeedSettings;
+use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
+use crate::moving::{Acquaintance, Arrival, Verdict, WhyLeft, judge};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
+use crate::{Engine, RequestChoice};
 
 /// A host of which a feed was answered within so long refuses not all of us.
 const ANSWERED_LATELY: Duration = Duration::from_hours(1);
 
-/// When a feed is fetched next.
+/// When a feed is fetched next, and where.
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) schedule: Schedule,
+    /// Where it is from now on, and why it leaves its address; `None` while it stays.
+    pub(super) moves: Option<(String, WhyLeft)>,
     told: NextFetch,
 }
 
+/// What was seen of a fetch beside what it brought.
+pub(super) struct Seen<'a> {
+    pub(super) traced: &'a Traced,
+    /// What its document asks for when one was read.
+    pub(super) asks: Option<&'a feedspine_parse::Schedule>,
+    /// `None` of what is no single document of the web.
+    pub(super) answered: Option<&'a Answered>,
+}
+
+/// Where a document was.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub(super) url: String,
+    pub(super) route: Route,
+}
+
 impl Next {
-    /// Decides it: `before` is the feed's schedule until now, `asks` what its document asks for when one was read. `None` of a
-    /// fetch that another process has to make: its turn is as it was.
+    /// Decides it: `before` is the feed's schedule until now. `None` of a fetch that another process has to make: its turn is
+    /// as it was.
     pub(super) fn of(
         engine: &Engine,
         feed: &Feed,
         before: Option<&Schedule>,
         report: &FeedReport,
-        traced: &Traced,
-        asks: Option<&feedspine_parse::Schedule>,
+        seen: &Seen<'_>,
     ) -> Option<Self> {
         if report.error.as_ref().is_some_and(|error| error.code() == LEASE_LOST) {
             return None;
         }
         let now = engine.now();
-        let standing = before.map(|before| Standing::from_json(&before.state.to_json())).unwrap_or_default();
-        let hints = Hints::of_headers(&traced.lasting, now);
-        let hints = match asks {
+        let mut standing = before.map(|before| Standing::from_json(&before.state.to_json())).unwrap_or_default();
+        let moves = moved(feed, &mut standing, report, seen.answered, now);
+        let hints = Hints::of_headers(&seen.traced.lasting, now);
+        let hints = match seen.asks {
             Some(asks) => hints.with_document(asks),
             None => hints,
         };
         let answer = Answer { at: now, came: came(report), hints };
         let rhythm = RhythmChoice::of(feed).rhythm();
-        let host = seen_of_host(engine, feed, &standing, &answer, traced);
+        let host = seen_of_host(engine, feed, &standing, &answer, seen.traced);
         let chance = report.fetch.as_ref().map_or(0, chance);
         let reasons = standing.reason.clone();
         let decision = decide(&rhythm, &engine.settings().schedule, standing, &answer, &host, chance);
@@ -51,12 +71,42 @@ impl Next {
         let alike = if alike { Alike::Yes } else { Alike::No };
         let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
         let state = Content::new(&decision.standing.to_json());
-        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, told })
+        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, moves, told })
     }
 
     /// What is told of it.
     pub(super) fn told(&self) -> NextFetch {
         self.told.clone()
+    }
+}
+
+/// Whether the feed moved for good: takes down what is known of it. An answer that brought no document says nothing of it.
+fn moved(
+    feed: &Feed,
+    standing: &mut Standing,
+    report: &FeedReport,
+    answered: Option<&Answered>,
+    at: Timestamp,
+) -> Option<(String, WhyLeft)> {
+    let arrived = [FetchStatus::Captured, FetchStatus::Unchanged].contains(&report.outcome);
+    let Answered { url, route } = answered.filter(|_| arrived)?;
+    let arrival = Arrival {
+        at,
+        address: &feed.address,
+        answered: url,
+        route: *route,
+        known: report.counts.unchanged + report.counts.changed,
+        feed: if standing.since.is_none() { Acquaintance::New } else { Acquaintance::Old },
+        moves: RequestChoice::of(feed).moves(),
+        formerly: &FeedSettings::of(feed).formerly(),
+    };
+    match judge(standing.pointing.take(), &arrival) {
+        Verdict::Stays => None,
+        Verdict::Points(pointing) => {
+            standing.pointing = Some(pointing);
+            None
+        }
+        Verdict::Moves(to, why) => Some((to, why)),
     }
 }
 

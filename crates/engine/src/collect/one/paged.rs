@@ -31,6 +31,7 @@ impl Journey<'_> {
             engine: self.engine,
             address: self.feed.address.parse()?,
             reach,
+            manner: Arc::clone(&self.manner),
             memory: if anew == Anew::Yes { memory.map(Memory::unread) } else { memory },
             manifest: cursor.and_then(|cursor| cursor.manifest),
             observed_at: basis.observed_at,

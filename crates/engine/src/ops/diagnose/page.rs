@@ -7,7 +7,7 @@ use feedspine_parse::Warning;
 
 use super::{Diagnosis, Keying, rejected};
 use crate::adapters::{Adapter, Ground, Page, Then, Told};
-use crate::fetch::Reach;
+use crate::fetch::{Manner, Reach};
 use crate::ops::{OpError, ToJson};
 use crate::{Address, Engine};
 
@@ -48,7 +48,7 @@ impl Engine {
         &self,
         diagnosis: &mut Diagnosis,
         (adapter, name): (&Adapter, &str),
-        (address, reach): (Address, Reach),
+        (address, reach, manner): (Address, Reach, Manner),
         feed: Option<&Feed>,
     ) -> Result<(), OpError> {
         if let Adapter::Push(_) = adapter {
@@ -63,6 +63,7 @@ impl Engine {
             engine: self,
             address,
             reach,
+            manner: Arc::new(manner),
             memory: None,
             manifest: None,
             observed_at,

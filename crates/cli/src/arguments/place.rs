@@ -1,0 +1,10 @@
+//! The words for where a feed is.
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// It is at that URL from now on: name, records and keys stay, and it never goes back by itself to the one that it leaves
+    #[arg(long, conflicts_with_all = ["options", "as_configured", "rekey"])]
+    pub(crate) url: Option<String>,
+}

@@ -1,0 +1,44 @@
+//! How a feed's server is asked, as it is said in words and shown.
+
+use crate::site::{Reply, Site};
+use crate::support::{User, list, rss, text};
+
+#[test]
+fn how_a_server_is_asked_is_said_on_adding_later_and_in_the_configuration_and_shown_without_secrets() {
+    let site = Site::start(|_| Reply::ok(rss(&[("1", "one")])));
+    let user = User::new();
+    let token = user.file("token", "s3cret");
+    let bearer = format!("bearer={{file:{}}}", token.display());
+    user.file(
+        ".config/feedspine/config.toml",
+        "[feeds.configured]\nheaders = [\"X-One: 1\", \"X-Two: 2\"]\nfollow_moves = false\n",
+    );
+    for (name, words) in [("said", &["-o", &bearer, "-o", "tls=insecure"][..]), ("configured", &[])] {
+        let url = site.url(&format!("/{name}"));
+        let ran = user.run(&[&["add", &url, "--as-is", "--allow-private", "--name", name], words].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let report = user.ask(&["collect"]);
+    let said = list(&report, "feeds").iter().find(|feed| text(feed, "feed") == "said").unwrap();
+    assert!(text(said, "warnings.0").starts_with("tls.insecure: "), "{said}");
+    let shown = user.run(&["feed", "show", "said"]).stdout;
+    assert!(shown.contains("tls=insecure") && shown.contains("bearer={file:") && !shown.contains("s3cret"), "{shown}");
+    let shown = user.run(&["feed", "show", "configured"]).stdout;
+    assert!(shown.contains(r#"headers=["X-One: 1","X-Two: 2"]"#) && shown.contains("follow_moves=false"), "{shown}");
+    let settings = user.ask(&["config", "show"]).to_string();
+    assert!(settings.contains("feeds.configured.headers"), "{settings}");
+    assert_eq!(user.run(&["feed", "set", "said", "tls=", "http=1.1"]).code, 0);
+    let shown = user.run(&["feed", "show", "said"]).stdout;
+    let asked = shown.lines().find(|line| line.contains("asked with")).unwrap();
+    assert!(asked.contains("http=1.1") && !asked.contains("insecure"), "{asked}");
+}
+
+#[test]
+fn a_secret_that_is_written_out_is_refused_with_the_way_to_refer_to_it() {
+    let user = User::new();
+    for option in ["bearer=abc", "basic=me:abc", "cookie=a=b", "proxy=http://me:abc@proxy.lan:3128"] {
+        let ran = user.run(&["add", "https://example.org/feed", "--as-is", "-o", option]);
+        assert_eq!(ran.code, 2, "{option}: {ran:?}");
+        assert!(ran.stderr.contains("{env:NAME}"), "{option}: {}", ran.stderr);
+    }
+}

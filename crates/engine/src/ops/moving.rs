@@ -1,0 +1,156 @@
+//! Where a feed is: another address for it, and the feeds that are in one place.
+
+use feedspine_core::{Feed, FeedName, FeedStatus, Json};
+
+use super::add::{check_path, parse_address};
+use super::unfinished::refuse_unfinished_import;
+use super::{OpError, ToJson};
+use crate::adapters::{Adapter, AdapterChoice};
+use crate::feed_settings::FeedSettings;
+use crate::moving::{Former, WhyLeft};
+use crate::shown::shown_address;
+use crate::{Address, Engine};
+
+/// A feed that is elsewhere from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAddress {
+    /// The feed.
+    pub feed: FeedName,
+    /// Its address: a URL.
+    pub address: String,
+}
+
+/// Where a feed is now.
+#[derive(Debug, Clone)]
+pub struct AddressSet {
+    /// What was done.
+    pub outcome: AddressOutcome,
+    /// The feed.
+    pub feed: Feed,
+    /// The other feeds that are there.
+    pub linked: Vec<FeedName>,
+}
+
+/// What came of another address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressOutcome {
+    /// It was there already.
+    Already,
+    /// It is there now; what it captured stays its own.
+    Moved,
+}
+
+impl AddressOutcome {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Already => "already",
+            Self::Moved => "moved",
+        }
+    }
+}
+
+impl ToJson for AddressSet {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("outcome", self.outcome.as_str().into()),
+            ("feed", self.feed.to_json()),
+            ("linked", self.linked.iter().map(FeedName::as_str).collect::<Vec<_>>().into()),
+        ])
+    }
+}
+
+impl Engine {
+    /// Lets a feed be elsewhere. It keeps its name, namespace, key rule and all that it captured; the next fetch reads what is
+    /// there. It never goes back by itself to the address that it leaves.
+    ///
+    /// # Errors
+    /// `NotFound`; `Usage`: the feed, or the address, is not of the web, or its adapter cannot read it. `Failed`: a private
+    /// address, or a port, that is not allowed; an import into the store is unfinished.
+    pub async fn set_address(&self, request: &SetAddress) -> Result<AddressSet, OpError> {
+        refuse_unfinished_import(self.storage()).await?;
+        let feed = self.named(&request.feed).await?;
+        let address = parse_address(&request.address)?;
+        let of_the_web = |address: &Address| matches!(address, Address::Http(_));
+        if !of_the_web(&address) || !of_the_web(&feed.address.parse()?) {
+            let message = format!("{} is at {}, and cannot move to {address}", feed.name, feed.address);
+            return Err(OpError::usage("feed.address_kind", message)
+                .with_hint("a feed moves from one URL to another; add what is elsewhere as a feed of its own"));
+        }
+        check_path(&address, AdapterChoice::of(&feed).name()).await?;
+        Adapter::of(&feed)?.suits(&address)?;
+        self.fetcher().check(&address, self.reach(feed.allow_private))?;
+        let to = address.to_string();
+        let outcome = if to == feed.address { AddressOutcome::Already } else { AddressOutcome::Moved };
+        let feed = match outcome {
+            AddressOutcome::Already => feed,
+            AddressOutcome::Moved => {
+                let moved = self.moved(feed, to, WhyLeft::Operator).await?;
+                self.fetch_soon(&moved).await?;
+                moved
+            }
+        };
+        let linked = self.linked(&feed).await?;
+        Ok(AddressSet { outcome, feed, linked })
+    }
+
+    /// Takes over where permanent redirects lead a feed; what is to be told of it. Whoever moved it meanwhile goes before.
+    pub(crate) async fn take_over(&self, feed: &Feed, to: &str, why: &WhyLeft) -> Option<String> {
+        let taken = async {
+            let now = self.as_it_is_now(feed).await?;
+            let now = now.filter(|now| now.status != FeedStatus::Removed && now.address == feed.address);
+            match now {
+                Some(now) => Ok::<_, OpError>(Some(self.moved(now, to.to_owned(), why.clone()).await?)),
+                None => Ok(None),
+            }
+        };
+        let (name, from, shown) = (&feed.name, shown_address(&feed.address), shown_address(to));
+        match taken.await {
+            Ok(None) => None,
+            Ok(Some(_)) => Some(format!(
+                "feed.moved: {name} is at {shown} from now on, and no longer at {from}: {why}; `feedspine feed set {name} \
+                 --url` takes it back"
+            )),
+            Err(error) => {
+                Some(format!("feed.moved: {name} moved to {shown}, which could not be written down: {error}"))
+            }
+        }
+    }
+
+    /// The other feeds that are where a feed is, by name. They stay feeds of their own: each has its records and its keys.
+    pub(super) async fn linked(&self, feed: &Feed) -> Result<Vec<FeedName>, OpError> {
+        let is_there =
+            |other: &Feed| other.id != feed.id && other.status != FeedStatus::Removed && other.address == feed.address;
+        Ok(self.state().feeds().await?.into_iter().filter(is_there).map(|other| other.name).collect())
+    }
+
+    async fn moved(&self, feed: Feed, to: String, why: WhyLeft) -> Result<Feed, OpError> {
+        let mut settings = FeedSettings::of(&feed);
+        settings.add_former(&Former { address: feed.address, until: self.now(), why });
+        let feed = Feed { address: to, settings: settings.to_content(), ..feed };
+        self.state().update_feed(&feed).await?;
+        Ok(feed)
+    }
+}
+
+/// The feed that was at that address until it moved; `None` when none was.
+pub(super) fn moved_from<'a>(feeds: &'a [Feed], address: &str) -> Option<&'a Feed> {
+    let polled = feeds.iter().filter(|feed| feed.status != FeedStatus::Removed);
+    polled.into_iter().find(|feed| moved_away(feed).any(|left| left == address))
+}
+
+/// The addresses that a feed left because they lead to where it is.
+pub(super) fn moved_away(feed: &Feed) -> impl Iterator<Item = String> {
+    let formerly = FeedSettings::of(feed).formerly().into_iter();
+    formerly.filter(|former| former.why != WhyLeft::Operator).map(|former| former.address)
+}
+
+/// What is shown of where a feed was.
+pub(super) fn shown_formerly(feed: &Feed) -> Json {
+    Json::Array(FeedSettings::of(feed).formerly().iter().map(Former::shown).collect())
+}
+
+/// What is shown of where permanent redirects lead.
+pub(super) fn shown_pointing(pointing: &crate::Pointing) -> Json {
+    crate::Pointing { to: shown_address(&pointing.to), ..pointing.clone() }.to_json()
+}

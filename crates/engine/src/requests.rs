@@ -1,0 +1,329 @@
+//! [`RequestChoice`]: what was said of how a feed's server is asked, in settings, words and the configuration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use feedspine_core::{Feed, Json};
+use reqwest::header::{self, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::adapters::{Template, template};
+use crate::fetch::{Http, Manner, Trust};
+use crate::{Address, OpError};
+
+/// What was said of how a feed's server is asked: on adding it, later, or in the configuration. By default nothing. Secrets
+/// are among it as references only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestChoice(BTreeMap<String, Json>);
+
+/// Whether a feed that moved for good is asked at its new address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// It is.
+    Followed,
+    /// From http to https alone: what is said of its own server is not for another.
+    OfScheme,
+    /// It is asked where it was, and led there each time.
+    Ignored,
+}
+
+/// Takes moves over, or not.
+const FOLLOW_MOVES: &str = "follow_moves";
+/// What is for the feed's own server.
+const OWN: [&str; 6] = ["headers", "cookie", "basic", "bearer", "tls", "ca"];
+
+impl RequestChoice {
+    /// The names of what can be said.
+    pub const NAMES: [&str; 10] =
+        [FOLLOW_MOVES, "headers", "cookie", "basic", "bearer", "tls", "ca", "user_agent", "proxy", "http"];
+    /// The member of a feed's settings that holds it.
+    const MEMBER: &str = "requests";
+
+    /// Says one more thing: `follow_moves` is true or false, `headers` a text `NAME: VALUE` or a list of such, all others are
+    /// texts: `cookie`, `basic` (`NAME:PASSWORD`) and `bearer` with references to their secrets (`{env:NAME}`, `{file:PATH}`),
+    /// `user_agent`, `proxy` (a URL), `tls` (`insecure`), `ca` (the path of a file), `http` (`1.1`).
+    ///
+    /// # Errors
+    /// A name or a value that it cannot have, in words.
+    pub fn say(&mut self, name: &str, value: &Json) -> Result<(), String> {
+        let said = match name {
+            FOLLOW_MOVES => truth(value)?,
+            _ if Self::NAMES.contains(&name) => value.clone(),
+            _ => return Err(format!("expected one of {}, found {name}", Self::NAMES.join(", "))),
+        };
+        let mut parts = Parts::default();
+        parts.take(name, &said)?;
+        self.0.insert(name.to_owned(), said);
+        Ok(())
+    }
+
+    /// The same, with what is said now as `NAME=VALUE`; one that is given several times is a list, `NAME=` takes it back.
+    ///
+    /// # Errors
+    /// A value that it cannot have, in words.
+    pub(crate) fn changed<'a>(mut self, said: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let mut now: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, value) in said {
+            now.entry(name).or_default().push(value);
+        }
+        for (name, values) in now {
+            let value = match values.as_slice() {
+                [""] => {
+                    self.0.remove(name);
+                    continue;
+                }
+                [value] => Json::from(*value),
+                values => values.to_vec().into(),
+            };
+            self.say(name, &value).map_err(|reason| format!("{name}: {reason}"))?;
+        }
+        Ok(self)
+    }
+
+    /// What is said as `NAME=VALUE`, as [`Self::say`] has it.
+    ///
+    /// # Errors
+    /// A value that it cannot have, in words.
+    pub fn of_pairs<'a>(said: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        Self::default().changed(said)
+    }
+
+    /// What a feed's settings hold. What this program cannot read is left out.
+    pub fn of(feed: &Feed) -> Self {
+        let mut choice = Self::default();
+        if let Some(Json::Object(said)) = feed.settings.to_json().get(Self::MEMBER) {
+            for (name, value) in said {
+                // A newer program may know further ways to say it.
+                let _ = choice.say(name, value);
+            }
+        }
+        choice
+    }
+
+    /// The same, with what is said there where nothing is said here.
+    pub(crate) fn or(mut self, further: &Self) -> Self {
+        for (name, value) in &further.0 {
+            self.0.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+
+    /// What is said, by its names.
+    pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// What is said of that.
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name)
+    }
+
+    /// Whether anybody may answer in the server's name.
+    pub fn is_insecure(&self) -> bool {
+        self.get("tls").is_some()
+    }
+
+    /// Whether nothing is said.
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The member of a feed's settings; `None` when nothing is said.
+    pub(crate) fn to_member(&self) -> (&'static str, Option<Json>) {
+        (Self::MEMBER, (!self.is_default()).then(|| Json::Object(self.0.clone())))
+    }
+
+    /// Whether a feed that moved is asked at its new address: unless it is said otherwise, or something is said that is for
+    /// its own server alone.
+    pub(crate) fn moves(&self) -> Moves {
+        if self.get(FOLLOW_MOVES) == Some(&Json::Bool(false)) {
+            Moves::Ignored
+        } else if OWN.iter().any(|name| self.0.contains_key(*name)) {
+            Moves::OfScheme
+        } else {
+            Moves::Followed
+        }
+    }
+
+    /// How a feed at that address is asked, with its secrets.
+    ///
+    /// # Errors
+    /// `Usage`: a secret is missing, or cannot be sent.
+    pub(crate) fn manner(&self, address: &Address) -> Result<Manner, OpError> {
+        let mut parts = Parts::default();
+        for (name, value) in self.said() {
+            parts.take(name, value).map_err(|reason| OpError::usage("feed.requests", format!("{name}: {reason}")))?;
+        }
+        parts.resolve(Manner::at(address))
+    }
+}
+
+/// What is said, read.
+#[derive(Default)]
+struct Parts {
+    headers: Vec<(HeaderName, Template)>,
+    basic: Option<(String, Template)>,
+    trust: Trust,
+    user_agent: Option<HeaderValue>,
+    proxy: Option<Template>,
+    http: Http,
+}
+
+impl Parts {
+    fn take(&mut self, name: &str, value: &Json) -> Result<(), String> {
+        let text = || value.as_str().ok_or_else(|| format!("expected a text, found {value}"));
+        let referring = |name: &str, text: &str| template(name, text).map_err(|error| told(&error));
+        match name {
+            "headers" => {
+                for text in texts(value)? {
+                    let (name, value) = text
+                        .split_once(':')
+                        .and_then(|(name, value)| Some((name.trim().parse::<HeaderName>().ok()?, value.trim())))
+                        .ok_or_else(|| format!("expected NAME: VALUE, found {text:?}"))?;
+                    let value = referring(name.as_str(), value)?;
+                    self.headers.push((name, value));
+                }
+            }
+            "cookie" => self.headers.push((header::COOKIE, referring("cookie", text()?)?)),
+            "bearer" => {
+                referring("token", text()?)?;
+                self.headers.push((header::AUTHORIZATION, Template::parse(&format!("Bearer {}", text()?))));
+            }
+            "basic" => {
+                let (name, password) =
+                    text()?.split_once(':').ok_or("expected NAME:PASSWORD, such as me:{env:PASSWORD}")?;
+                self.basic = Some((name.to_owned(), referring("password", password)?));
+            }
+            "tls" if value.as_str() == Some("insecure") => self.trust = Trust::Anybody,
+            "tls" => return Err(format!("expected insecure, found {value}")),
+            // What nobody checks needs no authority.
+            "ca" if self.trust == Trust::Anybody => {}
+            "ca" if PathBuf::from(text()?).is_absolute() => self.trust = Trust::Authorities(text()?.into()),
+            "ca" => return Err(format!("expected the absolute path of a file, found {value}")),
+            "user_agent" => {
+                let agent = HeaderValue::from_str(text()?).map_err(|_| "expected visible ASCII characters")?;
+                self.user_agent = Some(agent);
+            }
+            "proxy" => {
+                let template = Template::parse(text()?);
+                let url = Url::parse(&template.outline()).map_err(|error| format!("{value} is no URL: {error}"))?;
+                if !matches!(url.scheme(), "http" | "https") {
+                    return Err(format!("expected http:// or https://, found {value}"));
+                }
+                // A password that stands in it would be stored and shown.
+                if url.password().is_some() && !template.is_secret() {
+                    return Err("the password would be stored: refer to it, {env:NAME} or {file:PATH}".to_owned());
+                }
+                self.proxy = Some(template);
+            }
+            "http" if value.as_str() == Some("1.1") => self.http = Http::One,
+            "http" => return Err(format!("expected 1.1, found {value}")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn resolve(self, mut manner: Manner) -> Result<Manner, OpError> {
+        for (name, value) in self.headers {
+            let text = value.resolve(&mut manner.secrets)?;
+            manner.add_header(name, &text)?;
+        }
+        if let Some((name, password)) = self.basic {
+            manner.basic = Some((name, password.resolve(&mut manner.secrets)?));
+        }
+        if let Some(proxy) = self.proxy {
+            manner.proxy = Some(proxy.resolve_in_url(&mut manner.secrets)?);
+        }
+        (manner.trust, manner.user_agent, manner.http) = (self.trust, self.user_agent, self.http);
+        Ok(manner)
+    }
+}
+
+fn told(error: &OpError) -> String {
+    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{}{hint}", error.message())
+}
+
+fn texts(value: &Json) -> Result<Vec<&str>, String> {
+    let wrong = || format!("expected a text or a list of texts, found {value}");
+    match value {
+        Json::String(text) => Ok(vec![text]),
+        Json::Array(texts) => texts.iter().map(|text| text.as_str().ok_or_else(wrong)).collect(),
+        _ => Err(wrong()),
+    }
+}
+
+fn truth(value: &Json) -> Result<Json, String> {
+    match (value, value.as_str()) {
+        (Json::Bool(_), _) => Ok(value.clone()),
+        (_, Some("true")) => Ok(Json::Bool(true)),
+        (_, Some("false")) => Ok(Json::Bool(false)),
+        _ => Err(format!("expected true or false, found {value}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Result<RequestChoice, String> {
+        RequestChoice::of_pairs(pairs.iter().copied())
+    }
+
+    #[test]
+    fn what_is_said_later_goes_before_and_is_taken_back_by_nothing() {
+        let held = said(&[("follow_moves", "false"), ("headers", "A: 1"), ("headers", "B: 2")]).unwrap();
+        assert_eq!(held.get("headers").unwrap().to_string(), r#"["A: 1","B: 2"]"#);
+        let configured = said(&[("follow_moves", "true")]).unwrap();
+        assert_eq!(held.clone().or(&configured), held);
+        let back = held.changed([("follow_moves", ""), ("headers", "")]).unwrap();
+        assert!(back.is_default());
+        assert_eq!(back.or(&configured), configured);
+    }
+
+    #[test]
+    fn what_can_be_said_is_told_from_what_cannot() {
+        for (name, value, right) in [
+            ("follow_moves", "perhaps", false),
+            ("proxies", "x", false),
+            ("headers", "Accept: text/html", true),
+            ("headers", "no colon", false),
+            ("headers", "X-Api-Key: abc", false),
+            ("headers", "X-Api-Key: {env:KEY}", true),
+            ("cookie", "a=b", false),
+            ("cookie", "a={file:/etc/cookie}", true),
+            ("basic", "me:{env:PASSWORD}", true),
+            ("basic", "me:open", false),
+            ("basic", "me", false),
+            ("bearer", "{env:TOKEN}", true),
+            ("bearer", "abc", false),
+            ("tls", "insecure", true),
+            ("tls", "off", false),
+            ("ca", "/etc/ca.pem", true),
+            ("ca", "ca.pem", false),
+            ("user_agent", "Mine/1", true),
+            ("user_agent", "a\nb", false),
+            ("proxy", "http://proxy.lan:3128", true),
+            ("proxy", "http://me:open@proxy.lan:3128", false),
+            ("proxy", "http://me:{file:/etc/secret}@proxy.lan:3128", true),
+            ("proxy", "socks5://proxy.lan", false),
+            ("http", "1.1", true),
+            ("http", "3", false),
+        ] {
+            assert_eq!(said(&[(name, value)]).is_ok(), right, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_feed_with_something_for_its_own_server_moves_to_no_other() {
+        for (pairs, moves) in [
+            (&[][..], Moves::Followed),
+            (&[("user_agent", "Mine/1")], Moves::Followed),
+            (&[("bearer", "{env:TOKEN}")], Moves::OfScheme),
+            (&[("tls", "insecure")], Moves::OfScheme),
+            (&[("tls", "insecure"), ("follow_moves", "false")], Moves::Ignored),
+        ] {
+            assert_eq!(said(pairs).unwrap().moves(), moves, "{pairs:?}");
+        }
+    }
+}
