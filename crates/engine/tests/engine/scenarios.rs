@@ -1,6 +1,11 @@
 //! What feeds do in the wild, each as a script for the server: items that change their keys, come back, shift or lie.
 //!
 //! Of each is asserted what was asked, what the ledger says, and which records, versions and sightings there are.
+//!
+//! Others have a file of their own: 304s and validators in `honesty` and `collecting`, bodies that are the same in `polls`, cut
+//! ones and hosts that want to be left alone in `fetching`, the page behind EDGAR's last in `edgar`, moves in `moving`, a network
+//! that is down and fifty feeds of one host in `watching` and `collecting`, a crash between fetch and commit in the command
+//! line's `kill` and `fleet`, the same on every backend in `crates/differential`. Deleted records are the kit's (`records`).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
