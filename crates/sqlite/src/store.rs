@@ -467,7 +467,7 @@ impl CaptureStore for SqliteStore {
     }
 
     async fn newest_base(&self, feed: FeedId) -> Result<Option<PackedBody>> {
-        self.control()?.ask(move |conn| captures::newest_base(conn, feed)).await
+        self.control()?.ask_brief(move |conn| captures::newest_base(conn, feed)).await
     }
 
     async fn capture_figures(&self) -> Result<CaptureFigures> {

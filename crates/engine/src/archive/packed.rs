@@ -35,11 +35,17 @@ pub(super) fn pack(bytes: &[u8], hash: ContentHash, base: Option<&HeldBody>) -> 
     if bytes.len() < SMALL {
         return Ok(as_is());
     }
-    let alone = Compressor::new(LEVEL)?.compress(bytes)?;
     let base = base.filter(|base| fits(length) && fits(base.body.length) && base.body.length >= SMALL as u64);
     // A dictionary that cannot be had, or that zstd does not take, is none: the body can be packed by itself.
     let dictionary = base.and_then(|base| Some((base.body.hash, unpack(base)?)));
-    let against = dictionary.and_then(|(base, dictionary)| Some((base, pack_against(bytes, &dictionary).ok()?)));
+    let against = dictionary.and_then(|(of, dictionary)| Some((of, pack_against(bytes, &dictionary).ok()?)));
+    let against = match (base, against) {
+        (Some(base), Some((of, packed))) if surely_pays(bytes.len(), packed.len(), &base.body) => {
+            return Ok(PackedBody { hash, length, packing: Packing::ZstdAgainst(of), packed });
+        }
+        (_, against) => against,
+    };
+    let alone = Compressor::new(LEVEL)?.compress(bytes)?;
     let shared = against.as_ref().map(|(_, packed)| packed.len());
     Ok(match (choose(bytes.len(), alone.len(), shared), against) {
         (Way::Against, Some((base, packed))) => {
@@ -64,6 +70,13 @@ enum Way {
     AsIs,
     Alone,
     Against,
+}
+
+/// Whether a body that takes so much against another is not worth packing alone to see: alone it takes about what the other does
+/// for its length, and it would have to take less than half of that.
+fn surely_pays(bytes: usize, against: usize, base: &PackedBody) -> bool {
+    let alone = bytes as u64 * base.packed.len() as u64 / base.length.max(1);
+    against as u64 <= alone / 2
 }
 
 /// Chooses by what a body takes: as it is, packed alone, and packed against an earlier one of its feed. That has to save a
