@@ -39,8 +39,32 @@ pub(crate) async fn verify(session: &Session) -> Outcome<Vec<String>> {
     if shown.cast_unsigned() != open {
         faults.push(format!("manifests hold {open} open spans, and sightings show {shown}"));
     }
+    for (problem, statement) in NONE_OF {
+        let there: i64 = session.query_opt(statement, &[]).await?.ok_or_else(|| corrupt("a count"))?.try_get(0)?;
+        if there != 0 {
+            faults.push(format!("{problem}: {there}"));
+        }
+    }
     Ok(faults)
 }
+
+/// What there is none of in a sound store.
+const NONE_OF: [(&str, &str); 3] = [
+    (
+        "captures whose body is not there",
+        "SELECT count(*) FROM captures c WHERE NOT EXISTS (SELECT 1 FROM capture_bodies b WHERE b.hash = c.body)",
+    ),
+    (
+        "bodies of captures that are packed against one that is not there, or that is packed so itself",
+        "SELECT count(*) FROM capture_bodies b WHERE b.base IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM capture_bodies o WHERE o.hash = b.base AND o.base IS NULL)",
+    ),
+    (
+        "bodies that no capture needs",
+        "SELECT count(*) FROM capture_bodies b WHERE NOT EXISTS (SELECT 1 FROM captures c WHERE c.body = b.hash)
+         AND NOT EXISTS (SELECT 1 FROM capture_bodies o WHERE o.base = b.hash)",
+    ),
+];
 
 /// Compares each record with what it is found and listed by.
 async fn records(session: &Session, faults: &mut Vec<String>) -> Outcome<()> {

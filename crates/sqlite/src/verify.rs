@@ -43,7 +43,7 @@ pub(crate) fn verify(conn: &mut Connection) -> Outcome<Vec<String>> {
 }
 
 /// What there is none of in a sound store.
-const NONE_OF: [(&str, &str); 2] = [
+const NONE_OF: [(&str, &str); 5] = [
     (
         "point sightings at another time than their observation",
         "SELECT count(*) FROM points p JOIN ledger l ON l.feed = p.feed AND l.fetch = p.fetch
@@ -53,6 +53,20 @@ const NONE_OF: [(&str, &str); 2] = [
         "rows of the change log that are not numbered on from the one before",
         "SELECT count(*) FROM (SELECT seq, lag(seq + length(events) / 22, 1, 1) OVER (ORDER BY seq) AS next FROM changes)
          WHERE seq <> next",
+    ),
+    (
+        "captures whose body is not there",
+        "SELECT count(*) FROM captures c WHERE NOT EXISTS (SELECT 1 FROM capture_bodies b WHERE b.no = c.body)",
+    ),
+    (
+        "bodies of captures that are packed against one that is not there, or that is packed so itself",
+        "SELECT count(*) FROM capture_bodies b WHERE b.base IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM capture_bodies o WHERE o.no = b.base AND o.base IS NULL)",
+    ),
+    (
+        "bodies that no capture needs",
+        "SELECT count(*) FROM capture_bodies b WHERE NOT EXISTS (SELECT 1 FROM captures c WHERE c.body = b.no)
+         AND NOT EXISTS (SELECT 1 FROM capture_bodies o WHERE o.base = b.no)",
     ),
 ];
 

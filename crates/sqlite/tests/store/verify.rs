@@ -7,8 +7,8 @@ use std::path::Path;
 use feedspine_core::ingest::{Coverage, CursorStep, Part, Reject};
 use feedspine_core::transfer::{Transfer, Verifier};
 use feedspine_core::{
-    Care, Content, FeedId, HashRule, Json, JsonPath, Layer, RecordId, RecordWrite, Sighting, StorageBackend,
-    StorageError,
+    Capture, CaptureName, Care, Content, ContentHash, FeedId, HashRule, Json, JsonPath, Layer, PackedBody, Packing,
+    RecordId, RecordWrite, Sighting, StateStore, StorageBackend, StorageError,
 };
 use feedspine_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -249,4 +249,43 @@ fn flip(path: &Path, table: &str, columns: &[String], (row, at): (&[Value], usiz
     let sql = format!("UPDATE {table} SET {} = ?{} WHERE {}", columns[at], columns.len() + 1, same.join(" AND "));
     let values = row.iter().chain([other]);
     conn.execute(&sql, rusqlite::params_from_iter(values)).is_ok_and(|changed| changed == 1)
+}
+
+#[tokio::test]
+async fn captures_without_their_bodies_and_bodies_without_captures_are_noticed() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    let body = |text: &str, packing| {
+        let hash = ContentHash::of(text.as_bytes());
+        PackedBody { hash, length: text.len() as u64, packing, packed: text.as_bytes().to_vec() }
+    };
+    let first = body("one", Packing::Plain);
+    let second = body("two", Packing::ZstdAgainst(first.hash));
+    for (number, body) in [(1, first), (2, second)] {
+        let name = CaptureName { feed: FeedId::from_u128(1), fetch: fetch_id(1, number), first_ordinal: 0 };
+        let capture = Capture {
+            name,
+            last_ordinal: 0,
+            observed_at: at(1),
+            url: None,
+            content_type: None,
+            http_status: None,
+            headers: Vec::new(),
+            body: body.hash,
+        };
+        store.captures().unwrap().keep(capture, body).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let (whole, path) = (directory.path().join("store.db"), directory.path().join("altered.db"));
+    assert_eq!(faults(&whole).await, Vec::<String>::new());
+    for (alter, words) in [
+        ("DELETE FROM capture_bodies WHERE base IS NOT NULL", "captures whose body is not there: 1"),
+        ("DELETE FROM capture_bodies WHERE base IS NULL", "packed against one that is not there"),
+        ("DELETE FROM captures WHERE body = 2", "bodies that no capture needs: 1"),
+    ] {
+        fs::copy(&whole, &path).unwrap();
+        Connection::open(&path).unwrap().execute_batch(alter).unwrap();
+        let told = faults(&path).await;
+        assert!(told.iter().any(|fault| fault.contains(words)), "{alter}: {told:?}");
+    }
 }
