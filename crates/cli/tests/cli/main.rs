@@ -25,6 +25,7 @@ mod rejects;
 mod replaying;
 mod shown;
 mod site;
+mod soak;
 mod storage;
 mod stories;
 mod support;
