@@ -55,9 +55,15 @@ pub(crate) struct PruneCaptures {
     /// The feed; else all
     pub(crate) feed: Option<FeedName>,
     /// What is older than so many days, whatever the configuration keeps
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
     pub(crate) older_than: Option<NonZeroU32>,
     /// Tell what would go, and forget nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// `365`, `365d`
+fn days(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.strip_suffix('d').unwrap_or(text);
+    number.parse().map_err(|_| "expected a number of days, 1 at least, such as 365".to_owned())
 }

@@ -17,7 +17,7 @@ pub enum Keep {
     /// All, for ever.
     #[default]
     All,
-    /// No further ones; what is kept already stays.
+    /// None: no further ones, and what is kept already goes.
     Nothing,
     /// So many days.
     Days(NonZeroU32),
@@ -30,7 +30,8 @@ impl Keep {
     /// they may be, and is of no concern where days are counted.
     pub(crate) fn doomed(self, now: Timestamp, excess: u64, oldest: &[HeldCapture]) -> usize {
         match self {
-            Self::All | Self::Nothing => 0,
+            Self::All => 0,
+            Self::Nothing => oldest.len(),
             Self::Days(days) => {
                 let since = now.saturating_add_micros(i64::from(days.get()).saturating_mul(-DAY_US));
                 oldest.iter().take_while(|held| held.capture.observed_at < since).count()
@@ -146,7 +147,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH.saturating_add_micros(6 * DAY_US);
         for (keep, of_feed, goes) in [
             (Keep::All, 500, 0),
-            (Keep::Nothing, 500, 0),
+            (Keep::Nothing, 500, 5),
             (days(1), 500, 4),
             (days(2), 500, 3),
             (days(5), 500, 0),

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use feedspine_core::{
-    Capture, CaptureName, CaptureStore, FeedCaptures, FeedName, FetchId, Forgotten, HeldCapture, Json, MAX_PAGE,
-    PageRequest,
+    Capture, CaptureName, CaptureStore, FeedCaptures, FeedId, FeedName, FetchId, Forgotten, HeldCapture, Json,
+    MAX_PAGE, PageRequest,
 };
 
 use super::json::{array, instant};
@@ -179,19 +179,27 @@ impl Engine {
     /// `NotFound`: there is no such feed. `Usage`: the store keeps none. What it says.
     pub async fn captures(&self, request: &ListCaptures) -> Result<CaptureList, OpError> {
         let store = self.captures_kept()?;
-        let feed = self.named(&request.feed).await?.id;
-        let (mut newest, mut total) = (VecDeque::new(), 0);
-        let mut page = PageRequest::first(MAX_PAGE);
-        loop {
-            let read = store.captures_page(feed, &page).await?;
-            total += read.items.len() as u64;
-            newest.extend(read.items);
-            newest.drain(..newest.len().saturating_sub(request.limit));
-            page.after = read.next;
-            if page.after.is_none() {
-                return Ok(CaptureList { captures: newest.into_iter().rev().collect(), total });
+        let (mut captures, mut total) = (Vec::new(), 0);
+        for feed in self.ever_named(&request.feed).await? {
+            let mut newest = VecDeque::new();
+            let mut page = PageRequest::first(MAX_PAGE);
+            loop {
+                let read = store.captures_page(feed.id, &page).await?;
+                total += read.items.len() as u64;
+                newest.extend(read.items);
+                newest.drain(..newest.len().saturating_sub(request.limit));
+                page.after = read.next;
+                if page.after.is_none() {
+                    break;
+                }
             }
+            captures.extend(newest);
         }
+        // The ids of fetches ascend with the time.
+        captures.sort_by_key(|held| (held.capture.name.fetch, held.capture.name.first_ordinal));
+        captures.reverse();
+        captures.truncate(request.limit);
+        Ok(CaptureList { captures, total })
     }
 
     /// The bytes of a body, as they were received, without their content coding.
@@ -200,8 +208,14 @@ impl Engine {
     /// `NotFound`: there is no such feed, or nothing is kept of that fetch. `Usage`: several bodies are kept of it, and
     /// none is named. `Failed`: it is damaged.
     pub async fn capture_bytes(&self, request: &CaptureOf) -> Result<Vec<u8>, OpError> {
-        let feed = self.named(&request.feed).await?.id;
-        let ordinals = self.archive().bodies(feed, request.fetch).await?;
+        let feeds = self.ever_named(&request.feed).await?;
+        let (mut feed, mut ordinals) = (feeds[0].id, Vec::new());
+        for of in feeds {
+            let found = self.archive().bodies(of.id, request.fetch).await?;
+            if !found.is_empty() {
+                (feed, ordinals) = (of.id, found);
+            }
+        }
         let not_kept = || {
             let message = format!("no such body is kept of the fetch {} of {}", request.fetch, request.feed);
             OpError::not_found("captures.not_kept", message)
@@ -229,7 +243,7 @@ impl Engine {
     pub async fn prune_captures(&self, request: &PruneCaptures) -> Result<PrunedCaptures, OpError> {
         let store = self.captures_kept()?;
         let only = match &request.feed {
-            Some(name) => Some(self.named(name).await?.id),
+            Some(name) => Some(self.ever_named(name).await?.iter().map(|feed| feed.id).collect::<Vec<_>>()),
             None => None,
         };
         let names = self.names().await?;
@@ -237,7 +251,7 @@ impl Engine {
         loop {
             let before = pruned.forgotten.captures;
             let figures = store.capture_figures().await?;
-            for of in figures.feeds.iter().filter(|of| only.is_none_or(|only| only == of.feed)) {
+            for of in figures.feeds.iter().filter(|of| only.as_ref().is_none_or(|only| only.contains(&of.feed))) {
                 let Some(name) = names.get(&of.feed) else { continue };
                 let keep = request.older_than.map_or_else(|| self.settings().keep_of(name), Keep::Days);
                 let went = self.prune(store, (keep, of), &mut pruned).await?;
@@ -263,24 +277,30 @@ impl Engine {
         pruned: &mut PrunedCaptures,
     ) -> Result<u64, OpError> {
         let mut excess = keep.excess(of.packed_bytes);
-        if matches!(keep, Keep::All | Keep::Nothing) || (matches!(keep, Keep::Bytes(_)) && excess == 0) {
+        if keep == Keep::All || (matches!(keep, Keep::Bytes(_)) && excess == 0) {
             return Ok(0);
         }
         let (now, mut went) = (self.now(), 0);
         let mut page = PageRequest::first(STEP);
         loop {
             let read = store.captures_page(of.feed, &page).await?;
+            if excess > 0 && pruned.dry_run == DryRun::No {
+                // Looked at after the list: whoever forgets at the same time has made it less, and what is gone of the list is
+                // passed over. So two together forget no more than one.
+                excess = excess_of(store, keep, of.feed).await?;
+            }
             let doomed = &read.items[..keep.doomed(now, excess, &read.items)];
             let bytes: u64 = doomed.iter().map(|held| held.packed_bytes).sum();
-            excess = excess.saturating_sub(bytes);
-            went += doomed.len() as u64;
             if pruned.dry_run == DryRun::Yes {
+                excess = excess.saturating_sub(bytes);
+                went += doomed.len() as u64;
                 pruned.forgotten.captures += doomed.len() as u64;
                 pruned.forgotten.packed_bytes += bytes;
                 page.after = read.next.clone();
             } else if !doomed.is_empty() {
                 let names: Vec<CaptureName> = doomed.iter().map(|held| held.capture.name).collect();
                 let Forgotten { captures, bodies, packed_bytes } = store.forget(&names).await?;
+                went += captures;
                 pruned.forgotten.captures += captures;
                 pruned.forgotten.bodies += bodies;
                 pruned.forgotten.packed_bytes += packed_bytes;
@@ -297,4 +317,11 @@ impl Engine {
                 .with_hint("those of feedspine do: sqlite:, postgres:, and what lies beside a store of records alone")
         })
     }
+}
+
+/// By how many bytes a feed is above what is kept, now.
+async fn excess_of(store: &dyn CaptureStore, keep: Keep, feed: FeedId) -> Result<u64, OpError> {
+    let figures = store.capture_figures().await?;
+    let of = figures.feeds.iter().find(|of| of.feed == feed);
+    Ok(of.map_or(0, |of| keep.excess(of.packed_bytes)))
 }

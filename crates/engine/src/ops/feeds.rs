@@ -196,6 +196,17 @@ impl Engine {
         })
     }
 
+    /// All feeds that are called so, the removed ones too: what fetches of them brought is kept.
+    pub(crate) async fn ever_named(&self, name: &FeedName) -> Result<Vec<Feed>, OpError> {
+        let mut feeds = self.state().feeds().await?;
+        feeds.retain(|feed| feed.name == *name);
+        if feeds.is_empty() {
+            // Says that there is none.
+            self.named(name).await?;
+        }
+        Ok(feeds)
+    }
+
     /// A feed as it is now, whatever it is called.
     pub(crate) async fn as_it_is_now(&self, feed: &Feed) -> Result<Option<Feed>, OpError> {
         let named = self.state().feed_named(&feed.name).await?.filter(|named| named.id == feed.id);

@@ -72,10 +72,11 @@ impl Engine {
     pub async fn export_warc(&self, request: &ExportWarc) -> Result<WarcExported, OpError> {
         let mut feeds = Vec::with_capacity(request.feeds.len());
         for name in &request.feeds {
-            feeds.push(self.named(name).await?);
+            feeds.extend(self.ever_named(name).await?);
         }
         if request.feeds.is_empty() {
-            feeds = self.feeds().await?.items;
+            // What removed feeds brought is kept as well.
+            feeds = self.state().feeds().await?;
         }
         let mut exported = WarcExported { file: request.file.clone(), records: 0, bytes: 0, unread: 0, error: None };
         let failed = |error: io::Error| unwritable(&request.file, &error);

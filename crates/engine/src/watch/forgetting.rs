@@ -26,7 +26,7 @@ impl Drop for Forgetting {
 pub(super) fn begin(engine: &Engine) -> Option<Forgetting> {
     let settings = engine.settings();
     let mut kept = settings.declared.values().filter_map(DeclaredFeed::keep).chain([settings.keep]);
-    let forgets = kept.any(|keep| matches!(keep, Keep::Days(_) | Keep::Bytes(_)));
+    let forgets = kept.any(|keep| keep != Keep::All);
     forgets.then(|| Forgetting(tokio::spawn(daily(engine.clone()))))
 }
 
@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_daemon_forgets_what_is_not_to_be_kept_some_minutes_after_its_begin_and_else_does_nothing() {
         let now: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
-        for (keep, forgets) in [(Keep::All, false), (Keep::Nothing, false), (Keep::Days(NonZeroU32::MIN), true)] {
+        for (keep, forgets) in [(Keep::All, false), (Keep::Nothing, true), (Keep::Days(NonZeroU32::MIN), true)] {
             let store = old().await;
             let settings = Settings { keep, clock: Arc::new(SimulatedClock::at(now)), ..Settings::default() };
             let engine = Engine::open(store.clone(), store.clone(), settings).await.unwrap();
