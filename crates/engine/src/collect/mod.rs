@@ -12,13 +12,14 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use feedspine_core::{Counts, Feed, FeedStatus, FetchStatus, MAX_PAGE, PageRequest, Timestamp};
+use feedspine_core::{Counts, Feed, FeedId, FeedStatus, FetchStatus, MAX_PAGE, PageRequest, Schedule, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::not_fetched;
 use crate::fetch::{RATE_EXCEEDED, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
+use crate::schedule::Standing;
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
@@ -45,6 +46,7 @@ impl Engine {
         let feeds = self.chosen(&request.which).await?;
         tell(CollectEvent::Begun { feeds: feeds.len() });
         self.recall_rests(feeds.iter().map(|feed| feed.address.as_str())).await?;
+        self.leave_alone(&feeds, &self.state().schedules().await?);
         let reports = Run::new(self, &feeds, request.allow_private).finish(tell).await;
         let mut counts = Counts::default();
         for report in &reports {
@@ -73,6 +75,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Hosts that asked to be left alone still are, whichever process was told: the feeds' schedules say until when.
+    pub(crate) fn leave_alone<'f>(&self, feeds: impl IntoIterator<Item = &'f Feed>, schedules: &[Schedule]) {
+        let now = self.now();
+        let remaining = |schedule: &Schedule| {
+            let until = Standing::from_json(&schedule.state.to_json()).rests_until?;
+            u64::try_from(until.micros_since(now)).ok().filter(|micros| *micros > 0).map(Duration::from_micros)
+        };
+        let rests: HashMap<FeedId, Duration> =
+            schedules.iter().filter_map(|schedule| Some((schedule.feed, remaining(schedule)?))).collect();
+        for feed in feeds {
+            if let (Some(remaining), Some(host)) = (rests.get(&feed.id), host_of(&feed.address)) {
+                self.fetcher().rest(&host, *remaining);
+            }
+        }
     }
 
     /// When a fetch of a feed ended last that was shut out, of those that began within [`RECALLED`]. One that read some

@@ -118,11 +118,16 @@ impl Gate {
     /// Leaves a host alone for as long as it asked, within bounds; how long that is.
     pub(crate) fn rest(&self, host: &str, asked: Duration) -> Duration {
         let granted = asked.clamp(REST.0, REST.1);
-        let until = Instant::now() + granted;
+        self.rest_on(host, granted);
+        granted
+    }
+
+    /// Leaves a host alone that has asked for it before, for what remains of that.
+    pub(crate) fn rest_on(&self, host: &str, remaining: Duration) {
+        let until = Instant::now() + remaining.min(REST.1);
         let host = self.host(host);
         let mut pace = lock(&host.pace);
         pace.resting_until = pace.resting_until.max(Some(until));
-        granted
     }
 
     fn host(&self, name: &str) -> Arc<Host> {

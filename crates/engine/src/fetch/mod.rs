@@ -238,7 +238,7 @@ impl Fetcher {
 
     /// Leaves a host alone which another process was told to leave alone.
     pub(crate) fn rest(&self, host: &str, remaining: Duration) {
-        self.gate.rest(host, remaining);
+        self.gate.rest_on(host, remaining);
     }
 
     /// Asks a simulated world from now on.

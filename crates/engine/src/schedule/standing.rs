@@ -34,6 +34,8 @@ pub(crate) struct Standing {
     pub(crate) answered_at: Option<Timestamp>,
     /// How old its answer was, where the server said so (`Age`: a cache gave it).
     pub(crate) age: Option<Duration>,
+    /// Until when its host wants to be left alone, by its last answer: whoever asks it next is to know.
+    pub(crate) rests_until: Option<Timestamp>,
     /// When items may have been missed, the last time; `None` when that never was.
     pub(crate) missed: Option<Missed>,
     /// When a fetch last brought an item that we had not seen.
@@ -169,6 +171,7 @@ impl Standing {
             ("since", self.since.as_ref().map(instant).into()),
             ("answered_at", self.answered_at.as_ref().map(instant).into()),
             ("age_s", self.age.map(|age| age.as_secs()).into()),
+            ("rests_until", self.rests_until.as_ref().map(instant).into()),
             ("missed", self.missed.as_ref().map(Missed::to_json).into()),
             ("last_new", self.last_new.as_ref().map(instant).into()),
             ("gaps", u64::from(self.gaps).into()),
@@ -195,6 +198,7 @@ impl Standing {
             since: json::instant(kept, "since"),
             answered_at: json::instant(kept, "answered_at"),
             age: json::seconds(kept, "age_s").map(|age| age.min(LONGEST_GAP)),
+            rests_until: json::instant(kept, "rests_until"),
             missed: kept.get("missed").and_then(Missed::from_json),
             last_new: json::instant(kept, "last_new"),
             gaps: json::count(kept, "gaps").min(GAPS_HELD),

@@ -218,6 +218,7 @@ impl<'a> Daemon<'a> {
         let feeds = state.feeds().await?;
         self.feeds = feeds.into_iter().filter(is_polled).map(|feed| (feed.id, feed)).collect();
         let held = state.schedules().await?;
+        self.engine.leave_alone(self.feeds.values(), &held);
         let known: HashSet<FeedId> = held.iter().map(|schedule| schedule.feed).collect();
         let new = self.feeds.values().filter(|feed| !known.contains(&feed.id)).map(|feed| first(self.engine, feed.id));
         let now = self.engine.now();

@@ -1,14 +1,15 @@
 //! The fetcher: what it asks with, what it refuses, and that no answer hurts.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use feedspine::core::FetchStatus;
-use feedspine::ops::AdapterChoice;
-use feedspine::{Engine, Limits, Settings};
+use feedspine::core::{FetchStatus, MemoryStore};
+use feedspine::ops::{AdapterChoice, Collect};
+use feedspine::{Engine, Limits, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Origin, rss};
-use crate::support::{add, add_as_public, code, collect, engine, engine_with, settings, settings_with};
+use crate::support::{add, add_as_public, code, collect, engine, engine_with, settings, settings_with, start};
 
 fn sample() -> String {
     rss(&[("1", "one"), ("2", "two")])
@@ -281,6 +282,30 @@ async fn a_host_that_is_overloaded_is_left_alone_by_all_its_feeds() {
     let report = collect(&engine, &second).await;
     assert_eq!((code(&report), report.outcome), ("http.resting", FetchStatus::Failed));
     assert_eq!(origin.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_host_that_is_overloaded_is_left_alone_by_the_next_process_too() {
+    let origin = Origin::start(|_| Answer::status(429).with("retry-after", "120")).await;
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(SimulatedClock::at(start()));
+    let process = async || {
+        let settings = Settings { clock: clock.clone(), ..settings() };
+        Engine::open(store.clone(), store.clone(), settings).await.unwrap()
+    };
+    let engine = process().await;
+    let first = add(&engine, origin.url("/a")).await;
+    add(&engine, origin.url("/b")).await;
+    assert_eq!(code(&collect(&engine, &first).await), "http.status");
+    let all = async || {
+        let engine = process().await;
+        let collected = engine.collect(&Collect::default(), &|_| {}).await.unwrap();
+        collected.feeds.iter().map(|report| code(report).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(all().await, ["http.resting", "http.resting"]);
+    assert_eq!(origin.asked(), 1);
+    clock.advance(Duration::from_secs(121));
+    assert!(all().await.contains(&"http.status".to_owned()));
 }
 
 #[tokio::test]
