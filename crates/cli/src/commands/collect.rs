@@ -62,6 +62,11 @@ fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
     if let Some(error) = &report.error {
         printer.error(Some(report.feed.as_str()), error);
     }
+    warnings(printer, report);
+}
+
+/// What is to be told of a fetch beside its outcome.
+pub(super) fn warnings(printer: &Printer, report: &FeedReport) {
     if report.counts.gaps > 0 {
         let gap = "the document shares no item with the one before it: items in between may have been missed";
         printer.warning(format!("{}: gap: {gap}", report.feed));
@@ -76,8 +81,18 @@ fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
 /// Whether a warning is of something that was left out or left undone, which somebody has to know. What was odd and was
 /// mended is a detail.
 fn asks_for_something(warning: &str) -> bool {
-    const CODES: [&str; 8] =
-        ["archive.", "edgar.", "feed.", "files.", "http.rate_exceeded", "inbox.", "pages.", "sitemap.unread"];
+    const CODES: [&str; 10] = [
+        "archive.",
+        "edgar.",
+        "feed.",
+        "files.",
+        "http.rate_exceeded",
+        "http.stale_validators",
+        "inbox.",
+        "pages.",
+        "sitemap.unread",
+        "tls.insecure",
+    ];
     CODES.iter().any(|code| warning.starts_with(code))
 }
 

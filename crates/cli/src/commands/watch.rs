@@ -8,6 +8,7 @@ use feedspine::{Ending, OpError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Context;
+use super::collect::warnings;
 use super::status::outcome;
 use super::words::{counted, second};
 use crate::arguments;
@@ -136,9 +137,7 @@ fn ended(printer: &Printer, report: &FeedReport) {
     if let Some(error) = &report.error {
         printer.error(Some(name), error);
     }
-    for warning in &report.warnings {
-        printer.detail(Line::of(Style::Notable, "warning").plain(format!(": {name}: {warning}")));
-    }
+    warnings(printer, report);
     let mut line = Line::from(name).plain(" ").and(outcome(report.outcome));
     let counts = &report.counts;
     let told = [

@@ -59,7 +59,8 @@ fn is_broken_off(error: &h2::Error) -> bool {
 /// A status that brings no document.
 pub(super) fn status(url: &Url, status: StatusCode) -> FetchFailure {
     let hint = match status.as_u16() {
-        401 | 403 => "it may need a login, or refuse programs; what was captured stays",
+        401 => "it wants a login: `feedspine feed set NAME 'basic=USER:{env:PASSWORD}'`, bearer= or cookie= gives one",
+        403 => "it may want a login (basic=, bearer=, cookie=), or refuse programs; what was captured stays",
         404 => "check the address; what was captured stays",
         410 => "it is gone for good: `feedspine feed pause` stops asking; what was captured stays",
         429 => "it asks for fewer requests: collect again later",

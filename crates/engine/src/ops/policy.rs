@@ -178,11 +178,17 @@ fn pair(text: &str) -> (&str, &str) {
     (name.trim(), value.trim())
 }
 
-fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<RhythmChoice, OpError> {
-    if let Some(text) = texts.iter().find(|text| !text.contains('=')) {
-        return Err(OpError::usage("feed.option", format!("an option is NAME=VALUE, not {text:?}"))
-            .with_hint(format!("as in every=15m; {text}= takes it back")));
+/// A name alone takes nothing back: it may be a slip.
+fn refuse_names_alone(texts: &[&String], example: &str) -> Result<(), OpError> {
+    match texts.iter().find(|text| !text.contains('=')) {
+        Some(text) => Err(OpError::usage("feed.option", format!("an option is NAME=VALUE, not {text:?}"))
+            .with_hint(format!("as in {example}; {text}= takes it back"))),
+        None => Ok(()),
     }
+}
+
+fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<RhythmChoice, OpError> {
+    refuse_names_alone(texts, "every=15m")?;
     if !texts.is_empty() && matches!(feed.address.parse(), Ok(Address::Push(_))) {
         let message = format!("{} is handed over, never fetched: it has no rhythm", feed.name);
         return Err(OpError::usage("feed.pushed", message).with_hint("`feedspine ingest` takes what is handed over"));
@@ -194,6 +200,7 @@ fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<Rhyt
 }
 
 fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice, OpError> {
+    refuse_names_alone(texts, "http=1.1")?;
     held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
         OpError::usage("feed.requests", told).with_hint(
             "as in follow_moves=false or 'bearer={env:TOKEN}'; NAME= takes it back; docs/guides/fetching.md has all",
