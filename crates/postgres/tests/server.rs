@@ -257,7 +257,7 @@ async fn new_epoch(place: Place) {
 
 /// Takes away what came after schema 5.
 const TO_SCHEMA_5: &str = "DROP TABLE epochs; ALTER TABLE ledger DROP COLUMN held_back;
-    ALTER TABLE parts DROP COLUMN held_back; DROP TABLE control_schedules, control_leases;
+    ALTER TABLE parts DROP COLUMN held_back; DROP TABLE control_schedules, control_leases, captures, capture_bodies;
     ALTER TABLE fetches DROP COLUMN notes, DROP COLUMN lease_host, DROP COLUMN lease_token;
     UPDATE store SET version = 5";
 
