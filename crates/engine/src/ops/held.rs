@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use feedspine_core::ingest::CHURN;
 use feedspine_core::{
-    Content, ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
-    StorageBackend, Timestamp, VersionNo,
+    Content, ContentHash, FeedCursor, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId,
+    RecordRef, StorageBackend, Timestamp, VersionNo,
 };
 
 use crate::OpError;
@@ -23,8 +23,18 @@ pub(super) struct Records<'a> {
     held: HashMap<NaturalKey, Held>,
     /// How many versions and sightings of them there are.
     remembered: usize,
+    /// The revision of the feed's cursor under which they were read, where that matters.
+    revision: Option<u64>,
     /// What would have been stored by now, of those that are asked what would be.
     pretended: HashMap<NaturalKey, Vec<Pretended>>,
+}
+
+/// The feed's cursor, before something is judged that is to be stored under it.
+pub(super) struct Fence {
+    /// Once something else was stored of the feed, what is stored under it is a Conflict.
+    pub(super) cursor: Option<FeedCursor>,
+    /// Whether something else was stored of the feed since the fence before; true of the first one.
+    pub(super) moved: bool,
 }
 
 /// Content that would have been stored as seen then.
@@ -96,7 +106,26 @@ pub(super) enum Judgement {
 
 impl<'a> Records<'a> {
     pub(super) fn new(storage: &'a dyn StorageBackend, feed: FeedId, hash_rule: HashRule) -> Self {
-        Self { storage, feed, hash_rule, held: HashMap::new(), remembered: 0, pretended: HashMap::new() }
+        Self {
+            storage,
+            feed,
+            hash_rule,
+            held: HashMap::new(),
+            remembered: 0,
+            revision: None,
+            pretended: HashMap::new(),
+        }
+    }
+
+    /// Reads the feed's cursor. When it moved on, by something else than what was told to be stored, all is read anew.
+    pub(super) async fn fence(&mut self) -> Result<Fence, OpError> {
+        let cursor = self.storage.cursor(self.feed).await?;
+        let revision = cursor.as_ref().map_or(0, |cursor| cursor.revision);
+        let moved = self.revision.replace(revision) != Some(revision);
+        if moved {
+            self.forget_all();
+        }
+        Ok(Fence { cursor, moved })
     }
 
     /// What is held under a key.
@@ -105,8 +134,7 @@ impl<'a> Records<'a> {
             let held = self.read(key).await?;
             let further = 1 + held.versions.len() + held.shown.len();
             if self.remembered + further > MOST_REMEMBERED {
-                self.held.clear();
-                self.remembered = 0;
+                self.forget_all();
             }
             self.remembered += further;
             self.held.insert(key.clone(), held);
@@ -114,7 +142,18 @@ impl<'a> Records<'a> {
         Ok(&self.held[key])
     }
 
-    /// What was written is read anew.
+    fn forget_all(&mut self) {
+        self.held.clear();
+        self.remembered = 0;
+    }
+
+    /// One fetch of the feed stored all of that under the last fence: it is read anew, and the cursor is one revision on.
+    pub(super) fn stored<'k>(&mut self, keys: impl Iterator<Item = &'k NaturalKey>) {
+        self.forget(keys);
+        self.revision = self.revision.map(|revision| revision + 1);
+    }
+
+    /// What is held under these keys is read anew: a call or another feed writes them without this feed's cursor.
     pub(super) fn forget<'k>(&mut self, keys: impl Iterator<Item = &'k NaturalKey>) {
         for key in keys {
             if let Some(held) = self.held.remove(key) {

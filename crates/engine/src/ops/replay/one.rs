@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use feedspine_core::ingest::{KEY_COLLISION, Observation};
 use feedspine_core::{
-    Candidate, Feed, FeedCursor, Fetch, FetchId, FetchStatus, KeyHash, MAX_PAGE, NaturalKey, PageRequest, Reject,
-    VersionNo,
+    Candidate, ContentHash, Feed, FeedCursor, Fetch, FetchId, FetchStatus, KeyHash, MAX_PAGE, NaturalKey, PageRequest,
+    Reject, VersionNo,
 };
 
 use super::captures::Captures;
@@ -48,6 +48,7 @@ struct Read {
 /// An item with what it is.
 struct Judged {
     item: Candidate,
+    hash: ContentHash,
     kind: ReplayKind,
     version: Option<VersionNo>,
     note: Option<String>,
@@ -135,43 +136,59 @@ impl<'a> FeedReplay<'a> {
         // Nor of the pages behind the one with which it failed.
         let stored = observed.counts.seen + observed.counts.repeated;
         bodies.retain(|body| body.first_ordinal == 0 || u64::from(body.first_ordinal) < stored);
-        let mut reads = Vec::with_capacity(bodies.len());
-        let keys = self.rejected.get(&fetch).into_iter().flatten().copied().collect();
-        let mut survey = Survey { keys, stored: 0 };
-        let mut until = Some(0);
+        let mut surveyed = None;
         for body in &bodies {
+            // Before anything is judged of the body: what is stored of the feed from now on supersedes that.
+            let fence = self.records.fence().await?;
+            let (lost, only) = match surveyed.take().filter(|_| !fence.moved) {
+                Some(lost) => (lost, None),
+                None => self.survey(&bodies, &observed, moment).await?,
+            };
+            let read = match only {
+                Some(read) => Some(read),
+                None => self.read(*body).await?,
+            };
+            if let Some(read) = read {
+                self.told.bodies += 1;
+                self.body(read, moment, &lost, fence.cursor).await?;
+            } else {
+                self.told.unread += 1;
+            }
+            surveyed = Some(lost);
+        }
+        Ok(())
+    }
+
+    /// Looks through all bodies of a fetch for what it showed and is read no more. With it comes what the body says, where
+    /// it is the only one: of several one is in memory at a time, and they are read anew.
+    async fn survey(
+        &mut self,
+        bodies: &[BodyName],
+        observed: &Observation,
+        moment: Moment,
+    ) -> Result<(Lost, Option<Read>), OpError> {
+        let keys = self.rejected.get(&moment.fetch).into_iter().flatten().copied().collect();
+        let mut survey = Survey { keys, stored: 0 };
+        let (mut until, mut only) = (Some(0), None);
+        for body in bodies {
             let read = self.read(*body).await?;
             if let Some(read) = &read {
-                self.survey(read, moment, &mut survey).await?;
+                self.look_through(read, moment, &mut survey).await?;
             }
             let follows = |until: &u32| *until == body.first_ordinal && read.is_some();
             let last = read.as_ref().map_or(0, |read| read.last_ordinal);
             until = until.filter(follows).map(|_| last.saturating_add(1));
-            // Of several one is in memory at a time: they are read anew.
-            reads.push(read.filter(|_| bodies.len() == 1));
+            only = read.filter(|_| bodies.len() == 1);
         }
         let lost = if self.adapter.keeps_lines() {
             // Nothing was stored of the lines that are kept.
             Lost { count: Some(0), ..Lost::default() }
-        } else if until.is_some_and(|until| u64::from(until) >= stored) {
-            self.lost(&observed, moment, &survey).await?
+        } else if until.is_some_and(|until| u64::from(until) >= observed.counts.seen + observed.counts.repeated) {
+            self.lost(observed, moment, &survey).await?
         } else {
             Lost::default()
         };
-        for (body, read) in bodies.into_iter().zip(reads) {
-            let cursor = self.engine.storage().cursor(self.feed.id).await?;
-            let read = match read {
-                Some(read) => Some(read),
-                None => self.read(body).await?,
-            };
-            if let Some(read) = read {
-                self.told.bodies += 1;
-                self.body(read, moment, &lost, cursor).await?;
-            } else {
-                self.told.unread += 1;
-            }
-        }
-        Ok(())
+        Ok((lost, only))
     }
 
     /// What a body says now; `None`, and why is noted, when it cannot be read.
@@ -198,7 +215,7 @@ impl<'a> FeedReplay<'a> {
         }
     }
 
-    async fn survey(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
+    async fn look_through(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
         for Reading { item, .. } in &read.items {
             let is_new = survey.keys.insert(item.key.hash());
             if is_new && self.records.held(&item.key).await?.was_shown_by(moment.fetch, moment.at) {
@@ -239,8 +256,17 @@ impl<'a> FeedReplay<'a> {
         for _ in &read.rejects {
             self.told.count(ReplayKind::Rejected);
         }
+        let is_stored = |judged: &Judged| judged.kind.is_stored();
         let judged = self.judge(read.items, moment, lost).await?;
-        let (stored, others): (Vec<_>, Vec<_>) = judged.into_iter().partition(|judged| judged.kind.is_stored());
+        let (mut stored, mut others): (Vec<_>, Vec<_>) = judged.into_iter().partition(is_stored);
+        if self.request.differences == Differences::Applied {
+            // Other feeds, and calls, write the same records without this feed's cursor: by what is held right now.
+            self.records.forget(stored.iter().map(|judged| &judged.item.key));
+            let items = stored.into_iter().map(|Judged { item, hash, .. }| Reading { item, hash }).collect();
+            let (still, no_more) = self.judge(items, moment, lost).await?.into_iter().partition(is_stored);
+            stored = still;
+            others.extend::<Vec<_>>(no_more);
+        }
         let mut told = Vec::new();
         for judged in &others {
             let Judged { item, kind, version, .. } = judged;
@@ -282,7 +308,7 @@ impl<'a> FeedReplay<'a> {
         for Reading { item, hash } in items {
             if losers.contains(&item.ordinal) {
                 let note = Some("another item of the same body has its key".to_owned());
-                judged.push(Judged { item, kind: ReplayKind::Collides, version: None, note });
+                judged.push(Judged { item, hash, kind: ReplayKind::Collides, version: None, note });
                 continue;
             }
             if !keys.insert(item.key.hash()) {
@@ -318,7 +344,7 @@ impl<'a> FeedReplay<'a> {
                     }
                 },
             };
-            judged.push(Judged { item, kind, version, note });
+            judged.push(Judged { item, hash, kind, version, note });
         }
         Ok(judged)
     }
@@ -350,9 +376,9 @@ impl<'a> FeedReplay<'a> {
         items.sort_by_key(|item| item.ordinal);
         let read = ReadAgain { again, observed_at: moment.at, cursor, items };
         let (report, outcomes) = store_again(self.engine, self.feed, &rule, read).await;
-        self.records.forget(stored.iter().map(|judged| &judged.item.key));
         self.told.stored_by.extend(report.fetch.filter(|_| !outcomes.is_empty()));
         if outcomes.len() == stored.len() {
+            self.records.stored(stored.iter().map(|judged| &judged.item.key));
             return Ok(());
         }
         Err(report.error.unwrap_or_else(|| {
