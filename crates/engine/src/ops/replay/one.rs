@@ -285,7 +285,8 @@ impl<'a> FeedReplay<'a> {
             let note = judged.note.clone();
             differences.push((judged.kind, judged.item.key.clone(), (judged.version, note), fields));
         }
-        self.store(&stored, moment, cursor).await?;
+        let tells_more = differences.len() < most;
+        self.store(&stored, moment, cursor, tells_more).await?;
         for judged in &stored {
             self.told.count(judged.kind);
         }
@@ -356,18 +357,25 @@ impl<'a> FeedReplay<'a> {
         Ok(before.map(|before| field_changes(&before, &judged.item.content)).unwrap_or_default())
     }
 
-    /// Stores what is to be stored of one body; or holds it as if it were.
-    async fn store(&mut self, stored: &[Judged], moment: Moment, cursor: Option<FeedCursor>) -> Result<(), OpError> {
+    /// Stores what is to be stored of one body; or holds it as if it were. `tells_more`: whether differences of later bodies
+    /// will be told one by one.
+    async fn store(
+        &mut self,
+        stored: &[Judged],
+        moment: Moment,
+        cursor: Option<FeedCursor>,
+        tells_more: bool,
+    ) -> Result<(), OpError> {
         if stored.is_empty() {
             return Ok(());
         }
         let rule = self.adapter.identity().hash_rule.clone();
         if self.request.differences == Differences::Shown {
-            let tells_more = self.replayed.items.len() < self.request.limit.get();
-            for Judged { item, .. } in stored {
-                let (hash, gist) = (rule.hash(&item.content), rule.gist(&item.content));
-                let content = Some(item.content.clone()).filter(|_| tells_more);
-                self.records.pretend(&item.key, Pretended { at: moment.at, hash, gist, content });
+            for Judged { item, hash, kind, .. } in stored {
+                let pretended = Pretended { at: moment.at, hash: *hash, gist: rule.gist(&item.content) };
+                // What is sighted is held already.
+                let content = (tells_more && *kind != ReplayKind::Sighted).then(|| item.content.clone());
+                self.records.pretend(&item.key, pretended, content).await?;
             }
             return Ok(());
         }
