@@ -277,9 +277,9 @@ impl Held {
         self.versions.iter().any(|version| version.hash == hash)
     }
 
-    /// Whether a fetch of this feed showed it.
-    pub(super) fn was_shown_by(&self, fetch: FetchId, at: Timestamp) -> bool {
-        self.of_moment(at).iter().any(|shown| shown.by == fetch)
+    /// How many of these fetches of this feed, all of one time, showed it.
+    pub(super) fn times_shown_by(&self, fetches: &[FetchId], at: Timestamp) -> u64 {
+        self.of_moment(at).iter().filter(|shown| fetches.contains(&shown.by)).count() as u64
     }
 
     /// What stands for it as a fetch showed it; `None` when that fetch did not show it. `had_key`: the fetch rejected an

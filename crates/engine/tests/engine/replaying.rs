@@ -11,7 +11,9 @@ use feedspine::core::{
     Capture, Content, ContentHash, Coverage, Feed, FetchStatus, Layer, MAX_PAGE, NaturalKey, PackedBody, Packing,
     PageRequest, RecordRef,
 };
-use feedspine::ops::{AdapterChoice, AddFeed, Cause, Differences, ListRuns, Replay, ReplayKind, Replayed, RunKind};
+use feedspine::ops::{
+    AdapterChoice, AddFeed, Cause, Differences, ListRuns, Replay, ReplayKind, Replayed, RetryRejects, RunKind,
+};
 use feedspine::{Ending, Engine, Settings, SimulatedClock};
 use feedspine_sqlite::SqliteStore;
 
@@ -354,4 +356,28 @@ async fn of_what_comes_line_by_line_the_lines_that_were_rejected_are_found() {
     engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
     assert_eq!(shown_then_applied(&engine).await, ["found b"]);
     assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_line_that_a_retry_stored_under_the_former_key_is_not_stored_again_under_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let table = home.path().join("table.csv");
+    std::fs::write(&table, "id,slug,n\n1,a,x\n,b,y\n,,z\n").unwrap();
+    let (engine, clock) = fresh().await;
+    let feed = add_with(&engine, table.to_str().unwrap(), "csv", &["key=id"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
+    clock.advance(Duration::from_hours(1));
+    let choose = async |key: &str| {
+        let settings = Content::parse(&format!(r#"{{"adapter":"csv","options":{{"key":"{key}"}}}}"#)).unwrap();
+        engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    };
+    choose("slug").await;
+    let retried = engine.retry_rejects(&RetryRejects::default()).await.unwrap();
+    assert_eq!(retried.counts.get("new"), Some(&1));
+    assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
+    // What the last line was is not known as long as one that was stored of the fetch has another key.
+    choose("n").await;
+    let before = versions_of_all(&engine).await;
+    assert_eq!(shown_then_applied(&engine).await, ["rekeyed y", "doubtful z"]);
+    assert_eq!(versions_of_all(&engine).await, before);
 }

@@ -30,6 +30,8 @@ pub(super) struct FeedReplay<'a> {
     records: Records<'a>,
     /// The keys that items had which fetches rejected.
     rejected: HashMap<FetchId, Vec<KeyHash>>,
+    /// The fetches that stored again what an earlier one had brought line by line, by that one.
+    again: HashMap<FetchId, Vec<FetchId>>,
     /// What was counted already of what is not stored: it stands in many bodies.
     counted: HashSet<(ReplayKind, KeyHash, Option<VersionNo>)>,
     /// The fetches of which something is kept.
@@ -68,8 +70,10 @@ impl<'a> FeedReplay<'a> {
             Err(error) => return FeedReplayed { error: Some(error), ..told },
         };
         let records = Records::new(engine.storage(), feed.id, adapter.identity().hash_rule.clone());
-        let (rejected, counted, kept) = (HashMap::new(), HashSet::new(), HashSet::new());
-        let mut replay = Self { engine, feed, request, adapter, records, rejected, counted, kept, told, replayed };
+        let (rejected, again) = (HashMap::new(), HashMap::new());
+        let (counted, kept) = (HashSet::new(), HashSet::new());
+        let mut replay =
+            Self { engine, feed, request, adapter, records, rejected, again, counted, kept, told, replayed };
         if let Err(error) = replay.bodies().await {
             replay.told.error = Some(error);
         }
@@ -93,6 +97,24 @@ impl<'a> FeedReplay<'a> {
             for quarantined in read.items.into_iter().filter(|quarantined| quarantined.reject.code != KEY_COLLISION) {
                 if let Some(key) = &quarantined.reject.key {
                     self.rejected.entry(quarantined.fetch).or_default().push(key.hash());
+                }
+            }
+            page.after = read.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes which fetches stored again what others had brought.
+    async fn read_again_by(&mut self) -> Result<(), OpError> {
+        self.again.clear();
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.engine.state().fetches_page(self.feed.id, &page).await?;
+            for fetch in &read.items {
+                if let Some(again) = again_of(fetch) {
+                    self.again.entry(again.of).or_default().push(fetch.intent.fetch);
                 }
             }
             page.after = read.next;
@@ -140,6 +162,9 @@ impl<'a> FeedReplay<'a> {
         for body in &bodies {
             // Before anything is judged of the body: what is stored of the feed from now on supersedes that.
             let fence = self.records.fence().await?;
+            if fence.moved && self.adapter.keeps_lines() {
+                self.read_again_by().await?;
+            }
             let (lost, only) = match surveyed.take().filter(|_| !fence.moved) {
                 Some(lost) => (lost, None),
                 None => self.survey(&bodies, &observed, moment).await?,
@@ -167,8 +192,15 @@ impl<'a> FeedReplay<'a> {
         observed: &Observation,
         moment: Moment,
     ) -> Result<(Lost, Option<Read>), OpError> {
-        let keys = self.rejected.get(&moment.fetch).into_iter().flatten().copied().collect();
-        let mut survey = Survey { keys, stored: 0 };
+        let of_lines = self.adapter.keeps_lines();
+        let mut survey = if of_lines {
+            // Nothing was stored by itself of the lines that are kept.
+            let stored_by = self.again.get(&moment.fetch).cloned().unwrap_or_default();
+            Survey { stored_by, ..Survey::default() }
+        } else {
+            let keys = self.rejected.get(&moment.fetch).into_iter().flatten().copied().collect();
+            Survey { keys, stored_by: vec![moment.fetch], stored: 0 }
+        };
         let (mut until, mut only) = (Some(0), None);
         for body in bodies {
             let read = self.read(*body).await?;
@@ -180,11 +212,9 @@ impl<'a> FeedReplay<'a> {
             until = until.filter(follows).map(|_| last.saturating_add(1));
             only = read.filter(|_| bodies.len() == 1);
         }
-        let lost = if self.adapter.keeps_lines() {
-            // Nothing was stored of the lines that are kept.
-            Lost { count: Some(0), ..Lost::default() }
-        } else if until.is_some_and(|until| u64::from(until) >= observed.counts.seen + observed.counts.repeated) {
-            self.lost(observed, moment, &survey).await?
+        let brought = observed.counts.seen + observed.counts.repeated;
+        let lost = if of_lines || until.is_some_and(|until| u64::from(until) >= brought) {
+            self.lost(moment, &survey).await?
         } else {
             Lost::default()
         };
@@ -218,8 +248,8 @@ impl<'a> FeedReplay<'a> {
     async fn look_through(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
         for Reading { item, .. } in &read.items {
             let is_new = survey.keys.insert(item.key.hash());
-            if is_new && self.records.held(&item.key).await?.was_shown_by(moment.fetch, moment.at) {
-                survey.stored += 1;
+            if is_new {
+                survey.stored += self.records.held(&item.key).await?.times_shown_by(&survey.stored_by, moment.at);
             }
         }
         Ok(())
@@ -229,12 +259,20 @@ impl<'a> FeedReplay<'a> {
         self.rejected.get(&fetch).is_some_and(|keys| keys.contains(key))
     }
 
-    /// What the fetch stored and is read no more.
-    async fn lost(&mut self, observed: &Observation, moment: Moment, survey: &Survey) -> Result<Lost, OpError> {
-        let stored = observed.counts.new + observed.counts.changed + observed.counts.unchanged;
-        let count = stored.saturating_sub(survey.stored);
+    /// What was stored of the fetch and is read no more.
+    async fn lost(&mut self, moment: Moment, survey: &Survey) -> Result<Lost, OpError> {
         let storage = self.engine.storage();
+        let mut stored = 0;
+        for fetch in &survey.stored_by {
+            let observed = storage.observation(self.feed.id, *fetch).await?;
+            stored += observed.map_or(0, |Observation { counts, .. }| counts.new + counts.changed + counts.unchanged);
+        }
+        let count = stored.saturating_sub(survey.stored);
         let lost = Lost::of(storage, &mut self.records, self.feed, moment, (survey, count)).await?;
+        if self.adapter.keeps_lines() {
+            // Its line may have made room for others: nothing says that it is no item any more.
+            return Ok(lost);
+        }
         for item in &lost.items {
             if self.counted.insert((ReplayKind::Lost, item.key.hash(), Some(item.version))) {
                 self.told.count(ReplayKind::Lost);
