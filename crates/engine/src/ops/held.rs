@@ -1,15 +1,20 @@
 //! What is held of the records that items belong to: what a collect would find changed, what a fetch showed of them, and what
 //! may be stored of an item that was rejected and passes now: nothing twice, and nothing older on top of what was read later.
 
+mod pretence;
+
 use std::collections::HashMap;
 
 use feedspine_core::ingest::CHURN;
 use feedspine_core::{
-    Content, ContentHash, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId, RecordRef,
-    StorageBackend, Timestamp, VersionNo,
+    Content, ContentHash, FeedCursor, FeedId, FetchId, HashRule, Layer, MAX_PAGE, NaturalKey, PageRequest, RecordId,
+    RecordRef, StorageBackend, Timestamp, VersionNo,
 };
 
 use crate::OpError;
+use pretence::Pretence;
+
+pub(super) use pretence::Pretended;
 
 /// So many versions and sightings are remembered, then all are forgotten: some 30 MB. A replay asks for those of a feed's
 /// items at each body, and a feed that lists the same 100 items for a year has shown them a million times.
@@ -23,22 +28,19 @@ pub(super) struct Records<'a> {
     held: HashMap<NaturalKey, Held>,
     /// How many versions and sightings of them there are.
     remembered: usize,
+    /// The revision of the feed's cursor under which they were read, where that matters.
+    revision: Option<u64>,
     /// What would have been stored by now, of those that are asked what would be.
-    pretended: HashMap<NaturalKey, Vec<Pretended>>,
+    pretended: HashMap<NaturalKey, Pretence>,
 }
 
-/// Content that would have been stored as seen then.
-#[derive(Debug, Clone)]
-pub(super) struct Pretended {
-    pub(super) at: Timestamp,
-    pub(super) hash: ContentHash,
-    pub(super) gist: Option<ContentHash>,
-    /// The content, where it is told one day what changed against it.
-    pub(super) content: Option<Content>,
+/// The feed's cursor, before something is judged that is to be stored under it.
+pub(super) struct Fence {
+    /// Once something else was stored of the feed, what is stored under it is a Conflict.
+    pub(super) cursor: Option<FeedCursor>,
+    /// Whether something else was stored of the feed since the fence before; true of the first one.
+    pub(super) moved: bool,
 }
-
-/// The fetch that would have stored it: no fetch has this id.
-const NO_FETCH: FetchId = FetchId::from_u128(u128::MAX);
 
 /// What is held of an item's record; nothing where there is none.
 #[derive(Debug, Default)]
@@ -96,17 +98,35 @@ pub(super) enum Judgement {
 
 impl<'a> Records<'a> {
     pub(super) fn new(storage: &'a dyn StorageBackend, feed: FeedId, hash_rule: HashRule) -> Self {
-        Self { storage, feed, hash_rule, held: HashMap::new(), remembered: 0, pretended: HashMap::new() }
+        Self {
+            storage,
+            feed,
+            hash_rule,
+            held: HashMap::new(),
+            remembered: 0,
+            revision: None,
+            pretended: HashMap::new(),
+        }
+    }
+
+    /// Reads the feed's cursor. When it moved on, by something else than what was told to be stored, all is read anew.
+    pub(super) async fn fence(&mut self) -> Result<Fence, OpError> {
+        let cursor = self.storage.cursor(self.feed).await?;
+        let revision = cursor.as_ref().map_or(0, |cursor| cursor.revision);
+        let moved = self.revision.replace(revision) != Some(revision);
+        if moved {
+            self.forget_all();
+        }
+        Ok(Fence { cursor, moved })
     }
 
     /// What is held under a key.
     pub(super) async fn held(&mut self, key: &NaturalKey) -> Result<&Held, OpError> {
         if !self.held.contains_key(key) {
             let held = self.read(key).await?;
-            let further = 1 + held.versions.len() + held.shown.len();
+            let further = held.size();
             if self.remembered + further > MOST_REMEMBERED {
-                self.held.clear();
-                self.remembered = 0;
+                self.forget_all();
             }
             self.remembered += further;
             self.held.insert(key.clone(), held);
@@ -114,19 +134,45 @@ impl<'a> Records<'a> {
         Ok(&self.held[key])
     }
 
-    /// What was written is read anew.
+    fn forget_all(&mut self) {
+        self.held.clear();
+        self.remembered = 0;
+    }
+
+    /// One fetch of the feed stored all of that under the last fence: it is read anew, and the cursor is one revision on.
+    pub(super) fn stored<'k>(&mut self, keys: impl Iterator<Item = &'k NaturalKey>) {
+        self.forget(keys);
+        self.revision = self.revision.map(|revision| revision + 1);
+    }
+
+    /// What is held under these keys is read anew: a call or another feed writes them without this feed's cursor.
     pub(super) fn forget<'k>(&mut self, keys: impl Iterator<Item = &'k NaturalKey>) {
         for key in keys {
             if let Some(held) = self.held.remove(key) {
-                self.remembered -= 1 + held.versions.len() + held.shown.len();
+                self.remembered -= held.size();
             }
         }
     }
 
-    /// From now on it is as if this had been stored, as seen by this feed.
-    pub(super) fn pretend(&mut self, key: &NaturalKey, pretended: Pretended) {
-        self.forget(std::iter::once(key));
-        self.pretended.entry(key.clone()).or_default().push(pretended);
+    /// From now on it is as if this had been stored, as seen by this feed. `content`: where it may be told one day what
+    /// changed against it.
+    pub(super) async fn pretend(
+        &mut self,
+        key: &NaturalKey,
+        pretended: Pretended,
+        content: Option<Content>,
+    ) -> Result<(), OpError> {
+        self.held(key).await?;
+        let pretence = self.pretended.entry(key.clone()).or_default();
+        if let Some(held) = self.held.get_mut(key) {
+            let before = held.size();
+            pretence.take(pretended, held);
+            self.remembered += held.size() - before;
+        }
+        if let Some(content) = content {
+            pretence.keep(pretended.hash, content);
+        }
+        Ok(())
     }
 
     /// The content of a version of the record under a key.
@@ -138,8 +184,7 @@ impl<'a> Records<'a> {
         {
             return Ok(Some(content));
         }
-        let mut pretended = self.pretended.get(key).into_iter().flatten();
-        Ok(pretended.find(|pretended| Some(pretended.hash) == hash).and_then(|pretended| pretended.content.clone()))
+        Ok(hash.and_then(|hash| self.pretended.get(key)?.content(hash).cloned()))
     }
 
     async fn stored_content(&self, record: RecordId, number: VersionNo) -> Result<Option<Content>, OpError> {
@@ -158,7 +203,9 @@ impl<'a> Records<'a> {
 
     async fn read(&self, key: &NaturalKey) -> Result<Held, OpError> {
         let mut held = self.read_stored(key).await?;
-        self.pretended.get(key).into_iter().flatten().for_each(|pretended| held.pretend(pretended));
+        if let Some(pretence) = self.pretended.get(key) {
+            pretence.apply(&mut held);
+        }
         Ok(held)
     }
 
@@ -215,6 +262,11 @@ impl<'a> Records<'a> {
 }
 
 impl Held {
+    /// How much is remembered of it.
+    fn size(&self) -> usize {
+        1 + self.versions.len() + self.shown.len()
+    }
+
     /// The current version.
     pub(super) fn current(&self) -> Option<VersionNo> {
         self.versions.last().map(|version| version.number)
@@ -225,9 +277,9 @@ impl Held {
         self.versions.iter().any(|version| version.hash == hash)
     }
 
-    /// Whether a fetch of this feed showed it.
-    pub(super) fn was_shown_by(&self, fetch: FetchId, at: Timestamp) -> bool {
-        self.of_moment(at).iter().any(|shown| shown.by == fetch)
+    /// How many of these fetches of this feed, all of one time, showed it.
+    pub(super) fn times_shown_by(&self, fetches: &[FetchId], at: Timestamp) -> u64 {
+        self.of_moment(at).iter().filter(|shown| fetches.contains(&shown.by)).count() as u64
     }
 
     /// What stands for it as a fetch showed it; `None` when that fetch did not show it. `had_key`: the fetch rejected an
@@ -259,22 +311,6 @@ impl Held {
         let begin = self.shown.partition_point(|shown| shown.at < at);
         let end = self.shown.partition_point(|shown| shown.at <= at);
         &self.shown[begin..end]
-    }
-
-    /// Holds it as the store would: a further version, unless it is found unchanged.
-    fn pretend(&mut self, &Pretended { at, hash, gist, .. }: &Pretended) {
-        let found =
-            if self.is_unchanged(hash) { self.versions.iter().rposition(|version| version.hash == hash) } else { None };
-        let place = found.unwrap_or_else(|| {
-            let number = self.current().map_or(VersionNo::FIRST, VersionNo::next);
-            let gist = gist.filter(|_| number.get() >= CHURN);
-            self.versions.push(HeldVersion { number, hash, gist, read_at: at, seen_last: None });
-            self.versions.len() - 1
-        });
-        let version = &mut self.versions[place];
-        version.seen_last = version.seen_last.max(Some(at));
-        let shown = ShownThen { at, by: NO_FETCH, version: version.number };
-        self.shown.insert(self.shown.partition_point(|shown| shown.at <= at), shown);
     }
 
     /// What this feed showed last.
@@ -401,18 +437,6 @@ pub(super) mod tests {
                 assert_eq!(told, expected, "fetch {fetch} of {shown:?}, {had_key}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_pretended_is_held_as_a_store_would_hold_it() {
-        let mut held = held(&[("a", 1)], &[(1, 1, 1), (2, 2, 1)]);
-        for (seconds, title) in [(1, "b"), (2, "b"), (2, "c")] {
-            held.pretend(&Pretended { at: at(seconds), hash: hash(title), gist: None, content: None });
-        }
-        let shown = held.shown.iter().map(|shown| (shown.at, shown.version.get()));
-        assert_eq!(shown.collect::<Vec<_>>(), [(at(1), 1), (at(1), 2), (at(2), 1), (at(2), 2), (at(2), 3)]);
-        assert_eq!(held.current(), VersionNo::new(3));
-        assert_eq!(held.shown_last(), Some(hash("c")));
     }
 
     #[test]

@@ -322,7 +322,7 @@ impl<'a> Retry<'a> {
             rejects.into_iter().partition(|quarantined| quarantined.reject.ordinal <= last);
         let mut retried = self.all(elsewhere, &Fate::NoBody(self.not_kept()));
         // Read before it is decided what passes: what is stored of the feed meanwhile supersedes that.
-        let cursor = self.engine.storage().cursor(self.feed.id).await?;
+        let cursor = self.records.fence().await?.cursor;
         let mut now = match self.read(body, &rejects).await {
             Ok(now) => now,
             Err(error) => {
@@ -332,6 +332,9 @@ impl<'a> Retry<'a> {
         };
         let mut tried = Vec::with_capacity(rejects.len());
         let mut passing: Vec<Reading> = Vec::new();
+        // The places of those that had the key then that they have now.
+        let mut had_key: HashSet<u32> = HashSet::new();
+        let moment = (fetch, observed_at);
         for quarantined in rejects {
             let reject = &quarantined.reject;
             let fate = match now.remove(&reject.ordinal) {
@@ -344,30 +347,54 @@ impl<'a> Retry<'a> {
                 }
                 Some(Now::Passes(item)) => {
                     let hash = self.adapter.identity().hash_rule.hash(&item.content);
-                    let had_key = reject.key.as_ref() == Some(&item.key);
-                    let held = self.records.held(&item.key).await?;
-                    let content = (hash, self.adapter.identity().hash_rule.gist(&item.content));
-                    match judge(content, (fetch, observed_at, had_key), held) {
-                        Judgement::Take => {
-                            passing.push(Reading { item, hash });
-                            None
-                        }
-                        Judgement::Held => Some(Fate::Held(item.key)),
-                        Judgement::Collides => Some(collision(&item.key)),
-                        Judgement::Overtaken => Some(Fate::Overtaken(item.key)),
-                        Judgement::HeldBack => Some(Fate::HeldBack(item.key)),
+                    if reject.key.as_ref() == Some(&item.key) {
+                        had_key.insert(item.ordinal);
                     }
+                    let reading = Reading { item, hash };
+                    let fate = self.judge(&reading, moment, &had_key).await?;
+                    if fate.is_none() {
+                        passing.push(reading);
+                    }
+                    fate
                 }
             };
             tried.push((quarantined, fate));
         }
-        let (items, mut fates) = self.choose(passing).await?;
-        fates.extend(self.take((fetch, observed_at), cursor, items).await);
+        let (chosen, mut fates) = self.choose(passing).await?;
+        // Other feeds, and calls, write the same records without this feed's cursor: by what is held right now.
+        self.records.forget(chosen.iter().map(|reading| &reading.item.key));
+        let mut items = Vec::with_capacity(chosen.len());
+        for reading in chosen {
+            match self.judge(&reading, moment, &had_key).await? {
+                None => items.push(reading.item),
+                Some(fate) => drop(fates.insert(reading.item.ordinal, fate)),
+            }
+        }
+        fates.extend(self.take(moment, cursor, items).await);
         retried.extend(tried.into_iter().map(|(quarantined, fate)| {
             let fate = fate.or_else(|| fates.remove(&quarantined.reject.ordinal));
             self.retried(quarantined, fate.expect("what passes was handed to the store"))
         }));
         Ok(retried)
+    }
+
+    /// What an item that passes ends as without being handed to the store; `None` when it is to be stored.
+    async fn judge(
+        &mut self,
+        Reading { item, hash }: &Reading,
+        (fetch, observed_at): (FetchId, Timestamp),
+        had_key: &HashSet<u32>,
+    ) -> Result<Option<Fate>, OpError> {
+        let content = (*hash, self.adapter.identity().hash_rule.gist(&item.content));
+        let held = self.records.held(&item.key).await?;
+        let key = || item.key.clone();
+        Ok(match judge(content, (fetch, observed_at, had_key.contains(&item.ordinal)), held) {
+            Judgement::Take => None,
+            Judgement::Held => Some(Fate::Held(key())),
+            Judgement::Collides => Some(collision(&item.key)),
+            Judgement::Overtaken => Some(Fate::Overtaken(key())),
+            Judgement::HeldBack => Some(Fate::HeldBack(key())),
+        })
     }
 
     /// What a body says now of the items that are wanted, by their places.
@@ -381,17 +408,18 @@ impl<'a> Retry<'a> {
 
     /// Of items that have one key and differ, the one that a store would choose. It is chosen here: what the store rejects
     /// is quarantined, and the quarantine stays as it is.
-    async fn choose(&mut self, passing: Vec<Reading>) -> Result<(Vec<Candidate>, HashMap<u32, Fate>), OpError> {
+    async fn choose(&mut self, passing: Vec<Reading>) -> Result<(Vec<Reading>, HashMap<u32, Fate>), OpError> {
         let losers = losers(&passing, &mut self.records, Held::shown_last).await?;
-        let (mut items, mut fates) = (Vec::with_capacity(passing.len()), HashMap::new());
-        for Reading { item, .. } in passing {
+        let (mut chosen, mut fates) = (Vec::with_capacity(passing.len()), HashMap::new());
+        for reading in passing {
+            let Reading { item, .. } = &reading;
             if losers.contains(&item.ordinal) {
                 fates.insert(item.ordinal, collision(&item.key));
             } else {
-                items.push(item);
+                chosen.push(reading);
             }
         }
-        Ok((items, fates))
+        Ok((chosen, fates))
     }
 
     /// Stores what passes; what became of each, by its place.
@@ -417,7 +445,12 @@ impl<'a> Retry<'a> {
         let read = ReadAgain { again, observed_at, cursor, items };
         let hash_rule = &self.adapter.identity().hash_rule;
         let (report, outcomes) = store_again(self.engine, self.feed, hash_rule, read).await;
-        self.records.forget(places.iter().map(|(_, key, _)| key));
+        let keys = places.iter().map(|(_, key, _)| key);
+        if outcomes.len() == places.len() {
+            self.records.stored(keys);
+        } else {
+            self.records.forget(keys);
+        }
         let mut outcomes = outcomes.into_iter();
         let error = report.error.unwrap_or_else(|| {
             OpError::failed("rejects.not_stored", "another fetch of this feed was committed first")

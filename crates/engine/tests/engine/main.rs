@@ -1,6 +1,7 @@
 //! The engine from outside: its operations, its fetcher and its collects, against servers on loopback.
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod beside;
 mod captures;
 mod collecting;
 mod copying;

@@ -1,25 +1,24 @@
 //! What was captured, read again after the operator chose otherwise: shown, applied, and the same again.
 
-use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::origin::{Answer, Origin};
 use crate::support::{add_with, collect, engine_with, settings, start};
-use feedspine::core::ingest::{CursorStep, IngestBatch, Part};
 use feedspine::core::{
-    Capture, Content, ContentHash, Coverage, Feed, FetchId, FetchStatus, HashRule, Layer, MAX_PAGE, MemoryStore,
-    NaturalKey, PackedBody, Packing, PageRequest, RecordRef, StorageBackend, Timestamp,
+    Capture, Content, ContentHash, Coverage, Feed, FetchStatus, Layer, MAX_PAGE, NaturalKey, PackedBody, Packing,
+    PageRequest, RecordRef,
 };
-use feedspine::ops::{AdapterChoice, AddFeed, Cause, Differences, ListRuns, Replay, ReplayKind, Replayed, RunKind};
-use feedspine::{Clock, Ending, Engine, Settings, SimulatedClock};
+use feedspine::ops::{
+    AdapterChoice, AddFeed, Cause, Differences, ListRuns, Replay, ReplayKind, Replayed, RetryRejects, RunKind,
+};
+use feedspine::{Ending, Engine, Settings, SimulatedClock};
 use feedspine_sqlite::SqliteStore;
-use futures_util::FutureExt;
 
 /// Three items, of which two have a headline that is not their name.
-const THREE: &str = r#"[
+pub(crate) const THREE: &str = r#"[
     {"id": "1", "name": "one", "headline": "One", "n": 1},
     {"id": "2", "name": "two", "headline": "Two", "n": 1},
     {"id": "3", "name": "three", "headline": "three", "n": 1}
@@ -31,10 +30,10 @@ const LATER: &str = r#"[
 ]"#;
 
 const NAMES: &str = r#"{"key":"id","title":"name"}"#;
-const HEADLINES: &str = r#"{"key":"id","title":"headline"}"#;
+pub(crate) const HEADLINES: &str = r#"{"key":"id","title":"headline"}"#;
 
 /// Answers one after the other, the last one again and again.
-async fn origin(answers: &'static [&'static str]) -> Origin {
+pub(crate) async fn origin(answers: &'static [&'static str]) -> Origin {
     let turn = Arc::new(AtomicUsize::new(0));
     Origin::start(move |_| Answer::ok(answers[turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)])).await
 }
@@ -61,19 +60,19 @@ async fn fresh() -> (Engine, Arc<SimulatedClock>) {
 }
 
 /// Lets a feed be read with other options.
-async fn choose(engine: &Engine, feed: &Feed, options: &str) {
+pub(crate) async fn choose(engine: &Engine, feed: &Feed, options: &str) {
     let settings = Content::parse(&format!(r#"{{"adapter":"json","options":{options}}}"#)).unwrap();
     let now = engine.feed(&feed.name).await.unwrap().feed;
     engine.state().update_feed(&Feed { settings, ..now }).await.unwrap();
 }
 
-async fn replay(engine: &Engine, differences: Differences) -> Replayed {
+pub(crate) async fn replay(engine: &Engine, differences: Differences) -> Replayed {
     let request = Replay { feed: None, since: None, differences, limit: NonZeroUsize::new(100).unwrap() };
     engine.replay(&request).await.unwrap()
 }
 
 /// `kind key vN: field, field` of each difference.
-fn told(replayed: &Replayed) -> Vec<String> {
+pub(crate) fn told(replayed: &Replayed) -> Vec<String> {
     let one = |item: &feedspine::ops::Difference| {
         let version = item.version.map(|version| format!(" v{version}")).unwrap_or_default();
         let names: Vec<&str> = item.fields.iter().map(|field| field.name.as_str()).collect();
@@ -84,7 +83,7 @@ fn told(replayed: &Replayed) -> Vec<String> {
 }
 
 /// What differs when it is shown, which is what is stored when it is applied.
-async fn shown_then_applied(engine: &Engine) -> Vec<String> {
+pub(crate) async fn shown_then_applied(engine: &Engine) -> Vec<String> {
     let before = versions_of_all(engine).await;
     let shown = replay(engine, Differences::Shown).await;
     assert_eq!(versions_of_all(engine).await, before, "what is shown only was stored");
@@ -99,7 +98,7 @@ async fn shown_then_applied(engine: &Engine) -> Vec<String> {
 }
 
 /// The titles of the bronze versions of a record, from the first.
-async fn titles(engine: &Engine, feed: &Feed, key: &str) -> Vec<String> {
+pub(crate) async fn titles(engine: &Engine, feed: &Feed, key: &str) -> Vec<String> {
     let key = NaturalKey::new(feed.namespace.clone(), key).unwrap();
     let record = engine.storage().get_many(&[RecordRef::key(key).at(Layer::Bronze)]).await.unwrap().pop().unwrap();
     let Some(record) = record else { return Vec::new() };
@@ -342,63 +341,6 @@ async fn what_is_not_kept_is_counted_and_what_cannot_be_read_is_in_no_other_feed
     assert_eq!(engine.replay(&since).await.unwrap().feeds[0].bodies, 1);
 }
 
-/// A clock that lets somebody else go first, the next time that it is looked at.
-struct Interrupting {
-    clock: SimulatedClock,
-    first: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl fmt::Debug for Interrupting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.clock.fmt(f)
-    }
-}
-
-impl Clock for Interrupting {
-    fn now(&self) -> Timestamp {
-        let first = self.first.lock().unwrap().take();
-        if let Some(first) = first {
-            first();
-        }
-        self.clock.now()
-    }
-}
-
-#[tokio::test]
-async fn a_replay_beside_which_the_feed_was_fetched_is_superseded_and_goes_on_when_it_is_run_again() {
-    let origin = origin(&[THREE]).await;
-    let clock = Arc::new(Interrupting { clock: SimulatedClock::at(start()), first: Mutex::default() });
-    let store = Arc::new(MemoryStore::new());
-    let settings = Settings { clock: clock.clone(), ..settings() };
-    let engine = Engine::open(store.clone(), store.clone(), settings).await.unwrap();
-    let feed = add_with(&engine, origin.url("/items"), "json", &["key=id", "title=name"]).await;
-    collect(&engine, &feed).await;
-    clock.clock.advance(Duration::from_hours(1));
-    choose(&engine, &feed, HEADLINES).await;
-    let cursor = store.cursor(feed.id).await.unwrap().unwrap();
-    let batch = IngestBatch {
-        feed: feed.id,
-        fetch: FetchId::from_u128(7),
-        part: Part::ONLY,
-        observed_at: start(),
-        recorded_at: start(),
-        coverage: Coverage::Delta,
-        hash_rule: HashRule::whole(),
-        items: Vec::new(),
-        rejects: Vec::new(),
-        step: CursorStep::Advance { expected: cursor.revision, next: cursor.value },
-    };
-    // The first look at the clock is that of the fetch by which it stores, after it was decided what.
-    let beside = store.clone();
-    *clock.first.lock().unwrap() =
-        Some(Box::new(move || drop(beside.ingest(batch).now_or_never().expect("a memory store never waits").unwrap())));
-    let superseded = replay(&engine, Differences::Applied).await;
-    assert_eq!(superseded.feeds[0].error.as_ref().map(feedspine::OpError::code), Some("replay.superseded"));
-    assert_eq!((superseded.ending(), superseded.count(ReplayKind::Changed)), (Ending::SomeFeedsFailed, 0));
-    assert_eq!(titles(&engine, &feed, "1").await, ["one"]);
-    assert_eq!(shown_then_applied(&engine).await, ["changed 1 v1: title", "changed 2 v1: title"]);
-}
-
 #[tokio::test]
 async fn of_what_comes_line_by_line_the_lines_that_were_rejected_are_found() {
     let home = tempfile::tempdir().unwrap();
@@ -414,4 +356,28 @@ async fn of_what_comes_line_by_line_the_lines_that_were_rejected_are_found() {
     engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
     assert_eq!(shown_then_applied(&engine).await, ["found b"]);
     assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_line_that_a_retry_stored_under_the_former_key_is_not_stored_again_under_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let table = home.path().join("table.csv");
+    std::fs::write(&table, "id,slug,n\n1,a,x\n,b,y\n,,z\n").unwrap();
+    let (engine, clock) = fresh().await;
+    let feed = add_with(&engine, table.to_str().unwrap(), "csv", &["key=id"]).await;
+    assert_eq!(collect(&engine, &feed).await.counts.rejected, 2);
+    clock.advance(Duration::from_hours(1));
+    let choose = async |key: &str| {
+        let settings = Content::parse(&format!(r#"{{"adapter":"csv","options":{{"key":"{key}"}}}}"#)).unwrap();
+        engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    };
+    choose("slug").await;
+    let retried = engine.retry_rejects(&RetryRejects::default()).await.unwrap();
+    assert_eq!(retried.counts.get("new"), Some(&1));
+    assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
+    // What the last line was is not known as long as one that was stored of the fetch has another key.
+    choose("n").await;
+    let before = versions_of_all(&engine).await;
+    assert_eq!(shown_then_applied(&engine).await, ["rekeyed y", "doubtful z"]);
+    assert_eq!(versions_of_all(&engine).await, before);
 }

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use feedspine_core::{
-    ContentHash, Feed, Field, Filter, Json, KeyHash, Layer, MAX_PAGE, NaturalKey, Order, PageRequest, Query, Selection,
-    StorageBackend, Test, VersionNo,
+    ContentHash, Feed, FetchId, Field, Filter, Json, KeyHash, Layer, MAX_PAGE, NaturalKey, Order, PageRequest, Query,
+    Selection, StorageBackend, Test, VersionNo,
 };
 
 use super::compare::Moment;
@@ -20,14 +20,17 @@ const MOST_LOOKED_AT: usize = 20_000;
 pub(super) struct Survey {
     /// The keys of items, and those that items had which the fetch rejected: such a key counted as seen.
     pub(super) keys: HashSet<KeyHash>,
-    /// How many of the items the fetch had stored.
+    /// The fetches by which items of these bodies were stored: it, or of what comes line by line those that stored again what
+    /// it had rejected.
+    pub(super) stored_by: Vec<FetchId>,
+    /// How many of the items these fetches showed, each time.
     pub(super) stored: u64,
 }
 
 /// What a fetch showed that today's rules do not read.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
-    /// How many there are, named or not; `None` where that cannot be told, since not all that the fetch brought can be read.
+    /// How many sightings of them there are, named or not; `None` where that cannot be told, since not all that the fetch brought can be read.
     pub(super) count: Option<u64>,
     /// Those that were found.
     pub(super) items: Vec<LostItem>,
@@ -43,7 +46,8 @@ pub(super) struct LostItem {
 }
 
 impl Lost {
-    /// Looks for the items that a fetch stored and that the survey lacks, so many. One that was deleted since is not found.
+    /// Looks for the items that were stored of a fetch and that the survey lacks, so many sightings of them. One that was
+    /// deleted since is not found.
     pub(super) async fn of(
         storage: &dyn StorageBackend,
         records: &mut Records<'_>,
@@ -60,16 +64,18 @@ impl Lost {
         ]);
         let selection = Selection { layer: Some(Layer::Bronze), filter };
         let order = vec![Order::parse("-first_seen")?];
-        let (mut page, mut looked_at) = (PageRequest::first(MAX_PAGE), 0);
-        while (lost.items.len() as u64) < count && looked_at < MOST_LOOKED_AT {
+        let (mut page, mut looked_at, mut found) = (PageRequest::first(MAX_PAGE), 0, 0);
+        while found < count && looked_at < MOST_LOOKED_AT {
             let query = Query { selection: selection.clone(), order: order.clone(), page: page.clone() };
             let read = storage.query_page(&query).await?;
             looked_at += read.items.len();
             for record in read.items.into_iter().filter(|record| !survey.keys.contains(&record.key.hash())) {
                 let held = records.held(&record.key).await?;
-                if !held.was_shown_by(moment.fetch, moment.at) {
+                let times = held.times_shown_by(&survey.stored_by, moment.at);
+                if times == 0 {
                     continue;
                 }
+                found += times;
                 if let Some(standing) = held.standing(moment.fetch, moment.at, false) {
                     if let Some(hash) = held.hash_of(standing.shown) {
                         lost.by_content.insert(hash, record.key.clone());

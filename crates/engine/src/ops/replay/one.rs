@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use feedspine_core::ingest::{KEY_COLLISION, Observation};
 use feedspine_core::{
-    Candidate, Feed, FeedCursor, Fetch, FetchId, FetchStatus, KeyHash, MAX_PAGE, NaturalKey, PageRequest, Reject,
-    VersionNo,
+    Candidate, ContentHash, Feed, FeedCursor, Fetch, FetchId, FetchStatus, KeyHash, MAX_PAGE, NaturalKey, PageRequest,
+    Reject, VersionNo,
 };
 
 use super::captures::Captures;
@@ -30,6 +30,8 @@ pub(super) struct FeedReplay<'a> {
     records: Records<'a>,
     /// The keys that items had which fetches rejected.
     rejected: HashMap<FetchId, Vec<KeyHash>>,
+    /// The fetches that stored again what an earlier one had brought line by line, by that one.
+    again: HashMap<FetchId, Vec<FetchId>>,
     /// What was counted already of what is not stored: it stands in many bodies.
     counted: HashSet<(ReplayKind, KeyHash, Option<VersionNo>)>,
     /// The fetches of which something is kept.
@@ -48,6 +50,7 @@ struct Read {
 /// An item with what it is.
 struct Judged {
     item: Candidate,
+    hash: ContentHash,
     kind: ReplayKind,
     version: Option<VersionNo>,
     note: Option<String>,
@@ -67,8 +70,10 @@ impl<'a> FeedReplay<'a> {
             Err(error) => return FeedReplayed { error: Some(error), ..told },
         };
         let records = Records::new(engine.storage(), feed.id, adapter.identity().hash_rule.clone());
-        let (rejected, counted, kept) = (HashMap::new(), HashSet::new(), HashSet::new());
-        let mut replay = Self { engine, feed, request, adapter, records, rejected, counted, kept, told, replayed };
+        let (rejected, again) = (HashMap::new(), HashMap::new());
+        let (counted, kept) = (HashSet::new(), HashSet::new());
+        let mut replay =
+            Self { engine, feed, request, adapter, records, rejected, again, counted, kept, told, replayed };
         if let Err(error) = replay.bodies().await {
             replay.told.error = Some(error);
         }
@@ -92,6 +97,24 @@ impl<'a> FeedReplay<'a> {
             for quarantined in read.items.into_iter().filter(|quarantined| quarantined.reject.code != KEY_COLLISION) {
                 if let Some(key) = &quarantined.reject.key {
                     self.rejected.entry(quarantined.fetch).or_default().push(key.hash());
+                }
+            }
+            page.after = read.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes which fetches stored again what others had brought.
+    async fn read_again_by(&mut self) -> Result<(), OpError> {
+        self.again.clear();
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let read = self.engine.state().fetches_page(self.feed.id, &page).await?;
+            for fetch in &read.items {
+                if let Some(again) = again_of(fetch) {
+                    self.again.entry(again.of).or_default().push(fetch.intent.fetch);
                 }
             }
             page.after = read.next;
@@ -135,43 +158,67 @@ impl<'a> FeedReplay<'a> {
         // Nor of the pages behind the one with which it failed.
         let stored = observed.counts.seen + observed.counts.repeated;
         bodies.retain(|body| body.first_ordinal == 0 || u64::from(body.first_ordinal) < stored);
-        let mut reads = Vec::with_capacity(bodies.len());
-        let keys = self.rejected.get(&fetch).into_iter().flatten().copied().collect();
-        let mut survey = Survey { keys, stored: 0 };
-        let mut until = Some(0);
+        let mut surveyed = None;
         for body in &bodies {
+            // Before anything is judged of the body: what is stored of the feed from now on supersedes that.
+            let fence = self.records.fence().await?;
+            if fence.moved && self.adapter.keeps_lines() {
+                self.read_again_by().await?;
+            }
+            let (lost, only) = match surveyed.take().filter(|_| !fence.moved) {
+                Some(lost) => (lost, None),
+                None => self.survey(&bodies, &observed, moment).await?,
+            };
+            let read = match only {
+                Some(read) => Some(read),
+                None => self.read(*body).await?,
+            };
+            if let Some(read) = read {
+                self.told.bodies += 1;
+                self.body(read, moment, &lost, fence.cursor).await?;
+            } else {
+                self.told.unread += 1;
+            }
+            surveyed = Some(lost);
+        }
+        Ok(())
+    }
+
+    /// Looks through all bodies of a fetch for what it showed and is read no more. With it comes what the body says, where
+    /// it is the only one: of several one is in memory at a time, and they are read anew.
+    async fn survey(
+        &mut self,
+        bodies: &[BodyName],
+        observed: &Observation,
+        moment: Moment,
+    ) -> Result<(Lost, Option<Read>), OpError> {
+        let of_lines = self.adapter.keeps_lines();
+        let mut survey = if of_lines {
+            // Nothing was stored by itself of the lines that are kept.
+            let stored_by = self.again.get(&moment.fetch).cloned().unwrap_or_default();
+            Survey { stored_by, ..Survey::default() }
+        } else {
+            let keys = self.rejected.get(&moment.fetch).into_iter().flatten().copied().collect();
+            Survey { keys, stored_by: vec![moment.fetch], stored: 0 }
+        };
+        let (mut until, mut only) = (Some(0), None);
+        for body in bodies {
             let read = self.read(*body).await?;
             if let Some(read) = &read {
-                self.survey(read, moment, &mut survey).await?;
+                self.look_through(read, moment, &mut survey).await?;
             }
             let follows = |until: &u32| *until == body.first_ordinal && read.is_some();
             let last = read.as_ref().map_or(0, |read| read.last_ordinal);
             until = until.filter(follows).map(|_| last.saturating_add(1));
-            // Of several one is in memory at a time: they are read anew.
-            reads.push(read.filter(|_| bodies.len() == 1));
+            only = read.filter(|_| bodies.len() == 1);
         }
-        let lost = if self.adapter.keeps_lines() {
-            // Nothing was stored of the lines that are kept.
-            Lost { count: Some(0), ..Lost::default() }
-        } else if until.is_some_and(|until| u64::from(until) >= stored) {
-            self.lost(&observed, moment, &survey).await?
+        let brought = observed.counts.seen + observed.counts.repeated;
+        let lost = if of_lines || until.is_some_and(|until| u64::from(until) >= brought) {
+            self.lost(moment, &survey).await?
         } else {
             Lost::default()
         };
-        for (body, read) in bodies.into_iter().zip(reads) {
-            let cursor = self.engine.storage().cursor(self.feed.id).await?;
-            let read = match read {
-                Some(read) => Some(read),
-                None => self.read(body).await?,
-            };
-            if let Some(read) = read {
-                self.told.bodies += 1;
-                self.body(read, moment, &lost, cursor).await?;
-            } else {
-                self.told.unread += 1;
-            }
-        }
-        Ok(())
+        Ok((lost, only))
     }
 
     /// What a body says now; `None`, and why is noted, when it cannot be read.
@@ -198,11 +245,11 @@ impl<'a> FeedReplay<'a> {
         }
     }
 
-    async fn survey(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
+    async fn look_through(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
         for Reading { item, .. } in &read.items {
             let is_new = survey.keys.insert(item.key.hash());
-            if is_new && self.records.held(&item.key).await?.was_shown_by(moment.fetch, moment.at) {
-                survey.stored += 1;
+            if is_new {
+                survey.stored += self.records.held(&item.key).await?.times_shown_by(&survey.stored_by, moment.at);
             }
         }
         Ok(())
@@ -212,12 +259,20 @@ impl<'a> FeedReplay<'a> {
         self.rejected.get(&fetch).is_some_and(|keys| keys.contains(key))
     }
 
-    /// What the fetch stored and is read no more.
-    async fn lost(&mut self, observed: &Observation, moment: Moment, survey: &Survey) -> Result<Lost, OpError> {
-        let stored = observed.counts.new + observed.counts.changed + observed.counts.unchanged;
-        let count = stored.saturating_sub(survey.stored);
+    /// What was stored of the fetch and is read no more.
+    async fn lost(&mut self, moment: Moment, survey: &Survey) -> Result<Lost, OpError> {
         let storage = self.engine.storage();
+        let mut stored = 0;
+        for fetch in &survey.stored_by {
+            let observed = storage.observation(self.feed.id, *fetch).await?;
+            stored += observed.map_or(0, |Observation { counts, .. }| counts.new + counts.changed + counts.unchanged);
+        }
+        let count = stored.saturating_sub(survey.stored);
         let lost = Lost::of(storage, &mut self.records, self.feed, moment, (survey, count)).await?;
+        if self.adapter.keeps_lines() {
+            // Its line may have made room for others: nothing says that it is no item any more.
+            return Ok(lost);
+        }
         for item in &lost.items {
             if self.counted.insert((ReplayKind::Lost, item.key.hash(), Some(item.version))) {
                 self.told.count(ReplayKind::Lost);
@@ -239,8 +294,17 @@ impl<'a> FeedReplay<'a> {
         for _ in &read.rejects {
             self.told.count(ReplayKind::Rejected);
         }
+        let is_stored = |judged: &Judged| judged.kind.is_stored();
         let judged = self.judge(read.items, moment, lost).await?;
-        let (stored, others): (Vec<_>, Vec<_>) = judged.into_iter().partition(|judged| judged.kind.is_stored());
+        let (mut stored, mut others): (Vec<_>, Vec<_>) = judged.into_iter().partition(is_stored);
+        if self.request.differences == Differences::Applied {
+            // Other feeds, and calls, write the same records without this feed's cursor: by what is held right now.
+            self.records.forget(stored.iter().map(|judged| &judged.item.key));
+            let items = stored.into_iter().map(|Judged { item, hash, .. }| Reading { item, hash }).collect();
+            let (still, no_more) = self.judge(items, moment, lost).await?.into_iter().partition(is_stored);
+            stored = still;
+            others.extend::<Vec<_>>(no_more);
+        }
         let mut told = Vec::new();
         for judged in &others {
             let Judged { item, kind, version, .. } = judged;
@@ -259,7 +323,8 @@ impl<'a> FeedReplay<'a> {
             let note = judged.note.clone();
             differences.push((judged.kind, judged.item.key.clone(), (judged.version, note), fields));
         }
-        self.store(&stored, moment, cursor).await?;
+        let tells_more = differences.len() < most;
+        self.store(&stored, moment, cursor, tells_more).await?;
         for judged in &stored {
             self.told.count(judged.kind);
         }
@@ -282,7 +347,7 @@ impl<'a> FeedReplay<'a> {
         for Reading { item, hash } in items {
             if losers.contains(&item.ordinal) {
                 let note = Some("another item of the same body has its key".to_owned());
-                judged.push(Judged { item, kind: ReplayKind::Collides, version: None, note });
+                judged.push(Judged { item, hash, kind: ReplayKind::Collides, version: None, note });
                 continue;
             }
             if !keys.insert(item.key.hash()) {
@@ -318,7 +383,7 @@ impl<'a> FeedReplay<'a> {
                     }
                 },
             };
-            judged.push(Judged { item, kind, version, note });
+            judged.push(Judged { item, hash, kind, version, note });
         }
         Ok(judged)
     }
@@ -330,18 +395,25 @@ impl<'a> FeedReplay<'a> {
         Ok(before.map(|before| field_changes(&before, &judged.item.content)).unwrap_or_default())
     }
 
-    /// Stores what is to be stored of one body; or holds it as if it were.
-    async fn store(&mut self, stored: &[Judged], moment: Moment, cursor: Option<FeedCursor>) -> Result<(), OpError> {
+    /// Stores what is to be stored of one body; or holds it as if it were. `tells_more`: whether differences of later bodies
+    /// will be told one by one.
+    async fn store(
+        &mut self,
+        stored: &[Judged],
+        moment: Moment,
+        cursor: Option<FeedCursor>,
+        tells_more: bool,
+    ) -> Result<(), OpError> {
         if stored.is_empty() {
             return Ok(());
         }
         let rule = self.adapter.identity().hash_rule.clone();
         if self.request.differences == Differences::Shown {
-            let tells_more = self.replayed.items.len() < self.request.limit.get();
-            for Judged { item, .. } in stored {
-                let (hash, gist) = (rule.hash(&item.content), rule.gist(&item.content));
-                let content = Some(item.content.clone()).filter(|_| tells_more);
-                self.records.pretend(&item.key, Pretended { at: moment.at, hash, gist, content });
+            for Judged { item, hash, kind, .. } in stored {
+                let pretended = Pretended { at: moment.at, hash: *hash, gist: rule.gist(&item.content) };
+                // What is sighted is held already.
+                let content = (tells_more && *kind != ReplayKind::Sighted).then(|| item.content.clone());
+                self.records.pretend(&item.key, pretended, content).await?;
             }
             return Ok(());
         }
@@ -350,9 +422,9 @@ impl<'a> FeedReplay<'a> {
         items.sort_by_key(|item| item.ordinal);
         let read = ReadAgain { again, observed_at: moment.at, cursor, items };
         let (report, outcomes) = store_again(self.engine, self.feed, &rule, read).await;
-        self.records.forget(stored.iter().map(|judged| &judged.item.key));
         self.told.stored_by.extend(report.fetch.filter(|_| !outcomes.is_empty()));
         if outcomes.len() == stored.len() {
+            self.records.stored(stored.iter().map(|judged| &judged.item.key));
             return Ok(());
         }
         Err(report.error.unwrap_or_else(|| {
