@@ -8,7 +8,7 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::adapters::{Template, template};
-use crate::fetch::{Http, Manner, Trust};
+use crate::fetch::{Between, Http, Manner, Trust};
 use crate::{Address, OpError};
 
 /// What was said of how a feed's server is asked: on adding it, later, or in the configuration. By default nothing. Secrets
@@ -121,6 +121,11 @@ impl RequestChoice {
     /// Whether anybody may answer in the server's name.
     pub fn is_insecure(&self) -> bool {
         self.get("tls").is_some()
+    }
+
+    /// What stands between requests and whom they ask.
+    pub(crate) fn between(&self) -> Between {
+        if self.get("proxy").is_some() { Between::Proxy } else { Between::Nothing }
     }
 
     /// Whether nothing is said.

@@ -29,7 +29,7 @@ use url::Origin;
 
 pub(crate) use decode::Coding;
 use decode::Decoded;
-pub(crate) use guard::Reach;
+pub(crate) use guard::{Between, Reach};
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
 pub(crate) use manner::{Http, Manner, Trust};
 pub(crate) use network::{Link, Network};
@@ -206,10 +206,10 @@ impl Fetcher {
     }
 
     /// Judges what can be seen in an address, before anything is asked.
-    pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
+    pub(crate) fn check(&self, address: &Address, reach: Reach, between: Between) -> Result<(), OpError> {
         match address {
             Address::Http(url) => {
-                let judged = self.guard.check_url(reach, url);
+                let judged = self.guard.check_url(reach, between, url);
                 judged.map(drop).map_err(|refusal| classify::refused(url, &refusal))
             }
             Address::File(_) | Address::Command(_) | Address::Push(_) => Ok(()),

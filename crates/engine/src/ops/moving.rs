@@ -9,7 +9,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::moving::{Former, WhyLeft};
 use crate::shown::shown_address;
-use crate::{Address, Engine};
+use crate::{Address, Engine, RequestChoice};
 
 /// A feed that is elsewhere from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Engine {
         }
         check_path(&address, AdapterChoice::of(&feed).name()).await?;
         Adapter::of(&feed)?.suits(&address)?;
-        self.fetcher().check(&address, self.reach(feed.allow_private))?;
+        self.fetcher().check(&address, self.reach(feed.allow_private), RequestChoice::of(&feed).between())?;
         let to = address.to_string();
         let outcome = if to == feed.address { AddressOutcome::Already } else { AddressOutcome::Moved };
         let feed = match outcome {

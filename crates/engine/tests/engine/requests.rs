@@ -234,9 +234,15 @@ async fn a_proxy_looks_names_up_and_is_asked_wherever_it_is() {
     assert_eq!(code(&report), "ok", "{report:?}");
     assert!(log.lock().unwrap()[0].starts_with("CONNECT feeds.invalid:443 "), "{log:?}");
     // What is private is asked through it no more than without.
-    let refused = engine
-        .add(AddFeed { requests: RequestChoice::of_pairs(said).unwrap(), ..AddFeed::new("http://169.254.169.254/") });
+    let requests = RequestChoice::of_pairs(said).unwrap();
+    let refused = engine.add(AddFeed { requests: requests.clone(), ..AddFeed::new("http://169.254.169.254/") });
     assert_eq!(refused.await.unwrap_err().code(), "net.private");
+    // Nobody here sees whether the proxy leads a name into a network that is allowed.
+    let with_networks = crate::support::engine().await;
+    for (address, code) in [("http://nas.lan/", "net.private"), ("http://feeds.invalid:6379/", "net.port")] {
+        let refused = with_networks.add(AddFeed { requests: requests.clone(), ..AddFeed::new(address) });
+        assert_eq!(refused.await.unwrap_err().code(), code, "{address}");
+    }
 }
 
 #[tokio::test]
