@@ -280,7 +280,7 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().filter(|_| anew == Anew::No).and_then(|cursor| recall(cursor, self.feed));
-        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value));
+        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value, self.feed));
         let memory = recalled.as_ref().map(|recalled| &recalled.memory);
         let (validators, doubted) = match asking(memory, self.lies.as_ref(), self.engine.now()) {
             Asking::With(validators) => (Some(validators.clone()), None),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Feed, FetchStatus, MemoryStore};
-use feedspine::ops::FeedReport;
+use feedspine::ops::{FeedReport, SetAddress};
 use feedspine::{Engine, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin, rss};
@@ -127,6 +127,20 @@ async fn a_server_that_lied_is_believed_again_once_it_tells_a_change() {
     assert_eq!(story.checked().await.as_deref(), Some("changed"));
     let (report, asked) = story.poll().await;
     assert_eq!((report.http_status, asked), (Some(304), vec![Some(tag(3))]));
+}
+
+#[tokio::test]
+async fn what_is_held_against_a_server_is_not_held_against_the_next_one() {
+    let story = Story::of(|asked, number| if asked.path == "/feed" { liar } else { honest }(asked, number)).await;
+    story.poll().await;
+    story.show(1);
+    let (report, _) = story.polls(7).await;
+    assert!(report.warnings[0].starts_with("http.stale_validators: "), "{report:?}");
+    let set = SetAddress { feed: story.feed.name.clone(), address: story.origin.url("/honest") };
+    story.engine.set_address(&set).await.unwrap();
+    story.poll().await;
+    let (report, asked) = story.poll().await;
+    assert_eq!((report.http_status, asked), (Some(304), vec![Some(tag(1))]));
 }
 
 #[tokio::test]
