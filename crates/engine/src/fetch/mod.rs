@@ -137,7 +137,7 @@ pub(crate) struct Fetched {
 }
 
 /// A body as it was received.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) wire: Vec<u8>,
     pub(crate) coding: Coding,
