@@ -117,7 +117,7 @@ impl Fetcher {
 
     async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place)))?;
+        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place))).await?;
         let asked = client.get(url.clone()).header(header::ACCEPT, ACCEPT);
         let mut asked = request.manner.complete(asked, url, place);
         if let Some(headers) = request.headers {

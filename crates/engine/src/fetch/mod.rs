@@ -27,6 +27,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use url::Origin;
 
+use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::{Between, Reach};
@@ -53,7 +54,7 @@ pub(crate) struct Fetcher {
     gate: Gate,
     network: Network,
     /// One for each way to reach and to be reached, made when it is first needed.
-    clients: Mutex<HashMap<(Reach, Transport), reqwest::Client>>,
+    clients: Mutex<HashMap<(Reach, Transport), Made>>,
     /// Servers that are asked in HTTP/1.1, whatever they offer.
     of_version_1: Mutex<HashSet<Origin>>,
     /// What stands in for all servers, in a simulation.

@@ -125,6 +125,27 @@ async fn a_certificate_of_ones_own_is_taken_by_its_authority_or_said_in_every_re
 }
 
 #[tokio::test]
+async fn a_file_of_authorities_that_is_another_is_taken_with_the_next_fetch() {
+    let (origin, authority) = Origin::start_tls(|_| sample()).await;
+    let (_, of_before) = certified();
+    let (folder, path) = file(&of_before);
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("http", "1.1"), ("ca", path.to_str().unwrap())]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "net.tls");
+    std::fs::write(&path, authority).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    std::fs::write(&path, of_before).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "net.tls");
+    // What could block for ever, or is no such file by its size, is not read.
+    std::fs::write(&path, vec![b'\n'; 1024 * 1024 + 1]).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "feed.ca");
+    let folder = folder.path().to_str().unwrap();
+    let feed = add(&engine, origin.url("/other"), &[("http", "1.1"), ("ca", folder)]).await;
+    let error = collect(&engine, &feed).await.error.unwrap();
+    assert!(error.code() == "feed.ca" && error.message().contains("not a regular file"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_fails_at_version_2_is_asked_in_1_1_where_that_is_said() {
     let (origin, authority) = Origin::start_tls(|_| sample()).await;
     let (_folder, path) = file(&authority);
