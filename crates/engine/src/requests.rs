@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::adapters::{Template, template};
 use crate::fetch::{Between, Http, Manner, Trust};
-use crate::{Address, OpError};
+use crate::{Address, OpError, shown_address};
 
 /// What was said of how a feed's server is asked: on adding it, later, or in the configuration. By default nothing. Secrets
 /// are among it as references only.
@@ -106,6 +106,11 @@ impl RequestChoice {
             self.0.entry(name.clone()).or_insert_with(|| value.clone());
         }
         self
+    }
+
+    /// The same, as it is shown: what proves to a proxy who asks is not.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, Json)> {
+        self.said().map(|(name, value)| (name, shown(name, value)))
     }
 
     /// What is said, by its names.
@@ -210,16 +215,7 @@ impl Parts {
                 self.user_agent = Some(agent);
             }
             "proxy" => {
-                let template = Template::parse(text()?);
-                let url = Url::parse(&template.outline()).map_err(|error| format!("{value} is no URL: {error}"))?;
-                if !matches!(url.scheme(), "http" | "https") {
-                    return Err(format!("expected http:// or https://, found {value}"));
-                }
-                // A password that stands in it would be stored and shown.
-                if url.password().is_some() && !template.is_secret() {
-                    return Err("the password would be stored: refer to it, {env:NAME} or {file:PATH}".to_owned());
-                }
-                self.proxy = Some(template);
+                self.proxy = Some(proxy(text()?)?);
             }
             "http" if value.as_str() == Some("1.1") => self.http = Http::One,
             "http" => return Err(format!("expected 1.1, found {value}")),
@@ -244,9 +240,35 @@ impl Parts {
     }
 }
 
+/// A proxy by its URL, in which no secret stands: it would be stored.
+fn proxy(text: &str) -> Result<Template, String> {
+    let template = Template::parse(text);
+    let word = template.foreign_word();
+    let url = Url::parse(&template.outline(&word));
+    let url = url.map_err(|error| format!("{} is no URL: {error}", shown_address(text)))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("expected http:// or https://, found {}", shown_address(text)));
+    }
+    // A name without a password is one: a token.
+    let secret = url.password().unwrap_or(url.username());
+    if secret.replace(&word, "").is_empty() {
+        Ok(template)
+    } else {
+        Err("the password would be stored: refer to all of it, {env:NAME} or {file:PATH}".to_owned())
+    }
+}
+
 fn told(error: &OpError) -> String {
     let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("{}{hint}", error.message())
+}
+
+/// What is shown of what is said under that name.
+pub(crate) fn shown(name: &str, value: &Json) -> Json {
+    match value.as_str() {
+        Some(text) if name == "proxy" => shown_address(text).into(),
+        _ => value.clone(),
+    }
 }
 
 fn texts(value: &Json) -> Result<Vec<&str>, String> {
@@ -311,11 +333,29 @@ mod tests {
             ("proxy", "http://proxy.lan:3128", true),
             ("proxy", "http://me:open@proxy.lan:3128", false),
             ("proxy", "http://me:{file:/etc/secret}@proxy.lan:3128", true),
+            ("proxy", "http://{env:ME}:{env:PASSWORD}@{env:PROXY_HOST}:3128", true),
+            ("proxy", "http://{env:TOKEN}@proxy.lan:3128", true),
+            ("proxy", "http://me:open@{env:PROXY_HOST}:3128", false),
+            ("proxy", "http://me:secret@{env:PROXY_HOST}:3128", false),
+            ("proxy", "http://me:open{env:REST}@proxy.lan:3128", false),
+            ("proxy", "http://{env:ME}:open@proxy.lan:3128", false),
+            ("proxy", "http://token@proxy.lan:3128", false),
             ("proxy", "socks5://proxy.lan", false),
             ("http", "1.1", true),
             ("http", "3", false),
         ] {
             assert_eq!(said(&[(name, value)]).is_ok(), right, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn what_proves_to_a_proxy_who_asks_is_not_shown() {
+        let choice = said(&[("http", "1.1"), ("proxy", "http://{env:TOKEN}@proxy.lan:3128")]).unwrap();
+        let shown: Vec<String> = choice.shown().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, [r#"http="1.1""#, r#"proxy="http://***@proxy.lan:3128""#]);
+        for proxy in ["http://me:open@pro xy:3128", "socks5://me:open@proxy.lan"] {
+            let refused = said(&[("proxy", proxy)]).unwrap_err();
+            assert!(!refused.contains("open"), "{refused}");
         }
     }
 

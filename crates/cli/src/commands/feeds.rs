@@ -132,7 +132,7 @@ fn policy_set(set: &PolicySet) -> Line {
 /// How a feed's server is asked, where something is said of it: secrets are references.
 fn asked(feed: &Feed) -> Option<Line> {
     let choice = RequestChoice::of(feed);
-    let said = choice.said().map(|(name, value)| match value.as_str() {
+    let said = choice.shown().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}={text}"),
         None => format!("{name}={value}"),
     });
