@@ -32,6 +32,16 @@ const FOLLOW_MOVES: &str = "follow_moves";
 /// What is for the feed's own server.
 const OWN: [&str; 6] = ["headers", "cookie", "basic", "bearer", "tls", "ca"];
 
+impl Moves {
+    /// Those of a feed: what is said of its own server is for no other, and neither is being allowed private addresses.
+    pub(crate) fn of(feed: &Feed) -> Self {
+        match RequestChoice::of(feed).moves() {
+            Self::Followed if feed.allow_private => Self::OfScheme,
+            moves => moves,
+        }
+    }
+}
+
 impl RequestChoice {
     /// The names of what can be said.
     pub const NAMES: [&str; 10] =
@@ -145,7 +155,7 @@ impl RequestChoice {
 
     /// Whether a feed that moved is asked at its new address: unless it is said otherwise, or something is said that is for
     /// its own server alone.
-    pub(crate) fn moves(&self) -> Moves {
+    fn moves(&self) -> Moves {
         if self.get(FOLLOW_MOVES) == Some(&Json::Bool(false)) {
             Moves::Ignored
         } else if OWN.iter().any(|name| self.0.contains_key(*name)) {
@@ -369,6 +379,18 @@ mod tests {
             (&[("tls", "insecure"), ("follow_moves", "false")], Moves::Ignored),
         ] {
             assert_eq!(said(pairs).unwrap().moves(), moves, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_feed_that_is_allowed_private_addresses_moves_to_no_other_host() {
+        for (settings, allow_private, moves) in [
+            ("{}", false, Moves::Followed),
+            ("{}", true, Moves::OfScheme),
+            (r#"{"requests":{"follow_moves":false}}"#, true, Moves::Ignored),
+        ] {
+            let feed = Feed { allow_private, ..crate::sample::feed(settings, None) };
+            assert_eq!(Moves::of(&feed), moves, "{settings} {allow_private}");
         }
     }
 }

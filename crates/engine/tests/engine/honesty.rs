@@ -138,7 +138,7 @@ async fn what_is_held_against_a_server_is_not_held_against_the_next_one() {
     story.show(1);
     let (report, _) = story.polls(7).await;
     assert!(report.warnings[0].starts_with("http.stale_validators: "), "{report:?}");
-    let set = SetAddress { feed: story.feed.name.clone(), address: story.origin.url("/honest") };
+    let set = SetAddress { feed: story.feed.name.clone(), address: story.origin.url("/honest"), allow_private: false };
     story.engine.set_address(&set).await.unwrap();
     story.poll().await;
     let (report, asked) = story.poll().await;
