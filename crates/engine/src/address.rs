@@ -46,7 +46,10 @@ impl AddressError {
                 "say 'command:PROGRAM ARGUMENTS' in one line, such as 'command:tap-rates --config rates.json'"
             }
             Self::Malformed { .. } => "give a URL such as https://example.org/feed.xml, or the path of a file",
-            Self::Credentials { .. } => "leave it out: feeds behind a password are not supported",
+            Self::Credentials { .. } => {
+                "leave it out, and say -o 'basic=NAME:{env:PASSWORD}' besides: docs/guides/fetching.md tells how servers \
+                 are asked"
+            }
         }
     }
 }
@@ -221,6 +224,8 @@ mod tests {
             let refused = parse(text).unwrap_err();
             assert!(!refused.to_string().contains("secret"), "{refused}");
         }
+        let refused = parse("https://me:secret@example.org/").unwrap_err();
+        assert!(refused.hint().contains("basic=NAME:{env:PASSWORD}"), "{}", refused.hint());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use feedspine_core::{Feed, Json, Namespace};
 use crate::Keep;
 use crate::adapters::{Adapter, AdapterChoice, nearest};
 use crate::policy::OPTIONS;
+use crate::requests::shown;
 use crate::schedule::RhythmChoice;
 use crate::{OpError, RequestChoice};
 
@@ -167,7 +168,8 @@ impl DeclaredFeed {
         for (name, wanted) in self.requests.said() {
             let held = asked.get(name).cloned().unwrap_or(Json::Null);
             if held != *wanted {
-                differences.push(format!("{name} is {}, configured is {}", words(&held), words(wanted)));
+                let (held, wanted) = (shown(name, &held), shown(name, wanted));
+                differences.push(format!("{name} is {}, configured is {}", words(&held), words(&wanted)));
             }
         }
         if let Some(wanted) = self.namespace.as_ref().filter(|wanted| **wanted != feed.namespace) {

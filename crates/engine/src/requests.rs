@@ -8,8 +8,8 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::adapters::{Template, template};
-use crate::fetch::{Http, Manner, Trust};
-use crate::{Address, OpError};
+use crate::fetch::{Between, Http, Manner, Trust};
+use crate::{Address, OpError, shown_address};
 
 /// What was said of how a feed's server is asked: on adding it, later, or in the configuration. By default nothing. Secrets
 /// are among it as references only.
@@ -31,6 +31,16 @@ pub(crate) enum Moves {
 const FOLLOW_MOVES: &str = "follow_moves";
 /// What is for the feed's own server.
 const OWN: [&str; 6] = ["headers", "cookie", "basic", "bearer", "tls", "ca"];
+
+impl Moves {
+    /// Those of a feed: what is said of its own server is for no other, and neither is being allowed private addresses.
+    pub(crate) fn of(feed: &Feed) -> Self {
+        match RequestChoice::of(feed).moves() {
+            Self::Followed if feed.allow_private => Self::OfScheme,
+            moves => moves,
+        }
+    }
+}
 
 impl RequestChoice {
     /// The names of what can be said.
@@ -108,6 +118,11 @@ impl RequestChoice {
         self
     }
 
+    /// The same, as it is shown: what proves to a proxy who asks is not.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, Json)> {
+        self.said().map(|(name, value)| (name, shown(name, value)))
+    }
+
     /// What is said, by its names.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -123,6 +138,11 @@ impl RequestChoice {
         self.get("tls").is_some()
     }
 
+    /// What stands between requests and whom they ask.
+    pub(crate) fn between(&self) -> Between {
+        if self.get("proxy").is_some() { Between::Proxy } else { Between::Nothing }
+    }
+
     /// Whether nothing is said.
     pub fn is_default(&self) -> bool {
         self.0.is_empty()
@@ -135,7 +155,7 @@ impl RequestChoice {
 
     /// Whether a feed that moved is asked at its new address: unless it is said otherwise, or something is said that is for
     /// its own server alone.
-    pub(crate) fn moves(&self) -> Moves {
+    fn moves(&self) -> Moves {
         if self.get(FOLLOW_MOVES) == Some(&Json::Bool(false)) {
             Moves::Ignored
         } else if OWN.iter().any(|name| self.0.contains_key(*name)) {
@@ -205,16 +225,7 @@ impl Parts {
                 self.user_agent = Some(agent);
             }
             "proxy" => {
-                let template = Template::parse(text()?);
-                let url = Url::parse(&template.outline()).map_err(|error| format!("{value} is no URL: {error}"))?;
-                if !matches!(url.scheme(), "http" | "https") {
-                    return Err(format!("expected http:// or https://, found {value}"));
-                }
-                // A password that stands in it would be stored and shown.
-                if url.password().is_some() && !template.is_secret() {
-                    return Err("the password would be stored: refer to it, {env:NAME} or {file:PATH}".to_owned());
-                }
-                self.proxy = Some(template);
+                self.proxy = Some(proxy(text()?)?);
             }
             "http" if value.as_str() == Some("1.1") => self.http = Http::One,
             "http" => return Err(format!("expected 1.1, found {value}")),
@@ -239,9 +250,35 @@ impl Parts {
     }
 }
 
+/// A proxy by its URL, in which no secret stands: it would be stored.
+fn proxy(text: &str) -> Result<Template, String> {
+    let template = Template::parse(text);
+    let word = template.foreign_word();
+    let url = Url::parse(&template.outline(&word));
+    let url = url.map_err(|error| format!("{} is no URL: {error}", shown_address(text)))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("expected http:// or https://, found {}", shown_address(text)));
+    }
+    // A name without a password is one: a token.
+    let secret = url.password().unwrap_or(url.username());
+    if secret.replace(&word, "").is_empty() {
+        Ok(template)
+    } else {
+        Err("the password would be stored: refer to all of it, {env:NAME} or {file:PATH}".to_owned())
+    }
+}
+
 fn told(error: &OpError) -> String {
     let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("{}{hint}", error.message())
+}
+
+/// What is shown of what is said under that name.
+pub(crate) fn shown(name: &str, value: &Json) -> Json {
+    match value.as_str() {
+        Some(text) if name == "proxy" => shown_address(text).into(),
+        _ => value.clone(),
+    }
 }
 
 fn texts(value: &Json) -> Result<Vec<&str>, String> {
@@ -306,11 +343,29 @@ mod tests {
             ("proxy", "http://proxy.lan:3128", true),
             ("proxy", "http://me:open@proxy.lan:3128", false),
             ("proxy", "http://me:{file:/etc/secret}@proxy.lan:3128", true),
+            ("proxy", "http://{env:ME}:{env:PASSWORD}@{env:PROXY_HOST}:3128", true),
+            ("proxy", "http://{env:TOKEN}@proxy.lan:3128", true),
+            ("proxy", "http://me:open@{env:PROXY_HOST}:3128", false),
+            ("proxy", "http://me:secret@{env:PROXY_HOST}:3128", false),
+            ("proxy", "http://me:open{env:REST}@proxy.lan:3128", false),
+            ("proxy", "http://{env:ME}:open@proxy.lan:3128", false),
+            ("proxy", "http://token@proxy.lan:3128", false),
             ("proxy", "socks5://proxy.lan", false),
             ("http", "1.1", true),
             ("http", "3", false),
         ] {
             assert_eq!(said(&[(name, value)]).is_ok(), right, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn what_proves_to_a_proxy_who_asks_is_not_shown() {
+        let choice = said(&[("http", "1.1"), ("proxy", "http://{env:TOKEN}@proxy.lan:3128")]).unwrap();
+        let shown: Vec<String> = choice.shown().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, [r#"http="1.1""#, r#"proxy="http://***@proxy.lan:3128""#]);
+        for proxy in ["http://me:open@pro xy:3128", "socks5://me:open@proxy.lan"] {
+            let refused = said(&[("proxy", proxy)]).unwrap_err();
+            assert!(!refused.contains("open"), "{refused}");
         }
     }
 
@@ -324,6 +379,18 @@ mod tests {
             (&[("tls", "insecure"), ("follow_moves", "false")], Moves::Ignored),
         ] {
             assert_eq!(said(pairs).unwrap().moves(), moves, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_feed_that_is_allowed_private_addresses_moves_to_no_other_host() {
+        for (settings, allow_private, moves) in [
+            ("{}", false, Moves::Followed),
+            ("{}", true, Moves::OfScheme),
+            (r#"{"requests":{"follow_moves":false}}"#, true, Moves::Ignored),
+        ] {
+            let feed = Feed { allow_private, ..crate::sample::feed(settings, None) };
+            assert_eq!(Moves::of(&feed), moves, "{settings} {allow_private}");
         }
     }
 }

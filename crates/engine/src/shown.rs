@@ -49,7 +49,9 @@ pub(crate) fn shown_cursor(value: &Json) -> Json {
     match value {
         Json::Object(members) => {
             let shown = members.iter().map(|(name, value)| match value.as_str() {
-                Some(text) if ["address", "url"].contains(&name.as_str()) => (name.clone(), shown_address(text).into()),
+                Some(text) if ["address", "url", "proxy"].contains(&name.as_str()) => {
+                    (name.clone(), shown_address(text).into())
+                }
                 _ => (name.clone(), shown_cursor(value)),
             });
             Json::Object(shown.collect())
@@ -244,5 +246,8 @@ mod tests {
             Json::parse(r#"{"address":"https://a/?key=b","etag":"x?key=b","validators":{"url":"https://a/?key=b"}}"#);
         let shown = r#"{"address":"https://a/?key=***","etag":"x?key=b","validators":{"url":"https://a/?key=***"}}"#;
         assert_eq!(shown_cursor(&cursor.unwrap()).to_canonical(), shown);
+        let settings = Json::parse(r#"{"requests":{"proxy":"http://{env:TOKEN}@proxy.lan:3128"}}"#);
+        let shown = r#"{"requests":{"proxy":"http://***@proxy.lan:3128"}}"#;
+        assert_eq!(shown_cursor(&settings.unwrap()).to_canonical(), shown);
     }
 }

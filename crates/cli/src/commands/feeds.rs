@@ -41,12 +41,15 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
             let ask = context.with_engine(Wanted::Existing, async |engine| engine.rename(&feed, to.clone()).await);
             done(context, &ask.await?, &format!("renamed {feed} to"));
         }
-        Command::Set { feed, place: Place { url: Some(address) }, .. } => {
-            let request = SetAddress { feed, address };
+        Command::Set { feed, place: Place { url: Some(address), allow_private }, .. } => {
+            let request = SetAddress { feed, address, allow_private };
             let set = context.with_engine(Wanted::Existing, async |engine| engine.set_address(&request).await).await?;
             printer.answer(&set, || vec![address_set(&set)]);
+            for warning in &set.warnings {
+                printer.warning(warning);
+            }
         }
-        Command::Set { feed, options, as_configured, rekey, place: Place { url: None } } => {
+        Command::Set { feed, options, as_configured, rekey, place: Place { url: None, .. } } => {
             let says = if as_configured { PolicySays::AsConfigured } else { PolicySays::Options(options) };
             let rekey = if rekey { Rekey::Allow } else { Rekey::Refuse };
             let request = SetPolicy { feed, says, rekey };
@@ -104,6 +107,7 @@ fn filed(context: Context<'_>, feed: &Feed) {
 fn address_set(set: &AddressSet) -> Line {
     let is = match set.outcome {
         AddressOutcome::Already => " is there already: ",
+        AddressOutcome::NowAllowed => " is there already, and may be at a private address from now on: ",
         AddressOutcome::Moved => " is elsewhere from now on: ",
     };
     let line = Line::of(Style::Strong, set.feed.name.as_str()).plain(is).plain(shown_address(&set.feed.address));
@@ -132,7 +136,7 @@ fn policy_set(set: &PolicySet) -> Line {
 /// How a feed's server is asked, where something is said of it: secrets are references.
 fn asked(feed: &Feed) -> Option<Line> {
     let choice = RequestChoice::of(feed);
-    let said = choice.said().map(|(name, value)| match value.as_str() {
+    let said = choice.shown().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}={text}"),
         None => format!("{name}={value}"),
     });

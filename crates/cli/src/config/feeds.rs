@@ -54,7 +54,7 @@ pub(super) fn said(feeds: &BTreeMap<FeedName, DeclaredFeed>) -> Vec<(String, Jso
         let options = declared.options().iter().map(|(name, value)| (name.as_str(), value.clone()));
         let namespace = declared.namespace().map(|namespace| ("namespace", Json::from(namespace.as_str())));
         let keep = declared.keep().map(|keep| ("keep", Json::from(keep.to_string())));
-        let requests = declared.requests().said().map(|(name, value)| (name, value.clone()));
+        let requests = declared.requests().shown();
         let rhythm = declared.rhythm().said();
         let all = adapter.into_iter().chain(options).chain(namespace).chain(rhythm).chain(requests).chain(keep);
         said.extend(all.map(|(name, value)| (format!("{TABLE}.{feed}.{name}"), value)));

@@ -261,12 +261,20 @@ pub(super) struct Former {
 }
 
 /// All of them.
-pub(super) const FORMER: &[Former] = &[Former {
-    name: "rejects.keep_mib",
-    env: "FEEDSPINE_REJECTS_KEEP_MIB",
-    now: "captures.keep",
-    hint: "say keep = \"64MiB\" under [captures] for what keep_mib = 64 said, \"none\" for 0, or nothing: all is kept",
-}];
+pub(super) const FORMER: &[Former] = &[
+    Former {
+        name: "rejects.keep_mib",
+        env: "FEEDSPINE_REJECTS_KEEP_MIB",
+        now: "captures.keep",
+        hint: "say keep = \"64MiB\" under [captures] for what keep_mib = 64 said, \"none\" for 0, or nothing: all is kept",
+    },
+    Former {
+        name: "fetch.networks",
+        env: "FEEDSPINE_FETCH_NETWORKS",
+        now: "fetch.allow",
+        hint: "say allow = [\"10.1.0.0/16\"] under [fetch], or FEEDSPINE_FETCH_ALLOW, for the same networks; hosts may stand among them",
+    },
+];
 
 /// The units in which rates are written, in seconds.
 const UNITS: [(&str, u32); 3] = [("s", 1), ("min", 60), ("h", 3_600)];

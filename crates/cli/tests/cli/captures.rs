@@ -125,6 +125,12 @@ fn a_key_that_was_replaced_is_told_with_what_it_is_now() {
     let user = User::new();
     let output = user.command(&["status"]).env("FEEDSPINE_REJECTS_KEEP_MIB", "0").output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = user.command(&["status"]).env("FEEDSPINE_FETCH_NETWORKS", "10.1.0.0/16").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("it is fetch.allow now"), "{output:?}");
+    user.file(".config/feedspine/config.toml", "[fetch]\nnetworks = [\"10.1.0.0/16\"]\n");
+    let ran = user.run(&["status"]);
+    assert!(ran.code == 2 && ran.stderr.contains("it is fetch.allow now"), "{ran:?}");
     user.file(".config/feedspine/config.toml", "[captures]\nkeep = \"64 MB\"\n");
     let ran = user.run(&["status"]);
     assert!(ran.code == 2 && ran.stderr.contains("64MiB"), "{ran:?}");

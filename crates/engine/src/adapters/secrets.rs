@@ -68,11 +68,20 @@ impl Template {
         self.resolve_as(percent_encoded, secrets)
     }
 
-    /// The text with a word in place of each reference: what can be seen of it without its secrets.
-    pub(crate) fn outline(&self) -> String {
+    /// A word that stands nowhere in it.
+    pub(crate) fn foreign_word(&self) -> String {
+        let mut word = "secret".to_owned();
+        while self.outline(" ").contains(&word) {
+            word.push('x');
+        }
+        word
+    }
+
+    /// The text with that word in place of each reference: what can be seen of it without its secrets.
+    pub(crate) fn outline(&self, word: &str) -> String {
         let shown = |piece: &Piece| match piece {
             Piece::Plain(plain) => plain.clone(),
-            Piece::Environment(_) | Piece::File(_) => "secret".to_owned(),
+            Piece::Environment(_) | Piece::File(_) => word.to_owned(),
         };
         self.0.iter().map(shown).collect()
     }
@@ -159,7 +168,7 @@ mod tests {
         let within = Template::parse(&format!("http://me:{{file:{}}}@a.example", path.display()));
         let told = within.resolve_in_url(&mut Secrets::default()).unwrap();
         assert_eq!(
-            (told.as_str(), within.outline().as_str()),
+            (told.as_str(), within.outline("secret").as_str()),
             ("http://me:s3cr%2Ft@a.example", "http://me:secret@a.example")
         );
         let mut secrets = Secrets::default();

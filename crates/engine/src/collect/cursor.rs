@@ -142,7 +142,7 @@ pub(crate) fn remember(cursor: &FeedCursor, feed: &Feed) -> Option<Memory> {
 
 /// Whether what is remembered came from the feed's address: it was asked there, or, of one document, redirected there from
 /// where the feed was before.
-fn came_from(value: &Json, feed: &Feed) -> bool {
+pub(crate) fn came_from(value: &Json, feed: &Feed) -> bool {
     let is_address = |name| value.get(name).and_then(Json::as_str) == Some(feed.address.as_str());
     is_address("address") || (is_address("url") && AdapterChoice::of(feed).name() == Adapter::FEED)
 }

@@ -73,6 +73,12 @@ pub(super) async fn read(task: Task) -> Result<ReadDocument, OpError> {
     reading(&address, patience, move || task.read()).await
 }
 
+/// The hash of a document's bytes, of which nothing stays.
+pub(super) async fn hash(received: Received, address: &str, limits: Limits) -> Result<ContentHash, OpError> {
+    let of = address.to_owned();
+    reading(address, limits.parse, move || Ok(ContentHash::of(&received.decoded(&of, &limits)?.bytes))).await
+}
+
 /// Time is counted in so many slices: while the process stands still no more than one of them goes by, and nobody is charged
 /// for it.
 const SLICES: u32 = 10;

@@ -2,9 +2,9 @@
 //! by then, the server is asked once more, with what it had told of the one before: a 304 is a lie. Such a feed is asked
 //! without validators from then on, until the server tells a later change from what was before.
 
-use feedspine_core::{Json, Timestamp};
+use feedspine_core::{Feed, Json, Timestamp};
 
-use super::cursor::Memory;
+use super::cursor::{Memory, came_from};
 use crate::fetch::Validators;
 
 /// So long after it was found out a server that lied is asked whether it still does. A week, in microseconds.
@@ -68,9 +68,9 @@ pub(crate) fn asking<'a>(memory: Option<&'a Memory>, lies: Option<&Lies>, now: T
 }
 
 impl Lies {
-    /// Those that a cursor remembers.
-    pub(crate) fn in_cursor(value: &Json) -> Option<Self> {
-        let lies = value.get(MEMBER)?;
+    /// Those that a cursor remembers of the server that the feed is at. What another one said is not held against it.
+    pub(crate) fn in_cursor(value: &Json, feed: &Feed) -> Option<Self> {
+        let lies = value.get(MEMBER).filter(|_| came_from(value, feed))?;
         let Json::Number(times) = lies.get("times")? else { return None };
         let times = times.as_i64().and_then(|times| u32::try_from(times).ok())?;
         Some(Self { last: lies.get("last")?.as_str()?.parse().ok()?, times })
@@ -156,6 +156,15 @@ mod tests {
         assert_eq!(Lies::after(lies.clone(), Checked::Same, day(2)), lies);
         assert_eq!(Lies::after(lies.clone(), Checked::Stale, day(8)), Some(Lies { last: day(8), times: 2 }));
         assert_eq!(Lies::after(lies.clone(), Checked::Changed, day(8)), None);
-        assert_eq!(Lies::in_cursor(&Lies::added_to(lies.as_ref(), Json::object([("body", Json::Null)]))), lies);
+    }
+
+    #[test]
+    fn a_lie_is_held_against_the_server_that_said_it_and_no_other() {
+        let feed = crate::sample::feed("{}", None);
+        let lies = Some(Lies { last: day(1), times: 1 });
+        let cursor = Lies::added_to(lies.as_ref(), memory(None).to_json(&feed, None, None));
+        assert_eq!(Lies::in_cursor(&cursor, &feed), lies);
+        let moved = Feed { address: "https://example.org/elsewhere".into(), ..feed };
+        assert_eq!(Lies::in_cursor(&cursor, &moved), None);
     }
 }

@@ -33,7 +33,7 @@ use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError, RequestChoice};
 
 pub(crate) use again::{ReadAgain, store_again};
-use check::{Bytes, Doubt};
+use check::Doubt;
 pub(crate) use next::chance;
 use next::{Answered, Next};
 pub(crate) use pushed::{Pushed, push};
@@ -280,7 +280,7 @@ impl Journey<'_> {
     ) -> Result<Arrived, OpError> {
         let address: Address = self.feed.address.parse()?;
         let recalled = cursor.as_ref().filter(|_| anew == Anew::No).and_then(|cursor| recall(cursor, self.feed));
-        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value));
+        self.lies = cursor.as_ref().and_then(|cursor| Lies::in_cursor(&cursor.value, self.feed));
         let memory = recalled.as_ref().map(|recalled| &recalled.memory);
         let (validators, doubted) = match asking(memory, self.lies.as_ref(), self.engine.now()) {
             Asking::With(validators) => (Some(validators.clone()), None),
@@ -312,8 +312,11 @@ impl Journey<'_> {
                 self.commit_unchanged(&basis, recalled.manifest, &memory).await
             }
             recalled => {
-                let doubt =
-                    doubted.map(|validators| Doubt { request: Request { validators: None, ..request }, validators });
+                let doubt = doubted.zip(recalled.as_ref()).map(|(validators, recalled)| Doubt {
+                    request: Request { validators: None, ..request },
+                    validators,
+                    held: recalled.memory.body,
+                });
                 self.take_body(&basis, fetched, recalled, identity, doubt).await
             }
         }
@@ -331,6 +334,10 @@ impl Journey<'_> {
         self.figures.wire_bytes = received.wire.len() as u64;
         let limits = self.engine.settings().limits;
         let most_bytes = received.coding.most_decoded(self.figures.wire_bytes, &limits);
+        let found_out = match doubt {
+            Some(doubt) => self.check(doubt, &received, basis.observed_at).await,
+            None => None,
+        };
         let _room = self.engine.room_for(most_bytes).await;
         let source = Source { url: fetched.url, content_type: fetched.content_type };
         let headers = fetched.headers;
@@ -346,12 +353,6 @@ impl Journey<'_> {
         };
         let document = document::read(task).await?;
         self.figures.body_bytes = document.body_bytes;
-        let held = recalled.map(|recalled| recalled.memory.body);
-        let bytes = if held == Some(document.hash) { Bytes::Same } else { Bytes::Others };
-        let found_out = match doubt {
-            Some(doubt) => self.check(doubt, bytes, basis.observed_at).await,
-            None => None,
-        };
         let validators = fetched.validators;
         let memory = Memory { validators, body: document.hash, source, read_at: basis.observed_at, state: Json::Null };
         match document.told {

@@ -4,24 +4,36 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use feedspine_core::ContentHash;
 use url::Url;
 
+use super::file::{FileRead, read_regular};
 use super::guard::Reach;
 use super::http::LARGEST_HEADER;
 use super::manner::{Http, Transport, Trust};
 use super::resolve::GuardedResolver;
-use super::{Fetcher, classify};
+use super::{Fetcher, bytes, classify};
 use crate::OpError;
 
 /// So many servers are known that break off HTTP/2.
 const MOST_OF_VERSION_1: usize = 4_096;
+/// The largest file of authorities, in bytes: all that are public have a quarter of that.
+const LARGEST_OF_AUTHORITIES: u64 = 1024 * 1024;
+
+/// A client, and the file of authorities that it was made of.
+#[derive(Debug)]
+pub(super) struct Made {
+    authorities: Option<ContentHash>,
+    client: reqwest::Client,
+}
 
 impl Fetcher {
-    /// The client that reaches so far in that way; there are as many as there are ways.
+    /// The client that reaches so far in that way; there are as many as there are ways. Another one takes its place once the
+    /// file of its authorities is another.
     ///
     /// # Errors
     /// `Usage`: the file of authorities cannot be read, or the proxy cannot be asked.
-    pub(super) fn client(&self, reach: Reach, transport: Transport) -> Result<reqwest::Client, OpError> {
+    pub(super) async fn client(&self, reach: Reach, transport: Transport) -> Result<reqwest::Client, OpError> {
         #[cfg(test)]
         if self.wire.get().is_some() {
             // Whatever it is made of, it sends nothing: one does for all worlds.
@@ -34,16 +46,21 @@ impl Fetcher {
         }
         // A proxy looks names up, and is itself wherever the operator said.
         let reach = if transport.proxy.is_some() { Reach::Anywhere } else { reach };
+        let pem = match &transport.trust {
+            Trust::Authorities(path) => Some(text_of_authorities(path).await?),
+            Trust::Public | Trust::Anybody => None,
+        };
+        let authorities = pem.as_deref().map(ContentHash::of);
         let way = (reach, transport);
         // No holder can panic half-way: what is made is put in when it is whole.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&way) {
-            return Ok(client.clone());
+        if let Some(made) = clients.get(&way).filter(|made| made.authorities == authorities) {
+            return Ok(made.client.clone());
         }
         // An application that chose another provider before keeps it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = self.made(way.0, &way.1)?;
-        clients.insert(way, client.clone());
+        let client = self.made(way.0, &way.1, pem.as_deref())?;
+        clients.insert(way, Made { authorities, client: client.clone() });
         Ok(client)
     }
 
@@ -63,10 +80,10 @@ impl Fetcher {
         tracing::info!(host = url.host_str(), "the server breaks off HTTP/2: it is asked in HTTP/1.1");
     }
 
-    fn made(&self, reach: Reach, transport: &Transport) -> Result<reqwest::Client, OpError> {
-        let authorities = match &transport.trust {
-            Trust::Authorities(path) => authorities(path)?,
-            Trust::Public | Trust::Anybody => Vec::new(),
+    fn made(&self, reach: Reach, transport: &Transport, pem: Option<&[u8]>) -> Result<reqwest::Client, OpError> {
+        let authorities = match (&transport.trust, pem) {
+            (Trust::Authorities(path), Some(pem)) => authorities(path, pem)?,
+            _ => Vec::new(),
         };
         let proxy = transport.proxy.as_deref().map(reqwest::Proxy::all).transpose();
         let proxy = proxy.map_err(|error| {
@@ -107,13 +124,26 @@ impl Fetcher {
     }
 }
 
-/// The certificates of authorities in a file, in PEM.
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, OpError> {
-    let unusable = |why: String| {
-        OpError::usage("feed.ca", format!("cannot take the authorities in {}: {why}", path.display()))
-            .with_hint("ca= names a file of certificates in PEM")
-    };
-    let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let read = reqwest::Certificate::from_pem_bundle(&text).map_err(|error| unusable(classify::root_cause(&error)))?;
-    if read.is_empty() { Err(unusable("it holds none".to_owned())) } else { Ok(read) }
+/// What a file of authorities holds.
+async fn text_of_authorities(path: &Path) -> Result<Vec<u8>, OpError> {
+    let owned = path.to_path_buf();
+    let read = tokio::task::spawn_blocking(move || read_regular(&owned, LARGEST_OF_AUTHORITIES)).await;
+    match read.map_err(|error| unusable(path, &error.to_string()))? {
+        Ok(FileRead::Whole(pem)) => Ok(pem),
+        Ok(FileRead::NotRegular) => Err(unusable(path, "it is not a regular file")),
+        Ok(FileRead::TooLarge) => Err(unusable(path, &format!("it is larger than {}", bytes(LARGEST_OF_AUTHORITIES)))),
+        Err(error) => Err(unusable(path, &error.to_string())),
+    }
+}
+
+/// The certificates in it.
+fn authorities(path: &Path, pem: &[u8]) -> Result<Vec<reqwest::Certificate>, OpError> {
+    let read = reqwest::Certificate::from_pem_bundle(pem);
+    let read = read.map_err(|error| unusable(path, &classify::root_cause(&error)))?;
+    if read.is_empty() { Err(unusable(path, "it holds none")) } else { Ok(read) }
+}
+
+fn unusable(path: &Path, why: &str) -> OpError {
+    OpError::usage("feed.ca", format!("cannot take the authorities in {}: {why}", path.display()))
+        .with_hint("ca= names a file of certificates in PEM")
 }

@@ -44,13 +44,15 @@ pub(super) async fn read(path: &Path, limit: u64) -> Result<Fetched, FetchFailur
     }
 }
 
-enum FileRead {
+/// What came of reading a file.
+pub(super) enum FileRead {
     Whole(Vec<u8>),
     NotRegular,
     TooLarge,
 }
 
-fn read_regular(path: &Path, limit: u64) -> io::Result<FileRead> {
+/// Reads a regular file of at most `limit` bytes; may block.
+pub(super) fn read_regular(path: &Path, limit: u64) -> io::Result<FileRead> {
     if !std::fs::metadata(path)?.is_file() {
         return Ok(FileRead::NotRegular);
     }

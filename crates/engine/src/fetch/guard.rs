@@ -18,6 +18,15 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
+/// What stands between a request and whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// Nothing: the address that a name leads to is judged before it is dialled.
+    Nothing,
+    /// A proxy: it looks names up, and nobody here sees where they lead.
+    Proxy,
+}
+
 /// Which addresses may be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guard {
@@ -74,8 +83,8 @@ impl Refusal {
 impl Guard {
     /// Judges what can be seen in a URL: an address literal, a name that means this machine or network, the port. Gives how
     /// far the request to it may reach: anywhere where the operator named its host, and, at a port that is not for feeds, to
-    /// the networks that he named.
-    pub(crate) fn check_url(&self, reach: Reach, url: &Url) -> Result<Reach, Refusal> {
+    /// the networks that he named. Behind a proxy no name leads to a network: these count for address literals alone.
+    pub(crate) fn check_url(&self, reach: Reach, between: Between, url: &Url) -> Result<Reach, Refusal> {
         if reach == Reach::Anywhere || self.allow.iter().any(|allowed| allowed.names(url)) {
             return Ok(Reach::Anywhere);
         }
@@ -85,11 +94,12 @@ impl Guard {
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             _ => None,
         };
+        let may_lead_to_networks = literal.is_none() && between == Between::Nothing && self.allows_networks();
         let public = match (url.host(), literal) {
             (_, Some(address)) if self.allows(address) => return Ok(reach),
             (_, Some(address)) => is_public(address),
             // Where networks are allowed, a local name may lead there: its addresses decide.
-            (Some(Host::Domain(name)), None) => self.allows_networks() || !is_local_name(name),
+            (Some(Host::Domain(name)), None) => may_lead_to_networks || !is_local_name(name),
             _ => false,
         };
         if !public {
@@ -97,8 +107,11 @@ impl Guard {
         }
         match url.port_or_known_default() {
             Some(port) if !self.ports.contains(&port) => {
-                let may_lead_there = literal.is_none() && self.allows_networks();
-                if may_lead_there { Ok(Reach::Networks) } else { Err(Refusal::Port { host, port }) }
+                if may_lead_to_networks {
+                    Ok(Reach::Networks)
+                } else {
+                    Err(Refusal::Port { host, port })
+                }
             }
             _ => Ok(reach),
         }
@@ -218,7 +231,7 @@ mod tests {
     }
 
     fn judge(url: &str) -> Result<Reach, Refusal> {
-        guard().check_url(Reach::Public, &Url::parse(url).unwrap())
+        guard().check_url(Reach::Public, Between::Nothing, &Url::parse(url).unwrap())
     }
 
     #[test]
@@ -303,7 +316,7 @@ mod tests {
     #[test]
     fn lets_everything_pass_where_the_operator_said_so() {
         let url = Url::parse("http://127.0.0.1:25/").unwrap();
-        assert_eq!(guard().check_url(Reach::Anywhere, &url), Ok(Reach::Anywhere));
+        assert_eq!(guard().check_url(Reach::Anywhere, Between::Nothing, &url), Ok(Reach::Anywhere));
         assert_eq!(guard().check_address(Reach::Anywhere, "x", "127.0.0.1".parse().unwrap()), Ok(()));
         assert!(guard().check_address(Reach::Public, "x", "127.0.0.1".parse().unwrap()).is_err());
     }
@@ -311,7 +324,7 @@ mod tests {
     #[test]
     fn lets_the_allowed_networks_pass_and_no_others() {
         let guard = Guard { allow: vec!["10.1.0.0/16".parse().unwrap()], ..guard() };
-        let judge = |url: &str| guard.check_url(Reach::Public, &Url::parse(url).unwrap());
+        let judge = |url: &str| guard.check_url(Reach::Public, Between::Nothing, &Url::parse(url).unwrap());
         assert_eq!(judge("http://10.1.2.3:8000/"), Ok(Reach::Public));
         assert_eq!(judge("http://[::ffff:10.1.2.3]/"), Ok(Reach::Public));
         assert!(judge("http://10.2.0.1/").is_err());
@@ -323,7 +336,7 @@ mod tests {
     #[test]
     fn lets_a_name_lead_into_an_allowed_network_at_all_ports_and_elsewhere_at_those_for_feeds() {
         let guard = Guard { allow: vec!["10.1.0.0/16".parse().unwrap()], ..guard() };
-        let reach = |url: &str| guard.check_url(Reach::Public, &Url::parse(url).unwrap()).unwrap();
+        let reach = |url: &str| guard.check_url(Reach::Public, Between::Nothing, &Url::parse(url).unwrap()).unwrap();
         let judge = |url: &str, address: &str| {
             let judged = guard.check_address(reach(url), "nas.lan", address.parse().unwrap());
             judged.map_err(|refusal| refusal.code())
@@ -341,6 +354,28 @@ mod tests {
     }
 
     #[test]
+    fn lets_no_name_lead_into_an_allowed_network_through_a_proxy() {
+        let allow = ["10.1.0.0/16", "nas.lan:8081"].map(|entry| entry.parse().unwrap());
+        let guard = Guard { allow: allow.to_vec(), ..guard() };
+        let judge = |url: &str| {
+            let judged = guard.check_url(Reach::Public, Between::Proxy, &Url::parse(url).unwrap());
+            judged.map_err(|refusal| refusal.code())
+        };
+        for (url, judged) in [
+            ("http://metadata.google.internal/", Err("net.private")),
+            ("http://localhost/", Err("net.private")),
+            ("http://nas.lan/", Err("net.private")),
+            ("http://example.org:6379/", Err("net.port")),
+            ("http://169.254.169.254/", Err("net.private")),
+            ("http://example.org/", Ok(Reach::Public)),
+            ("http://10.1.2.3:6379/", Ok(Reach::Public)),
+            ("http://nas.lan:8081/", Ok(Reach::Anywhere)),
+        ] {
+            assert_eq!(judge(url), judged, "{url}");
+        }
+    }
+
+    #[test]
     fn lets_an_allowed_host_lead_anywhere_and_no_other() {
         let allow = ["nas.lan:8081", "feeds.example.org"].map(|entry| entry.parse().unwrap());
         let guard = Guard { allow: allow.to_vec(), ..guard() };
@@ -353,7 +388,11 @@ mod tests {
             ("http://10.1.2.3:8081/", None),
             ("http://example.org:8081/", None),
         ] {
-            assert_eq!(guard.check_url(Reach::Public, &Url::parse(url).unwrap()).ok(), judged, "{url}");
+            assert_eq!(
+                guard.check_url(Reach::Public, Between::Nothing, &Url::parse(url).unwrap()).ok(),
+                judged,
+                "{url}"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use super::decode::Coding;
 use super::manner::Place;
 use super::pace::Pace;
 use super::{
-    FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
+    Between, FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
 };
 use crate::{Limits, OpError};
 
@@ -48,7 +48,7 @@ impl Fetcher {
         let (mut url, mut route, mut place) = (first, Route::Direct, Place::Own);
         let mut spent = Duration::ZERO;
         for _ in 0..=self.limits.redirects {
-            let reach = self.guard.check_url(request.reach, &url);
+            let reach = self.guard.check_url(request.reach, request.manner.between(), &url);
             let reach = reach.map_err(|refusal| classify::refused(&url, &refusal))?;
             if url.origin() != home {
                 place = Place::Elsewhere;
@@ -117,7 +117,7 @@ impl Fetcher {
 
     async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place)))?;
+        let client = self.client(request.reach, self.spoken(url, request.manner.transport(url, place))).await?;
         let asked = client.get(url.clone()).header(header::ACCEPT, ACCEPT);
         let mut asked = request.manner.complete(asked, url, place);
         if let Some(headers) = request.headers {
@@ -140,7 +140,7 @@ impl Fetcher {
             trace.answered(response.status().as_u16(), response.headers());
         }
         // Behind a proxy nobody sees who answers: it is trusted with that.
-        if let Some(peer) = response.remote_addr().filter(|_| request.manner.proxy.is_none()) {
+        if let Some(peer) = response.remote_addr().filter(|_| request.manner.between() == Between::Nothing) {
             let host = url.host_str().unwrap_or_default();
             let judged = self.guard.check_address(request.reach, host, peer.ip());
             judged.map_err(|refusal| classify::refused(url, &refusal))?;

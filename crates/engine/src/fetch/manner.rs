@@ -7,6 +7,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use url::{Origin, Url};
 
+use super::Between;
 use crate::adapters::Secrets;
 use crate::{Address, OpError};
 
@@ -115,6 +116,11 @@ impl Manner {
             Address::File(_) | Address::Command(_) | Address::Push(_) => None,
         };
         Self { home, ..Self::default() }
+    }
+
+    /// What stands between its requests and whom they ask.
+    pub(crate) fn between(&self) -> Between {
+        if self.proxy.is_some() { Between::Proxy } else { Between::Nothing }
     }
 
     /// A warning where anybody may answer in the server's name.

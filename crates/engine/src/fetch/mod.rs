@@ -27,9 +27,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use url::Origin;
 
+use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
-pub(crate) use guard::Reach;
+pub(crate) use guard::{Between, Reach};
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
 pub(crate) use manner::{Http, Manner, Trust};
 pub(crate) use network::{Link, Network};
@@ -53,7 +54,7 @@ pub(crate) struct Fetcher {
     gate: Gate,
     network: Network,
     /// One for each way to reach and to be reached, made when it is first needed.
-    clients: Mutex<HashMap<(Reach, Transport), reqwest::Client>>,
+    clients: Mutex<HashMap<(Reach, Transport), Made>>,
     /// Servers that are asked in HTTP/1.1, whatever they offer.
     of_version_1: Mutex<HashSet<Origin>>,
     /// What stands in for all servers, in a simulation.
@@ -137,7 +138,7 @@ pub(crate) struct Fetched {
 }
 
 /// A body as it was received.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) wire: Vec<u8>,
     pub(crate) coding: Coding,
@@ -206,10 +207,10 @@ impl Fetcher {
     }
 
     /// Judges what can be seen in an address, before anything is asked.
-    pub(crate) fn check(&self, address: &Address, reach: Reach) -> Result<(), OpError> {
+    pub(crate) fn check(&self, address: &Address, reach: Reach, between: Between) -> Result<(), OpError> {
         match address {
             Address::Http(url) => {
-                let judged = self.guard.check_url(reach, url);
+                let judged = self.guard.check_url(reach, between, url);
                 judged.map(drop).map_err(|refusal| classify::refused(url, &refusal))
             }
             Address::File(_) | Address::Command(_) | Address::Push(_) => Ok(()),

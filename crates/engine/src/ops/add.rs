@@ -123,13 +123,14 @@ impl Engine {
         let adapter = Adapter::read(&choice, &namespace)?;
         adapter.suits(&address)?;
         // What a collect would refuse is refused now.
-        self.fetcher().check(&address, self.reach(request.allow_private))?;
+        let requests = with_declared_requests(request.requests, declared);
+        self.fetcher().check(&address, self.reach(request.allow_private), requests.between())?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();
         settings.set_tags(request.tags);
         settings.set_adapter(&choice);
         settings.set_rhythm(&rhythm);
-        settings.set_requests(&with_declared_requests(request.requests, declared));
+        settings.set_requests(&requests);
         let feed = Feed {
             id: FeedId::new(self.new_uuid(added_at)),
             name,

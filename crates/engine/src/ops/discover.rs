@@ -274,7 +274,8 @@ impl<'a> Search<'a> {
 
     fn may_be_asked(&self, link: &FeedLink) -> bool {
         let address = link.address.parse::<Address>();
-        address.is_ok_and(|address| self.engine.fetcher().check(&address, self.reach).is_ok())
+        let between = self.manner.between();
+        address.is_ok_and(|address| self.engine.fetcher().check(&address, self.reach, between).is_ok())
     }
 
     /// Asks a place and keeps it if it is a feed. `Err`: the host gives no answers, or wants no more questions.

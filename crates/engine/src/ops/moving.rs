@@ -6,10 +6,11 @@ use super::add::{check_path, parse_address};
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice};
+use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::moving::{Former, WhyLeft};
 use crate::shown::shown_address;
-use crate::{Address, Engine};
+use crate::{Address, Engine, RequestChoice};
 
 /// A feed that is elsewhere from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct SetAddress {
     pub feed: FeedName,
     /// Its address: a URL.
     pub address: String,
+    /// Whether it may be at a private address, and at any port. What was allowed before holds on at the same host alone.
+    pub allow_private: bool,
 }
 
 /// Where a feed is now.
@@ -29,6 +32,8 @@ pub struct AddressSet {
     pub feed: Feed,
     /// The other feeds that are there.
     pub linked: Vec<FeedName>,
+    /// What it lost with its address.
+    pub warnings: Vec<String>,
 }
 
 /// What came of another address.
@@ -36,6 +41,8 @@ pub struct AddressSet {
 pub enum AddressOutcome {
     /// It was there already.
     Already,
+    /// It was there already; it may be at a private address from now on.
+    NowAllowed,
     /// It is there now; what it captured stays its own.
     Moved,
 }
@@ -45,6 +52,7 @@ impl AddressOutcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Already => "already",
+            Self::NowAllowed => "now_allowed",
             Self::Moved => "moved",
         }
     }
@@ -56,13 +64,15 @@ impl ToJson for AddressSet {
             ("outcome", self.outcome.as_str().into()),
             ("feed", self.feed.to_json()),
             ("linked", self.linked.iter().map(FeedName::as_str).collect::<Vec<_>>().into()),
+            ("warnings", self.warnings.clone().into()),
         ])
     }
 }
 
 impl Engine {
     /// Lets a feed be elsewhere. It keeps its name, namespace, key rule and all that it captured; the next fetch reads what is
-    /// there. It never goes back by itself to the address that it leaves.
+    /// there. It never goes back by itself to the address that it leaves. That it may be at a private address has to be said
+    /// anew for another host.
     ///
     /// # Errors
     /// `NotFound`; `Usage`: the feed, or the address, is not of the web, or its adapter cannot read it. `Failed`: a private
@@ -79,11 +89,23 @@ impl Engine {
         }
         check_path(&address, AdapterChoice::of(&feed).name()).await?;
         Adapter::of(&feed)?.suits(&address)?;
-        self.fetcher().check(&address, self.reach(feed.allow_private))?;
+        let before = feed.allow_private;
         let to = address.to_string();
-        let outcome = if to == feed.address { AddressOutcome::Already } else { AddressOutcome::Moved };
+        let stays_allowed = before && host_of(&feed.address) == host_of(&to);
+        let feed = Feed { allow_private: request.allow_private || stays_allowed, ..feed };
+        self.fetcher().check(&address, self.reach(feed.allow_private), RequestChoice::of(&feed).between())?;
+        let outcome = match (to == feed.address, feed.allow_private == before) {
+            (true, true) => AddressOutcome::Already,
+            (true, false) => AddressOutcome::NowAllowed,
+            (false, _) => AddressOutcome::Moved,
+        };
+        let warnings = (before && !feed.allow_private).then(|| no_longer_private(&feed)).into_iter().collect();
         let feed = match outcome {
             AddressOutcome::Already => feed,
+            AddressOutcome::NowAllowed => {
+                self.state().update_feed(&feed).await?;
+                feed
+            }
             AddressOutcome::Moved => {
                 let moved = self.moved(feed, to, WhyLeft::Operator).await?;
                 self.fetch_soon(&moved).await?;
@@ -91,7 +113,7 @@ impl Engine {
             }
         };
         let linked = self.linked(&feed).await?;
-        Ok(AddressSet { outcome, feed, linked })
+        Ok(AddressSet { outcome, feed, linked, warnings })
     }
 
     /// Takes over where permanent redirects lead a feed; what is to be told of it. Whoever moved it meanwhile goes before.
@@ -131,6 +153,11 @@ impl Engine {
         self.state().update_feed(&feed).await?;
         Ok(feed)
     }
+}
+
+fn no_longer_private(feed: &Feed) -> String {
+    let host = host_of(&feed.address).unwrap_or_default();
+    format!("feed.private: private addresses were allowed for {host}: say --allow-private to allow them here as well")
 }
 
 /// The feed that was at that address until it moved; `None` when none was.

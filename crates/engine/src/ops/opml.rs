@@ -17,6 +17,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
 use crate::feed_settings::{FeedSettings, Tag};
+use crate::fetch::Between;
 use crate::schedule::RhythmChoice;
 use crate::{Address, DeclaredFeed, Engine, RequestChoice};
 
@@ -316,7 +317,7 @@ impl<'a> Import<'a> {
             return Err(not_of_the_web());
         }
         let address: Address = text.parse()?;
-        self.engine.fetcher().check(&address, self.engine.reach(self.allow_private))?;
+        self.engine.fetcher().check(&address, self.engine.reach(self.allow_private), Between::Nothing)?;
         Ok(address)
     }
 

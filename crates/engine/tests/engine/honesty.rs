@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Feed, FetchStatus, MemoryStore};
-use feedspine::ops::FeedReport;
-use feedspine::{Engine, Settings, SimulatedClock};
+use feedspine::ops::{FeedReport, SetAddress};
+use feedspine::{Engine, Limits, Settings, SimulatedClock};
+use tokio::sync::Notify;
 
+use crate::fetching::gzip;
 use crate::origin::{Answer, Asked, Origin, rss};
-use crate::support::{add, code, collect, settings, start};
+use crate::support::{add, code, collect, engine_with, settings, settings_with, start};
 
 /// A server that shows the document of a number, and what was made of it.
 struct Story {
@@ -130,6 +132,20 @@ async fn a_server_that_lied_is_believed_again_once_it_tells_a_change() {
 }
 
 #[tokio::test]
+async fn what_is_held_against_a_server_is_not_held_against_the_next_one() {
+    let story = Story::of(|asked, number| if asked.path == "/feed" { liar } else { honest }(asked, number)).await;
+    story.poll().await;
+    story.show(1);
+    let (report, _) = story.polls(7).await;
+    assert!(report.warnings[0].starts_with("http.stale_validators: "), "{report:?}");
+    let set = SetAddress { feed: story.feed.name.clone(), address: story.origin.url("/honest"), allow_private: false };
+    story.engine.set_address(&set).await.unwrap();
+    story.poll().await;
+    let (report, asked) = story.poll().await;
+    assert_eq!((report.http_status, asked), (Some(304), vec![Some(tag(1))]));
+}
+
+#[tokio::test]
 async fn a_server_that_is_honest_is_asked_once_a_week_for_the_whole_document() {
     let story = Story::of(honest).await;
     story.poll().await;
@@ -142,7 +158,43 @@ async fn a_server_that_is_honest_is_asked_once_a_week_for_the_whole_document() {
     story.show(1);
     let (report, asked) = story.poll().await;
     assert_eq!((report.warnings.len(), asked), (0, vec![None, Some(tag(0))]));
+    // Both answers came whole.
+    assert_eq!(report.wire_bytes, 2 * report.body_bytes);
     assert_eq!(story.checked().await.as_deref(), Some("changed"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_once_more_keeps_no_other_from_being_read() {
+    let asked_again = Arc::new(Notify::new());
+    let again = Arc::clone(&asked_again);
+    let origin = Origin::start(move |asked| {
+        if asked.path == "/other" {
+            return document(0);
+        }
+        if asked.header("if-none-match").is_some() {
+            again.notify_one();
+            return Answer::stalled("");
+        }
+        let shown = rss(&[(if asked.number == 0 { "1" } else { "2" }, "item")]);
+        Answer::ok(gzip(shown.as_bytes())).with("content-encoding", "gzip").with("etag", tag(asked.number))
+    });
+    let origin = origin.await;
+    let clock = Arc::new(SimulatedClock::at(start()));
+    // What is coded may become so large that there is room for nothing beside it.
+    let limits = Limits { body_bytes: 1 << 30, ratio: 1 << 20, ..Limits::default() };
+    let engine = engine_with(Settings { clock: clock.clone(), ..settings_with(limits) }).await;
+    let checked = add(&engine, origin.url("/feed")).await;
+    assert_eq!(code(&collect(&engine, &checked).await), "ok");
+    clock.advance(Duration::from_hours(7 * 24));
+    let other = add(&engine, origin.url("/other")).await;
+    let read_beside = async {
+        asked_again.notified().await;
+        collect(&engine, &other).await
+    };
+    tokio::select! {
+        report = read_beside => assert_eq!(code(&report), "ok"),
+        report = collect(&engine, &checked) => panic!("the other feed waited for it: {report:?}"),
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use feedspine::ops::{AddFeed, AddOutcome, AddressOutcome, FeedReport, SetAddress
 use feedspine::{Engine, Familiar, RequestChoice, Settings, SimulatedClock, ToJson, WhyLeft};
 
 use crate::origin::{Answer, Asked, Origin, rss};
-use crate::support::{add, code, collect, name, settings, start};
+use crate::support::{add, code, collect, engine_with, name, settings, start};
 
 /// The path that a feed is at, the one that it moves to, and what leads there.
 struct Moving {
@@ -172,7 +172,7 @@ async fn what_the_operator_takes_back_stays_taken_back() {
         moving.poll().await;
     }
     assert_eq!(moving.address().await, moving.origin.url("/new"));
-    let back = SetAddress { feed: moving.feed.name.clone(), address: moving.origin.url("/old") };
+    let back = SetAddress { feed: moving.feed.name.clone(), address: moving.origin.url("/old"), allow_private: false };
     let set = moving.engine.set_address(&back).await.unwrap();
     assert_eq!((set.outcome, set.feed.address), (AddressOutcome::Moved, moving.origin.url("/old")));
     for _ in 0..10 {
@@ -185,12 +185,42 @@ async fn what_the_operator_takes_back_stays_taken_back() {
 }
 
 #[tokio::test]
+async fn what_a_feed_was_allowed_of_private_addresses_stays_with_its_host() {
+    let other = Origin::start(|_| Answer::ok(rss(&[("1", "one"), ("2", "two")]))).await;
+    let to = other.url_by_name("/feed");
+    let own = Origin::start(move |_| Answer::status(301).with("location", to.clone())).await;
+    let clock = Arc::new(SimulatedClock::at(start()));
+    let nothing_allowed = Settings { clock: clock.clone(), allow: Vec::new(), ..settings() };
+    let engine = engine_with(nothing_allowed).await;
+    let feed = engine.add(AddFeed { allow_private: true, ..AddFeed::new(own.url("/feed")) }).await.unwrap().feed;
+    for _ in 0..10 {
+        assert_eq!(code(&collect(&engine, &feed).await), "ok");
+        clock.advance(Duration::from_hours(24));
+    }
+    assert_eq!(engine.feed(&feed.name).await.unwrap().feed.address, feed.address);
+    let set = |address: &str, allow_private| {
+        let request = SetAddress { feed: feed.name.clone(), address: address.to_owned(), allow_private };
+        let engine = engine.clone();
+        async move { engine.set_address(&request).await }
+    };
+    assert_eq!(set(&other.url_by_name("/feed"), false).await.unwrap_err().code(), "net.private");
+    let moved = set(&own.url("/other"), false).await.unwrap();
+    assert_eq!((moved.feed.allow_private, moved.warnings.len()), (true, 0));
+    let moved = set(&other.url_by_name("/feed"), true).await.unwrap();
+    assert_eq!((moved.feed.allow_private, moved.warnings.len()), (true, 0));
+    let moved = set("https://example.org/feed", false).await.unwrap();
+    assert!(!moved.feed.allow_private && moved.warnings[0].contains("--allow-private"), "{moved:?}");
+    let allowed = set("https://example.org/feed", true).await.unwrap();
+    assert_eq!((allowed.outcome, allowed.feed.allow_private), (AddressOutcome::NowAllowed, true));
+}
+
+#[tokio::test]
 async fn an_address_that_a_feed_cannot_have_is_refused() {
     let moving = Moving::begin().await;
     for (address, code) in
         [("push:orders", "feed.address_kind"), ("http://10.0.0.1/", "net.private"), ("ftp://a.example/", "")]
     {
-        let request = SetAddress { feed: moving.feed.name.clone(), address: address.to_owned() };
+        let request = SetAddress { feed: moving.feed.name.clone(), address: address.to_owned(), allow_private: false };
         let refused = moving.engine.set_address(&request).await.unwrap_err();
         assert!(code.is_empty() || refused.code() == code, "{address}: {refused:?}");
     }

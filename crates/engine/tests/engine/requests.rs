@@ -125,6 +125,27 @@ async fn a_certificate_of_ones_own_is_taken_by_its_authority_or_said_in_every_re
 }
 
 #[tokio::test]
+async fn a_file_of_authorities_that_is_another_is_taken_with_the_next_fetch() {
+    let (origin, authority) = Origin::start_tls(|_| sample()).await;
+    let (_, of_before) = certified();
+    let (folder, path) = file(&of_before);
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("http", "1.1"), ("ca", path.to_str().unwrap())]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "net.tls");
+    std::fs::write(&path, authority).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    std::fs::write(&path, of_before).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "net.tls");
+    // What could block for ever, or is no such file by its size, is not read.
+    std::fs::write(&path, vec![b'\n'; 1024 * 1024 + 1]).unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "feed.ca");
+    let folder = folder.path().to_str().unwrap();
+    let feed = add(&engine, origin.url("/other"), &[("http", "1.1"), ("ca", folder)]).await;
+    let error = collect(&engine, &feed).await.error.unwrap();
+    assert!(error.code() == "feed.ca" && error.message().contains("not a regular file"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_fails_at_version_2_is_asked_in_1_1_where_that_is_said() {
     let (origin, authority) = Origin::start_tls(|_| sample()).await;
     let (_folder, path) = file(&authority);
@@ -234,9 +255,15 @@ async fn a_proxy_looks_names_up_and_is_asked_wherever_it_is() {
     assert_eq!(code(&report), "ok", "{report:?}");
     assert!(log.lock().unwrap()[0].starts_with("CONNECT feeds.invalid:443 "), "{log:?}");
     // What is private is asked through it no more than without.
-    let refused = engine
-        .add(AddFeed { requests: RequestChoice::of_pairs(said).unwrap(), ..AddFeed::new("http://169.254.169.254/") });
+    let requests = RequestChoice::of_pairs(said).unwrap();
+    let refused = engine.add(AddFeed { requests: requests.clone(), ..AddFeed::new("http://169.254.169.254/") });
     assert_eq!(refused.await.unwrap_err().code(), "net.private");
+    // Nobody here sees whether the proxy leads a name into a network that is allowed.
+    let with_networks = crate::support::engine().await;
+    for (address, code) in [("http://nas.lan/", "net.private"), ("http://feeds.invalid:6379/", "net.port")] {
+        let refused = with_networks.add(AddFeed { requests: requests.clone(), ..AddFeed::new(address) });
+        assert_eq!(refused.await.unwrap_err().code(), code, "{address}");
+    }
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use feedspine_core::{Content, Counts, Feed, FetchId, FetchStatus, Schedule, Timestamp};
 
+use crate::Engine;
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
 use crate::moving::{Acquaintance, Arrival, Verdict, WhyLeft, judge};
 use crate::ops::{Alike, FeedReport, NextFetch};
+use crate::requests::Moves;
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
-use crate::{Engine, RequestChoice};
 
 /// A host of which a feed was answered within so long refuses not all of us.
 const ANSWERED_LATELY: Duration = Duration::from_hours(1);
@@ -97,7 +98,7 @@ fn moved(
         route: *route,
         known: report.counts.unchanged + report.counts.changed,
         feed: if standing.since.is_none() { Acquaintance::New } else { Acquaintance::Old },
-        moves: RequestChoice::of(feed).moves(),
+        moves: Moves::of(feed),
         formerly: &FeedSettings::of(feed).formerly(),
     };
     match judge(standing.pointing.take(), &arrival) {
