@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feedspine::core::{Feed, MemoryStore, PageRequest, Query, Selection};
+use feedspine::core::{Feed, FeedStatus, MemoryStore, PageRequest, Query, Selection, StateStore};
 use feedspine::ops::{AddFeed, AddOutcome, AddressOutcome, FeedReport, SetAddress};
 use feedspine::{Engine, Familiar, RequestChoice, Settings, SimulatedClock, ToJson, WhyLeft};
 
+use crate::bent::{Bent, Change};
 use crate::origin::{Answer, Asked, Origin, rss};
 use crate::support::{add, code, collect, name, settings, start};
 
@@ -15,6 +16,7 @@ struct Moving {
     origin: Origin,
     /// The status of the redirects from `/old`; 200 while it is there itself.
     status: Arc<Mutex<u16>>,
+    state: Arc<Bent>,
     engine: Engine,
     clock: Arc<SimulatedClock>,
     feed: Feed,
@@ -39,9 +41,11 @@ impl Moving {
         let origin = origin.await;
         let clock = Arc::new(SimulatedClock::at(start()));
         let store = Arc::new(MemoryStore::new());
-        let engine = Engine::open(store.clone(), store, Settings { clock: clock.clone(), ..settings() }).await.unwrap();
+        let state = Bent::over(store.clone());
+        let settings = Settings { clock: clock.clone(), ..settings() };
+        let engine = Engine::open(store, state.clone(), settings).await.unwrap();
         let feed = add(&engine, origin.url("/old")).await;
-        Self { origin, status, engine, clock, feed }
+        Self { origin, status, state, engine, clock, feed }
     }
 
     fn redirect(&self, status: u16) {
@@ -98,6 +102,34 @@ async fn a_feed_that_permanent_redirects_lead_away_for_seven_days_moves_and_lose
     // Whoever adds the address that it left means it.
     let again = moving.engine.add(AddFeed::new(moving.origin.url("/old"))).await.unwrap();
     assert_eq!((again.outcome, again.feed.id), (AddOutcome::Already, moving.feed.id));
+}
+
+#[tokio::test]
+async fn a_move_undoes_nothing_that_an_operator_does_meanwhile_and_is_made_by_the_next_fetch() {
+    let renamed = |feed| Feed { name: name("renamed"), ..feed };
+    let paused = |feed| Feed { status: FeedStatus::Paused, ..feed };
+    let removed = |feed| Feed { status: FeedStatus::Removed, ..feed };
+    let changes: [(Change, bool); 3] = [(renamed, true), (paused, false), (removed, false)];
+    for (change, moves_later) in changes {
+        let mut moving = Moving::begin().await;
+        moving.redirect(301);
+        for _ in 0..7 {
+            moving.poll().await;
+        }
+        moving.state.meanwhile(&[change]);
+        let report = moving.poll().await;
+        assert!(report.warnings.is_empty() && moving.state.to_come() == 0, "{report:?}");
+        let feeds = moving.state.feeds().await.unwrap();
+        assert_eq!(feeds, [change(Feed { key_rule: feeds[0].key_rule, ..moving.feed.clone() })]);
+        if moves_later {
+            moving.feed = feeds[0].clone();
+            let report = moving.poll().await;
+            assert!(report.warnings[0].starts_with("feed.moved: "), "{report:?}");
+            let now = Feed { address: moving.origin.url("/new"), ..feeds[0].clone() };
+            let moved = moving.state.feeds().await.unwrap().remove(0);
+            assert_eq!(Feed { settings: now.settings.clone(), ..moved }, now);
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::origin::{Answer, Origin};
-use crate::support::{add_with, collect, engine_with, settings, start};
+use crate::support::{add_with, collect, engine_with, replace, settings, start};
 use feedspine::core::ingest::{CursorStep, IngestBatch, Part};
 use feedspine::core::{
     Capture, Content, ContentHash, Coverage, Feed, FetchId, FetchStatus, HashRule, Layer, MAX_PAGE, MemoryStore,
@@ -64,7 +64,7 @@ async fn fresh() -> (Engine, Arc<SimulatedClock>) {
 async fn choose(engine: &Engine, feed: &Feed, options: &str) {
     let settings = Content::parse(&format!(r#"{{"adapter":"json","options":{options}}}"#)).unwrap();
     let now = engine.feed(&feed.name).await.unwrap().feed;
-    engine.state().update_feed(&Feed { settings, ..now }).await.unwrap();
+    replace(engine, &Feed { settings, ..now }).await;
 }
 
 async fn replay(engine: &Engine, differences: Differences) -> Replayed {
@@ -411,7 +411,7 @@ async fn of_what_comes_line_by_line_the_lines_that_were_rejected_are_found() {
     let rejected = replay(&engine, Differences::Shown).await;
     assert_eq!((told(&rejected), rejected.count(ReplayKind::Rejected)), (Vec::new(), 1));
     let settings = Content::parse(r#"{"adapter":"csv","options":{"key":"slug"}}"#).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     assert_eq!(shown_then_applied(&engine).await, ["found b"]);
     assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
 }
