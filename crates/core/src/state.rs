@@ -68,6 +68,18 @@ pub struct Feed {
     pub added_at: Timestamp,
 }
 
+impl Feed {
+    /// Whether nothing that may change of a feed has changed since it was `held` so.
+    pub fn is_still(&self, held: &Self) -> bool {
+        self.id == held.id
+            && self.name == held.name
+            && self.address == held.address
+            && self.status == held.status
+            && self.allow_private == held.allow_private
+            && self.settings == held.settings
+    }
+}
+
 /// A fetch that is about to begin: written down before the request goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -288,11 +300,13 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// `Conflict` when its id is known, or its name belongs to a feed that was not removed.
     async fn add_feed(&self, feed: &Feed) -> Result<()>;
 
-    /// Replaces what is held of the feed with that id, its namespace, its key rule and the time it was added excepted.
+    /// Replaces the feed with that id, its namespace, its key rule and the time it was added excepted, where it
+    /// [is still](Feed::is_still) as the caller holds it: nobody is overwritten who changed it meanwhile. Answers whether it
+    /// was replaced.
     ///
     /// # Errors
-    /// `Invalid` when the id is unknown, `Conflict` when the name belongs to another feed.
-    async fn update_feed(&self, feed: &Feed) -> Result<()>;
+    /// `Invalid` when the id is unknown; `Conflict` when the feed is as it is held, and the name belongs to another one.
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool>;
 
     /// Settles where a feed's keys are taken from, unless that is settled already; answers the rule in force. It never
     /// changes again.

@@ -39,10 +39,11 @@ pub(crate) async fn add_feed(session: &Session, feed: &Feed) -> Outcome<()> {
     session.execute(&statement, values).await
 }
 
-/// Replaces a feed. The session holds the lock of the directory.
-pub(crate) async fn update_feed(session: &Session, feed: &Feed) -> Outcome<()> {
-    if !is_known(session, feed.id).await? {
-        return Err(StorageError::invalid(format!("there is no feed {}", feed.id)).into());
+/// Replaces a feed that is still as it is held; whether it was. The session holds the lock of the directory, so that nobody
+/// changes it in between.
+pub(crate) async fn replace_feed(session: &Session, held: &Feed, feed: &Feed) -> Outcome<bool> {
+    if !known(session, feed.id).await?.is_still(held) {
+        return Ok(false);
     }
     check_name(session, feed).await?;
     let statement = "UPDATE control_feeds SET name = $2, address = $3, status = $4, allow_private = $5, settings = $6
@@ -55,7 +56,8 @@ pub(crate) async fn update_feed(session: &Session, feed: &Feed) -> Outcome<()> {
         feed.allow_private,
         feed.settings.as_str(),
     ];
-    session.execute(statement, values).await
+    session.execute(statement, values).await?;
+    Ok(true)
 }
 
 /// Settles where a feed's keys are taken from; the rule in force. The session holds the lock of the directory.
@@ -65,6 +67,13 @@ pub(crate) async fn settle_key_rule(session: &Session, feed: FeedId, rule: KeyRu
         Some(row) => Columns::of(&row).word(),
         None => Err(StorageError::invalid(format!("there is no feed {feed}")).into()),
     }
+}
+
+async fn known(session: &Session, feed: FeedId) -> Outcome<Feed> {
+    let statement = format!("SELECT {FEED_COLUMNS} FROM control_feeds WHERE id = $1");
+    let found = session.query(&statement, &bind![rows::feed_uuid(feed)]).await?;
+    let held = read_all(&found, read_feed)?.pop();
+    held.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")).into())
 }
 
 async fn is_known(session: &Session, feed: FeedId) -> Outcome<bool> {

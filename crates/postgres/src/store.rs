@@ -343,13 +343,13 @@ impl StateStore for PostgresStore {
         .await
     }
 
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool> {
         let (access, guard) = self.begin_control().await?;
-        let feed = feed.clone();
+        let (held, feed) = (held.clone(), feed.clone());
         finished(async move {
             let _guard = guard;
             let locks = Locks::only(&access.names, access.names.directory());
-            work!(access, Proof::Receipt, &locks, session => state::update_feed(session, &feed))
+            work!(access, Proof::Receipt, &locks, session => state::replace_feed(session, &held, &feed))
         })
         .await
     }

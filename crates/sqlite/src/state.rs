@@ -42,8 +42,11 @@ pub(crate) fn add_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
     Ok(())
 }
 
-pub(crate) fn update_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()> {
-    check_known(session.conn, feed)?;
+/// Replaces a feed that is still as it is held; whether it was.
+pub(crate) fn replace_feed(session: &mut Session<'_>, held: &Feed, feed: &Feed) -> Outcome<bool> {
+    if !known(session.conn, feed.id)?.is_still(held) {
+        return Ok(false);
+    }
     check_name(session.conn, feed)?;
     session
         .conn
@@ -59,7 +62,7 @@ pub(crate) fn update_feed(session: &mut Session<'_>, feed: &Feed) -> Outcome<()>
             feed.allow_private,
             feed.settings.as_str(),
         ))?;
-    Ok(())
+    Ok(true)
 }
 
 pub(crate) fn settle_key_rule(session: &mut Session<'_>, feed: FeedId, rule: KeyRule) -> Outcome<KeyRule> {
@@ -70,11 +73,13 @@ pub(crate) fn settle_key_rule(session: &mut Session<'_>, feed: FeedId, rule: Key
     rows::word(&held)
 }
 
-fn check_known(conn: &Connection, feed: &Feed) -> Outcome<()> {
-    if conn.prepare_cached("SELECT 1 FROM control_feeds WHERE id = ?")?.exists([feed.id.as_bytes()])? {
-        return Ok(());
+fn known(conn: &Connection, feed: FeedId) -> Outcome<Feed> {
+    let mut load = conn.prepare_cached(&format!("SELECT {FEED_COLUMNS} FROM control_feeds WHERE id = ?"))?;
+    let mut found = load.query([feed.as_bytes()])?;
+    match found.next()? {
+        Some(row) => read_feed(row),
+        None => Err(StorageError::invalid(format!("there is no feed {feed}")).into()),
     }
-    Err(StorageError::invalid(format!("there is no feed {}", feed.id)).into())
 }
 
 /// A name belongs to one feed at a time; removed feeds need none.

@@ -367,9 +367,9 @@ impl StateStore for SqliteStore {
         self.control()?.write(move |session| state::add_feed(session, &feed)).await
     }
 
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        let feed = feed.clone();
-        self.control()?.write(move |session| state::update_feed(session, &feed)).await
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool> {
+        let (held, feed) = (held.clone(), feed.clone());
+        self.control()?.write(move |session| state::replace_feed(session, &held, &feed)).await
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {

@@ -30,15 +30,18 @@ impl StateStore for MemoryStore {
         Ok(())
     }
 
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool> {
         let mut tables = self.control()?;
-        let Some(held) = tables.control.get(&feed.id) else {
+        let Some(now) = tables.control.get(&feed.id) else {
             return Err(StorageError::invalid(format!("there is no feed {}", feed.id)));
         };
-        let (namespace, key_rule, added_at) = (held.namespace.clone(), held.key_rule, held.added_at);
+        if !now.is_still(held) {
+            return Ok(false);
+        }
+        let (namespace, key_rule, added_at) = (now.namespace.clone(), now.key_rule, now.added_at);
         tables.check_name(feed)?;
         tables.control.insert(feed.id, Feed { namespace, key_rule, added_at, ..feed.clone() });
-        Ok(())
+        Ok(true)
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {

@@ -28,7 +28,7 @@ use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
 use crate::ledger::{Account, Again, Captured, notes};
-use crate::ops::FeedReport;
+use crate::ops::{FeedReport, TakenOver};
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError, RequestChoice};
 
@@ -122,10 +122,18 @@ async fn written_down(
     report.body_bytes = figures.body_bytes;
     report.duration_ms = millis(started.elapsed());
     let seen = next::Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
-    let next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &seen));
+    let mut next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &seen));
     report.next = next.as_ref().map(Next::told);
-    if let Some((to, why)) = next.as_ref().and_then(|next| next.moves.as_ref()) {
-        report.warnings.extend(engine.take_over(feed, to, why).await);
+    if let Some(next) = next.as_mut()
+        && let Some((to, why)) = &next.moves
+    {
+        match engine.take_over(feed, to, why).await {
+            TakenOver::Moved(told) => report.warnings.push(told),
+            TakenOver::Stays(told) => {
+                report.warnings.extend(told);
+                next.stays();
+            }
+        }
     }
     let account = Account { captured, checked, next: report.next.as_ref(), again, ..Account::of(&traced) };
     let detail = FetchDetail { notes: notes(&intent, &account), ..detail(&report, engine.now()) };

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Namespace};
 
+use super::changing::changed_meanwhile;
 use super::moving::moved_from;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
@@ -217,8 +218,11 @@ impl Engine {
         if !request.allow_private || held.allow_private {
             return Ok(Added { outcome: AddOutcome::Already, feed: held });
         }
-        let feed = Feed { allow_private: true, ..held };
-        self.state().update_feed(&feed).await?;
+        let feed = Feed { allow_private: true, ..held.clone() };
+        // Once alone: it may be elsewhere now, which nobody allowed.
+        if !self.state().replace_feed(&held, &feed).await? {
+            return Err(changed_meanwhile(&held.name));
+        }
         Ok(Added { outcome: AddOutcome::NowAllowed, feed })
     }
 }

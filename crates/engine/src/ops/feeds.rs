@@ -5,7 +5,6 @@ use feedspine_core::{
     Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
 };
 
-use super::add::name_taken;
 use super::json::{array, instant};
 use super::moving::shown_formerly;
 use super::unfinished::refuse_unfinished_import;
@@ -138,9 +137,8 @@ impl Engine {
     /// `NotFound`; `Usage` when the new name is taken; `Failed` while an import into the store is unfinished.
     pub async fn rename(&self, name: &FeedName, to: FeedName) -> Result<Feed, OpError> {
         refuse_unfinished_import(self.storage()).await?;
-        let feed = Feed { name: to, ..self.named(name).await? };
-        self.state().update_feed(&feed).await.map_err(name_taken)?;
-        Ok(feed)
+        let feed = self.named(name).await?;
+        self.change_feed(feed, |feed| Feed { name: to.clone(), ..feed.clone() }).await
     }
 
     /// Polls a feed no longer, until it is resumed.
@@ -190,10 +188,7 @@ impl Engine {
     }
 
     pub(crate) async fn named(&self, name: &FeedName) -> Result<Feed, OpError> {
-        self.state().feed_named(name).await?.ok_or_else(|| {
-            OpError::not_found("feed.unknown", format!("there is no feed named {name}"))
-                .with_hint("`feedspine feed list` names them")
-        })
+        self.state().feed_named(name).await?.ok_or_else(|| unknown_feed(name))
     }
 
     /// All feeds that are called so, the removed ones too: what fetches of them brought is kept.
@@ -218,9 +213,7 @@ impl Engine {
 
     async fn set_status(&self, feed: Feed, status: FeedStatus) -> Result<Feed, OpError> {
         refuse_unfinished_import(self.storage()).await?;
-        let feed = Feed { status, ..feed };
-        self.state().update_feed(&feed).await?;
-        Ok(feed)
+        self.change_feed(feed, |feed| Feed { status, ..feed.clone() }).await
     }
 
     /// Commits a document that is empty and known to be incomplete: it ends every span as unknown, and leaves `next` of
@@ -267,6 +260,11 @@ impl Engine {
             }
         }
     }
+}
+
+pub(super) fn unknown_feed(name: &FeedName) -> OpError {
+    OpError::not_found("feed.unknown", format!("there is no feed named {name}"))
+        .with_hint("`feedspine feed list` names them")
 }
 
 /// Whether the fetch was told as unchanged. Of a source that is asked for what is new alone, the ledger has it as a Delta

@@ -3,6 +3,7 @@
 use feedspine_core::{Feed, FeedName, FeedStatus, Json};
 
 use super::add::{check_path, parse_address};
+use super::changing::{Attempts, is_polled};
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice};
@@ -47,6 +48,14 @@ pub enum AddressOutcome {
     Moved,
 }
 
+/// Whether a feed is where permanent redirects lead.
+pub(crate) enum TakenOver {
+    /// It is, with what is to be told of it.
+    Moved(String),
+    /// It is where it was, or where somebody else moved it; with what is to be told, if it is a fault.
+    Stays(Option<String>),
+}
+
 impl AddressOutcome {
     /// The word used in JSON.
     pub const fn as_str(self) -> &'static str {
@@ -79,63 +88,81 @@ impl Engine {
     /// address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn set_address(&self, request: &SetAddress) -> Result<AddressSet, OpError> {
         refuse_unfinished_import(self.storage()).await?;
-        let feed = self.named(&request.feed).await?;
         let address = parse_address(&request.address)?;
+        let mut feed = self.named(&request.feed).await?;
+        let mut attempts = Attempts::default();
+        loop {
+            if let Some(set) = self.address_set(request, &feed, &address).await? {
+                return Ok(set);
+            }
+            feed = attempts.missed(self, &feed).await?;
+        }
+    }
+
+    /// Lets a feed that is as it is held be elsewhere; `None` when it is not.
+    async fn address_set(
+        &self,
+        request: &SetAddress,
+        held: &Feed,
+        address: &Address,
+    ) -> Result<Option<AddressSet>, OpError> {
         let of_the_web = |address: &Address| matches!(address, Address::Http(_));
-        if !of_the_web(&address) || !of_the_web(&feed.address.parse()?) {
-            let message = format!("{} is at {}, and cannot move to {address}", feed.name, feed.address);
+        if !of_the_web(address) || !of_the_web(&held.address.parse()?) {
+            let message = format!("{} is at {}, and cannot move to {address}", held.name, held.address);
             return Err(OpError::usage("feed.address_kind", message)
                 .with_hint("a feed moves from one URL to another; add what is elsewhere as a feed of its own"));
         }
-        check_path(&address, AdapterChoice::of(&feed).name()).await?;
-        Adapter::of(&feed)?.suits(&address)?;
-        let before = feed.allow_private;
+        check_path(address, AdapterChoice::of(held).name()).await?;
+        Adapter::of(held)?.suits(address)?;
+        let before = held.allow_private;
         let to = address.to_string();
-        let stays_allowed = before && host_of(&feed.address) == host_of(&to);
-        let feed = Feed { allow_private: request.allow_private || stays_allowed, ..feed };
-        self.fetcher().check(&address, self.reach(feed.allow_private), RequestChoice::of(&feed).between())?;
-        let outcome = match (to == feed.address, feed.allow_private == before) {
+        let stays_allowed = before && host_of(&held.address) == host_of(&to);
+        let allow_private = request.allow_private || stays_allowed;
+        let feed = Feed { address: to, allow_private, ..held.clone() };
+        self.fetcher().check(address, self.reach(feed.allow_private), RequestChoice::of(&feed).between())?;
+        let outcome = match (feed.address == held.address, feed.allow_private == before) {
             (true, true) => AddressOutcome::Already,
             (true, false) => AddressOutcome::NowAllowed,
             (false, _) => AddressOutcome::Moved,
         };
-        let warnings = (before && !feed.allow_private).then(|| no_longer_private(&feed)).into_iter().collect();
+        let warnings = (before && !feed.allow_private).then(|| no_longer_private(held)).into_iter().collect();
         let feed = match outcome {
             AddressOutcome::Already => feed,
             AddressOutcome::NowAllowed => {
-                self.state().update_feed(&feed).await?;
+                if !self.state().replace_feed(held, &feed).await? {
+                    return Ok(None);
+                }
                 feed
             }
             AddressOutcome::Moved => {
-                let moved = self.moved(feed, to, WhyLeft::Operator).await?;
+                let Some(moved) = self.moved(held, feed, WhyLeft::Operator).await? else { return Ok(None) };
                 self.fetch_soon(&moved).await?;
                 moved
             }
         };
         let linked = self.linked(&feed).await?;
-        Ok(AddressSet { outcome, feed, linked, warnings })
+        Ok(Some(AddressSet { outcome, feed, linked, warnings }))
     }
 
-    /// Takes over where permanent redirects lead a feed; what is to be told of it. Whoever moved it meanwhile goes before.
-    pub(crate) async fn take_over(&self, feed: &Feed, to: &str, why: &WhyLeft) -> Option<String> {
+    /// Takes over where permanent redirects lead a feed, unless anybody changes it meanwhile: who does goes before.
+    pub(crate) async fn take_over(&self, feed: &Feed, to: &str, why: &WhyLeft) -> TakenOver {
         let taken = async {
             let now = self.as_it_is_now(feed).await?;
-            let now = now.filter(|now| now.status != FeedStatus::Removed && now.address == feed.address);
-            match now {
-                Some(now) => Ok::<_, OpError>(Some(self.moved(now, to.to_owned(), why.clone()).await?)),
+            match now.filter(|now| is_polled(now) && now.address == feed.address) {
+                Some(now) => self.moved(&now, Feed { address: to.to_owned(), ..now.clone() }, why.clone()).await,
                 None => Ok(None),
             }
         };
         let (name, from, shown) = (&feed.name, shown_address(&feed.address), shown_address(to));
         match taken.await {
-            Ok(None) => None,
-            Ok(Some(_)) => Some(format!(
+            Ok(None) => TakenOver::Stays(None),
+            Ok(Some(_)) => TakenOver::Moved(format!(
                 "feed.moved: {name} is at {shown} from now on, and no longer at {from}: {why}; `feedspine feed set {name} \
-                 --url` takes it back"
+                 --url {from}` takes it back"
             )),
-            Err(error) => {
-                Some(format!("feed.moved: {name} moved to {shown}, which could not be written down: {error}"))
-            }
+            Err(error) => TakenOver::Stays(Some(format!(
+                "feed.moved: {name} moved to {shown}, which could not be written down: {error}"
+            ))),
         }
     }
 
@@ -146,12 +173,12 @@ impl Engine {
         Ok(self.state().feeds().await?.into_iter().filter(is_there).map(|other| other.name).collect())
     }
 
-    async fn moved(&self, feed: Feed, to: String, why: WhyLeft) -> Result<Feed, OpError> {
-        let mut settings = FeedSettings::of(&feed);
-        settings.add_former(&Former { address: feed.address, until: self.now(), why });
-        let feed = Feed { address: to, settings: settings.to_content(), ..feed };
-        self.state().update_feed(&feed).await?;
-        Ok(feed)
+    /// The feed at its other address; `None` when it is not as it is held any more, and nothing was done.
+    async fn moved(&self, held: &Feed, there: Feed, why: WhyLeft) -> Result<Option<Feed>, OpError> {
+        let mut settings = FeedSettings::of(held);
+        settings.add_former(&Former { address: held.address.clone(), until: self.now(), why });
+        let feed = Feed { settings: settings.to_content(), ..there };
+        Ok(self.state().replace_feed(held, &feed).await?.then_some(feed))
     }
 }
 

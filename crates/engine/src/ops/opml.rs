@@ -12,7 +12,7 @@ use super::json::array;
 use super::moving::moved_away;
 use super::tags::retagged;
 use super::unfinished::refuse_unfinished_import;
-use super::{Ending, OpError, ToJson};
+use super::{Ending, OpError, OpErrorKind, ToJson};
 use crate::adapters::{Adapter, AdapterChoice};
 use crate::address::{clean_name, without_login};
 use crate::collect::document::{reading, told_warning};
@@ -340,14 +340,10 @@ impl<'a> Import<'a> {
     /// A feed with these tags as well, as it is now: it may have been paused or renamed since the import began, and one
     /// that was removed stays so.
     async fn retag_now(&self, held: &Feed, tags: &[Tag]) -> Result<Feed, OpError> {
-        if retagged(held, tags, &[]) == *held {
-            return Ok(held.clone());
+        match self.engine.change_feed(held.clone(), |feed| retagged(feed, tags, &[])).await {
+            Err(error) if error.kind() == OpErrorKind::NotFound => Ok(held.clone()),
+            changed => changed,
         }
-        let now = self.engine.as_it_is_now(held).await?.filter(|now| now.status != FeedStatus::Removed);
-        let Some(now) = now else { return Ok(held.clone()) };
-        let feed = retagged(&now, tags, &[]);
-        self.engine.state().update_feed(&feed).await?;
-        Ok(feed)
     }
 
     fn new_feed(&self, name: FeedName, address: String, tags: &[Tag]) -> Result<Feed, OpError> {

@@ -2,6 +2,7 @@
 
 use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection, Test};
 
+use super::changing::Attempts;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::AdapterChoice;
@@ -99,9 +100,20 @@ impl Engine {
     /// allowed; `Failed` while an import into the store is unfinished.
     pub async fn set_policy(&self, request: &SetPolicy) -> Result<PolicySet, OpError> {
         refuse_unfinished_import(self.storage()).await?;
-        let before = self.named(&request.feed).await?;
-        let held = RhythmChoice::of(&before);
-        let asked = RequestChoice::of(&before);
+        let mut before = self.named(&request.feed).await?;
+        let mut attempts = Attempts::default();
+        loop {
+            if let Some(set) = self.policy_set(&before, request).await? {
+                return Ok(set);
+            }
+            before = attempts.missed(self, &before).await?;
+        }
+    }
+
+    /// Sets the policy of a feed that is as it was before; `None` when it is not.
+    async fn policy_set(&self, before: &Feed, request: &SetPolicy) -> Result<Option<PolicySet>, OpError> {
+        let held = RhythmChoice::of(before);
+        let asked = RequestChoice::of(before);
         let (changes, rhythm, requests) = match &request.says {
             PolicySays::Options(texts) => {
                 let (of_rhythm, texts): (Vec<&String>, Vec<&String>) =
@@ -109,47 +121,51 @@ impl Engine {
                 let (of_requests, texts): (Vec<&String>, Vec<&String>) =
                     texts.into_iter().partition(|text| RequestChoice::NAMES.contains(&pair(text).0));
                 let texts: Vec<String> = texts.into_iter().cloned().collect();
-                let rhythm = rhythm_set(held, &before, &of_rhythm)?;
-                (Changes::read(&before, &texts)?, rhythm, requests_set(asked, &of_requests)?)
+                let rhythm = rhythm_set(held, before, &of_rhythm)?;
+                (Changes::read(before, &texts)?, rhythm, requests_set(asked, &of_requests)?)
             }
             PolicySays::AsConfigured => {
                 let declared = self.settings().declared.get(&before.name);
                 let declared = declared.ok_or_else(|| not_configured(&before.name))?;
                 let rhythm = declared.rhythm().clone().or(&held);
-                (Changes::declared(&before, declared)?, rhythm, declared.requests().clone().or(&asked))
+                (Changes::declared(before, declared)?, rhythm, declared.requests().clone().or(&asked))
             }
         };
-        let choice = AdapterChoice::of(&before);
+        let choice = AdapterChoice::of(before);
         let options = changes.made_to(choice.options());
-        let mut settings = FeedSettings::of(&before);
+        let mut settings = FeedSettings::of(before);
         settings.set_adapter(&choice.with_options(options));
         settings.set_rhythm(&rhythm);
         settings.set_requests(&requests);
         let after = Feed { settings: settings.to_content(), ..before.clone() };
-        let (outcome, kept) = match effect(&before, &after)? {
+        let (outcome, kept) = match effect(before, &after)? {
             Effect::Nothing => (PolicyOutcome::Already, 0),
             Effect::SameKeys => {
-                self.state().update_feed(&after).await?;
+                if !self.state().replace_feed(before, &after).await? {
+                    return Ok(None);
+                }
                 (PolicyOutcome::Set, 0)
             }
             Effect::OtherKeys { from, to } => {
-                let kept = self.records_of(&before).await?;
+                let kept = self.records_of(before).await?;
                 if kept > 0 && request.rekey == Rekey::Refuse {
                     return Err(would_rekey(&after, kept, &from, &to));
                 }
-                self.state().update_feed(&after).await?;
+                if !self.state().replace_feed(before, &after).await? {
+                    return Ok(None);
+                }
                 if kept > 0 {
                     self.begin_other_keys(&after).await?;
                 }
                 (if kept > 0 { PolicyOutcome::Rekeyed } else { PolicyOutcome::Set }, kept)
             }
         };
-        if rhythm != RhythmChoice::of(&before) {
+        if rhythm != RhythmChoice::of(before) {
             self.fetch_soon(&after).await?;
         }
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
-        Ok(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept })
+        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept }))
     }
 
     /// How many records its namespace has, when the feed was observed at all.

@@ -25,11 +25,7 @@ impl Engine {
     pub async fn retag(&self, name: &FeedName, add: &[Tag], remove: &[Tag]) -> Result<Feed, OpError> {
         refuse_unfinished_import(self.storage()).await?;
         let feed = self.named(name).await?;
-        let retagged = retagged(&feed, add, remove);
-        if retagged != feed {
-            self.state().update_feed(&retagged).await?;
-        }
-        Ok(retagged)
+        self.change_feed(feed, |feed| retagged(feed, add, remove)).await
     }
 }
 

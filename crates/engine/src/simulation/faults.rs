@@ -200,8 +200,8 @@ impl StateStore for Faulty {
         self.store.add_feed(feed).await
     }
 
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        self.store.update_feed(feed).await
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool> {
+        self.store.replace_feed(held, feed).await
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {

@@ -11,7 +11,7 @@ use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
 use crate::proxy::Proxy;
-use crate::support::{add, add_as_public, code, collect, collect_all, engine, engine_with, name, settings};
+use crate::support::{add, add_as_public, code, collect, collect_all, engine, engine_with, name, replace, settings};
 
 /// A server that gives one answer after another to the same feed; the last one for ever.
 async fn serve(answers: Vec<fn(&Asked) -> Answer>) -> Origin {
@@ -158,7 +158,7 @@ async fn a_cursor_of_another_parser_or_address_is_not_built_on() {
     let report = collect(&engine, &feed).await;
     assert_eq!((report.outcome, report.counts.unchanged), (FetchStatus::Captured, 2));
     let moved = Feed { address: origin.url("/moved"), ..engine.feed(&feed.name).await.unwrap().feed };
-    engine.state().update_feed(&moved).await.unwrap();
+    replace(&engine, &moved).await;
     assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Captured);
     assert!(origin.log().iter().all(|asked| asked.header("if-none-match").is_none()));
     assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Unchanged);

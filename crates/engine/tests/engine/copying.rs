@@ -1,109 +1,20 @@
 //! Copies into a store, as seen by a process that ends half-way.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use feedspine::Engine;
 use feedspine::core::transfer::{Progress, Transfer};
 use feedspine::core::{
-    Content, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, KeyRule, Lease, LeaseRequest,
-    MemoryStore, Page, PageRequest, Reschedule, Result, Schedule, Selection, Slot, StateStore, StorageBackend,
-    StorageError, Timestamp,
+    Content, Feed, HolderId, LeaseRequest, MemoryStore, PageRequest, Schedule, Selection, StateStore, StorageBackend,
+    Timestamp,
 };
 use feedspine::ops::{AddFeed, CopyError, Existing, ImportOpml, OpError, Packing, StoreCare, WriteOutcome};
 use futures_util::{Stream, stream};
 use sha2::{Digest, Sha256};
 
+use crate::bent::Bent;
 use crate::support::{add, name, settings};
-
-/// A control plane on which the process ends when it lists the feeds for the so-manieth time.
-#[derive(Debug)]
-struct Ending {
-    state: Arc<MemoryStore>,
-    lists_left: AtomicUsize,
-}
-
-#[async_trait]
-impl StateStore for Ending {
-    async fn prepare(&self) -> Result<()> {
-        self.state.prepare().await
-    }
-
-    async fn add_feed(&self, feed: &Feed) -> Result<()> {
-        self.state.add_feed(feed).await
-    }
-
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        self.state.update_feed(feed).await
-    }
-
-    async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        self.state.settle_key_rule(feed, rule).await
-    }
-
-    async fn feeds(&self) -> Result<Vec<Feed>> {
-        let left = self.lists_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match left {
-            Ok(_) => self.state.feeds().await,
-            Err(_) => Err(StorageError::internal("the process has ended")),
-        }
-    }
-
-    async fn feed_named(&self, name: &FeedName) -> Result<Option<Feed>> {
-        self.state.feed_named(name).await
-    }
-
-    async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
-        self.state.begin_fetch(intent, slot).await
-    }
-
-    async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
-        self.state.finish_fetch(fetch, detail, schedule).await
-    }
-
-    async fn fetches_page(&self, feed: FeedId, page: &PageRequest) -> Result<Page<Fetch>> {
-        self.state.fetches_page(feed, page).await
-    }
-
-    async fn all_fetches_page(&self, page: &PageRequest) -> Result<Page<Fetch>> {
-        self.state.all_fetches_page(page).await
-    }
-
-    async fn schedules(&self) -> Result<Vec<Schedule>> {
-        self.state.schedules().await
-    }
-
-    async fn schedule_of(&self, feed: FeedId) -> Result<Option<Schedule>> {
-        self.state.schedule_of(feed).await
-    }
-
-    async fn due(&self, by: Timestamp, limit: NonZeroUsize) -> Result<Vec<Schedule>> {
-        self.state.due(by, limit).await
-    }
-
-    async fn set_schedules(&self, schedules: &[Schedule]) -> Result<()> {
-        self.state.set_schedules(schedules).await
-    }
-
-    async fn reschedule(&self, changes: &[Reschedule]) -> Result<Vec<bool>> {
-        self.state.reschedule(changes).await
-    }
-
-    async fn lease_hosts(&self, request: &LeaseRequest) -> Result<Vec<Lease>> {
-        self.state.lease_hosts(request).await
-    }
-
-    async fn release_hosts(&self, holder: &HolderId, hosts: &[String]) -> Result<()> {
-        self.state.release_hosts(holder, hosts).await
-    }
-
-    async fn leases(&self) -> Result<Vec<Lease>> {
-        self.state.leases().await
-    }
-}
 
 /// A store with one feed, never collected.
 async fn with_a_feed(address: &str) -> Arc<MemoryStore> {
@@ -119,7 +30,7 @@ async fn a_copy_into_a_store_with_feeds_leaves_it_usable_wherever_the_process_en
     let from = StoreCare::new(from.clone(), from);
     for lists_left in 0..4 {
         let store = with_a_feed("http://127.0.0.1:1/ours.xml").await;
-        let state = Ending { state: store.clone(), lists_left: lists_left.into() };
+        let state = Bent::ending(store.clone(), lists_left);
         let into = StoreCare::new(store.clone(), Arc::new(state));
         from.copy_to(&into).await.unwrap_err();
         assert_eq!(store.count(&Selection::everything()).await.unwrap(), 0, "after {lists_left} lists");
@@ -136,7 +47,7 @@ async fn a_copy_into_an_empty_store_goes_on_wherever_the_process_ended() {
     let from = StoreCare::new(from.clone(), from);
     for lists_left in 0..4 {
         let store = Arc::new(MemoryStore::new());
-        let state = Ending { state: store.clone(), lists_left: lists_left.into() };
+        let state = Bent::ending(store.clone(), lists_left);
         let _ended = from.copy_to(&StoreCare::new(store.clone(), Arc::new(state))).await;
         let written = from.copy_to(&StoreCare::new(store.clone(), store.clone())).await.unwrap();
         assert_eq!(written.contents.feeds, 1, "after {lists_left} lists");

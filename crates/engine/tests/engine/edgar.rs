@@ -10,7 +10,7 @@ use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejec
 use feedspine::{Engine, HostRate, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
-use crate::support::{add_with, code, collect, engine, name, settings};
+use crate::support::{add_with, code, collect, engine, name, replace, settings};
 
 const AGENT: &str = "user_agent=Example Ltd ops@example.com";
 const CURRENT: &str = "/cgi-bin/browse-edgar?action=getcurrent&count=10";
@@ -502,7 +502,7 @@ async fn no_day_since_the_feed_was_added_is_left_out_whatever_was_set_aside_or_f
     let settings =
         format!(r#"{{"adapter":"edgar","options":{{"list":"daily","user_agent":"{AGENT}","volatile":"x"}}}}"#);
     let settings = Content::parse(&settings).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     assert_eq!(counts(&collect(&engine, &feed).await), [0, 0, 3, 0]);
 }
 

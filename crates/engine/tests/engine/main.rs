@@ -1,8 +1,10 @@
 //! The engine from outside: its operations, its fetcher and its collects, against servers on loopback.
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod bent;
 mod beside;
 mod captures;
+mod changing;
 mod collecting;
 mod copying;
 mod diagnosing;

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feedspine::core::{Feed, MemoryStore, PageRequest, Query, Selection};
+use feedspine::core::{Feed, FeedStatus, MemoryStore, PageRequest, Query, Selection, StateStore};
 use feedspine::ops::{AddFeed, AddOutcome, AddressOutcome, FeedReport, SetAddress};
 use feedspine::{Engine, Familiar, RequestChoice, Settings, SimulatedClock, ToJson, WhyLeft};
 
+use crate::bent::{Bent, Change};
 use crate::origin::{Answer, Asked, Origin, rss};
 use crate::support::{add, code, collect, engine_with, name, settings, start};
 
@@ -15,6 +16,7 @@ struct Moving {
     origin: Origin,
     /// The status of the redirects from `/old`; 200 while it is there itself.
     status: Arc<Mutex<u16>>,
+    state: Arc<Bent>,
     engine: Engine,
     clock: Arc<SimulatedClock>,
     feed: Feed,
@@ -39,9 +41,11 @@ impl Moving {
         let origin = origin.await;
         let clock = Arc::new(SimulatedClock::at(start()));
         let store = Arc::new(MemoryStore::new());
-        let engine = Engine::open(store.clone(), store, Settings { clock: clock.clone(), ..settings() }).await.unwrap();
+        let state = Bent::over(store.clone());
+        let settings = Settings { clock: clock.clone(), ..settings() };
+        let engine = Engine::open(store, state.clone(), settings).await.unwrap();
         let feed = add(&engine, origin.url("/old")).await;
-        Self { origin, status, engine, clock, feed }
+        Self { origin, status, state, engine, clock, feed }
     }
 
     fn redirect(&self, status: u16) {
@@ -101,6 +105,34 @@ async fn a_feed_that_permanent_redirects_lead_away_for_seven_days_moves_and_lose
 }
 
 #[tokio::test]
+async fn a_move_undoes_nothing_that_an_operator_does_meanwhile_and_is_made_by_the_next_fetch() {
+    let renamed = |feed| Feed { name: name("renamed"), ..feed };
+    let paused = |feed| Feed { status: FeedStatus::Paused, ..feed };
+    let removed = |feed| Feed { status: FeedStatus::Removed, ..feed };
+    let changes: [(Change, bool); 3] = [(renamed, true), (paused, false), (removed, false)];
+    for (change, moves_later) in changes {
+        let mut moving = Moving::begin().await;
+        moving.redirect(301);
+        for _ in 0..7 {
+            moving.poll().await;
+        }
+        moving.state.meanwhile(&[change]);
+        let report = moving.poll().await;
+        assert!(report.warnings.is_empty() && moving.state.to_come() == 0, "{report:?}");
+        let feeds = moving.state.feeds().await.unwrap();
+        assert_eq!(feeds, [change(Feed { key_rule: feeds[0].key_rule, ..moving.feed.clone() })]);
+        if moves_later {
+            moving.feed = feeds[0].clone();
+            let report = moving.poll().await;
+            assert!(report.warnings[0].starts_with("feed.moved: "), "{report:?}");
+            let now = Feed { address: moving.origin.url("/new"), ..feeds[0].clone() };
+            let moved = moving.state.feeds().await.unwrap().remove(0);
+            assert_eq!(Feed { settings: now.settings.clone(), ..moved }, now);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_feed_that_a_temporary_redirect_begins_the_way_of_never_moves() {
     for status in [302, 303, 307] {
         let moving = Moving::begin().await;
@@ -132,7 +164,7 @@ async fn a_feed_does_not_move_where_it_is_said_not_to() {
 #[tokio::test]
 async fn a_move_is_told_without_the_secrets_in_its_addresses() {
     let moving = Moving::begin().await;
-    let request = AddFeed { name: Some(name("secret")), ..AddFeed::new(moving.origin.url("/between?token=abc")) };
+    let request = AddFeed { name: Some(name("secret")), ..AddFeed::new(moving.origin.url("/between?token=hush")) };
     let feed = moving.engine.add(request).await.unwrap().feed;
     let mut warnings = Vec::new();
     for _ in 0..8 {
@@ -140,10 +172,10 @@ async fn a_move_is_told_without_the_secrets_in_its_addresses() {
         moving.clock.advance(Duration::from_hours(24));
     }
     let [told] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(told.contains("/between?token=***") && !told.contains("abc"), "{told}");
+    assert!(told.contains("/between?token=***") && !told.contains("hush"), "{told}");
     let view = moving.engine.feed(&feed.name).await.unwrap().to_json().to_string();
     let explained = moving.engine.explain(&feed.name).await.unwrap().to_json().to_string();
-    assert!(view.contains("/between?token=***") && !view.contains("abc") && !explained.contains("abc"), "{view}");
+    assert!(view.contains("/between?token=***") && !view.contains("hush") && !explained.contains("hush"), "{view}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::origin::{Answer, Origin};
-use crate::support::{add_with, collect, engine_with, settings, start};
+use crate::support::{add_with, collect, engine_with, replace, settings, start};
 use feedspine::core::{
     Capture, Content, ContentHash, Coverage, Feed, FetchStatus, Layer, MAX_PAGE, NaturalKey, PackedBody, Packing,
     PageRequest, RecordRef,
@@ -63,7 +63,7 @@ async fn fresh() -> (Engine, Arc<SimulatedClock>) {
 pub(crate) async fn choose(engine: &Engine, feed: &Feed, options: &str) {
     let settings = Content::parse(&format!(r#"{{"adapter":"json","options":{options}}}"#)).unwrap();
     let now = engine.feed(&feed.name).await.unwrap().feed;
-    engine.state().update_feed(&Feed { settings, ..now }).await.unwrap();
+    replace(engine, &Feed { settings, ..now }).await;
 }
 
 pub(crate) async fn replay(engine: &Engine, differences: Differences) -> Replayed {
@@ -353,7 +353,7 @@ async fn of_what_comes_line_by_line_the_lines_that_were_rejected_are_found() {
     let rejected = replay(&engine, Differences::Shown).await;
     assert_eq!((told(&rejected), rejected.count(ReplayKind::Rejected)), (Vec::new(), 1));
     let settings = Content::parse(r#"{"adapter":"csv","options":{"key":"slug"}}"#).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     assert_eq!(shown_then_applied(&engine).await, ["found b"]);
     assert_eq!(shown_then_applied(&engine).await, Vec::<String>::new());
 }
@@ -369,7 +369,7 @@ async fn a_line_that_a_retry_stored_under_the_former_key_is_not_stored_again_und
     clock.advance(Duration::from_hours(1));
     let choose = async |key: &str| {
         let settings = Content::parse(&format!(r#"{{"adapter":"csv","options":{{"key":"{key}"}}}}"#)).unwrap();
-        engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+        replace(&engine, &Feed { settings, ..feed.clone() }).await;
     };
     choose("slug").await;
     let retried = engine.retry_rejects(&RetryRejects::default()).await.unwrap();

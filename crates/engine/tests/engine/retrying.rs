@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::origin::{Answer, Origin};
-use crate::support::{add_with, collect, engine_with, name, settings, start};
+use crate::support::{add_with, collect, engine_with, name, replace, settings, start};
 use feedspine::core::{Content, Coverage, Feed, FetchStatus, Json, Layer, MAX_PAGE, PageRequest, RecordRef, Timestamp};
 use feedspine::ops::{ListCaptures, PruneCaptures, RetriedRejects, RetryRejects};
 use feedspine::{Engine, Keep, Settings, SimulatedClock, ToJson};
@@ -30,7 +30,7 @@ fn clocked() -> (Settings, Arc<SimulatedClock>) {
 /// Lets a feed be read with other options.
 async fn choose(engine: &Engine, feed: &Feed, options: &str) {
     let settings = Content::parse(&format!(r#"{{"adapter":"json","options":{options}}}"#)).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(engine, &Feed { settings, ..feed.clone() }).await;
 }
 
 async fn retry(engine: &Engine) -> RetriedRejects {
@@ -170,7 +170,7 @@ async fn documents_of_feeds_and_later_pages_are_read_again_too() {
     }
     choose(&engine, &listed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
     let settings = Content::parse(r#"{"options":{"key":"summary"}}"#).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     let retried = retry(&engine).await;
     let mut outcomes = told(&retried);
     outcomes.sort();
@@ -259,7 +259,7 @@ async fn items_that_the_store_alone_rejects_are_read_again_as_others_are() {
     choose(&engine, &one, r#"{"key":"slug"}"#).await;
     choose(&engine, &listed, r#"{"items":"items","key":"slug","next":"next"}"#).await;
     let settings = Content::parse(r#"{"options":{"key":"link"}}"#).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     let after = told(&retry(&engine).await);
     assert!(after.len() == 3 && after.iter().all(|told| told.starts_with("new ")), "{after:?}");
     assert!(after.contains(&"new b".to_owned()), "{after:?}");

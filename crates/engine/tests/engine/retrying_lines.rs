@@ -7,7 +7,7 @@ use feedspine::core::{Content, Feed, NaturalKey};
 use feedspine::ops::RetryRejects;
 use futures_util::stream;
 
-use crate::support::{add_with, collect, engine_with, name, settings};
+use crate::support::{add_with, collect, engine_with, name, replace, settings};
 
 async fn keeping() -> Engine {
     engine_with(settings()).await
@@ -20,7 +20,7 @@ async fn choose(engine: &Engine, feed: &Feed, options: &str) {
         members.insert("options".to_owned(), feedspine::core::Json::parse(options).unwrap());
     }
     let settings = Content::parse(&settings.to_canonical()).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(engine, &Feed { settings, ..feed.clone() }).await;
 }
 
 /// `outcome key-or-reason` of each reject.
@@ -146,7 +146,7 @@ async fn what_the_store_rejected_of_lines_is_to_be_read_again() {
     );
     // Documents are read by other adapters.
     let settings = Content::parse(r#"{"adapter":"json"}"#).unwrap();
-    engine.state().update_feed(&Feed { settings, ..feed.clone() }).await.unwrap();
+    replace(&engine, &Feed { settings, ..feed.clone() }).await;
     let now = retried(&engine).await;
     assert!(now.iter().any(|one| one.contains("another adapter")), "{now:?}");
 }

@@ -58,8 +58,14 @@ pub(crate) async fn add_with(engine: &Engine, address: impl Into<String>, adapte
 pub(crate) async fn add_as_public(engine: &Engine, address: impl Into<String>, adapter: AdapterChoice) -> Feed {
     let request = AddFeed { allow_private: true, adapter, ..AddFeed::new(address) };
     let feed = Feed { allow_private: false, ..engine.add(request).await.unwrap().feed };
-    engine.state().update_feed(&feed).await.unwrap();
+    replace(engine, &feed).await;
     feed
+}
+
+/// Replaces a feed as it is now, whatever that is.
+pub(crate) async fn replace(engine: &Engine, feed: &Feed) {
+    let now = engine.state().feeds().await.unwrap().into_iter().find(|now| now.id == feed.id).unwrap();
+    assert!(engine.state().replace_feed(&now, feed).await.unwrap());
 }
 
 /// Collects one feed.

@@ -20,6 +20,9 @@ checks! { Subject, "feeds":
     a_key_rule_is_settled_once: "Keys", "The first key rule that is settled stays, and later callers are told it.";
     one_of_many_key_rules_is_settled: "P3", "Of many key rules settled at once, one stays and all callers are told it.";
     settling_for_an_unknown_feed_is_invalid: "Control plane", "Settling the key rule of an id that was never added is Invalid.";
+    a_feed_that_changed_meanwhile_is_not_replaced: "Control plane", "A feed whose name, address, status, permission or settings are not as the caller holds them is left as it is, and the caller told so.";
+    what_no_change_replaces_is_not_compared: "Control plane", "A feed is replaced whatever its key rule became since the caller read it.";
+    one_of_many_changes_of_a_feed_is_made: "P3", "Of many changes made at once of what all hold alike, one is made, and its caller alone is told so.";
     updating_an_unknown_feed_is_invalid: "Control plane", "An update of an id that was never added is Invalid and adds nothing.";
     renaming_to_a_taken_name_is_a_conflict: "Control plane", "A rename to another feed's name is Conflict and changes nothing.";
     a_removed_feed_frees_its_name: "Control plane", "The name of a removed feed may be added again; both are listed.";
@@ -127,6 +130,56 @@ async fn namespace_key_rule_and_time_of_adding_stay(store: Subject) -> Verdict {
         store.update_feed(&Feed { namespace: namespace.clone(), key_rule, added_at: at(999), ..given.clone() }).await?;
         ensure_eq!(store.feeds().await?, std::slice::from_ref(&given), "feeds");
     }
+    Ok(())
+}
+
+async fn a_feed_that_changed_meanwhile_is_not_replaced(store: Subject) -> Verdict {
+    let held = a_feed(1, "a");
+    let others = [
+        Feed { name: named("b"), ..held.clone() },
+        Feed { address: "https://example.org/b".to_owned(), ..held.clone() },
+        Feed { status: FeedStatus::Paused, ..held.clone() },
+        Feed { allow_private: true, ..held.clone() },
+        Feed { settings: content(r#"{"tags":["b"]}"#), ..held.clone() },
+    ];
+    let wanted = Feed { address: "https://example.org/wanted".to_owned(), ..held.clone() };
+    store.add_feed(&held).await?;
+    for other in others {
+        ensure_eq!(store.replace_feed(&held, &other).await?, true, "replaced, as it is held");
+        ensure_eq!(store.replace_feed(&held, &wanted).await?, false, "replaced, as it was before");
+        ensure_eq!(store.feeds().await?, std::slice::from_ref(&other), "feeds");
+        ensure_eq!(store.replace_feed(&other, &held).await?, true, "replaced, as it became");
+    }
+    ensure_eq!(store.feeds().await?, [held], "feeds");
+    Ok(())
+}
+
+async fn what_no_change_replaces_is_not_compared(store: Subject) -> Verdict {
+    let held = a_feed(1, "a");
+    store.add_feed(&held).await?;
+    store.settle_key_rule(feed(1), KeyRule::Id).await?;
+    let paused = Feed { status: FeedStatus::Paused, ..held.clone() };
+    ensure_eq!(store.replace_feed(&held, &paused).await?, true, "replaced");
+    ensure_eq!(store.feeds().await?, [Feed { key_rule: Some(KeyRule::Id), ..paused }], "feeds");
+    Ok(())
+}
+
+async fn one_of_many_changes_of_a_feed_is_made(store: Subject) -> Verdict {
+    let held = a_feed(1, "a");
+    store.add_feed(&held).await?;
+    let changing: Vec<_> = (1..=12)
+        .map(|number| {
+            let (store, held) = (store.handle(), held.clone());
+            let changed = Feed { address: format!("https://example.org/{number}"), ..held.clone() };
+            tokio::spawn(async move { store.replace_feed(&held, &changed).await.map(|made| made.then_some(changed)) })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for task in changing {
+        made.extend(task.await.map_err(Failure::broken)??);
+    }
+    ensure_eq!(made.len(), 1, "changes that were made");
+    ensure_eq!(store.feeds().await?, made, "feeds");
     Ok(())
 }
 

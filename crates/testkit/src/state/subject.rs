@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use feedspine_core::{
     Content, Feed, FeedName, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, LeaseRequest,
-    LeaseToken, Namespace, PageRequest, Result, Schedule, Slot, StateStore, StorageBackend,
+    LeaseToken, Namespace, PageRequest, Result, Schedule, Slot, StateStore, StorageBackend, StorageError,
 };
 
 use super::StateProvider;
@@ -87,6 +87,13 @@ impl Subject {
     /// The fetches of a feed, newest first.
     pub(super) async fn fetches(&self, feed_number: u128) -> Result<Vec<Fetch>> {
         Ok(self.store.fetches_page(feed(feed_number), &PageRequest::first(PAGE)).await?.items)
+    }
+
+    /// Replaces a feed as it is now, whatever that is.
+    pub(super) async fn update_feed(&self, feed: &Feed) -> Result<()> {
+        let held = self.store.feeds().await?.into_iter().find(|held| held.id == feed.id);
+        let replaced = self.store.replace_feed(held.as_ref().unwrap_or(feed), feed).await?;
+        if replaced { Ok(()) } else { Err(StorageError::internal(format!("feed {} was not replaced", feed.id))) }
     }
 
     /// Adds active feeds of these numbers, each due after so many seconds.

@@ -46,7 +46,8 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
         store.add_feed(feed).await?;
     }
     store.settle_key_rule(feed(3), KeyRule::LinkDate).await?;
-    store.update_feed(&Feed { address: "https://example.org/moved".to_owned(), ..a_feed(5, "new-name") }).await?;
+    let moved = Feed { address: "https://example.org/moved".to_owned(), ..a_feed(5, "new-name") };
+    store.replace_feed(&a_feed(5, "old"), &moved).await?;
     let failed = FetchDetail {
         http_status: Some(503),
         body_bytes: 0,

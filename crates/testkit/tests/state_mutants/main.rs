@@ -28,8 +28,8 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.add_feed(feed).await
     }
 
-    async fn update_feed(&self, store: &MemoryStore, feed: &Feed) -> Result<()> {
-        store.update_feed(feed).await
+    async fn replace_feed(&self, store: &MemoryStore, held: &Feed, feed: &Feed) -> Result<bool> {
+        store.replace_feed(held, feed).await
     }
 
     async fn settle_key_rule(&self, store: &MemoryStore, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
@@ -136,8 +136,8 @@ impl<F: Faulty> StateStore for Handle<F> {
         self.fault.add_feed(&self.store, feed).await
     }
 
-    async fn update_feed(&self, feed: &Feed) -> Result<()> {
-        self.fault.update_feed(&self.store, feed).await
+    async fn replace_feed(&self, held: &Feed, feed: &Feed) -> Result<bool> {
+        self.fault.replace_feed(&self.store, held, feed).await
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
@@ -311,9 +311,11 @@ struct UpdateAdds;
 
 #[async_trait]
 impl Faulty for UpdateAdds {
-    async fn update_feed(&self, store: &MemoryStore, feed: &Feed) -> Result<()> {
-        match store.update_feed(feed).await {
-            Err(error) if error.kind() == feedspine_core::ErrorKind::Invalid => store.add_feed(feed).await,
+    async fn replace_feed(&self, store: &MemoryStore, held: &Feed, feed: &Feed) -> Result<bool> {
+        match store.replace_feed(held, feed).await {
+            Err(error) if error.kind() == feedspine_core::ErrorKind::Invalid => {
+                store.add_feed(feed).await.map(|()| true)
+            }
             answer => answer,
         }
     }
@@ -322,6 +324,39 @@ impl Faulty for UpdateAdds {
 #[test]
 fn an_update_adds_what_is_not_there() {
     turns_red(&UpdateAdds, "feeds::updating_an_unknown_feed_is_invalid");
+}
+
+#[derive(Debug, Clone)]
+struct OverwritesWhateverIsThere;
+
+#[async_trait]
+impl Faulty for OverwritesWhateverIsThere {
+    async fn replace_feed(&self, store: &MemoryStore, held: &Feed, feed: &Feed) -> Result<bool> {
+        let now = store.feeds().await?.into_iter().find(|now| now.id == feed.id);
+        store.replace_feed(now.as_ref().unwrap_or(held), feed).await
+    }
+}
+
+#[test]
+fn whoever_changed_a_feed_meanwhile_is_overwritten() {
+    turns_red(&OverwritesWhateverIsThere, "feeds::a_feed_that_changed_meanwhile_is_not_replaced");
+    turns_red(&OverwritesWhateverIsThere, "feeds::one_of_many_changes_of_a_feed_is_made");
+}
+
+#[derive(Debug, Clone)]
+struct ComparesTheKeyRule;
+
+#[async_trait]
+impl Faulty for ComparesTheKeyRule {
+    async fn replace_feed(&self, store: &MemoryStore, held: &Feed, feed: &Feed) -> Result<bool> {
+        let settled = store.feeds().await?.into_iter().any(|now| now.id == feed.id && now.key_rule != held.key_rule);
+        if settled { Ok(false) } else { store.replace_feed(held, feed).await }
+    }
+}
+
+#[test]
+fn a_key_rule_that_was_settled_meanwhile_holds_a_change_up() {
+    turns_red(&ComparesTheKeyRule, "feeds::what_no_change_replaces_is_not_compared");
 }
 
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use crate::Engine;
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
-use crate::moving::{Acquaintance, Arrival, Verdict, WhyLeft, judge};
+use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
@@ -22,6 +22,8 @@ pub(super) struct Next {
     pub(super) schedule: Schedule,
     /// Where it is from now on, and why it leaves its address; `None` while it stays.
     pub(super) moves: Option<(String, WhyLeft)>,
+    /// Where redirects led until now: what a move rests on.
+    pointing: Option<Pointing>,
     told: NextFetch,
 }
 
@@ -56,6 +58,7 @@ impl Next {
         }
         let now = engine.now();
         let mut standing = before.map(|before| Standing::from_json(&before.state.to_json())).unwrap_or_default();
+        let pointing = standing.pointing.clone();
         let moves = moved(feed, &mut standing, report, seen.answered, now);
         let hints = Hints::of_headers(&seen.traced.lasting, now);
         let hints = match seen.asks {
@@ -72,7 +75,14 @@ impl Next {
         let alike = if alike { Alike::Yes } else { Alike::No };
         let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
         let state = Content::new(&decision.standing.to_json());
-        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, moves, told })
+        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, moves, pointing, told })
+    }
+
+    /// Keeps what the move rests on, since it was not made: the next fetch decides again.
+    pub(super) fn stays(&mut self) {
+        let standing = Standing::from_json(&self.schedule.state.to_json());
+        let standing = Standing { pointing: self.pointing.clone(), ..standing };
+        self.schedule.state = Content::new(&standing.to_json());
     }
 
     /// What is told of it.
