@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::adapters::not_fetched;
 use crate::fetch::{RATE_EXCEEDED, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
-use crate::schedule::Standing;
+use crate::schedule::rests_until;
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
@@ -81,7 +81,7 @@ impl Engine {
     pub(crate) fn leave_alone<'f>(&self, feeds: impl IntoIterator<Item = &'f Feed>, schedules: &[Schedule]) {
         let now = self.now();
         let remaining = |schedule: &Schedule| {
-            let until = Standing::from_json(&schedule.state.to_json()).rests_until?;
+            let until = rests_until(&schedule.state)?;
             u64::try_from(until.micros_since(now)).ok().filter(|micros| *micros > 0).map(Duration::from_micros)
         };
         let rests: HashMap<FeedId, Duration> =

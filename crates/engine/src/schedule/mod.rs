@@ -47,6 +47,13 @@ pub(crate) fn pointing_of(state: &Content) -> Option<Pointing> {
     Standing::from_json(&state.to_json()).pointing
 }
 
+/// Until when a feed's host wants to be left alone, from what the feed's schedule keeps.
+pub(crate) fn rests_until(state: &Content) -> Option<Timestamp> {
+    // Of ten thousand feeds hardly one says so, and they are asked every few seconds: the others are not read.
+    let says_so = state.as_str().contains(r#""rests_until":""#);
+    says_so.then(|| Standing::from_json(&state.to_json()).rests_until).flatten()
+}
+
 /// Whether an error says that nobody was reached.
 pub(crate) fn is_unreached(code: &str) -> bool {
     Failure::of(code, None) == Failure::Network

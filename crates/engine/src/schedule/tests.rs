@@ -176,6 +176,17 @@ fn a_feed_between_whose_documents_items_may_have_been_missed_is_asked_sooner_for
 }
 
 #[test]
+fn how_long_a_host_wants_to_be_left_alone_is_kept_until_it_is_over() {
+    let (later_on, host) = (later(noon(), 600), |until| Host { rests_until: Some(until), ..Host::default() });
+    let limited = Answer { at: noon(), came: Came::Failed(Failure::RateLimited), hints: Hints::default() };
+    for (until, kept) in [(later_on, Some(later_on)), (noon(), None)] {
+        let decision = decide(&fixed(), &Bounds::default(), Standing::default(), &limited, &host(until), 0);
+        assert_eq!(decision.standing.rests_until, kept);
+        assert_eq!(rests_until(&Content::new(&decision.standing.to_json())), kept);
+    }
+}
+
+#[test]
 fn a_server_that_gives_a_shorter_max_age_is_asked_sooner_by_an_adaptive_feed_alone() {
     let adaptive = Rhythm::default();
     let said = Rhythm { every: Some(seconds(2 * HOUR)), ..adaptive.clone() };
