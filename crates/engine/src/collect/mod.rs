@@ -46,7 +46,8 @@ impl Engine {
         let feeds = self.chosen(&request.which).await?;
         tell(CollectEvent::Begun { feeds: feeds.len() });
         self.recall_rests(feeds.iter().map(|feed| feed.address.as_str())).await?;
-        self.leave_alone(&feeds, &self.state().schedules().await?);
+        // Also of feeds that are not collected now: the host is the same.
+        self.leave_alone(&self.state().feeds().await?, &self.state().schedules().await?);
         let reports = Run::new(self, &feeds, request.allow_private).finish(tell).await;
         let mut counts = Counts::default();
         for report in &reports {
