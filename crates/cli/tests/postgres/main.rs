@@ -53,13 +53,10 @@ fn main() -> ExitCode {
             trial(&server, "two_processes_collect_into_one_database", |place| {
                 together::two_processes_collect_into(&User::new(), place.url());
             }),
-            // Long, for a server of its own: beside other tests a daemon that stands still in the middle of a write keeps others
-            // waiting for so long that some fetch is told that the store is not available, and is made again half an hour later.
             trial(&server, "four_daemons_share_one_database_through_kills_and_stops", |place| {
                 let store = feedspine_postgres::PostgresStore::from_url(place.url()).unwrap();
                 fleet::daemons_share(&User::new(), place.url(), &store, 4);
-            })
-            .with_ignored_flag(true),
+            }),
             own("a_collect_through_restarts_ends_by_itself_and_reports_what_is_stored", disturbed::restarts),
             own("a_collect_through_cuts_ends_by_itself_and_reports_what_is_stored", disturbed::cuts),
         ];

@@ -38,8 +38,8 @@ pub(crate) use next::chance;
 use next::{Answered, Next};
 pub(crate) use pushed::{Pushed, push};
 
-/// A store that is unavailable is told again after so long each time what came of a fetch.
-const FINISH_AGAIN: [Duration; 4] =
+/// A store that is unavailable is told again after so long each time what a fetch brought, and what came of it.
+const TELL_AGAIN: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20)];
 
 /// A feed's turn to be fetched.
@@ -144,20 +144,29 @@ async fn written_down(
     report
 }
 
-/// Writes down what came of a fetch, as soon as the store takes it: what is not written down is asked for again.
+/// Writes down what came of a fetch: what is not written down is asked for again.
 async fn finish(
     engine: &Engine,
     fetch: FetchId,
     detail: &FetchDetail,
     schedule: Option<&Schedule>,
 ) -> Result<(), StorageError> {
-    for wait in FINISH_AGAIN {
-        match engine.state().finish_fetch(fetch, detail, schedule).await {
+    persistently(|| engine.state().finish_fetch(fetch, detail, schedule)).await
+}
+
+/// What a store answers that is told something as soon as it is there again, within half a minute: what was fetched is in
+/// hand, and to let go of it would be to ask a server for it once more.
+async fn persistently<T, Told>(mut tell: impl FnMut() -> Told) -> Result<T, StorageError>
+where
+    Told: Future<Output = Result<T, StorageError>>,
+{
+    for wait in TELL_AGAIN {
+        match tell().await {
             Err(error) if error.kind() == ErrorKind::Unavailable => sleep(wait).await,
             answer => return answer,
         }
     }
-    engine.state().finish_fetch(fetch, detail, schedule).await
+    tell().await
 }
 
 /// The feed's cursor, and the feed if it is still polled.
@@ -495,19 +504,22 @@ impl Journey<'_> {
         }
     }
 
-    /// Hands a batch to the store and counts what it did; false when another fetch was committed first. A batch whose
-    /// answer was lost is handed over once more: the store knows it again.
+    /// Hands a batch to the store, as soon as it takes it, and counts what it did; false when another fetch was committed
+    /// first. A batch whose answer was lost is handed over once more: the store knows it again.
     async fn submit(&mut self, batch: IngestBatch) -> Result<bool, OpError> {
         Ok(self.submit_for_report(batch).await?.is_some())
     }
 
     /// The same, with the store's report.
     async fn submit_for_report(&mut self, batch: IngestBatch) -> Result<Option<IngestReport>, OpError> {
-        let answer = match self.engine.storage().ingest(batch.clone()).await {
-            Err(lost) if lost.applied() == Applied::Unknown => self.engine.storage().ingest(batch).await,
-            answer => answer,
-        };
-        match answer {
+        let (storage, batch) = (self.engine.storage(), &batch);
+        let answer = persistently(move || async move {
+            match storage.ingest(batch.clone()).await {
+                Err(lost) if lost.applied() == Applied::Unknown => storage.ingest(batch.clone()).await,
+                answer => answer,
+            }
+        });
+        match answer.await {
             Ok(report) => {
                 self.figures.counts += report.counts;
                 Ok(Some(report))

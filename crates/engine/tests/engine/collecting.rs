@@ -365,6 +365,19 @@ async fn an_answer_that_was_lost_is_asked_for_again_and_nothing_is_stored_twice(
 }
 
 #[tokio::test]
+async fn what_a_fetch_brought_waits_for_a_store_that_is_away_and_the_server_is_asked_once() {
+    let origin = serve(vec![sample]).await;
+    let store = Arc::new(MemoryStore::new());
+    let proxy = Proxy::new(store.clone());
+    let engine = Engine::open(proxy.clone(), store, settings()).await.unwrap();
+    let feed = add(&engine, origin.url("/feed")).await;
+    proxy.away.store(2, Ordering::SeqCst);
+    let report = collect(&engine, &feed).await;
+    assert_eq!((code(&report), report.counts.new, origin.log().len()), ("ok", 2, 1));
+    assert_eq!((coverages(&engine, &feed).await, seen(&engine, "1").await), (vec!["snapshot"], 1));
+}
+
+#[tokio::test]
 async fn the_key_rule_is_chosen_once_by_the_first_document_that_holds_items() {
     let origin = serve(vec![
         |_| Answer::ok(rss(&[])),

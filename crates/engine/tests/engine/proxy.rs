@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use feedspine::core::{
     Applied, BackendInfo, Capabilities, Change, FeedCursor, FeedId, IngestBatch, IngestReport, Layer, MemoryStore,
@@ -10,12 +10,14 @@ use feedspine::core::{
     Seen, Selection, Seq, Sighting, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 
-/// Takes ten items a batch, and fails in three ways when it is told to.
+/// Takes ten items a batch, and fails in four ways when it is told to.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) store: Arc<MemoryStore>,
     /// The next commit happens, and its answer is lost.
     pub(crate) lose_answer: AtomicBool,
+    /// So many batches more find it away: nothing becomes of them.
+    pub(crate) away: AtomicUsize,
     /// Another fetch is said to have come before the last part of each fetch that has several.
     pub(crate) supersede_last: AtomicBool,
     /// To look through the change log takes too long.
@@ -25,7 +27,8 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
         let never = || AtomicBool::new(false);
-        Arc::new(Self { store, lose_answer: never(), supersede_last: never(), has_a_long_log: never() })
+        let away = AtomicUsize::new(0);
+        Arc::new(Self { store, lose_answer: never(), away, supersede_last: never(), has_a_long_log: never() })
     }
 }
 
@@ -48,6 +51,9 @@ impl StorageBackend for Proxy {
         assert!(batch.items.len() <= 10, "{} items in one batch", batch.items.len());
         if batch.part.index > 0 && batch.part.last && self.supersede_last.load(Ordering::SeqCst) {
             return Err(StorageError::conflict("another fetch was committed first").with_applied(Applied::No));
+        }
+        if self.away.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StorageError::unavailable("the store is not reached").with_applied(Applied::No));
         }
         let report = self.store.ingest(batch).await?;
         if self.lose_answer.swap(false, Ordering::SeqCst) {
