@@ -218,7 +218,7 @@ impl<'a> Loader<'a> {
             )
         };
         let statement = format!(
-            "SELECT r.key_hash, r.id, r.first_seen, a.ended, a.shown_version, a.shown_hash, {}, {}, c.recorded_at
+            "SELECT r.key_hash, r.id, r.first_seen, a.ended, {}, {}, c.recorded_at
              FROM unnest($1) AS t (key_hash) JOIN records r ON r.key_hash = t.key_hash
              LEFT JOIN absent a ON a.record = r.id AND a.feed = $2
              LEFT JOIN versions s ON s.record = r.id AND s.layer = 0 AND s.number = a.shown_version
@@ -235,8 +235,8 @@ impl<'a> Loader<'a> {
             let key_hash = KeyHash::from_bytes(columns.digest()?);
             let (record, first_seen) = (columns.record()?, columns.instant()?);
             let left = read_left(&mut columns)?;
-            let noted = columns.optional_shown()?;
-            let shown = self.optional_version(&mut columns)?.or(noted);
+            // What was deleted since is no version to be equal to.
+            let shown = self.optional_version(&mut columns)?;
             let current = self.optional_version(&mut columns)?;
             let newest = columns.optional_instant()?;
             if may_churn(current) && newest.is_some_and(|at| self.prepared.is_recent(at)) {

@@ -117,11 +117,6 @@ impl<'a> Columns<'a> {
         Ok(Shown { version: self.version()?, hash: ContentHash::from_bytes(self.digest()?) })
     }
 
-    pub(crate) fn optional_shown(&mut self) -> Outcome<Option<Shown>> {
-        let (version, hash) = (self.optional_version()?, self.optional_digest()?);
-        Ok(version.zip(hash).map(|(version, hash)| Shown { version, hash: ContentHash::from_bytes(hash) }))
-    }
-
     /// A namespace and a key.
     pub(crate) fn key(&mut self) -> Outcome<NaturalKey> {
         key(self.take()?, self.take()?)

@@ -9,7 +9,7 @@ use feedspine_core::ingest::{
 };
 use feedspine_core::{
     Content, ContentHash, Coverage, CursorStep, FetchId, HashRule, HashRuleId, KeyHash, KeyHashMap, Layer, Namespace,
-    RecordId, SpanEnd,
+    RecordId, SpanEnd, VersionNo,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -236,7 +236,8 @@ impl<'a> Loader<'a> {
         self.records.borrow_mut().insert(id, record);
         // What is present is not absent.
         let absent = if loaded.present.contains_key(key_hash) { None } else { self.absent(record)? };
-        let shown = absent.and_then(|(shown, _)| shown).map(|shown| self.under_rule(record, shown)).transpose()?;
+        let shown = absent.and_then(|(shown, _)| shown);
+        let shown = shown.map(|version| self.version(record, version)).transpose()?.flatten();
         // Only a first sight is compared with every version.
         let is_first_sight = shown.is_none() && !loaded.present.contains_key(key_hash);
         let matching =
@@ -264,20 +265,14 @@ impl<'a> Loader<'a> {
         Ok(number)
     }
 
-    /// What this feed showed last of a record that it no longer holds.
-    fn absent(&self, record: i64) -> Outcome<Option<(Option<Shown>, Option<SpanEnd>)>> {
+    /// The version that this feed showed last of a record that it no longer holds, and why it left.
+    fn absent(&self, record: i64) -> Outcome<Option<(Option<VersionNo>, Option<SpanEnd>)>> {
         let Some(feed) = self.feed else { return Ok(None) };
-        let mut load = self
-            .conn
-            .prepare_cached("SELECT shown_version, shown_hash, ended FROM absent WHERE record = ? AND feed = ?")?;
+        let mut load =
+            self.conn.prepare_cached("SELECT shown_version, ended FROM absent WHERE record = ? AND feed = ?")?;
         let mut found = load.query((record, feed.no))?;
         let Some(row) = found.next()? else { return Ok(None) };
-        let ended = read_end(row, 2)?;
-        let shown = match row.get(0)? {
-            Some(version) => Some(rows::shown(version, row.get(1)?)?),
-            None => None,
-        };
-        Ok(Some((shown, ended)))
+        Ok(Some((row.get::<_, Option<i64>>(0)?.map(rows::version).transpose()?, read_end(row, 1)?)))
     }
 
     /// The current bronze version.
@@ -331,8 +326,13 @@ impl<'a> Loader<'a> {
 
     /// A version that was shown, its hash under the batch's rule; as it was noted when the version is gone.
     fn under_rule(&self, record: i64, shown: Shown) -> Outcome<Shown> {
-        let row = rows::version_row(record, Layer::Bronze, shown.version)?;
-        versions::find(self.conn, row)?.map_or(Ok(shown), |held| self.shown(held))
+        Ok(self.version(record, shown.version)?.unwrap_or(shown))
+    }
+
+    /// A bronze version with its hash under the batch's rule; `None` when it is gone.
+    fn version(&self, record: i64, number: VersionNo) -> Outcome<Option<Shown>> {
+        let row = rows::version_row(record, Layer::Bronze, number)?;
+        versions::find(self.conn, row)?.map(|held| self.shown(held)).transpose()
     }
 
     /// A version with its hash under the batch's rule, made again when it was stored under another.

@@ -26,6 +26,8 @@ checks! { Subject, "layers":
         "What a feed showed of a deleted bronze layer is no version to be equal to, also when it no longer listed the item.";
     bronze_that_was_captured_anew_between_two_parts_stands: "Delete",
         "The last part of a fetch whose earlier part showed the deleted version takes what has its number now for shown.";
+    bronze_that_was_deleted_between_two_parts_is_captured_anew: "Delete",
+        "What the last part of a fetch took for shown, and was deleted before, is no version to be equal to once the item had left.";
     bronze_may_come_after_silver: "Layers", "A record written at silver gets its first bronze version when a feed shows it.";
 }
 
@@ -252,6 +254,20 @@ async fn bronze_that_was_captured_anew_between_two_parts_stands(store: Subject) 
     let report = store.take(snapshot(3, vec![item("a", "x")])).await?;
     ensure_eq!(report.counts.changed, 1, "changed in the document after that");
     ensure_eq!(store.titles("a").await?, ["y", "x"], "its versions");
+    Ok(())
+}
+
+async fn bronze_that_was_deleted_between_two_parts_is_captured_anew(store: Subject) -> Verdict {
+    store.take(part(0, false, 0, snapshot(1, vec![item("a", "x")]))).await?;
+    let id = store.record("a").await?.id;
+    store.store(RecordWrite { id, ..at_layer(Layer::Silver, "silver") }).await?;
+    store.delete(id, Some(Layer::Bronze), at(9)).await?;
+    store.take(part(1, true, 1, snapshot(1, Vec::new()))).await?;
+    store.take(snapshot(2, Vec::new())).await?;
+    let report = store.take(snapshot(3, vec![item("a", "x")])).await?;
+    ensure_eq!(report.counts.new, 1, "new");
+    let row = store.get(id, Some(Layer::Bronze)).await?;
+    ensure_eq!(row.map(|row| (row.version, row.content)), Some((VersionNo::FIRST, titled("x"))), "bronze");
     Ok(())
 }
 
