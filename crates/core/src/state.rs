@@ -7,8 +7,8 @@ use std::str::FromStr;
 use async_trait::async_trait;
 
 use crate::{
-    CaptureStore, Content, FeedId, FeedName, FetchId, KeyRule, Namespace, Page, PageRequest, Result, StorageError,
-    Timestamp,
+    CaptureStore, Content, FeedId, FeedName, FetchId, IngestBatch, IngestReport, KeyRule, Namespace, Page, PageRequest,
+    Result, StorageError, Timestamp,
 };
 
 /// Whether a feed is polled.
@@ -385,6 +385,29 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     fn captures(&self) -> Option<&dyn CaptureStore> {
         None
     }
+
+    /// How the last batch of a fetch is taken together with its end, by a store that is the backend as well; `None` where
+    /// that takes two units of work.
+    fn conclude(&self) -> Option<&dyn Conclude> {
+        None
+    }
+}
+
+/// Takes what a fetch brought last and writes down what came of it, in one unit of work: half the waits for the disk, and
+/// no moment in between at which a process can end.
+#[async_trait]
+pub trait Conclude: Send + Sync {
+    /// As [`ingest`](crate::StorageBackend::ingest) and then [`StateStore::finish_fetch`]: both, or none of them. A batch that
+    /// was taken before is answered again, and its fetch ended anew.
+    ///
+    /// # Errors
+    /// Those of either; then nothing of both is written.
+    async fn ingest_and_finish(
+        &self,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport>;
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use feedspine_core::{FetchId, StateStore, StorageBackend, Timestamp};
+use feedspine_core::{Conclude, FetchId, StateStore, StorageBackend, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -68,6 +68,12 @@ impl Engine {
     /// The control plane.
     pub fn state(&self) -> &dyn StateStore {
         &*self.inner.state
+    }
+
+    /// How the last batch of a fetch is stored together with its end; `None` where backend and control plane are two.
+    pub(crate) fn conclude(&self) -> Option<&dyn Conclude> {
+        let is_one = std::ptr::addr_eq(Arc::as_ptr(&self.inner.storage), Arc::as_ptr(&self.inner.state));
+        self.state().conclude().filter(|_| is_one)
     }
 
     /// How this engine behaves.

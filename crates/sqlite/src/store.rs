@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, ContentHash, Feed,
-    FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, KeyRule,
-    Layer, Lease, LeaseRequest, NaturalKey, PackedBody, Page, PageRequest, Quarantined, Query, Record, RecordId,
-    RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
+    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, Conclude, ContentHash,
+    Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId,
+    KeyRule, Layer, Lease, LeaseRequest, NaturalKey, PackedBody, Page, PageRequest, Quarantined, Query, Record,
+    RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
     StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use rusqlite::Connection;
@@ -443,6 +443,31 @@ impl StateStore for SqliteStore {
 
     fn captures(&self) -> Option<&dyn CaptureStore> {
         Some(self)
+    }
+
+    fn conclude(&self) -> Option<&dyn Conclude> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Conclude for SqliteStore {
+    async fn ingest_and_finish(
+        &self,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&batch)?;
+        let door = self.data()?;
+        let prepared = Prepared::new(batch)?;
+        let (detail, schedule) = (detail.clone(), schedule.cloned());
+        let both = move |session: &mut Session<'_>| {
+            let report = ingest::ingest(session, &prepared)?;
+            state::finish_fetch(session, prepared.batch().fetch, &detail, schedule.as_ref())?;
+            Ok(report)
+        };
+        door.write(both).await
     }
 }
 

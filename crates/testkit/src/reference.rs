@@ -35,7 +35,7 @@ itself checked: some sixty faults seeded into the memory backend each turn the c
 ";
 
 /// What each group is about.
-const GROUPS: [(&str, &str); 29] = [
+const GROUPS: [(&str, &str); 30] = [
     ("lifecycle", "Opening, closing, opening again."),
     ("ingest", "One batch: what it stores, what it counts, and what becomes of it when it comes again."),
     ("parts", "A fetch that comes in several batches."),
@@ -64,6 +64,7 @@ const GROUPS: [(&str, &str); 29] = [
     ("leases", "Which daemon asks which host, and what becomes of the fetches of one that stood still."),
     ("slots", "The turns of feeds, each filled once, however many daemons there are."),
     ("fence", "Control plane and captures in one store: a fetch that was given up moves no cursor."),
+    ("conclude", "The last batch of a fetch and its end in one unit of work (`Conclude`), where one store takes both."),
     ("captures", "The bytes that fetches brought (`CaptureStore`): each body once, until somebody asks to forget it."),
 ];
 

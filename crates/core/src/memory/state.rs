@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
 use super::tables::{Fetches, Tables};
+use super::{CAPABILITIES, MemoryStore};
+use crate::ingest::Prepared;
 use crate::{
-    CaptureStore, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus,
-    HolderId, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Page, PageRequest, Reschedule, Result, Schedule, Slot,
-    StateStore, StorageError, Timestamp,
+    CaptureStore, Conclude, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent,
+    FetchStatus, HolderId, IngestBatch, IngestReport, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Page,
+    PageRequest, Reschedule, Result, Schedule, Slot, StateStore, StorageError, Timestamp,
 };
 
 #[async_trait]
@@ -78,14 +79,8 @@ impl StateStore for MemoryStore {
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
         let mut tables = self.control()?;
-        let place = tables.fetches.places.get(&fetch).copied();
-        let place = place.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))?;
-        tables.fetches.rows[place].detail = Some(detail.clone());
-        if tables.fetches.running.remove(&place).is_some()
-            && let Some(schedule) = schedule
-        {
-            tables.schedules.insert(schedule.feed, schedule.clone());
-        }
+        let place = tables.begun(fetch)?;
+        tables.finish(place, detail, schedule);
         Ok(())
     }
 
@@ -168,6 +163,28 @@ impl StateStore for MemoryStore {
     fn captures(&self) -> Option<&dyn CaptureStore> {
         Some(self)
     }
+
+    fn conclude(&self) -> Option<&dyn Conclude> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Conclude for MemoryStore {
+    async fn ingest_and_finish(
+        &self,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&batch)?;
+        let prepared = Prepared::new(batch)?;
+        let mut tables = self.open()?;
+        let place = tables.begun(prepared.batch().fetch)?;
+        let report = tables.ingest(&prepared)?;
+        tables.finish(place, detail, schedule);
+        Ok(report)
+    }
 }
 
 impl Fetches {
@@ -216,6 +233,22 @@ impl Fetches {
 }
 
 impl Tables {
+    /// Where a fetch's row is that was begun.
+    fn begun(&self, fetch: FetchId) -> Result<usize> {
+        let place = self.fetches.places.get(&fetch).copied();
+        place.ok_or_else(|| StorageError::invalid(format!("fetch {fetch} was never begun")))
+    }
+
+    /// Writes down what came of a fetch, and its feed's schedule if it was not interrupted.
+    fn finish(&mut self, place: usize, detail: &FetchDetail, schedule: Option<&Schedule>) {
+        self.fetches.rows[place].detail = Some(detail.clone());
+        if self.fetches.running.remove(&place).is_some()
+            && let Some(schedule) = schedule
+        {
+            self.schedules.insert(schedule.feed, schedule.clone());
+        }
+    }
+
     /// Whether a slot is still to be filled.
     fn is_open(&self, feed: FeedId, slot: &Slot) -> bool {
         let leased = self.leases.get(&slot.lease.host).is_some_and(|lease| lease.token == slot.lease);

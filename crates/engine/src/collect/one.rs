@@ -2,45 +2,41 @@
 
 mod again;
 mod check;
+mod ended;
 mod next;
 mod paged;
 mod pushed;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use feedspine_core::{
-    Applied, Content, Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchDetail, FetchId,
-    FetchIntent, FetchStatus, HashRule, IngestBatch, IngestReport, Json, KeyRule, Part, Schedule, Slot, StorageError,
-    Timestamp,
+    Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchId, FetchIntent, FetchStatus, HashRule,
+    IngestBatch, IngestReport, Json, KeyRule, Part, Schedule, Slot, Timestamp,
 };
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::ahead::dates_ahead;
 use super::cursor::{Memory, Recalled, Source, recall, told_by};
 use super::document::{self, Items, Told, last_ordinal, told_warning};
 use super::honesty::{Asking, Checked, Lies, asking};
 use super::parts::parts;
-use super::{failed_report, millis, report_of};
+use super::{failed_report, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
-use crate::ledger::{Account, Again, Captured, notes};
-use crate::ops::{FeedReport, TakenOver};
+use crate::ledger::{Account, Again, Captured};
+use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::{Address, Engine, OpError, RequestChoice};
 
 pub(crate) use again::{ReadAgain, store_again};
 use check::Doubt;
+use ended::{Ended, persistently};
 pub(crate) use next::chance;
-use next::{Answered, Next};
+use next::{Answered, Seen};
 pub(crate) use pushed::{Pushed, push};
-
-/// A store that is unavailable is told again after so long each time what a fetch brought, and what came of it.
-const TELL_AGAIN: [Duration; 4] =
-    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20)];
 
 /// A feed's turn to be fetched.
 #[derive(Debug, Default)]
@@ -109,9 +105,12 @@ async fn written_down(
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
     let Journey { figures, captured, asks, answered, checked, manner, trace, again, .. } = journey;
-    let traced = trace.traced();
+    let mut last = None;
     let mut report = match ended {
-        Ok(arrived) => FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) },
+        Ok(arrived) => {
+            last = arrived.last;
+            FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) }
+        }
         Err(error) => failed_report(feed, error),
     };
     report.warnings.extend(manner.warning());
@@ -120,53 +119,17 @@ async fn written_down(
     report.http_status = figures.http_status;
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
-    report.duration_ms = millis(started.elapsed());
-    let seen = next::Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
-    let mut next = turn.and_then(|turn| Next::of(engine, feed, turn.schedule.as_ref(), &report, &seen));
-    report.next = next.as_ref().map(Next::told);
-    if let Some(next) = next.as_mut()
-        && let Some((to, why)) = &next.moves
-    {
-        match engine.take_over(feed, to, why).await {
-            TakenOver::Moved(told) => report.warnings.push(told),
-            TakenOver::Stays(told) => {
-                report.warnings.extend(told);
-                next.stays();
-            }
-        }
+    let traced = trace.traced();
+    let account = Account { captured, checked, again, ..Account::of(&traced) };
+    let seen = Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
+    let ended = Ended { engine, feed, intent: &intent, started, turn: turn.as_ref(), account, seen };
+    if let Some(batch) = last {
+        report = match ended.write_with(batch, report).await {
+            Ok(report) => return report,
+            Err(unwritten) => *unwritten,
+        };
     }
-    let account = Account { captured, checked, next: report.next.as_ref(), again, ..Account::of(&traced) };
-    let detail = FetchDetail { notes: notes(&intent, &account), ..detail(&report, engine.now()) };
-    if let Err(error) = finish(engine, fetch, &detail, next.as_ref().map(|next| &next.schedule)).await {
-        report.next = None;
-        report.warnings.push(format!("what came of the fetch could not be written down: {error}"));
-    }
-    report
-}
-
-/// Writes down what came of a fetch: what is not written down is asked for again.
-async fn finish(
-    engine: &Engine,
-    fetch: FetchId,
-    detail: &FetchDetail,
-    schedule: Option<&Schedule>,
-) -> Result<(), StorageError> {
-    persistently(|| engine.state().finish_fetch(fetch, detail, schedule)).await
-}
-
-/// What a store answers that is told something as soon as it is there again, within half a minute: what was fetched is in
-/// hand, and to let go of it would be to ask a server for it once more.
-async fn persistently<T, Told>(mut tell: impl FnMut() -> Told) -> Result<T, StorageError>
-where
-    Told: Future<Output = Result<T, StorageError>>,
-{
-    for wait in TELL_AGAIN {
-        match tell().await {
-            Err(error) if error.kind() == ErrorKind::Unavailable => sleep(wait).await,
-            answer => return answer,
-        }
-    }
-    tell().await
+    ended.write(report).await
 }
 
 /// The feed's cursor, and the feed if it is still polled.
@@ -208,6 +171,15 @@ struct Figures {
 struct Arrived {
     outcome: FetchStatus,
     warnings: Vec<String>,
+    /// What is still to be stored, with the fetch's end.
+    last: Option<IngestBatch>,
+}
+
+impl Arrived {
+    /// With everything stored.
+    fn with(outcome: FetchStatus, warnings: Vec<String>) -> Self {
+        Self { outcome, warnings, last: None }
+    }
 }
 
 struct Journey<'a> {
@@ -406,7 +378,8 @@ impl Journey<'_> {
         }
     }
 
-    /// A 304, or the same bytes: one row of the ledger.
+    /// A 304, or the same bytes: one row of the ledger. It can wait for the fetch's end unless what it counts is asked for
+    /// before, by a feed that may have moved.
     async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
         let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
         let next = Lies::added_to(self.lies.as_ref(), next);
@@ -415,11 +388,12 @@ impl Journey<'_> {
             step: CursorStep::Advance { expected: basis.revision, next },
             ..self.batch(basis)
         };
-        if self.submit(batch).await? {
-            Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
-        } else {
-            Ok(self.superseded())
+        let unchanged = Arrived::with(FetchStatus::Unchanged, Vec::new());
+        let stays = self.answered.as_ref().is_none_or(|answered| answered.is_at(&self.feed.address));
+        if stays && self.engine.conclude().is_some() {
+            return Ok(Arrived { last: Some(batch), ..unchanged });
         }
+        Ok(if self.submit(batch).await? { unchanged } else { self.superseded() })
     }
 
     /// Takes what a fetch shows of how keys do; what is to be told of it.
@@ -456,7 +430,7 @@ impl Journey<'_> {
                 return Ok(self.superseded());
             }
         }
-        Ok(Arrived { outcome: FetchStatus::Captured, warnings })
+        Ok(Arrived::with(FetchStatus::Captured, warnings))
     }
 
     /// Keeps a body before its items are stored; what is to be told of it. A body that cannot be kept is in no item's way.
@@ -480,13 +454,7 @@ impl Journey<'_> {
 
     /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
     fn superseded(&self) -> Arrived {
-        let stored = if self.figures.counts == Counts::default() {
-            "nothing was stored of this one"
-        } else {
-            "the parts of this one that came before it are stored"
-        };
-        let why = format!("another fetch of this feed was committed first; {stored}");
-        Arrived { outcome: FetchStatus::Superseded, warnings: vec![why] }
+        Arrived::with(FetchStatus::Superseded, vec![ended::superseded(&self.figures.counts)])
     }
 
     fn batch(&self, basis: &Basis) -> IngestBatch {
@@ -512,14 +480,8 @@ impl Journey<'_> {
 
     /// The same, with the store's report.
     async fn submit_for_report(&mut self, batch: IngestBatch) -> Result<Option<IngestReport>, OpError> {
-        let (storage, batch) = (self.engine.storage(), &batch);
-        let answer = persistently(move || async move {
-            match storage.ingest(batch.clone()).await {
-                Err(lost) if lost.applied() == Applied::Unknown => storage.ingest(batch.clone()).await,
-                answer => answer,
-            }
-        });
-        match answer.await {
+        let storage = self.engine.storage();
+        match persistently(|| storage.ingest(batch.clone())).await {
             Ok(report) => {
                 self.figures.counts += report.counts;
                 Ok(Some(report))
@@ -541,19 +503,4 @@ fn churning(counts: &Counts) -> Option<String> {
         "feed.churn: {items} in nothing but markup, white space, a date or a counter from the version before, as 24 \
          before it did: one such version a day is kept"
     ))
-}
-
-fn detail(report: &FeedReport, finished_at: Timestamp) -> FetchDetail {
-    let warnings = (!report.warnings.is_empty()).then(|| report.warnings.join("; "));
-    FetchDetail {
-        status: report.outcome,
-        finished_at,
-        http_status: report.http_status,
-        wire_bytes: report.wire_bytes,
-        body_bytes: report.body_bytes,
-        duration_ms: report.duration_ms,
-        code: report.error.as_ref().map(|error| error.code().to_owned()),
-        reason: report.error.as_ref().map(|error| error.message().to_owned()).or(warnings),
-        notes: Content::empty(),
-    }
 }

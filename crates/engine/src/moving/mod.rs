@@ -75,9 +75,14 @@ pub(crate) enum Verdict {
     Moves(String, WhyLeft),
 }
 
+/// Whether nothing is made of how a document was reached.
+pub(crate) fn stays(address: &str, answered: &str, route: Route) -> bool {
+    route != Route::Permanent || answered == address
+}
+
 /// Judges an answer, by what was held until then.
 pub(crate) fn judge(held: Option<Pointing>, arrival: &Arrival<'_>) -> Verdict {
-    if arrival.route != Route::Permanent || arrival.answered == arrival.address {
+    if stays(arrival.address, arrival.answered, arrival.route) {
         return Verdict::Stays;
     }
     let to = arrival.answered.to_owned();

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation};
 use feedspine_core::{
-    Applied, BackendInfo, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, KeyRule,
-    Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Page, PageRequest, Quarantined, Query, Record, RecordId,
-    RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
+    Applied, BackendInfo, Change, Conclude, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId,
+    KeyRule, Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
+    RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
     StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::time::{Instant, sleep, sleep_until};
@@ -107,11 +107,13 @@ impl Faults {
 pub(super) struct Faulty {
     store: Arc<MemoryStore>,
     faults: Arc<Faults>,
+    /// Whether it takes a fetch's last batch and its end in one unit of work.
+    concludes: bool,
 }
 
 impl Faulty {
-    pub(super) fn new(store: Arc<MemoryStore>, faults: Arc<Faults>) -> Self {
-        Self { store, faults }
+    pub(super) fn new(store: Arc<MemoryStore>, faults: Arc<Faults>, concludes: bool) -> Self {
+        Self { store, faults, concludes }
     }
 }
 
@@ -262,5 +264,21 @@ impl StateStore for Faulty {
 
     async fn leases(&self) -> Result<Vec<Lease>> {
         self.faults.call(self.store.leases()).await
+    }
+
+    fn conclude(&self) -> Option<&dyn Conclude> {
+        self.concludes.then_some(self)
+    }
+}
+
+#[async_trait]
+impl Conclude for Faulty {
+    async fn ingest_and_finish(
+        &self,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport> {
+        self.faults.call(self.store.ingest_and_finish(batch, detail, schedule)).await
     }
 }

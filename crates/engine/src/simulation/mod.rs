@@ -89,7 +89,7 @@ impl Play {
         self.born += 1;
         let number = self.born;
         let faults = Arc::new(Faults::new(self.random.number()));
-        let store = Arc::new(Faulty::new(self.store.clone(), Arc::clone(&faults)));
+        let store = Arc::new(Faulty::new(self.store.clone(), Arc::clone(&faults), number.is_multiple_of(2)));
         let storage: Arc<dyn StorageBackend> = store.clone();
         let state: Arc<dyn StateStore> = store;
         let settings = self.settings();

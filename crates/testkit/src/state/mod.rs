@@ -2,6 +2,7 @@
 //! bytes that fetches brought.
 
 mod captures;
+mod conclude;
 mod feeds;
 mod fence;
 mod fetches;
@@ -44,8 +45,16 @@ pub trait StateProvider: Send + Sync + 'static {
     fn is_durable(&self) -> bool;
 }
 
-const GROUPS: [&[Check<Subject>]; 7] =
-    [feeds::CHECKS, fetches::CHECKS, schedules::CHECKS, leases::CHECKS, slots::CHECKS, fence::CHECKS, captures::CHECKS];
+const GROUPS: [&[Check<Subject>]; 8] = [
+    feeds::CHECKS,
+    fetches::CHECKS,
+    schedules::CHECKS,
+    leases::CHECKS,
+    slots::CHECKS,
+    fence::CHECKS,
+    conclude::CHECKS,
+    captures::CHECKS,
+];
 
 /// All checks, group by group.
 pub fn checks() -> impl Iterator<Item = &'static Check<Subject>> {

@@ -1,6 +1,7 @@
 //! The kit of the control plane, checked: a fault seeded into the memory backend turns the check named for it red.
 
 mod captures;
+mod conclude;
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
@@ -9,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Capture, CaptureFigures, CaptureName, CaptureStore, Content, ContentHash, Feed, FeedId, FeedName, FeedStatus,
-    Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch, IngestReport,
-    KeyRule, Lease, LeaseRequest, MemoryStore, PackedBody, Page, PageRequest, Reschedule, Result, Schedule, Slot,
-    StateStore, StorageBackend, Timestamp,
+    Capture, CaptureFigures, CaptureName, CaptureStore, Conclude, Content, ContentHash, Feed, FeedId, FeedName,
+    FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch,
+    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, PackedBody, Page, PageRequest, Reschedule, Result,
+    Schedule, Slot, StateStore, StorageBackend, Timestamp,
 };
 use feedspine_testkit::{Failure, state, storage};
 
@@ -114,6 +115,16 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.forget(captures).await
     }
 
+    async fn ingest_and_finish(
+        &self,
+        store: &MemoryStore,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport> {
+        store.ingest_and_finish(batch, detail, schedule).await
+    }
+
     /// What is captured at the same place.
     async fn storage(&self, place: &Arc<MemoryStore>) -> Result<Arc<dyn StorageBackend>> {
         storage::StorageProvider::open(&storage::faulty::Shared(storage::faulty::Sound), place).await
@@ -202,6 +213,22 @@ impl<F: Faulty> StateStore for Handle<F> {
 
     fn captures(&self) -> Option<&dyn CaptureStore> {
         Some(self)
+    }
+
+    fn conclude(&self) -> Option<&dyn Conclude> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl<F: Faulty> Conclude for Handle<F> {
+    async fn ingest_and_finish(
+        &self,
+        batch: IngestBatch,
+        detail: &FetchDetail,
+        schedule: Option<&Schedule>,
+    ) -> Result<IngestReport> {
+        self.fault.ingest_and_finish(&self.store, batch, detail, schedule).await
     }
 }
 

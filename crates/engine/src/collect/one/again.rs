@@ -60,7 +60,7 @@ pub(crate) async fn store_again(
             Cause::Rejects => format!("rejects.retried: items of fetch {of} that were rejected then"),
             Cause::Parser => format!("replay.applied: items of fetch {of} as they are read now"),
         };
-        Ok(Arrived { outcome: FetchStatus::Captured, warnings: vec![why] })
+        Ok(Arrived::with(FetchStatus::Captured, vec![why]))
     };
     let report = written_down(engine, feed, Instant::now(), None, store).await;
     (report, outcomes)

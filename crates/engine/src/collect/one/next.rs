@@ -8,7 +8,7 @@ use crate::Engine;
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
-use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge};
+use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge, stays};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
@@ -41,6 +41,13 @@ pub(super) struct Seen<'a> {
 pub(super) struct Answered {
     pub(super) url: String,
     pub(super) route: Route,
+}
+
+impl Answered {
+    /// Whether the feed's document is where the feed is.
+    pub(super) fn is_at(&self, address: &str) -> bool {
+        stays(address, &self.url, self.route)
+    }
 }
 
 impl Next {

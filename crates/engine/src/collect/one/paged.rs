@@ -87,7 +87,7 @@ impl Journey<'_> {
         }
         let batch = self.part(basis, Coverage::Delta, Part::ONLY, next);
         if self.submit(batch).await? {
-            Ok(Arrived { outcome: FetchStatus::Unchanged, warnings: Vec::new() })
+            Ok(Arrived::with(FetchStatus::Unchanged, Vec::new()))
         } else {
             Ok(self.superseded())
         }
@@ -144,10 +144,7 @@ impl Journey<'_> {
         drop(room);
         Ok(end.map(|warnings| {
             let told = warnings.iter().chain(&parts.ahead).map(told_warning);
-            Arrived {
-                outcome: FetchStatus::Captured,
-                warnings: told.chain(std::mem::take(&mut parts.warnings)).collect(),
-            }
+            Arrived::with(FetchStatus::Captured, told.chain(std::mem::take(&mut parts.warnings)).collect())
         }))
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn push(engine: &Engine, feed: &Feed, hash_rule: &HashRule, pus
         }
         let batch = IngestBatch { items, rejects, ..journey.batch(&basis) };
         if journey.submit(batch).await? {
-            Ok(Arrived { outcome: FetchStatus::Captured, warnings })
+            Ok(Arrived::with(FetchStatus::Captured, warnings))
         } else {
             Ok(journey.superseded())
         }
