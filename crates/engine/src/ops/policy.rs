@@ -5,7 +5,7 @@ use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection
 use super::changing::Attempts;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
-use crate::adapters::AdapterChoice;
+use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
@@ -26,8 +26,8 @@ pub struct SetPolicy {
 /// What is said of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySays {
-    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`, of `every`, `cron` and `adaptive`, and of what [`RequestChoice`] names;
-    /// one that is given several times is a list, `NAME=` takes it back.
+    /// `NAME=VALUE` of the options of its adapter, which are at least `key`, `fold_case` and `volatile`, of `every`, `cron` and
+    /// `adaptive`, and of what [`RequestChoice`] names; one that is given several times is a list, `NAME=` takes it back.
     Options(Vec<String>),
     /// What the configuration says.
     AsConfigured,
@@ -92,7 +92,7 @@ impl ToJson for PolicySet {
 }
 
 impl Engine {
-    /// Gives a feed another identity policy, or another rhythm. A policy that would give other keys to the items of a feed that has records is
+    /// Gives a feed another identity policy, other options of its adapter, another rhythm, or another way to be asked. What that would give other keys to the items of a feed that has records is
     /// refused unless that is allowed; no record is re-keyed, merged or deleted by it.
     ///
     /// # Errors
@@ -138,7 +138,9 @@ impl Engine {
         settings.set_rhythm(&rhythm);
         settings.set_requests(&requests);
         let after = Feed { settings: settings.to_content(), ..before.clone() };
-        let (outcome, kept) = match effect(before, &after)? {
+        let effect = effect(before, &after)?;
+        Adapter::of(&after)?.suits(&after.address.parse()?)?;
+        let (outcome, kept) = match effect {
             Effect::Nothing => (PolicyOutcome::Already, 0),
             Effect::SameKeys => {
                 if !self.state().replace_feed(before, &after).await? {
@@ -226,8 +228,10 @@ fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice,
 
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron, adaptive, or how it is asked (docs/guides/fetching.md)",
-        feed = feed.as_str()
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, {}, {}",
+        RhythmChoice::NAMES.join(", "),
+        RequestChoice::NAMES.join(", "),
+        feed = feed.as_str(),
     ))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use feedspine::core::{Content, Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
 use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, RecordHistory, RecordSightings};
-use feedspine::{Engine, HostRate, Settings, SimulatedClock};
+use feedspine::{Engine, HostRate, RequestChoice, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
 use crate::support::{add_with, code, collect, engine, name, replace, settings};
@@ -300,7 +300,8 @@ async fn a_diagnosis_finds_no_more_changed_than_a_collect_does() {
     }
     // Another list has told more since.
     let adapter = AdapterChoice::default();
-    let request = Diagnose { address: origin.url(CURRENT), allow_private: false, adapter };
+    let request =
+        Diagnose { address: origin.url(CURRENT), allow_private: false, adapter, requests: RequestChoice::default() };
     let diagnosis = engine.diagnose(&request).await.unwrap();
     let count = |outcome| diagnosis.count(outcome);
     assert_eq!([count(ItemOutcome::Unchanged), count(ItemOutcome::Changed)], [3, 0], "{diagnosis:?}");
@@ -465,7 +466,8 @@ async fn who_was_shut_out_half_way_leaves_the_domain_alone_too_however_often_and
     }
     let edgar = AdapterChoice::new(Some("edgar"), [AGENT]).unwrap();
     for (path, adapter) in [(COMPANY, edgar), ("/feed", AdapterChoice::default())] {
-        let request = Diagnose { address: origin.url(path), allow_private: true, adapter };
+        let request =
+            Diagnose { address: origin.url(path), allow_private: true, adapter, requests: RequestChoice::default() };
         let diagnosis = process().await.diagnose(&request).await.unwrap();
         assert_eq!(diagnosis.error.unwrap().code(), "http.resting", "{path}");
     }

@@ -118,10 +118,14 @@ async fn a_certificate_of_ones_own_is_taken_by_its_authority_or_said_in_every_re
         assert_eq!(code(&report), "ok", "{report:?}");
         assert!(report.warnings[0].starts_with("tls.insecure: "), "{report:?}");
     }
-    // It is asked so for a diagnosis as well.
-    let request = Diagnose { address: origin.url("/d"), allow_private: false, adapter: AdapterChoice::default() };
-    let diagnosis = engine.diagnose(&request).await.unwrap();
-    assert!(diagnosis.error.is_none(), "{:?}", diagnosis.error);
+    // It is asked so for a diagnosis as well, and one that is no feed as is said.
+    for (path, said) in [("/d", &[][..]), ("/e", &[one, ("tls", "insecure")])] {
+        let requests = RequestChoice::of_pairs(said.iter().copied()).unwrap();
+        let adapter = AdapterChoice::default();
+        let request = Diagnose { address: origin.url(path), allow_private: false, adapter, requests };
+        let diagnosis = engine.diagnose(&request).await.unwrap();
+        assert!(diagnosis.error.is_none(), "{:?}", diagnosis.error);
+    }
 }
 
 #[tokio::test]
