@@ -87,6 +87,7 @@ fn explained(told: &Explanation) -> Vec<Line> {
         }
         None => lines.push(field("next", "not decided: `feedspine watch` schedules it, or a collect")),
     }
+    lines.push(field("rhythm", told.rhythm.to_string()));
     if let Some(pointing) = &told.pointing {
         let Pointing { to, since, fetches, content } = pointing;
         let led =

@@ -9,7 +9,7 @@ use crate::Engine;
 use crate::collect::{host_of, is_pushed};
 use crate::feed_settings::FeedSettings;
 use crate::ledger::next_of;
-use crate::schedule::{pointing_of, told_of};
+use crate::schedule::{Rhythm, RhythmChoice, pointing_of, told_of};
 use crate::settings::HostRates;
 use crate::{Former, Pointing};
 
@@ -20,6 +20,8 @@ pub struct Explanation {
     pub feed: Feed,
     /// When it is fetched next, and why then; `None` before anything was decided.
     pub next: Option<NextFetch>,
+    /// What the operator says of when it is fetched, by which the next fetch decides.
+    pub rhythm: Rhythm,
     /// Where permanent redirects lead, while that is not its address.
     pub pointing: Option<Pointing>,
     /// Where it was before, the last one last.
@@ -71,6 +73,7 @@ impl ToJson for Explanation {
         Json::object([
             ("feed", self.feed.to_json()),
             ("next", self.next.as_ref().map(ToJson::to_json).into()),
+            ("rhythm", self.rhythm.to_json()),
             ("last", self.last.as_ref().map(ToJson::to_json).into()),
             ("decisions", Json::Array(self.decisions.iter().map(decision).collect())),
             ("host", self.host.as_ref().map(ToJson::to_json).into()),
@@ -112,7 +115,8 @@ impl Engine {
             None => None,
         };
         let (last, formerly) = (fetches.into_iter().next(), FeedSettings::of(&feed).formerly());
-        Ok(Explanation { feed, next, pointing, formerly, last, decisions, host })
+        let rhythm = RhythmChoice::of(&feed).rhythm();
+        Ok(Explanation { feed, next, rhythm, pointing, formerly, last, decisions, host })
     }
 
     async fn lease_of(&self, host: &str) -> Result<HostLease, OpError> {

@@ -9,7 +9,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
-use crate::schedule::{Rhythm, RhythmChoice};
+use crate::schedule::{Rhythm, RhythmChoice, Subject};
 use crate::{Address, Engine, RequestChoice};
 
 /// What is to be changed of a feed's policy.
@@ -77,6 +77,8 @@ pub struct PolicySet {
     pub rhythm: Rhythm,
     /// The records that keep the keys of before; 0 unless the feed was re-keyed.
     pub kept: u64,
+    /// It is due now, since that may mend what it failed by, or its rhythm is another.
+    pub due_now: bool,
 }
 
 impl ToJson for PolicySet {
@@ -86,6 +88,7 @@ impl ToJson for PolicySet {
             ("feed", self.feed.to_json()),
             ("policy", self.policy.to_json()),
             ("kept", self.kept.into()),
+            ("due_now", self.due_now.into()),
             ("rhythm", self.rhythm.to_json()),
         ])
     }
@@ -162,12 +165,18 @@ impl Engine {
                 (if kept > 0 { PolicyOutcome::Rekeyed } else { PolicyOutcome::Set }, kept)
             }
         };
-        if rhythm != RhythmChoice::of(before) {
-            self.fetch_soon(&after).await?;
+        let subjects = [
+            (requests != RequestChoice::of(before), Subject::Requests),
+            (AdapterChoice::of(&after) != AdapterChoice::of(before), Subject::Options),
+            (rhythm != RhythmChoice::of(before), Subject::Rhythm),
+        ];
+        let mut due_now = false;
+        for (_, what) in subjects.into_iter().filter(|(changed, _)| *changed) {
+            due_now = due_now || self.fetch_soon(&after, what).await?;
         }
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
-        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept }))
+        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept, due_now }))
     }
 
     /// How many records its namespace has, when the feed was observed at all.

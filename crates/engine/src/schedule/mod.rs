@@ -27,12 +27,12 @@ use feedspine_core::{Content, Timestamp};
 use crate::moving::Pointing;
 
 pub use cron::{Cron, CronError};
-pub(crate) use decide::{decide, first};
+pub(crate) use decide::{changed, decide, first};
 pub(crate) use failure::Failure;
 pub(crate) use hints::Hints;
 pub(crate) use interval::told;
 pub use interval::{Interval, IntervalError};
-pub(crate) use reason::Reason;
+pub(crate) use reason::{Reason, Subject};
 pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
 pub(crate) use standing::{Missed, Standing, since};
 

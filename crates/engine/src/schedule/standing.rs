@@ -7,7 +7,7 @@ use feedspine_core::{Json, Timestamp};
 use super::failure::Failure;
 use super::hints::DocumentHints;
 use super::json;
-use super::reason::Reason;
+use super::reason::{Base, Reason, Subject};
 use crate::moving::Pointing;
 
 /// How many answers that say "gone" are believed, each so long after the one before it.
@@ -132,6 +132,14 @@ impl Standing {
             let surplus = self.gone.len().saturating_sub(most);
             self.gone.drain(..surplus);
         }
+    }
+
+    /// The operator changed that: the reasons of before hold no longer. That it is gone was said of what was asked then.
+    pub(super) fn changed(&mut self, what: Subject) {
+        if what != Subject::Rhythm {
+            self.gone.clear();
+        }
+        self.reason = Some(Reason::of(Base::Changed { what }));
     }
 
     /// Failures in a row of the kind that came last, and that kind.

@@ -290,3 +290,32 @@ async fn a_feed_with_secrets_moves_to_no_other_server() {
     assert_eq!(engine.feed(&feed.name).await.unwrap().feed.address, feed.address);
     assert!(other.log().iter().all(|asked| asked.header("authorization").is_none()));
 }
+
+#[tokio::test]
+async fn a_feed_that_fails_is_due_once_what_it_may_fail_by_was_mended() {
+    let (_folder, path) = file("s3cret");
+    let origin = Origin::start(|asked| match asked.header("authorization") {
+        Some("Bearer s3cret") => sample(),
+        _ => Answer::status(401),
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = add(&engine, origin.url("/"), &[]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "http.status");
+    let set = async |text: String| {
+        let says = PolicySays::Options(vec![text]);
+        engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await.unwrap().due_now
+    };
+    let due = async || engine.explain(&feed.name).await.unwrap().next.unwrap();
+    assert!(due().await.at > Some(start()));
+    assert!(set(format!("bearer={{file:{}}}", path.display())).await);
+    let next = due().await;
+    assert_eq!(next.at, Some(start()));
+    assert!(next.why.starts_with("at once: how its server is asked was changed"), "{next:?}");
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    assert!(!set("http=1.1".to_owned()).await, "one that is well waits for its turn");
+    assert!(due().await.at > Some(start()));
+    assert!(set("every=2h".to_owned()).await);
+    let explained = engine.explain(&feed.name).await.unwrap();
+    assert!(explained.next.unwrap().why.starts_with("at once: when it is fetched was changed"));
+    assert_eq!(explained.rhythm.to_string(), "every 2 h");
+}
