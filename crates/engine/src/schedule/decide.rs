@@ -24,6 +24,8 @@ const FIRST_BACKOFF: Duration = Duration::from_mins(30);
 const FIRST_REFUSAL: Duration = Duration::from_hours(4);
 /// The longest backoff of a feed that is merely asked too often.
 const LONGEST_RATE_LIMIT: Duration = Duration::from_hours(6);
+/// The longest backoff of a feed whose proxy is at fault: a proxy is somebody's near by, and no server is asked.
+const LONGEST_PROXY: Duration = HOUR;
 /// How long a server may ask to be left alone: at least, and at most (RFC 9110 section 10.2.3 sets no bounds).
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_mins(1), DAY);
 /// More than this is not told of what a server asks for; the ceiling stands far below it.
@@ -252,6 +254,7 @@ fn backoff(failure: Failure, count: u32) -> Duration {
     let (first, longest) = match failure {
         Failure::RateLimited => (FIRST_BACKOFF, LONGEST_RATE_LIMIT),
         Failure::Forbidden => (FIRST_REFUSAL, LIMIT),
+        Failure::Proxy => (NETWORK_DOWN, LONGEST_PROXY),
         _ => (FIRST_BACKOFF, LIMIT),
     };
     let doublings = count.saturating_sub(1).min(31);

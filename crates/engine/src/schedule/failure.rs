@@ -1,6 +1,7 @@
 //! [`Failure`]: why a fetch failed, as far as it matters for when to try again.
 
 use super::Came;
+use crate::fetch::is_of_proxy;
 
 /// Why a fetch failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub(crate) enum Failure {
     Unreadable,
     /// The guard of addresses let nobody ask.
     Refused,
+    /// The proxy that it is asked through let nobody through.
+    Proxy,
     /// What was fetched could not be stored.
     Store,
     /// Anything else.
@@ -32,7 +35,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Network,
         Self::Timeout,
         Self::RateLimited,
@@ -43,6 +46,7 @@ impl Failure {
         Self::Client,
         Self::Unreadable,
         Self::Refused,
+        Self::Proxy,
         Self::Store,
         Self::Other,
     ];
@@ -62,6 +66,7 @@ impl Failure {
                 return Self::Server;
             }
             "file.unreadable" | "file.not_regular" | "file.vanished" => return Self::NotFound,
+            _ if is_of_proxy(code) => return Self::Proxy,
             _ => {}
         }
         match http_status {
@@ -93,6 +98,7 @@ impl Failure {
             Self::Client => "client",
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
+            Self::Proxy => "proxy",
             Self::Store => "store",
             Self::Other => "other",
         }
@@ -116,6 +122,7 @@ impl Failure {
             Self::Client => "the server refuses the request",
             Self::Unreadable => "what came is no feed that can be read",
             Self::Refused => "the address may not be asked",
+            Self::Proxy => "its proxy is at fault, and its server was not asked",
             Self::Store => "the store could not take it",
             Self::Other => "it could not be fetched",
         }
@@ -139,6 +146,8 @@ mod tests {
             ("net.dns", None, Failure::Network),
             ("net.tls", None, Failure::Network),
             ("net.private", None, Failure::Refused),
+            ("proxy.connect", None, Failure::Proxy),
+            ("proxy.auth", Some(407), Failure::Proxy),
             ("http.timeout", Some(200), Failure::Timeout),
             ("http.rate_exceeded", Some(403), Failure::RateLimited),
             ("http.undeclared", Some(403), Failure::Forbidden),

@@ -237,6 +237,8 @@ fn a_failing_feed_is_tried_again_after_twice_as_long_each_time() {
         (Failure::RateLimited, 5, 6 * HOUR),
         (Failure::Forbidden, 1, 4 * HOUR),
         (Failure::Forbidden, 2, 8 * HOUR),
+        (Failure::Proxy, 1, 300),
+        (Failure::Proxy, 9, HOUR),
     ] {
         let (decision, answer) = failing(failure, times);
         let spread = if expected == 7 * DAY { 1_800 } else { 0 };

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Content, Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
-use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, RecordHistory, RecordSightings};
+use feedspine::ops::{
+    AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, PolicySays, RecordHistory, RecordSightings, Rekey,
+    SetPolicy,
+};
 use feedspine::{Engine, HostRate, RequestChoice, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
@@ -392,9 +395,15 @@ async fn nobody_is_asked_before_it_is_said_who_asks() {
     assert_eq!((error.code(), origin.asked()), ("edgar.user_agent", 0));
     assert!(error.message().contains("names no e-mail address"), "{error}");
     assert!(error.hint().unwrap().contains("fetch.user_agent"), "{error:?}");
+    // Said as of any feed it is as good.
+    let says = PolicySays::Options(vec!["user_agent=Example Ltd it@example.com".to_owned()]);
+    engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await.unwrap();
+    assert_ne!(code(&collect(&engine, &feed).await), "edgar.user_agent");
+    assert_eq!(origin.log()[0].header("user-agent"), Some("Example Ltd it@example.com"));
+    let before = origin.asked();
     let quarter = list_of(&engine, &origin, QUARTER, &[]).await;
     assert_eq!(code(&collect(&engine, &quarter).await), "ok");
-    assert_eq!(origin.log()[0].header("user-agent"), Some("Example Ltd ops@example.com"));
+    assert_eq!(origin.log()[before].header("user-agent"), Some("Example Ltd ops@example.com"));
 }
 
 #[tokio::test]

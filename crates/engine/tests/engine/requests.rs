@@ -129,6 +129,51 @@ async fn a_certificate_of_ones_own_is_taken_by_its_authority_or_said_in_every_re
 }
 
 #[tokio::test]
+async fn a_server_that_shows_the_certificate_of_an_authority_is_told_with_what_to_do() {
+    let (origin, authority) = Origin::start_as_authority(|_| sample()).await;
+    let (_folder, path) = file(&authority);
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("http", "1.1"), ("ca", path.to_str().unwrap())]).await;
+    let error = collect(&engine, &feed).await.error.unwrap();
+    assert!(error.message().contains("its certificate is one of an authority (CA:TRUE)"), "{error:?}");
+    assert!(error.hint().unwrap().contains("CA:FALSE"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_for_a_server_that_leads_away_is_said_to_be_for_it_alone() {
+    let (_folder, path) = file("s3cret");
+    let secret = format!("me:{{file:{}}}", path.display());
+    let (tls, authority) = Origin::start_tls(|_| sample()).await;
+    let (_folder, authority) = file(&authority);
+    let locked = Origin::start(|_| Answer::status(401)).await;
+    let to = [tls.url("/feed"), locked.url("/feed")];
+    let own = Origin::start({
+        let to = to.clone();
+        move |asked| Answer::redirect(to[usize::from(asked.path == "/locked")].clone())
+    });
+    let own = own.await;
+    let engine = engine().await;
+    for (path, said, to) in
+        [("/tls", ("ca", authority.to_str().unwrap()), &to[0]), ("/locked", ("basic", secret.as_str()), &to[1])]
+    {
+        let feed = add(&engine, own.url(path), &[("http", "1.1"), said]).await;
+        let error = collect(&engine, &feed).await.error.unwrap();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("--url {to}")) && hint.contains("a redirect led away"), "{path}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_agent_may_refer_to_what_it_names() {
+    let (_folder, path) = file("ops@example.com\n");
+    let origin = Origin::start(|_| sample()).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("user_agent", &format!("Mine/1 ({{file:{}}})", path.display()))]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    assert_eq!(origin.log()[0].header("user-agent"), Some("Mine/1 (ops@example.com)"));
+}
+
+#[tokio::test]
 async fn a_file_of_authorities_that_is_another_is_taken_with_the_next_fetch() {
     let (origin, authority) = Origin::start_tls(|_| sample()).await;
     let (_, of_before) = certified();
