@@ -30,6 +30,8 @@ const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/fee
 const LONGEST_VALIDATOR: usize = 1_024;
 /// The most that an answer's header may hold, in bytes.
 pub(super) const LARGEST_HEADER: u32 = 64 * 1024;
+/// A host asked to be left alone: nobody was asked.
+pub(crate) const RESTING: &str = "http.resting";
 /// Another process may ask the host now.
 pub(crate) const LEASE_LOST: &str = "lease.lost";
 /// The most of a page that is looked at which says why nothing is given, in bytes.
@@ -98,7 +100,7 @@ impl Fetcher {
         let host = url.host_str().unwrap_or_default();
         let turn = self.gate.turn(host).await.map_err(|resting| {
             let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
-            OpError::failed("http.resting", message).with_hint("collect again later")
+            OpError::failed(RESTING, message).with_hint("collect again later")
         })?;
         if let Some(trace) = request.trace {
             if trace.is_over() {

@@ -33,7 +33,7 @@ use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::{Between, Reach};
-pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
+pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, RESTING, SHUT_OUT};
 pub(crate) use manner::{Http, Manner, Trust, header_value};
 pub(crate) use network::{Link, Network};
 pub(crate) use proxy::is_of_proxy;

@@ -1,7 +1,7 @@
 //! [`Failure`]: why a fetch failed, as far as it matters for when to try again.
 
 use super::Came;
-use crate::fetch::is_of_proxy;
+use crate::fetch::{RESTING, is_of_proxy};
 
 /// Why a fetch failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ impl Failure {
             "net.private" | "net.port" | "http.downgrade" => return Self::Refused,
             "net.dns" | "net.connect" | "net.tls" => return Self::Network,
             "http.timeout" | "http.timeout_headers" | "http.too_slow" | "command.timeout" => return Self::Timeout,
-            "http.rate_exceeded" | "http.resting" => return Self::RateLimited,
+            "http.rate_exceeded" | RESTING => return Self::RateLimited,
             "http.undeclared" => return Self::Forbidden,
             "http.gone" => return Self::Gone,
             "http.truncated" | "http.too_large" | "http.ratio" | "http.encoding" | "adapter.document"
@@ -132,7 +132,7 @@ impl Failure {
 impl Came {
     /// What came of a fetch that ended with an error: one that was not sent because the host rests is no failure.
     pub(crate) fn of_error(code: &str, http_status: Option<u16>) -> Self {
-        if code == "http.resting" { Self::GivenUp } else { Self::Failed(Failure::of(code, http_status)) }
+        if code == RESTING { Self::GivenUp } else { Self::Failed(Failure::of(code, http_status)) }
     }
 }
 
