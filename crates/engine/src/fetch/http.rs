@@ -287,6 +287,9 @@ impl Fetcher {
             let host = url.host_str().unwrap_or_default();
             let granted = self.gate.rest(host, asked);
             tracing::info!(host, rest_s = granted.as_secs(), "the host asked to be left alone");
+            if overloaded || status == StatusCode::SERVICE_UNAVAILABLE {
+                self.slow_down(host);
+            }
         }
     }
 
@@ -302,8 +305,14 @@ impl Fetcher {
         if failure.error.code() == RATE_EXCEEDED {
             let granted = self.gate.rest(host, SHUT_OUT);
             tracing::info!(host, rest_s = granted.as_secs(), "the host was asked too often");
+            self.slow_down(host);
         }
         failure
+    }
+
+    fn slow_down(&self, host: &str) {
+        let interval_ms = crate::collect::millis(self.gate.slow_down(host));
+        tracing::info!(host, interval_ms, "the host is asked more rarely");
     }
 
     fn too_slow(&self, url: &Url) -> FetchFailure {

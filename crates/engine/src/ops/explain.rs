@@ -6,7 +6,7 @@ use super::json::instant;
 use super::moving::{shown_formerly, shown_pointing};
 use super::{Alike, NextFetch, OpError, ToJson};
 use crate::Engine;
-use crate::collect::{host_of, is_pushed};
+use crate::collect::{host_of, is_pushed, millis};
 use crate::feed_settings::FeedSettings;
 use crate::ledger::next_of;
 use crate::schedule::{Rhythm, RhythmChoice, pointing_of, told_of};
@@ -39,7 +39,8 @@ pub struct Explanation {
 pub struct HostLease {
     /// The host, or the domain whose hosts are asked as one.
     pub host: String,
-    /// The least time between two requests, in milliseconds.
+    /// The least time between two requests as it is now, in milliseconds: longer than its rate has it while it says that it is
+    /// asked too often.
     pub interval_ms: u64,
     /// The daemon that holds it; `None` when none does.
     pub holder: Option<String>,
@@ -121,12 +122,13 @@ impl Engine {
 
     async fn lease_of(&self, host: &str) -> Result<HostLease, OpError> {
         let rates = HostRates::of(self.settings());
-        let (shared_by, rate) = rates.shared_by(host);
+        let (shared_by, _) = rates.shared_by(host);
+        self.leave_alone(&self.state().feeds().await?, &self.state().schedules().await?);
         let lease = self.state().leases().await?.into_iter().find(|lease| lease.token.host == shared_by);
         let lease = lease.filter(|lease| lease.holder.is_some() && lease.until > self.now());
         Ok(HostLease {
             host: shared_by.to_owned(),
-            interval_ms: u64::try_from(rate.interval.as_millis()).unwrap_or(u64::MAX),
+            interval_ms: millis(self.fetcher().interval_of(host)),
             holder: lease.as_ref().and_then(|lease| Some(lease.holder.as_ref()?.0.clone())),
             until: lease.map(|lease| lease.until),
         })

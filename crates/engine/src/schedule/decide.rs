@@ -56,6 +56,7 @@ pub(crate) fn decide(
     let mut standing = standing;
     let verdict = Verdict::of(answer.came, host);
     verdict.enter(&mut standing, answer);
+    standing.slowed = host.slowed;
     standing.rests_until = host.rests_until.filter(|until| *until > answer.at);
     if let (Verdict::Charged(_), Some(since)) = (verdict, standing.gone_since()) {
         let answers = u32::try_from(standing.gone.len()).unwrap_or(u32::MAX);

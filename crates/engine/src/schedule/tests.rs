@@ -511,11 +511,9 @@ fn answers() -> impl Strategy<Value = Answer> {
 fn hosts() -> impl Strategy<Value = Host> {
     let others = prop_oneof![Just(Others::Unknown), Just(Others::Succeed)];
     let network = prop_oneof![4 => Just(Network::Up), 1 => Just(Network::Down)];
-    (others, proptest::option::of(instants()), network).prop_map(|(others, rests_until, network)| Host {
-        others,
-        rests_until,
-        network,
-    })
+    let slowed = proptest::option::of((1_u32..16, instants()).prop_map(|(doublings, at)| Slowed { doublings, at }));
+    (others, proptest::option::of(instants()), slowed, network)
+        .prop_map(|(others, rests_until, slowed, network)| Host { others, rests_until, slowed, network })
 }
 
 proptest! {
