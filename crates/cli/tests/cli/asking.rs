@@ -61,3 +61,22 @@ fn feeds_of_a_host_that_wants_to_be_left_alone_are_told_as_resting_and_not_as_fa
     assert_eq!(text(&report, "feeds.0.error.code"), "http.resting");
     assert_eq!(list(&user.ask(&["runs", "--failed"]), "runs").len(), 1);
 }
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_and_a_mended_one_makes_the_feed_due() {
+    let site = Site::start(|_| Reply::ok(rss(&[("1", "one")])));
+    let user = User::new();
+    user.add("news", &site.url("/feed"));
+    // Nobody listens there (tcpmux).
+    let ran = user.run(&["feed", "set", "news", "proxy=http://127.0.0.1:1"]);
+    assert!(ran.code == 0 && !ran.stderr.contains("due now"), "{ran:?}");
+    let ran = user.run(&["collect", "news"]);
+    assert!(ran.stderr.contains("cannot connect to the proxy http://127.0.0.1:1 for 127.0.0.1: "), "{ran:?}");
+    let health = user.run(&["health"]);
+    assert!(health.stdout.contains("its proxy is at fault, and its server was not asked"), "{health:?}");
+    let ran = user.run(&["feed", "set", "news", "proxy="]);
+    assert!(ran.stderr.contains("it is due now: `feedspine watch` fetches it, or `feedspine collect news`"), "{ran:?}");
+    let explained = user.run(&["explain", "news"]).stdout;
+    assert!(explained.contains("at once: how its server is asked was changed since its last fetch"), "{explained}");
+    assert_eq!(user.run(&["collect", "news"]).code, 0);
+}

@@ -24,7 +24,7 @@ pub(super) fn no_answer(url: &Url, error: &reqwest::Error, limits: &Limits, prox
     let host = url.host_str().unwrap_or_default();
     let down = "the proxy or the network may be down; `feedspine feed set NAME proxy=URL` says another one";
     if let Some(lookup) = find::<LookupFailed>(error) {
-        let message = format!("cannot ask the proxy {proxy}: {lookup}");
+        let message = format!("cannot ask the proxy {proxy} for {host}: {lookup}");
         return Some(OpError::failed("proxy.dns", message).with_hint("check the proxy's name and your network"));
     }
     // It was reached, and gave a way to whoever shows that certificate.
@@ -44,7 +44,7 @@ pub(super) fn no_answer(url: &Url, error: &reqwest::Error, limits: &Limits, prox
             down,
         ),
         None if error.is_connect() => {
-            ("proxy.connect", format!("cannot connect to the proxy {proxy}: {}", root_cause(error)), down)
+            ("proxy.connect", format!("cannot connect to the proxy {proxy} for {host}: {}", root_cause(error)), down)
         }
         Some(_) => (
             "proxy.protocol",
