@@ -12,11 +12,11 @@ use feedspine::core::StorageError;
 use feedspine::{Ending, OpError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::Level;
 
-use crate::arguments::{Arguments, Global};
+use crate::arguments::Arguments;
 use crate::commands;
 use crate::config::Config;
+use crate::log;
 use crate::printer::{ColorChoice, Format, Manner, Printer, Verbosity};
 use crate::stores::{Backends, Stores};
 
@@ -110,7 +110,7 @@ impl App {
             Err(error) => return failed(&Printer::new(arguments.global.manner(ColorChoice::Auto)), &error),
         };
         let printer = Printer::new(arguments.global.manner(config.color));
-        log(&arguments.global, printer.notes_are_coloured());
+        log::begin(&arguments.global, printer.format(), printer.notes_are_coloured());
         let runtime = match Runtime::new() {
             Ok(runtime) => runtime,
             Err(error) => return failed(&printer, &OpError::failed("runtime", format!("cannot start: {error}"))),
@@ -204,16 +204,4 @@ fn misused(error: &clap::Error, format: Format) -> ExitCode {
     let hint = tip.or_else(usage).unwrap_or_else(|| "see --help".to_owned());
     let manner = Manner { format, verbosity: Verbosity::Normal, color: ColorChoice::Auto };
     failed(&Printer::new(manner), &OpError::usage("usage.arguments", message).with_hint(hint))
-}
-
-/// Lets the engine's log through to stderr.
-fn log(flags: &Global, coloured: bool) {
-    let level = match (flags.quiet, flags.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => Level::WARN,
-        (false, 1) => Level::INFO,
-        (false, _) => Level::DEBUG,
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
-    log.with_ansi(coloured).init();
 }

@@ -9,6 +9,7 @@ mod demo;
 mod feeds_file;
 #[cfg(feature = "kit")]
 mod kit;
+mod log;
 mod notify;
 mod own_files;
 mod places;

@@ -8,7 +8,7 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::adapters::{Template, template};
-use crate::fetch::{Between, Http, Manner, Trust};
+use crate::fetch::{Between, Http, Manner, Trust, header_value};
 use crate::{Address, OpError, shown_address};
 
 /// What was said of how a feed's server is asked: on adding it, later, or in the configuration. By default nothing. Secrets
@@ -98,16 +98,13 @@ impl RequestChoice {
         Self::default().changed(said)
     }
 
-    /// What a feed's settings hold. What this program cannot read is left out.
+    /// What a feed's settings hold. What a newer program says under further names stays; a value that this one cannot read
+    /// lets nobody be asked, since it may be a proxy that everything is to go through.
     pub fn of(feed: &Feed) -> Self {
-        let mut choice = Self::default();
-        if let Some(Json::Object(said)) = feed.settings.to_json().get(Self::MEMBER) {
-            for (name, value) in said {
-                // A newer program may know further ways to say it.
-                let _ = choice.say(name, value);
-            }
+        match feed.settings.to_json().get(Self::MEMBER) {
+            Some(Json::Object(said)) => Self(said.clone()),
+            _ => Self::default(),
         }
-        choice
     }
 
     /// The same, with what is said there where nothing is said here.
@@ -168,11 +165,15 @@ impl RequestChoice {
     /// How a feed at that address is asked, with its secrets.
     ///
     /// # Errors
-    /// `Usage`: a secret is missing, or cannot be sent.
+    /// `Usage`: a secret is missing, or cannot be sent; what is held cannot be read.
     pub(crate) fn manner(&self, address: &Address) -> Result<Manner, OpError> {
         let mut parts = Parts::default();
         for (name, value) in self.said() {
-            parts.take(name, value).map_err(|reason| OpError::usage("feed.requests", format!("{name}: {reason}")))?;
+            parts.take(name, value).map_err(|reason| {
+                let message = format!("{name}, as it is held of how its server is asked, cannot be used: {reason}");
+                OpError::usage("feed.requests", message)
+                    .with_hint(format!("nobody was asked; say it anew: `feedspine feed set NAME {name}=VALUE`"))
+            })?;
         }
         parts.resolve(Manner::at(address))
     }
@@ -184,10 +185,15 @@ struct Parts {
     headers: Vec<(HeaderName, Template)>,
     basic: Option<(String, Template)>,
     trust: Trust,
-    user_agent: Option<HeaderValue>,
+    user_agent: Option<Template>,
     proxy: Option<Template>,
     http: Http,
 }
+
+/// Headers that say how a message is sent, not what is asked: HTTP/2 knows none of them (RFC 9113 section 8.2.2), and with
+/// another length or coding than it has no request is one.
+const OF_THE_CONNECTION: [&str; 8] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 impl Parts {
     fn take(&mut self, name: &str, value: &Json) -> Result<(), String> {
@@ -196,18 +202,18 @@ impl Parts {
         match name {
             "headers" => {
                 for text in texts(value)? {
-                    let (name, value) = text
-                        .split_once(':')
-                        .and_then(|(name, value)| Some((name.trim().parse::<HeaderName>().ok()?, value.trim())))
-                        .ok_or_else(|| format!("expected NAME: VALUE, found {text:?}"))?;
-                    let value = referring(name.as_str(), value)?;
+                    let (name, value) =
+                        text.split_once(':').ok_or_else(|| format!("expected NAME: VALUE, found {text:?}"))?;
+                    let name = header_name(name.trim())?;
+                    let value = sendable(name.as_str(), referring(name.as_str(), value.trim())?)?;
                     self.headers.push((name, value));
                 }
             }
-            "cookie" => self.headers.push((header::COOKIE, referring("cookie", text()?)?)),
+            "cookie" => self.headers.push((header::COOKIE, sendable("cookie", referring("cookie", text()?)?)?)),
             "bearer" => {
                 referring("token", text()?)?;
-                self.headers.push((header::AUTHORIZATION, Template::parse(&format!("Bearer {}", text()?))));
+                let value = Template::parse(&format!("Bearer {}", text()?));
+                self.headers.push((header::AUTHORIZATION, sendable("authorization", value)?));
             }
             "basic" => {
                 let (name, password) =
@@ -221,14 +227,14 @@ impl Parts {
             "ca" if PathBuf::from(text()?).is_absolute() => self.trust = Trust::Authorities(text()?.into()),
             "ca" => return Err(format!("expected the absolute path of a file, found {value}")),
             "user_agent" => {
-                let agent = HeaderValue::from_str(text()?).map_err(|_| "expected visible ASCII characters")?;
-                self.user_agent = Some(agent);
+                self.user_agent = Some(sendable("user-agent", Template::parse(text()?))?);
             }
             "proxy" => {
                 self.proxy = Some(proxy(text()?)?);
             }
             "http" if value.as_str() == Some("1.1") => self.http = Http::One,
             "http" => return Err(format!("expected 1.1, found {value}")),
+            FOLLOW_MOVES => drop(truth(value)?),
             _ => {}
         }
         Ok(())
@@ -245,9 +251,33 @@ impl Parts {
         if let Some(proxy) = self.proxy {
             manner.proxy = Some(proxy.resolve_in_url(&mut manner.secrets)?);
         }
-        (manner.trust, manner.user_agent, manner.http) = (self.trust, self.user_agent, self.http);
+        if let Some(agent) = self.user_agent {
+            let text = agent.resolve(&mut manner.secrets)?;
+            manner.user_agent = Some(header_value(&header::USER_AGENT, &text)?);
+        }
+        (manner.trust, manner.http) = (self.trust, self.http);
         Ok(manner)
     }
+}
+
+/// The name of a header that a feed's server can be sent.
+fn header_name(text: &str) -> Result<HeaderName, String> {
+    let name = text.parse::<HeaderName>();
+    let name = name.map_err(|_| format!("{text:?} is no name of a header: letters, digits and - make one"))?;
+    if OF_THE_CONNECTION.contains(&name.as_str()) {
+        return Err(format!("{name} says how a request is sent, which is not for a feed to say"));
+    }
+    Ok(name)
+}
+
+/// A value that a header can hold, as far as that is seen before its secrets are known (RFC 9110 section 5.5).
+fn sendable(name: &str, value: Template) -> Result<Template, String> {
+    let outline = value.outline("x");
+    if HeaderValue::from_str(&outline).is_ok() {
+        return Ok(value);
+    }
+    let found = outline.chars().find(|c| c.is_control()).map(|c| format!("{c:?}")).unwrap_or_default();
+    Err(format!("no header can hold {found}, which the value of {name} has"))
 }
 
 /// A proxy by its URL, in which no secret stands: it would be stored.
@@ -325,6 +355,16 @@ mod tests {
             ("proxies", "x", false),
             ("headers", "Accept: text/html", true),
             ("headers", "no colon", false),
+            ("headers", "two words: a", false),
+            ("headers", "X-\u{fc}: a", false),
+            ("headers", ": a", false),
+            ("headers", "X-A: a\nX-B: b", false),
+            ("headers", "X-A: a\u{0}", false),
+            ("headers", "X-A: gr\u{fc}n\tb", true),
+            ("headers", "Transfer-Encoding: chunked", false),
+            ("headers", "connection: close", false),
+            ("cookie", "a={env:A}\r\n", false),
+            ("bearer", "{env:A}\u{7f}", false),
             ("headers", "X-Api-Key: abc", false),
             ("headers", "X-Api-Key: {env:KEY}", true),
             ("cookie", "a=b", false),
@@ -340,6 +380,7 @@ mod tests {
             ("ca", "ca.pem", false),
             ("user_agent", "Mine/1", true),
             ("user_agent", "a\nb", false),
+            ("user_agent", "Mine/1 (+{env:CONTACT})", true),
             ("proxy", "http://proxy.lan:3128", true),
             ("proxy", "http://me:open@proxy.lan:3128", false),
             ("proxy", "http://me:{file:/etc/secret}@proxy.lan:3128", true),
@@ -391,6 +432,29 @@ mod tests {
         ] {
             let feed = Feed { allow_private, ..crate::sample::feed(settings, None) };
             assert_eq!(Moves::of(&feed), moves, "{settings} {allow_private}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_what_is_held_lets_nobody_be_asked_and_what_a_newer_program_says_stays() {
+        let held = |said: &str| {
+            let feed = crate::sample::feed(&format!(r#"{{"requests":{said}}}"#), None);
+            let choice = RequestChoice::of(&feed);
+            let told = choice.manner(&"https://a.example/".parse().unwrap());
+            let told = told.map(drop).map_err(|error| error.message().to_owned());
+            (Json::object([("requests", choice.to_member().1.unwrap())]), told)
+        };
+        for (said, told) in [
+            (r#"{"proxy":"socks5://proxy.lan"}"#, "proxy, as it is held"),
+            (r#"{"proxy":"http://me:open@proxy.lan"}"#, "proxy, as it is held"),
+            (r#"{"follow_moves":"perhaps"}"#, "follow_moves, as it is held"),
+            (r#"{"tides":"high"}"#, ""),
+        ] {
+            let (kept, error) = held(said);
+            assert_eq!(kept.to_canonical(), format!(r#"{{"requests":{said}}}"#));
+            let error = error.err().unwrap_or_default();
+            assert!(error.starts_with(told) && error.is_empty() == told.is_empty(), "{said}: {error}");
+            assert!(!error.contains("open"), "{error}");
         }
     }
 }

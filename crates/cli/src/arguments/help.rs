@@ -57,6 +57,7 @@ pub(super) const AFTER_SET_HELP: &str = "\
   key        id, link or content; or a place in the item, or several
   fold_case  true: A and a in keys are the same
   volatile   a place whose changes make no version
+  all other options of its adapter (docs/guides/adapters.md)
   every      how often it is fetched: 15m, 2h, 1d
   cron       at which times in UTC it is, instead: '0 */2 * * *'
   adaptive   false: as often whatever it brings; true: more rarely while it brings little
@@ -121,3 +122,33 @@ shows what each has. Files can be asked too, and joined: SELECT * FROM 'x.parque
 Examples:
   feedspine sql \"SELECT kind, count(*) FROM changes GROUP BY kind\"
   feedspine sql \"SELECT content->>'$.title' FROM records ORDER BY published DESC LIMIT 10\"";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use feedspine::{RequestChoice, RhythmChoice};
+
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn all_that_can_be_said_of_how_a_server_is_asked_is_named_where_it_can_be_said() {
+        let mut all = Arguments::command();
+        let mut help = |path: &[&str]| {
+            let mut command = &mut all;
+            for name in path {
+                command = command.find_subcommand_mut(name).unwrap();
+            }
+            command.render_long_help().to_string()
+        };
+        let set = help(&["feed", "set"]);
+        for name in RequestChoice::NAMES.iter().chain(&RhythmChoice::NAMES) {
+            assert!(set.contains(name), "{name}: {set}");
+        }
+        for command in ["add", "diagnose"] {
+            let told = help(&[command]);
+            for name in RequestChoice::NAMES {
+                assert!(told.contains(name), "{name}: {told}");
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line's words, read by clap.
 
 mod captures;
+mod diagnose;
 mod help;
 mod place;
 mod replay;
@@ -22,6 +23,7 @@ use help::{
 
 use crate::printer::{ColorChoice, Format, Manner, Verbosity};
 pub(crate) use captures::{Captures, CapturesCommand, PruneCaptures, ShowCapture};
+pub(crate) use diagnose::Diagnose;
 pub(crate) use place::Place;
 use replay::AFTER_REPLAY_HELP;
 pub(crate) use replay::{Replay, Since};
@@ -203,8 +205,9 @@ pub(crate) struct Add {
     /// (docs/guides/adapters.md); else as the address says, or as a feed
     #[arg(long)]
     pub(crate) adapter: Option<String>,
-    /// An option of the adapter, such as key=id, or of how its server is asked, such as 'bearer={env:TOKEN}'
-    /// (docs/guides/fetching.md); one that is given several times is a list
+    /// An option of the adapter, such as key=id, or of how its server is asked, such as 'bearer={env:TOKEN}': headers,
+    /// cookie, basic, bearer, `user_agent`, proxy, tls, ca, http or `follow_moves` (docs/guides/fetching.md); one that is
+    /// given several times is a list
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
     #[command(flatten)]
@@ -223,22 +226,6 @@ pub(crate) struct Rhythm {
     /// Fetch it as often whatever it brings
     #[arg(long)]
     pub(crate) fixed: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Diagnose {
-    /// A URL, the path of a file or a folder, or 'command:PROGRAM ARGUMENTS', which is run
-    #[arg(value_name = "ADDRESS")]
-    pub(crate) address: String,
-    /// Allow it to be at a private address
-    #[arg(long)]
-    pub(crate) allow_private: bool,
-    /// How it is read, as for `add`; else as the feed is that has the address. Of a source in pages the first is read
-    #[arg(long)]
-    pub(crate) adapter: Option<String>,
-    /// An option of the adapter; without any, those of the feed that has the address
-    #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
-    pub(crate) options: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

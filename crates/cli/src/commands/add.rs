@@ -89,12 +89,16 @@ fn missing_hint(typed: &str) -> String {
 }
 
 /// Of options what is said of requests, and the others, which are the adapter's.
-fn requests_among(options: &[String]) -> Result<(RequestChoice, Vec<&str>), OpError> {
+pub(super) fn requests_among(options: &[String]) -> Result<(RequestChoice, Vec<&str>), OpError> {
     let mut said = Vec::new();
     let mut others = Vec::new();
     for option in options {
         match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
             Some(pair) if RequestChoice::NAMES.contains(&pair.0) => said.push(pair),
+            Some((name, _)) if RhythmChoice::NAMES.contains(&name) => {
+                return Err(OpError::usage("feed.rhythm", format!("{name} is no option here"))
+                    .with_hint("--every, --cron and --fixed of `feedspine add` say when a feed is fetched"));
+            }
             _ => others.push(option.as_str()),
         }
     }

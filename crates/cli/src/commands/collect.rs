@@ -5,7 +5,7 @@ use feedspine::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use feedspine::{Ending, OpError};
 
 use super::Context;
-use super::words::counted;
+use super::words::{counted, second};
 use crate::arguments;
 use crate::printer::{Format, Line, Printer, Style};
 use crate::stores::Wanted;
@@ -59,10 +59,20 @@ pub(super) async fn run(arguments: arguments::Collect, context: Context<'_>) -> 
 
 fn ended(printer: &Printer, table: &Rows, report: &FeedReport) {
     printer.line(&table.row(report));
-    if let Some(error) = &report.error {
-        printer.error(Some(report.feed.as_str()), error);
-    }
+    failure(printer, report);
     warnings(printer, report);
+}
+
+/// Why a feed was not fetched: a host that rests is nobody's fault.
+pub(super) fn failure(printer: &Printer, report: &FeedReport) {
+    match &report.error {
+        Some(error) if report.is_resting() => {
+            let next = report.next.as_ref().and_then(|next| next.at).map(|at| format!("; next {}", second(at)));
+            printer.note(format!("{}: not asked: {error}{}", report.feed, next.unwrap_or_default()));
+        }
+        Some(error) => printer.error(Some(report.feed.as_str()), error),
+        None => {}
+    }
 }
 
 /// What is to be told of a fetch beside its outcome.
@@ -146,18 +156,23 @@ impl Rows {
 
     fn row(&self, report: &FeedReport) -> Line {
         let style = match report.outcome {
+            _ if report.is_resting() => Style::Notable,
             FetchStatus::Failed => Style::Bad,
             FetchStatus::Captured => Style::Plain,
             _ => Style::Faint,
         };
-        let outcome = Line::of(style, report.outcome.as_str());
+        let outcome = Line::of(style, if report.is_resting() { "resting" } else { report.outcome.as_str() });
         let name = Line::from(report.feed.as_str());
         self.line(name, outcome, &report.counts, [report.duration_ms, report.wire_bytes])
     }
 
     fn sum(&self, report: &CollectReport) -> Line {
         let failed = report.failed().count();
-        let outcome = if failed > 0 { Line::of(Style::Bad, format!("{failed} failed")) } else { Line::new() };
+        let outcome = match (failed, report.resting()) {
+            (0, 0) => Line::new(),
+            (0, resting) => Line::of(Style::Notable, format!("{resting} resting")),
+            (failed, _) => Line::of(Style::Bad, format!("{failed} failed")),
+        };
         let bytes = report.feeds.iter().map(|feed| feed.wire_bytes).sum();
         let name = Line::of(Style::Strong, counted(report.feeds.len() as u64, "feed"));
         self.line(name, outcome, &report.counts, [report.duration_ms, bytes])

@@ -7,6 +7,7 @@ use feedspine::ops::{AdapterChoice, Diagnose, DiagnosedItem, Diagnosis, ItemOutc
 use feedspine::{Ending, Engine, OpError, shown_address};
 
 use super::Context;
+use super::add::requests_among;
 use super::words::{SHORT, counted, field, minute};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table, excerpt};
@@ -16,8 +17,9 @@ use crate::stores::Wanted;
 const ITEMS_SHOWN: usize = 20;
 
 pub(super) async fn run(arguments: arguments::Diagnose, context: Context<'_>) -> Result<Ending, OpError> {
-    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), arguments.options.iter().map(String::as_str))?;
-    let request = Diagnose { address: arguments.address, allow_private: arguments.allow_private, adapter };
+    let (requests, options) = requests_among(&arguments.options)?;
+    let adapter = AdapterChoice::new(arguments.adapter.as_deref(), options)?;
+    let request = Diagnose { address: arguments.address, allow_private: arguments.allow_private, adapter, requests };
     let diagnosis = ask(&request, context).await?;
     let printer = context.printer;
     printer.answer(&diagnosis, || told(&diagnosis, printer.width()));

@@ -48,6 +48,7 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
             for warning in &set.warnings {
                 printer.warning(warning);
             }
+            due_now(context, &set.feed, set.due_now);
         }
         Command::Set { feed, options, as_configured, rekey, place: Place { url: None, .. } } => {
             let says = if as_configured { PolicySays::AsConfigured } else { PolicySays::Options(options) };
@@ -55,6 +56,7 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
             let request = SetPolicy { feed, says, rekey };
             let set = context.with_engine(Wanted::Existing, async |engine| engine.set_policy(&request).await).await?;
             printer.answer(&set, || vec![policy_set(&set)]);
+            due_now(context, &set.feed, set.due_now && set.outcome != PolicyOutcome::Rekeyed);
             if set.outcome == PolicyOutcome::Rekeyed {
                 let records = counted(set.kept, "record");
                 printer.note(format!(
@@ -91,6 +93,13 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
 
 fn done(context: Context<'_>, feed: &Feed, what: &str) {
     context.printer.answer(feed, || vec![Line::from(what).plain(" ").then(Style::Strong, feed.name.as_str())]);
+}
+
+fn due_now(context: Context<'_>, feed: &Feed, is_due: bool) {
+    if is_due {
+        let next = context.same_store(&format!("feedspine collect {}", feed.name));
+        context.printer.note(format!("it is due now: `feedspine watch` fetches it, or `{next}`"));
+    }
 }
 
 fn filed(context: Context<'_>, feed: &Feed) {

@@ -87,6 +87,7 @@ fn explained(told: &Explanation) -> Vec<Line> {
         }
         None => lines.push(field("next", "not decided: `feedspine watch` schedules it, or a collect")),
     }
+    lines.push(field("rhythm", told.rhythm.to_string()));
     if let Some(pointing) = &told.pointing {
         let Pointing { to, since, fetches, content } = pointing;
         let led =
@@ -152,12 +153,17 @@ fn hosts(told: &Politeness, width: Option<usize>) -> Vec<Line> {
     ];
     let mut table = Table::new(&columns);
     for (host, figures) in &told.hosts {
-        table.row(host_row(host, figures, told.allowed_gap_us.get(host).copied()));
+        table.row(host_row(
+            host,
+            figures,
+            told.allowed_gap_us.get(host).copied(),
+            told.learned_gap_us.get(host).copied(),
+        ));
     }
     table.lines(width)
 }
 
-fn host_row(host: &str, figures: &HostFigures, allowed_us: Option<u64>) -> [Line; 11] {
+fn host_row(host: &str, figures: &HostFigures, allowed_us: Option<u64>, learned_us: Option<u64>) -> [Line; 11] {
     let share = figures.not_modified * 100 / figures.requests.max(1);
     let too_close = figures.shortest_gap_us.zip(allowed_us).is_some_and(|(gap, allowed)| gap + TICK_US < allowed);
     let style = if too_close { Style::Bad } else { Style::Plain };
@@ -173,7 +179,10 @@ fn host_row(host: &str, figures: &HostFigures, allowed_us: Option<u64>) -> [Line
         figures.most_per_second.to_string().into(),
         figures.most_per_minute.to_string().into(),
         Line::of(style, gap(figures.shortest_gap_us).unwrap_or_default()),
-        gap(allowed_us).unwrap_or_default().into(),
+        match gap(learned_us) {
+            Some(learned) => Line::of(Style::Notable, format!("{learned} now")),
+            None => gap(allowed_us).unwrap_or_default().into(),
+        },
     ]
 }
 

@@ -8,7 +8,7 @@ use feedspine::{Ending, OpError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Context;
-use super::collect::warnings;
+use super::collect::{failure, warnings};
 use super::status::outcome;
 use super::words::{counted, second};
 use crate::arguments;
@@ -134,11 +134,11 @@ fn tell_people(printer: &Printer, event: &WatchEvent<'_>) {
 
 fn ended(printer: &Printer, report: &FeedReport) {
     let name = report.feed.as_str();
-    if let Some(error) = &report.error {
-        printer.error(Some(name), error);
-    }
+    failure(printer, report);
     warnings(printer, report);
-    let mut line = Line::from(name).plain(" ").and(outcome(report.outcome));
+    let resting = Line::of(Style::Notable, "resting");
+    let outcome = if report.is_resting() { resting } else { outcome(report.outcome) };
+    let mut line = Line::from(name).plain(" ").and(outcome);
     let counts = &report.counts;
     let told = [
         (counts.new, "new", Style::Good),

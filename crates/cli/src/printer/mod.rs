@@ -14,7 +14,7 @@ use feedspine::ops::ToJson;
 use crate::secrets::without_passwords;
 use progress::Progress;
 pub(crate) use table::{Set, Table};
-use text::clean_json;
+pub(crate) use text::clean_json;
 pub(crate) use text::{Line, Style, excerpt, wrap};
 
 /// When colours are used.
@@ -166,7 +166,7 @@ impl Printer {
 
     /// Notes something that few want to know.
     pub(crate) fn detail(&self, line: impl Into<Line>) {
-        if self.manner.verbosity >= Verbosity::Verbose {
+        if self.manner.verbosity >= Verbosity::Verbose && self.manner.format == Format::Text {
             self.write_rest(&line.into());
         }
     }

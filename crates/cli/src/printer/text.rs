@@ -205,7 +205,7 @@ fn clean(text: &str) -> String {
 }
 
 /// JSON text in which the same characters are written as JSON's own escapes: as data it is the same.
-pub(super) fn clean_json(document: &str) -> String {
+pub(crate) fn clean_json(document: &str) -> String {
     let mut cleaned = String::with_capacity(document.len());
     for c in document.chars() {
         if c.is_control() || turns_direction(c) || shows_nothing(c) {

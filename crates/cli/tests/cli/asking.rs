@@ -1,7 +1,7 @@
 //! How a feed's server is asked, as it is said in words and shown.
 
 use crate::site::{Reply, Site};
-use crate::support::{User, list, rss, text};
+use crate::support::{User, list, number, rss, text};
 
 #[test]
 fn how_a_server_is_asked_is_said_on_adding_later_and_in_the_configuration_and_shown_without_secrets() {
@@ -41,4 +41,42 @@ fn a_secret_that_is_written_out_is_refused_with_the_way_to_refer_to_it() {
         assert_eq!(ran.code, 2, "{option}: {ran:?}");
         assert!(ran.stderr.contains("{env:NAME}"), "{option}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn feeds_of_a_host_that_wants_to_be_left_alone_are_told_as_resting_and_not_as_failed() {
+    let site = Site::start(|_| Reply::status(429).with("Retry-After", "600"));
+    let user = User::new();
+    for name in ["one", "three", "two"] {
+        user.add(name, &site.url(&format!("/{name}")));
+    }
+    assert_eq!(user.run(&["collect", "one"]).code, 3, "the one that was asked has failed");
+    let ran = user.run(&["collect"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("3 resting") && !ran.stdout.contains("failed"), "{ran:?}");
+    assert!(ran.stderr.contains("two: not asked: 127.0.0.1 asked to be left alone for another"), "{ran:?}");
+    assert!(!ran.stderr.contains("error: "), "{ran:?}");
+    let report = user.ask(&["collect"]);
+    assert_eq!((number(&report, "failed"), number(&report, "resting")), (0, 3));
+    assert_eq!(text(&report, "feeds.0.error.code"), "http.resting");
+    assert_eq!(list(&user.ask(&["runs", "--failed"]), "runs").len(), 1);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_and_a_mended_one_makes_the_feed_due() {
+    let site = Site::start(|_| Reply::ok(rss(&[("1", "one")])));
+    let user = User::new();
+    user.add("news", &site.url("/feed"));
+    // Nobody listens there (tcpmux).
+    let ran = user.run(&["feed", "set", "news", "proxy=http://127.0.0.1:1"]);
+    assert!(ran.code == 0 && !ran.stderr.contains("due now"), "{ran:?}");
+    let ran = user.run(&["collect", "news"]);
+    assert!(ran.stderr.contains("cannot connect to the proxy http://127.0.0.1:1 for 127.0.0.1: "), "{ran:?}");
+    let health = user.run(&["health"]);
+    assert!(health.stdout.contains("its proxy is at fault, and its server was not asked"), "{health:?}");
+    let ran = user.run(&["feed", "set", "news", "proxy="]);
+    assert!(ran.stderr.contains("it is due now: `feedspine watch` fetches it, or `feedspine collect news`"), "{ran:?}");
+    let explained = user.run(&["explain", "news"]).stdout;
+    assert!(explained.contains("at once: how its server is asked was changed since its last fetch"), "{explained}");
+    assert_eq!(user.run(&["collect", "news"]).code, 0);
 }

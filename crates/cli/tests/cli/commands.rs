@@ -88,7 +88,7 @@ fn collect_reports_each_feed_and_the_sum() {
     assert_eq!(report.code, 3);
     assert_eq!(report.stderr, "");
     let report = report.json();
-    assert_eq!(members(&report), "counts duration_ms failed feeds");
+    assert_eq!(members(&report), "counts duration_ms failed feeds resting");
     assert_eq!(
         members(at(&report, "feeds.0")),
         "body_bytes counts duration_ms error feed fetch http_status next outcome warnings wire_bytes"

@@ -19,6 +19,7 @@ mod ingest;
 mod interrupt;
 mod kill;
 mod large;
+mod logs;
 mod moving;
 mod own_files;
 mod rejects;

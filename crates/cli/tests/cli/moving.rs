@@ -11,7 +11,7 @@ fn a_feed_that_is_set_elsewhere_keeps_what_it_has_and_is_shown_with_where_it_was
     user.add("other", &site.url("/new"));
     user.ask(&["collect"]);
     let set = user.ask(&["feed", "set", "news", "--url", &site.url("/new")]);
-    assert_eq!(members(&set), "feed linked outcome warnings");
+    assert_eq!(members(&set), "due_now feed linked outcome warnings");
     assert_eq!((text(&set, "outcome"), text(&set, "linked.0")), ("moved", "other"));
     let shown = user.ask(&["feed", "show", "news"]);
     assert_eq!((text(&shown, "feed.address"), text(&shown, "linked.0")), (&*site.url("/new"), "other"));

@@ -99,7 +99,7 @@ pub(crate) fn other_keys(user: &User) {
     user.ask(&["collect"]);
     assert_eq!(user.ask(&["list", "--order", "key"]), before);
     let set = user.ask(&["feed", "set", "news", "key=link", "--rekey"]);
-    assert_eq!(members(&set), "feed kept outcome policy rhythm");
+    assert_eq!(members(&set), "due_now feed kept outcome policy rhythm");
     assert_eq!((text(&set, "outcome"), number(&set, "kept"), text(&set, "policy.rule")), ("rekeyed", 2, "link"));
     assert_eq!(number(&user.ask(&["collect"]), "counts.new"), 2);
     let after = user.ask(&["list", "--order", "-key"]);

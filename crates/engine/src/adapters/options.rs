@@ -7,7 +7,8 @@ use feedspine_core::Json;
 use feedspine_parse::JsonQuery;
 
 use super::Covers;
-use crate::OpError;
+use crate::schedule::RhythmChoice;
+use crate::{OpError, RequestChoice};
 
 /// The options of one feed, as they were given.
 #[derive(Debug)]
@@ -96,10 +97,13 @@ impl Options {
         let Some(unknown) = self.held.keys().next() else { return Ok(()) };
         let message = format!("the adapter {} has no option {unknown}", self.adapter);
         let error = OpError::usage("adapter.option", message);
-        Err(match nearest(unknown, &self.known) {
-            Some(near) => error.with_hint(format!("did you mean {near}?")),
-            None => error.with_hint(format!("it has {}", self.known.join(", "))),
-        })
+        let of_every_feed = [&RhythmChoice::NAMES[..], &RequestChoice::NAMES].concat();
+        let all: Vec<&str> = self.known.iter().chain(&of_every_feed).copied().collect();
+        if let Some(near) = nearest(unknown, &all) {
+            return Err(error.with_hint(format!("did you mean {near}?")));
+        }
+        let (own, others) = (self.known.join(", "), of_every_feed.join(", "));
+        Err(error.with_hint(format!("it has {own}; every feed has {others} (docs/guides/fetching.md)")))
     }
 
     /// An option whose value is not what it must be; `meaning` goes on after "`name`".

@@ -5,6 +5,11 @@ use std::path::Path;
 
 use crate::OpError;
 
+/// What is shown instead of a secret.
+const HIDDEN: &str = "***";
+/// A secret of so many bytes stands nowhere by chance.
+const LONG: usize = 8;
+
 /// A text with references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
@@ -125,9 +130,36 @@ impl Secrets {
     pub(crate) fn hidden(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
             let written: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            text.replace(secret.as_str(), "***").replace(&written, "***")
+            without(&without(&text, secret), &written)
         })
     }
+}
+
+/// A text without a secret. One that is short stands by chance within other words, as 42 does in 429: of it whole words alone
+/// are hidden, which it is wherever it was put.
+fn without(text: &str, secret: &str) -> String {
+    if secret.len() >= LONG {
+        return text.replace(secret, HIDDEN);
+    }
+    let is_within = |at: usize| {
+        let goes_on = |one: Option<char>, other: Option<char>| {
+            one.is_some_and(char::is_alphanumeric) && other.is_some_and(char::is_alphanumeric)
+        };
+        let (before, after) = (&text[..at], &text[at + secret.len()..]);
+        goes_on(before.chars().next_back(), secret.chars().next())
+            || goes_on(secret.chars().next_back(), after.chars().next())
+    };
+    let mut shown = String::with_capacity(text.len());
+    let (mut told, mut from) = (0, 0);
+    while let Some(at) = text[from..].find(secret).map(|at| from + at) {
+        if is_within(at) {
+            from = at + text[at..].chars().next().map_or(1, char::len_utf8);
+        } else {
+            shown.extend([&text[told..at], HIDDEN]);
+            (told, from) = (at + secret.len(), at + secret.len());
+        }
+    }
+    shown + &text[told..]
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -176,6 +208,22 @@ mod tests {
         assert_eq!(secrets.hidden("a s3cr/t, a?key=s3cr%2Ft"), "a ***, a?key=***");
         let error = secrets.hide(OpError::failed("http.status", "a?key=s3cr%2Ft answered 403").with_hint("s3cr/t"));
         assert_eq!((error.message(), error.hint()), ("a?key=*** answered 403", Some("***")));
+    }
+
+    #[test]
+    fn a_short_secret_is_hidden_where_it_is_a_word_and_a_long_one_wherever_it_stands() {
+        for (secret, text, shown) in [
+            ("42", "a?key=42&page=421 answered 429 in 1424 ms, 42", "a?key=***&page=421 answered 429 in 1424 ms, ***"),
+            ("42", "http://me:42@a/42/x4242-42", "http://me:***@a/***/x4242-***"),
+            ("a.b", "xa.b a.b.c a.bc", "xa.b ***.c a.bc"),
+            ("$4", "1$4 $45 $4", "1*** $45 ***"),
+            ("4-4", "14-4-4", "14-***"),
+            ("ü", "über ü", "über ***"),
+            ("s3cr/t", "as3cr/tz a=s3cr%2Ft", "as3cr/tz a=***"),
+            ("12345678", "x123456789", "x***9"),
+        ] {
+            assert_eq!(Secrets(vec![secret.to_owned()]).hidden(text), shown, "{secret}");
+        }
     }
 
     #[test]

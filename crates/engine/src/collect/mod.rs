@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::adapters::not_fetched;
 use crate::fetch::{RATE_EXCEEDED, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
-use crate::schedule::rests_until;
+use crate::schedule::{Slowed, rests_until, slowed_by};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
@@ -78,7 +78,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Hosts that asked to be left alone still are, whichever process was told: the feeds' schedules say until when.
+    /// Hosts that asked to be left alone still are, whichever process was told, and those that said that they were asked too
+    /// often are asked more rarely: the feeds' schedules say until when, and how much.
     pub(crate) fn leave_alone<'f>(&self, feeds: impl IntoIterator<Item = &'f Feed>, schedules: &[Schedule]) {
         let now = self.now();
         let remaining = |schedule: &Schedule| {
@@ -87,9 +88,17 @@ impl Engine {
         };
         let rests: HashMap<FeedId, Duration> =
             schedules.iter().filter_map(|schedule| Some((schedule.feed, remaining(schedule)?))).collect();
-        for feed in feeds {
-            if let (Some(remaining), Some(host)) = (rests.get(&feed.id), host_of(&feed.address)) {
+        let slowed: HashMap<FeedId, Slowed> =
+            schedules.iter().filter_map(|schedule| Some((schedule.feed, slowed_by(&schedule.state)?))).collect();
+        let told = |feed: &&Feed| rests.contains_key(&feed.id) || slowed.contains_key(&feed.id);
+        for feed in feeds.into_iter().filter(told) {
+            let Some(host) = host_of(&feed.address) else { continue };
+            if let Some(remaining) = rests.get(&feed.id) {
                 self.fetcher().rest(&host, *remaining);
+            }
+            if let Some(Slowed { doublings, at }) = slowed.get(&feed.id) {
+                let ago = u64::try_from(now.micros_since(*at)).map_or(Duration::ZERO, Duration::from_micros);
+                self.fetcher().recall_slowed(&host, *doublings, ago);
             }
         }
     }

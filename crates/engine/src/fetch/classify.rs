@@ -10,7 +10,7 @@ use super::decode::DecodeError;
 use super::guard::Refusal;
 use super::http::{BROKEN_OFF, RATE_EXCEEDED};
 use super::resolve::LookupFailed;
-use super::{FetchFailure, bytes};
+use super::{FetchFailure, bytes, proxy, tls};
 use crate::{Limits, OpError};
 
 pub(super) fn refused(url: &Url, refusal: &Refusal) -> OpError {
@@ -19,18 +19,21 @@ pub(super) fn refused(url: &Url, refusal: &Refusal) -> OpError {
 }
 
 /// A request that got no answer.
-pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits) -> OpError {
+pub(super) fn no_answer(url: &Url, error: reqwest::Error, limits: &Limits, through: Option<&str>) -> OpError {
     if let Some(refusal) = find::<Refusal>(&error) {
         return refused(url, refusal);
+    }
+    if let Some(failed) = through.and_then(|proxy| proxy::no_answer(url, &error, limits, proxy)) {
+        return failed.with_source(error.without_url());
     }
     if let Some(lookup) = find::<LookupFailed>(&error) {
         let message = format!("cannot ask {url}: {lookup}");
         return OpError::failed("net.dns", message).with_hint("check the host's name and your network");
     }
     let cause = root_cause(&error);
-    let (code, message, hint) = if let Some(tls) = find::<rustls::Error>(&error) {
-        let hint = "check the address; `feedspine feed set NAME ca=FILE` trusts an authority of your own";
-        ("net.tls", format!("no secure connection to {url}: {tls}"), hint)
+    let (code, message, hint) = if let Some(failed) = find::<rustls::Error>(&error) {
+        let (words, hint) = tls::told(failed);
+        ("net.tls", format!("no secure connection to {url}: {words}"), hint)
     } else if error.is_connect() && error.is_timeout() {
         let message = format!("no connection to {url} within {:?}", limits.connect);
         ("net.connect", message, "the server or the network may be down; collect again later")
@@ -115,7 +118,7 @@ pub(super) fn too_large(address: &str, limit: u64, what: &str) -> OpError {
 }
 
 /// The first error of that type in a chain. An `io::Error` hides the error that it wraps from the chain, which may be another.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::slowed::Slowed;
 use crate::settings::HostRates;
 
 /// Idle hosts are forgotten when more than this many are known.
@@ -35,6 +36,8 @@ struct Host {
 struct Pace {
     next_start: Instant,
     resting_until: Option<Instant>,
+    /// How much more rarely it is asked than it might be; `None` when it never refused.
+    slowed: Option<Slowed>,
 }
 
 /// Leave to ask a host once; the place is free again when it is dropped.
@@ -50,11 +53,11 @@ pub(crate) struct Resting {
 }
 
 impl Pace {
-    /// Takes the next start; when it is.
+    /// Takes the next start; when it is. `interval` is what the host's rate allows.
     fn take(&mut self, now: Instant, interval: Duration) -> Result<Instant, Resting> {
         self.check(now)?;
         let start = self.next_start.max(now);
-        self.next_start = start + interval;
+        self.next_start = start + Slowed::interval(self.slowed, interval, now);
         Ok(start)
     }
 
@@ -92,7 +95,8 @@ impl Gate {
     pub(crate) fn begin_anew(&self, host: &str) -> Instant {
         let host = self.host(host);
         let mut pace = lock(&host.pace);
-        pace.next_start = pace.next_start.max(Instant::now() + host.interval);
+        let now = Instant::now();
+        pace.next_start = pace.next_start.max(now + Slowed::interval(pace.slowed, host.interval, now));
         pace.next_start
     }
 
@@ -130,6 +134,37 @@ impl Gate {
         pace.resting_until = pace.resting_until.max(Some(until));
     }
 
+    /// A host said that it was asked too often: it is asked more rarely from now on. How often at most.
+    pub(crate) fn slow_down(&self, host: &str) -> Duration {
+        let host = self.host(host);
+        let now = Instant::now();
+        let mut pace = lock(&host.pace);
+        pace.slowed = Slowed::refused(pace.slowed, host.interval, now);
+        Slowed::interval(pace.slowed, host.interval, now)
+    }
+
+    /// A host said so before, to whichever process: the time between two requests was doubled so often, so long ago.
+    pub(crate) fn recall_slowed(&self, host: &str, doublings: u32, ago: Duration) {
+        let Some(recalled) = Slowed::of_before(doublings, ago, Instant::now()) else { return };
+        let host = self.host(host);
+        let mut pace = lock(&host.pace);
+        pace.slowed = Some(Slowed::later(pace.slowed, recalled));
+    }
+
+    /// How often the time between two requests to a host was doubled, and how long ago; `None` while its rate is as it is said.
+    pub(crate) fn slowed(&self, host: &str) -> Option<(u32, Duration)> {
+        let now = Instant::now();
+        let slowed = lock(&self.host(host).pace).slowed;
+        slowed.filter(|slowed| slowed.left(now) > 0).map(|slowed| slowed.told(now))
+    }
+
+    /// The least time between two requests to a host, as it is now.
+    pub(crate) fn interval(&self, host: &str) -> Duration {
+        let host = self.host(host);
+        let slowed = lock(&host.pace).slowed;
+        Slowed::interval(slowed, host.interval, Instant::now())
+    }
+
     fn host(&self, name: &str) -> Arc<Host> {
         let (name, rate) = self.rates.shared_by(name);
         let mut hosts = lock(&self.hosts);
@@ -144,7 +179,7 @@ impl Gate {
             answered: Mutex::default(),
             interval: rate.interval,
             in_flight: Arc::new(Semaphore::new(rate.in_flight.max(1))),
-            pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None }),
+            pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None, slowed: None }),
         });
         hosts.insert(name.to_owned(), Arc::clone(&host));
         host
@@ -154,7 +189,8 @@ impl Gate {
 impl Pace {
     /// Whether forgetting it would let a request out too early.
     fn is_busy(&self, now: Instant) -> bool {
-        self.next_start > now || self.resting_until.is_some_and(|until| until > now)
+        let is_slowed = self.slowed.is_some_and(|slowed| slowed.left(now) > 0);
+        self.next_start > now || self.resting_until.is_some_and(|until| until > now) || is_slowed
     }
 }
 
@@ -240,6 +276,22 @@ mod tests {
         assert_eq!(gate.rest("a", Duration::ZERO), REST.0);
         assert!(waiting.await.unwrap().is_err());
         assert_eq!(gate.rest("a", Duration::MAX), REST.1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_refuses_is_asked_more_rarely_for_an_hour() {
+        let gate = gate(2);
+        assert_eq!(gate.slow_down("a"), 2 * SECOND);
+        let begun = Instant::now();
+        for turn in 0..3 {
+            drop(gate.turn("a").await.unwrap());
+            assert_eq!(begun.elapsed(), turn * 2 * SECOND);
+        }
+        assert_eq!(gate.slowed("a"), Some((1, 4 * SECOND)));
+        tokio::time::advance(3_600 * SECOND).await;
+        assert_eq!((gate.slowed("a"), gate.interval("a")), (None, SECOND));
+        gate.recall_slowed("a", 3, 3_500 * SECOND);
+        assert_eq!((gate.interval("a"), gate.interval("b")), (8 * SECOND, SECOND));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,8 +10,10 @@ use url::Url;
 use super::decode::Coding;
 use super::manner::Place;
 use super::pace::Pace;
+use super::proxy::is_of_proxy;
 use super::{
-    Between, FetchFailure, Fetched, Fetcher, Received, Request, Route, Trace, Validators, bytes, classify, retry_after,
+    Between, FetchFailure, Fetched, Fetcher, Manner, Received, Request, Route, Trace, Validators, bytes, classify,
+    proxy, retry_after,
 };
 use crate::{Limits, OpError};
 
@@ -28,6 +30,8 @@ const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/fee
 const LONGEST_VALIDATOR: usize = 1_024;
 /// The most that an answer's header may hold, in bytes.
 pub(super) const LARGEST_HEADER: u32 = 64 * 1024;
+/// A host asked to be left alone: nobody was asked.
+pub(crate) const RESTING: &str = "http.resting";
 /// Another process may ask the host now.
 pub(crate) const LEASE_LOST: &str = "lease.lost";
 /// The most of a page that is looked at which says why nothing is given, in bytes.
@@ -54,7 +58,8 @@ impl Fetcher {
                 place = Place::Elsewhere;
             }
             let hop = Request { reach, headers: request.headers.filter(|_| place == Place::Own), ..request };
-            match self.answer(&url, hop, place, &mut spent).await? {
+            let answer = self.answer(&url, hop, place, &mut spent).await;
+            match answer.map_err(|failure| elsewhere(failure, request.manner, &url, place))? {
                 Hop::Redirect(next, by) => (url, route) = (next, route.then(by)),
                 Hop::Done(fetched) => {
                     self.gate.answered(url.host_str().unwrap_or_default(), &asked_for);
@@ -95,7 +100,7 @@ impl Fetcher {
         let host = url.host_str().unwrap_or_default();
         let turn = self.gate.turn(host).await.map_err(|resting| {
             let message = format!("{host} asked to be left alone for another {:?}", whole(resting.remaining));
-            OpError::failed("http.resting", message).with_hint("collect again later")
+            OpError::failed(RESTING, message).with_hint("collect again later")
         })?;
         if let Some(trace) = request.trace {
             if trace.is_over() {
@@ -112,7 +117,13 @@ impl Fetcher {
         };
         drop(turn);
         *spent += started.elapsed();
-        hop.map_err(|_| self.too_slow(url))?
+        let hop = hop.map_err(|_| self.too_slow(url))?;
+        if let (Err(failure), Some(trace)) = (&hop, request.trace)
+            && is_of_proxy(failure.error.code())
+        {
+            trace.withdraw();
+        }
+        hop
     }
 
     async fn hop(&self, url: &Url, request: Request<'_>, place: Place) -> Result<Hop, FetchFailure> {
@@ -131,7 +142,8 @@ impl Fetcher {
             asked = asked.header(header::IF_MODIFIED_SINCE, since);
         }
         let patience = self.limits.connect + self.limits.header;
-        let response = timeout(patience, self.send(url, asked)).await.map_err(|_| {
+        let through = request.manner.proxy.as_deref();
+        let response = timeout(patience, self.send(url, asked, through)).await.map_err(|_| {
             let message = format!("{url} sent no whole header within {patience:?}");
             OpError::failed("http.timeout_headers", message).with_hint("collect again later")
         })?;
@@ -149,13 +161,18 @@ impl Fetcher {
         self.judge_answer(url, response, request).await
     }
 
-    async fn send(&self, url: &Url, asked: reqwest::RequestBuilder) -> Result<Response, FetchFailure> {
+    async fn send(
+        &self,
+        url: &Url,
+        asked: reqwest::RequestBuilder,
+        through: Option<&str>,
+    ) -> Result<Response, FetchFailure> {
         #[cfg(test)]
         if let Some(wire) = self.wire.get() {
             let answer = wire.send(asked.build().expect("a request of ours is one")).await;
             return answer.ok_or_else(|| OpError::failed("net.connect", format!("{url} is not reached")).into());
         }
-        asked.send().await.map_err(|error| classify::no_answer(url, error, &self.limits).into())
+        asked.send().await.map_err(|error| classify::no_answer(url, error, &self.limits, through).into())
     }
 
     async fn judge_answer(&self, url: &Url, response: Response, request: Request<'_>) -> Result<Hop, FetchFailure> {
@@ -197,6 +214,10 @@ impl Fetcher {
                     _ => Route::Temporary,
                 };
                 Ok(Hop::Redirect(redirect_target(url, response.headers())?, by))
+            }
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED if request.manner.proxy.is_some() => {
+                let error = proxy::wants_login(request.manner.proxy.as_deref().unwrap_or_default());
+                Err(FetchFailure { error, http_status: Some(status.as_u16()), wire_bytes: 0 })
             }
             StatusCode::FORBIDDEN => Err(self.refused(url, response).await),
             _ => {
@@ -266,6 +287,9 @@ impl Fetcher {
             let host = url.host_str().unwrap_or_default();
             let granted = self.gate.rest(host, asked);
             tracing::info!(host, rest_s = granted.as_secs(), "the host asked to be left alone");
+            if overloaded || status == StatusCode::SERVICE_UNAVAILABLE {
+                self.slow_down(host);
+            }
         }
     }
 
@@ -281,14 +305,32 @@ impl Fetcher {
         if failure.error.code() == RATE_EXCEEDED {
             let granted = self.gate.rest(host, SHUT_OUT);
             tracing::info!(host, rest_s = granted.as_secs(), "the host was asked too often");
+            self.slow_down(host);
         }
         failure
+    }
+
+    fn slow_down(&self, host: &str) {
+        let interval_ms = crate::collect::millis(self.gate.slow_down(host));
+        tracing::info!(host, interval_ms, "the host is asked more rarely");
     }
 
     fn too_slow(&self, url: &Url) -> FetchFailure {
         let message = format!("{url} was not read within {:?}", self.limits.total);
         OpError::failed("http.timeout", message).with_hint("collect again later").into()
     }
+}
+
+/// A server that wants what is not for it says so to no purpose: the next step is another.
+fn elsewhere(failure: FetchFailure, manner: &Manner, url: &Url, place: Place) -> FetchFailure {
+    let wants = failure.error.code() == "net.tls" || matches!(failure.http_status, Some(401 | 403));
+    let Some(home) = manner.home.as_ref().filter(|_| wants && manner.withholds(url, place)) else { return failure };
+    let hint = format!(
+        "what is said of its own server (basic, bearer, cookie, headers, ca, tls) is for {} alone, and a redirect led \
+         away: if that is where the feed is, `feedspine feed set NAME --url {url}` takes it there with all that is said",
+        home.ascii_serialization()
+    );
+    FetchFailure { error: failure.error.with_hint(hint), ..failure }
 }
 
 async fn lapse(trace: Option<&Trace>) {

@@ -95,15 +95,18 @@ impl Manner {
         Transport { trust, http: self.http, proxy: self.proxy.clone() }
     }
 
+    /// Whether something is said that is for the feed's own origin alone, and is not for that server.
+    pub(super) fn withholds(&self, url: &Url, place: Place) -> bool {
+        let has_own = !self.headers.is_empty() || self.basic.is_some() || self.trust != Trust::Public;
+        has_own && !self.is_home(url, place)
+    }
+
     /// Adds a header for the feed's own origin.
     ///
     /// # Errors
     /// `Usage`: no header can hold it.
     pub(crate) fn add_header(&mut self, name: HeaderName, text: &str) -> Result<(), OpError> {
-        let mut value = HeaderValue::from_str(text).map_err(|_| {
-            OpError::usage("feed.requests", format!("the value of the header {name} cannot be sent"))
-                .with_hint("use visible ASCII characters")
-        })?;
+        let mut value = header_value(&name, text)?;
         value.set_sensitive(true);
         self.headers.append(name, value);
         Ok(())
@@ -128,6 +131,17 @@ impl Manner {
         (self.trust == Trust::Anybody)
             .then(|| "tls.insecure: nobody checks who answers: tls=insecure is said of this feed".to_owned())
     }
+}
+
+/// The value of a header.
+///
+/// # Errors
+/// `Usage`: no header can hold it.
+pub(crate) fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, OpError> {
+    HeaderValue::from_str(text).map_err(|_| {
+        OpError::usage("feed.requests", format!("the value of the header {name} cannot be sent"))
+            .with_hint("nobody was asked; what its secret holds may be no line of text")
+    })
 }
 
 #[cfg(test)]

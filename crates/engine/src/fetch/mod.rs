@@ -13,9 +13,12 @@ mod http;
 mod manner;
 mod network;
 mod pace;
+mod proxy;
 mod resolve;
 mod retry_after;
+mod slowed;
 mod tenure;
+mod tls;
 mod trace;
 
 use std::collections::{HashMap, HashSet};
@@ -31,9 +34,10 @@ use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
 pub(crate) use guard::{Between, Reach};
-pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, SHUT_OUT};
-pub(crate) use manner::{Http, Manner, Trust};
+pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, RESTING, SHUT_OUT};
+pub(crate) use manner::{Http, Manner, Trust, header_value};
 pub(crate) use network::{Link, Network};
+pub(crate) use proxy::is_of_proxy;
 pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
 pub(crate) use tenure::Tenure;
 pub(crate) use trace::{Asked, Trace, Traced};
@@ -240,6 +244,22 @@ impl Fetcher {
     /// Leaves a host alone which another process was told to leave alone.
     pub(crate) fn rest(&self, host: &str, remaining: Duration) {
         self.gate.rest_on(host, remaining);
+    }
+
+    /// How often the time between two requests to a host was doubled, since it said that it was asked too often, and how long
+    /// ago it did.
+    pub(crate) fn slowed(&self, host: &str) -> Option<(u32, Duration)> {
+        self.gate.slowed(host)
+    }
+
+    /// Asks a host more rarely that refused another process.
+    pub(crate) fn recall_slowed(&self, host: &str, doublings: u32, ago: Duration) {
+        self.gate.recall_slowed(host, doublings, ago);
+    }
+
+    /// The least time between two requests to a host, as it is now.
+    pub(crate) fn interval_of(&self, host: &str) -> Duration {
+        self.gate.interval(host)
     }
 
     /// Asks a simulated world from now on.

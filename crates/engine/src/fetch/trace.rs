@@ -73,6 +73,15 @@ impl Trace {
         }
     }
 
+    /// The last request went to nobody.
+    pub(super) fn withdraw(&self) {
+        let mut traced = self.lock();
+        if usize::try_from(traced.requests).is_ok_and(|requests| requests == traced.asked.len()) {
+            traced.asked.pop();
+        }
+        traced.requests = traced.requests.saturating_sub(1);
+    }
+
     /// Until the lease is over, however often it is prolonged; for ever without one.
     pub(super) async fn lapse(&self) {
         let Some(tenure) = &self.tenure else { return std::future::pending().await };
@@ -114,5 +123,18 @@ mod tests {
         assert_eq!(traced.asked[98].http_status, Some(298));
         assert_eq!(traced.asked[99].http_status, None);
         assert_eq!(traced.lasting, headers);
+        trace.withdraw();
+        assert_eq!((trace.traced().requests, trace.traced().asked.len()), (149, REMEMBERED));
+    }
+
+    #[test]
+    fn a_request_that_went_to_nobody_is_none() {
+        let trace = Trace::default();
+        for host in ["a.example", "b.example"] {
+            trace.asks(host, Timestamp::UNIX_EPOCH);
+        }
+        trace.withdraw();
+        let traced = trace.traced();
+        assert_eq!((traced.requests, traced.asked.len(), traced.asked[0].host.as_str()), (1, 1, "a.example"));
     }
 }

@@ -12,7 +12,7 @@ use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::declared::contradiction;
 use crate::feed_settings::{FeedSettings, Tag};
-use crate::schedule::RhythmChoice;
+use crate::schedule::{RhythmChoice, Subject};
 use crate::{Address, DeclaredFeed, Engine, RequestChoice};
 
 /// A feed to be added.
@@ -223,6 +223,7 @@ impl Engine {
         if !self.state().replace_feed(&held, &feed).await? {
             return Err(changed_meanwhile(&held.name));
         }
+        self.fetch_soon(&feed, Subject::Reach).await?;
         Ok(Added { outcome: AddOutcome::NowAllowed, feed })
     }
 }

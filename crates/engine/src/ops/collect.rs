@@ -4,6 +4,7 @@ use feedspine_core::{Counts, FeedName, FetchId, FetchStatus, Json, Timestamp};
 
 use super::json::{array, instant, text};
 use super::{Ending, OpError, ToJson};
+use crate::fetch::RESTING;
 
 /// Which feeds are collected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,10 +103,28 @@ pub enum Alike {
     No,
 }
 
+impl FeedReport {
+    /// Whether it was not asked, since its host asked to be left alone: that is no failure, and its turn comes when the rest is
+    /// over.
+    pub fn is_resting(&self) -> bool {
+        self.http_status.is_none() && self.error.as_ref().is_some_and(|error| error.code() == RESTING)
+    }
+
+    /// Whether it was asked in vain.
+    pub fn has_failed(&self) -> bool {
+        self.error.is_some() && !self.is_resting()
+    }
+}
+
 impl CollectReport {
     /// The feeds that failed.
     pub fn failed(&self) -> impl Iterator<Item = &FeedReport> {
-        self.feeds.iter().filter(|feed| feed.error.is_some())
+        self.feeds.iter().filter(|feed| feed.has_failed())
+    }
+
+    /// How many feeds were not asked because their hosts rest.
+    pub fn resting(&self) -> usize {
+        self.feeds.iter().filter(|feed| feed.is_resting()).count()
     }
 
     /// How a command that reports this ends.
@@ -120,6 +139,7 @@ impl ToJson for CollectReport {
             ("feeds", array(&self.feeds)),
             ("counts", self.counts.to_json()),
             ("failed", (self.failed().count() as u64).into()),
+            ("resting", (self.resting() as u64).into()),
             ("duration_ms", self.duration_ms.into()),
         ])
     }

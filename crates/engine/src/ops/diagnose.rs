@@ -12,7 +12,6 @@ use super::json::{array, instant};
 use super::{AdapterChoice, Ending, OpError, ToJson};
 use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
-use crate::fetch::Manner;
 use crate::look::{Look, Seen};
 use crate::policy::rule_in_force;
 use crate::shown::shown_text;
@@ -28,6 +27,8 @@ pub struct Diagnose {
     pub allow_private: bool,
     /// How it is read; the default is as the feed is that has the address, else as a feed.
     pub adapter: AdapterChoice,
+    /// How its server is asked, where it is said; else as that of the feed that has the address.
+    pub requests: RequestChoice,
 }
 
 /// What would come of an address.
@@ -313,10 +314,11 @@ impl Engine {
         };
         let allowed = request.allow_private || feed.as_ref().is_some_and(|feed| feed.allow_private);
         let reach = self.reach(allowed);
-        let manner = match &feed {
-            Some(feed) => RequestChoice::of(feed).manner(&address)?,
-            None => Manner::at(&address),
+        let requests = match &feed {
+            Some(feed) => request.requests.clone().or(&RequestChoice::of(feed)),
+            None => request.requests.clone(),
         };
+        let manner = requests.manner(&address)?;
         let Adapter::Feed(identity) = &adapter else {
             self.diagnose_page(&mut diagnosis, (&adapter, choice.name()), (address, reach, manner), feed.as_ref())
                 .await?;

@@ -6,10 +6,10 @@ use super::json::instant;
 use super::moving::{shown_formerly, shown_pointing};
 use super::{Alike, NextFetch, OpError, ToJson};
 use crate::Engine;
-use crate::collect::{host_of, is_pushed};
+use crate::collect::{host_of, is_pushed, millis};
 use crate::feed_settings::FeedSettings;
 use crate::ledger::next_of;
-use crate::schedule::{pointing_of, told_of};
+use crate::schedule::{Rhythm, RhythmChoice, pointing_of, told_of};
 use crate::settings::HostRates;
 use crate::{Former, Pointing};
 
@@ -20,6 +20,8 @@ pub struct Explanation {
     pub feed: Feed,
     /// When it is fetched next, and why then; `None` before anything was decided.
     pub next: Option<NextFetch>,
+    /// What the operator says of when it is fetched, by which the next fetch decides.
+    pub rhythm: Rhythm,
     /// Where permanent redirects lead, while that is not its address.
     pub pointing: Option<Pointing>,
     /// Where it was before, the last one last.
@@ -37,7 +39,8 @@ pub struct Explanation {
 pub struct HostLease {
     /// The host, or the domain whose hosts are asked as one.
     pub host: String,
-    /// The least time between two requests, in milliseconds.
+    /// The least time between two requests as it is now, in milliseconds: longer than its rate has it while it says that it is
+    /// asked too often.
     pub interval_ms: u64,
     /// The daemon that holds it; `None` when none does.
     pub holder: Option<String>,
@@ -71,6 +74,7 @@ impl ToJson for Explanation {
         Json::object([
             ("feed", self.feed.to_json()),
             ("next", self.next.as_ref().map(ToJson::to_json).into()),
+            ("rhythm", self.rhythm.to_json()),
             ("last", self.last.as_ref().map(ToJson::to_json).into()),
             ("decisions", Json::Array(self.decisions.iter().map(decision).collect())),
             ("host", self.host.as_ref().map(ToJson::to_json).into()),
@@ -112,17 +116,19 @@ impl Engine {
             None => None,
         };
         let (last, formerly) = (fetches.into_iter().next(), FeedSettings::of(&feed).formerly());
-        Ok(Explanation { feed, next, pointing, formerly, last, decisions, host })
+        let rhythm = RhythmChoice::of(&feed).rhythm();
+        Ok(Explanation { feed, next, rhythm, pointing, formerly, last, decisions, host })
     }
 
     async fn lease_of(&self, host: &str) -> Result<HostLease, OpError> {
         let rates = HostRates::of(self.settings());
-        let (shared_by, rate) = rates.shared_by(host);
+        let (shared_by, _) = rates.shared_by(host);
+        self.leave_alone(&self.state().feeds().await?, &self.state().schedules().await?);
         let lease = self.state().leases().await?.into_iter().find(|lease| lease.token.host == shared_by);
         let lease = lease.filter(|lease| lease.holder.is_some() && lease.until > self.now());
         Ok(HostLease {
             host: shared_by.to_owned(),
-            interval_ms: u64::try_from(rate.interval.as_millis()).unwrap_or(u64::MAX),
+            interval_ms: millis(self.fetcher().interval_of(host)),
             holder: lease.as_ref().and_then(|lease| Some(lease.holder.as_ref()?.0.clone())),
             until: lease.map(|lease| lease.until),
         })

@@ -1,7 +1,7 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
 use feedspine_core::{
-    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
+    Content, Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
     Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
 };
 
@@ -13,7 +13,7 @@ use crate::Engine;
 use crate::feed_settings::FeedSettings;
 use crate::moving::Former;
 use crate::policy::PolicyView;
-use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice};
+use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice, Standing, Subject, changed};
 use crate::shown::shown_cursor;
 use crate::watch::first;
 
@@ -163,15 +163,16 @@ impl Engine {
         Ok(feed)
     }
 
-    /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then.
-    pub(super) async fn fetch_soon(&self, feed: &Feed) -> Result<(), OpError> {
-        let now = self.now();
-        let held = self.state().schedule_of(feed.id).await?.filter(|held| held.due_at.is_some_and(|at| at > now));
-        if let Some(held) = held {
-            let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(now), ..held } };
-            self.state().reschedule(&[change]).await?;
-        }
-        Ok(())
+    /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then, because that was changed of it; whether
+    /// it is due now.
+    pub(super) async fn fetch_soon(&self, feed: &Feed, what: Subject) -> Result<bool, OpError> {
+        let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(false) };
+        let standing = Standing::from_json(&held.state.to_json());
+        let Some(decision) = changed(what, held.due_at, standing, self.now()) else { return Ok(false) };
+        let state = Content::new(&decision.standing.to_json());
+        let schedule = Schedule { due_at: decision.at, state, ..held };
+        self.state().reschedule(&[Reschedule { held: held.due_at, schedule }]).await?;
+        Ok(feed.status == FeedStatus::Active)
     }
 
     /// Polls a feed never again and frees its name. Everything captured stays; what the feed held until now is no

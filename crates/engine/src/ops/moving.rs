@@ -10,6 +10,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::moving::{Former, WhyLeft};
+use crate::schedule::Subject;
 use crate::shown::shown_address;
 use crate::{Address, Engine, RequestChoice};
 
@@ -35,6 +36,8 @@ pub struct AddressSet {
     pub linked: Vec<FeedName>,
     /// What it lost with its address.
     pub warnings: Vec<String>,
+    /// It is due now.
+    pub due_now: bool,
 }
 
 /// What came of another address.
@@ -74,6 +77,7 @@ impl ToJson for AddressSet {
             ("feed", self.feed.to_json()),
             ("linked", self.linked.iter().map(FeedName::as_str).collect::<Vec<_>>().into()),
             ("warnings", self.warnings.clone().into()),
+            ("due_now", self.due_now.into()),
         ])
     }
 }
@@ -126,22 +130,23 @@ impl Engine {
             (false, _) => AddressOutcome::Moved,
         };
         let warnings = (before && !feed.allow_private).then(|| no_longer_private(held)).into_iter().collect();
-        let feed = match outcome {
-            AddressOutcome::Already => feed,
+        let (feed, due_now) = match outcome {
+            AddressOutcome::Already => (feed, false),
             AddressOutcome::NowAllowed => {
                 if !self.state().replace_feed(held, &feed).await? {
                     return Ok(None);
                 }
-                feed
+                let due_now = self.fetch_soon(&feed, Subject::Reach).await?;
+                (feed, due_now)
             }
             AddressOutcome::Moved => {
                 let Some(moved) = self.moved(held, feed, WhyLeft::Operator).await? else { return Ok(None) };
-                self.fetch_soon(&moved).await?;
-                moved
+                let due_now = self.fetch_soon(&moved, Subject::Address).await?;
+                (moved, due_now)
             }
         };
         let linked = self.linked(&feed).await?;
-        Ok(Some(AddressSet { outcome, feed, linked, warnings }))
+        Ok(Some(AddressSet { outcome, feed, linked, warnings, due_now }))
     }
 
     /// Takes over where permanent redirects lead a feed, unless anybody changes it meanwhile: who does goes before.

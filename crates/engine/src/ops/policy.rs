@@ -5,11 +5,11 @@ use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection
 use super::changing::Attempts;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
-use crate::adapters::AdapterChoice;
+use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
-use crate::schedule::{Rhythm, RhythmChoice};
+use crate::schedule::{Rhythm, RhythmChoice, Subject};
 use crate::{Address, Engine, RequestChoice};
 
 /// What is to be changed of a feed's policy.
@@ -26,8 +26,8 @@ pub struct SetPolicy {
 /// What is said of a feed's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySays {
-    /// `NAME=VALUE` of `key`, `fold_case` and `volatile`, of `every`, `cron` and `adaptive`, and of what [`RequestChoice`] names;
-    /// one that is given several times is a list, `NAME=` takes it back.
+    /// `NAME=VALUE` of the options of its adapter, which are at least `key`, `fold_case` and `volatile`, of `every`, `cron` and
+    /// `adaptive`, and of what [`RequestChoice`] names; one that is given several times is a list, `NAME=` takes it back.
     Options(Vec<String>),
     /// What the configuration says.
     AsConfigured,
@@ -77,6 +77,8 @@ pub struct PolicySet {
     pub rhythm: Rhythm,
     /// The records that keep the keys of before; 0 unless the feed was re-keyed.
     pub kept: u64,
+    /// It is due now, since that may mend what it failed by, or its rhythm is another.
+    pub due_now: bool,
 }
 
 impl ToJson for PolicySet {
@@ -86,13 +88,14 @@ impl ToJson for PolicySet {
             ("feed", self.feed.to_json()),
             ("policy", self.policy.to_json()),
             ("kept", self.kept.into()),
+            ("due_now", self.due_now.into()),
             ("rhythm", self.rhythm.to_json()),
         ])
     }
 }
 
 impl Engine {
-    /// Gives a feed another identity policy, or another rhythm. A policy that would give other keys to the items of a feed that has records is
+    /// Gives a feed another identity policy, other options of its adapter, another rhythm, or another way to be asked. What that would give other keys to the items of a feed that has records is
     /// refused unless that is allowed; no record is re-keyed, merged or deleted by it.
     ///
     /// # Errors
@@ -138,7 +141,9 @@ impl Engine {
         settings.set_rhythm(&rhythm);
         settings.set_requests(&requests);
         let after = Feed { settings: settings.to_content(), ..before.clone() };
-        let (outcome, kept) = match effect(before, &after)? {
+        let effect = effect(before, &after)?;
+        Adapter::of(&after)?.suits(&after.address.parse()?)?;
+        let (outcome, kept) = match effect {
             Effect::Nothing => (PolicyOutcome::Already, 0),
             Effect::SameKeys => {
                 if !self.state().replace_feed(before, &after).await? {
@@ -160,12 +165,18 @@ impl Engine {
                 (if kept > 0 { PolicyOutcome::Rekeyed } else { PolicyOutcome::Set }, kept)
             }
         };
-        if rhythm != RhythmChoice::of(before) {
-            self.fetch_soon(&after).await?;
+        let subjects = [
+            (requests != RequestChoice::of(before), Subject::Requests),
+            (AdapterChoice::of(&after) != AdapterChoice::of(before), Subject::Options),
+            (rhythm != RhythmChoice::of(before), Subject::Rhythm),
+        ];
+        let mut due_now = false;
+        for (_, what) in subjects.into_iter().filter(|(changed, _)| *changed) {
+            due_now = due_now || self.fetch_soon(&after, what).await?;
         }
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
-        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept }))
+        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept, due_now }))
     }
 
     /// How many records its namespace has, when the feed was observed at all.
@@ -226,8 +237,10 @@ fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice,
 
 fn not_configured(feed: &FeedName) -> OpError {
     OpError::usage("feed.not_configured", format!("the configuration says nothing of {feed}")).with_hint(format!(
-        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, every, cron, adaptive, or how it is asked (docs/guides/fetching.md)",
-        feed = feed.as_str()
+        "write a table [feeds.{feed:?}] with adapter, its options, key, fold_case, namespace, volatile, {}, {}",
+        RhythmChoice::NAMES.join(", "),
+        RequestChoice::NAMES.join(", "),
+        feed = feed.as_str(),
     ))
 }
 

@@ -29,6 +29,8 @@ pub struct Politeness {
     /// The least time between two requests that each host's rate allows, in microseconds; hosts of a domain that has a rate
     /// of its own share it.
     pub allowed_gap_us: BTreeMap<String, u64>,
+    /// The same as it is now, in microseconds, for hosts that said lately that they were asked too often.
+    pub learned_gap_us: BTreeMap<String, u64>,
 }
 
 impl ToJson for HostFigures {
@@ -56,6 +58,7 @@ impl ToJson for Politeness {
             };
             members.insert("host".to_owned(), host.as_str().into());
             members.insert("allowed_gap_us".to_owned(), self.allowed_gap_us.get(host).copied().into());
+            members.insert("learned_gap_us".to_owned(), self.learned_gap_us.get(host).copied().into());
             Json::Object(members)
         };
         Json::object([
@@ -98,6 +101,11 @@ impl Engine {
         let hosts = counting.finish();
         let gap = |host: &String| u64::try_from(rates.shared_by(host).1.interval.as_micros()).unwrap_or(u64::MAX);
         let allowed_gap_us = hosts.keys().map(|host| (host.clone(), gap(host))).collect();
-        Ok(Politeness { since: request.since, until, hosts, allowed_gap_us })
+        self.leave_alone(&self.state().feeds().await?, &self.state().schedules().await?);
+        let fetcher = self.fetcher();
+        let now = |host: &String| u64::try_from(fetcher.interval_of(host).as_micros()).unwrap_or(u64::MAX);
+        let slowed = hosts.keys().filter(|host| fetcher.slowed(host).is_some());
+        let learned_gap_us = slowed.map(|host| (host.clone(), now(host))).collect();
+        Ok(Politeness { since: request.since, until, hosts, allowed_gap_us, learned_gap_us })
     }
 }

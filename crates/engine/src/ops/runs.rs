@@ -7,6 +7,7 @@ use feedspine_core::{ContentHash, Feed, FeedId, FeedName, Fetch, Json, MAX_PAGE,
 use super::json::{array, text};
 use super::{NextFetch, OpError, ToJson};
 use crate::Engine;
+use crate::fetch::RESTING;
 use crate::ledger::{Again, Captured, again_of, captured_by, next_of, requests_of};
 
 /// Which fetches are listed.
@@ -112,7 +113,9 @@ impl Engine {
                 if request.since.is_some_and(|since| fetch.intent.started_at < since) {
                     return Ok(RunList { runs, more: false });
                 }
-                let failed = fetch.detail.as_ref().is_some_and(|detail| detail.code.is_some());
+                let code = fetch.detail.as_ref().and_then(|detail| detail.code.as_deref());
+                // Of one whose host rests nobody was asked.
+                let failed = code.is_some_and(|code| code != RESTING);
                 if request.only == RunKind::Failed && !failed {
                     continue;
                 }

@@ -7,7 +7,7 @@ use feedspine_core::{FeedId, Timestamp};
 use super::failure::Failure;
 use super::hints::{DocumentHints, Hints, WEEK};
 use super::interval::Interval;
-use super::reason::{Base, By, Reason};
+use super::reason::{Base, By, Reason, Subject};
 use super::rhythm::{Bounds, Pace, Rhythm};
 use super::standing::Standing;
 use super::{Answer, Came, Decision, Host, Network, Others};
@@ -24,6 +24,8 @@ const FIRST_BACKOFF: Duration = Duration::from_mins(30);
 const FIRST_REFUSAL: Duration = Duration::from_hours(4);
 /// The longest backoff of a feed that is merely asked too often.
 const LONGEST_RATE_LIMIT: Duration = Duration::from_hours(6);
+/// The longest backoff of a feed whose proxy is at fault: a proxy is somebody's near by, and no server is asked.
+const LONGEST_PROXY: Duration = HOUR;
 /// How long a server may ask to be left alone: at least, and at most (RFC 9110 section 10.2.3 sets no bounds).
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_mins(1), DAY);
 /// More than this is not told of what a server asks for; the ceiling stands far below it.
@@ -54,6 +56,7 @@ pub(crate) fn decide(
     let mut standing = standing;
     let verdict = Verdict::of(answer.came, host);
     verdict.enter(&mut standing, answer);
+    standing.slowed = host.slowed;
     standing.rests_until = host.rests_until.filter(|until| *until > answer.at);
     if let (Verdict::Charged(_), Some(since)) = (verdict, standing.gone_since()) {
         let answers = u32::try_from(standing.gone.len()).unwrap_or(u32::MAX);
@@ -119,6 +122,20 @@ pub(crate) fn first(feed: FeedId, due: Option<Timestamp>, standing: Standing, no
             decision(Some(at), reason, standing)
         }
     }
+}
+
+/// When a feed is fetched of which the operator changed that since its last fetch: at once, when that may mend what it fails by,
+/// or what it lists is another. `None` when it stays as it was decided. `due` is when that was to be.
+pub(crate) fn changed(what: Subject, due: Option<Timestamp>, standing: Standing, now: Timestamp) -> Option<Decision> {
+    let may_mend = standing.failing.is_some() && (due.is_some() || what != Subject::Rhythm);
+    let is_another = what.concerns_healthy() && due.is_some();
+    if !may_mend && !is_another {
+        return None;
+    }
+    let mut standing = standing;
+    standing.changed(what);
+    let reason = Reason::of(Base::Changed { what });
+    Some(decision(Some(due.map_or(now, |due| due.min(now))), reason, standing))
 }
 
 /// What a fetch says of the feed.
@@ -238,6 +255,7 @@ fn backoff(failure: Failure, count: u32) -> Duration {
     let (first, longest) = match failure {
         Failure::RateLimited => (FIRST_BACKOFF, LONGEST_RATE_LIMIT),
         Failure::Forbidden => (FIRST_REFUSAL, LIMIT),
+        Failure::Proxy => (NETWORK_DOWN, LONGEST_PROXY),
         _ => (FIRST_BACKOFF, LIMIT),
     };
     let doublings = count.saturating_sub(1).min(31);
@@ -328,4 +346,44 @@ fn hash(feed: FeedId) -> u64 {
     let number = u128::from_be_bytes(*feed.as_bytes());
     let folded = u64::try_from(number >> 64).unwrap_or(0) ^ u64::try_from(number & u128::from(u64::MAX)).unwrap_or(0);
     folded.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_of_a_feed_makes_it_due_where_that_may_mend_it_or_makes_it_another() {
+        use Subject::{Address, Options, Reach, Requests, Rhythm};
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let hour = |hours: i64| now.saturating_add_micros(hours * MICROS_PER_HOUR);
+        let (well, later, earlier) = (Standing::default(), Some(hour(5)), Some(hour(-1)));
+        let failing = Standing { failing: Some(Failure::Forbidden), failures: 3, ..Standing::default() };
+        let gone = vec![hour(-72), hour(-48), hour(-24)];
+        let gone = Standing { failing: Some(Failure::Gone), gone, ..Standing::default() };
+        for (what, standing, due, at) in [
+            (Address, &well, later, Some(now)),
+            (Rhythm, &well, later, Some(now)),
+            (Requests, &well, later, None),
+            (Reach, &well, later, None),
+            (Options, &well, later, None),
+            (Address, &failing, later, Some(now)),
+            (Rhythm, &failing, later, Some(now)),
+            (Requests, &failing, later, Some(now)),
+            (Reach, &failing, later, Some(now)),
+            (Options, &failing, later, Some(now)),
+            (Requests, &failing, earlier, earlier),
+            (Address, &gone, None, Some(now)),
+            (Requests, &gone, None, Some(now)),
+            (Rhythm, &gone, None, None),
+        ] {
+            let decision = changed(what, due, standing.clone(), now);
+            assert_eq!(decision.as_ref().and_then(|decision| decision.at), at, "{what:?} {standing:?} {due:?}");
+            if let Some(Decision { standing: held, reason, .. }) = decision {
+                assert_eq!((held.reason, held.failures), (Some(reason), standing.failures), "{what:?} {standing:?}");
+                assert_eq!(held.failing, standing.failing);
+                assert!(held.gone.is_empty());
+            }
+        }
+    }
 }

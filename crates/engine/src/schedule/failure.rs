@@ -1,6 +1,7 @@
 //! [`Failure`]: why a fetch failed, as far as it matters for when to try again.
 
 use super::Came;
+use crate::fetch::{RESTING, is_of_proxy};
 
 /// Why a fetch failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub(crate) enum Failure {
     Unreadable,
     /// The guard of addresses let nobody ask.
     Refused,
+    /// The proxy that it is asked through let nobody through.
+    Proxy,
     /// What was fetched could not be stored.
     Store,
     /// Anything else.
@@ -32,7 +35,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Network,
         Self::Timeout,
         Self::RateLimited,
@@ -43,6 +46,7 @@ impl Failure {
         Self::Client,
         Self::Unreadable,
         Self::Refused,
+        Self::Proxy,
         Self::Store,
         Self::Other,
     ];
@@ -53,7 +57,7 @@ impl Failure {
             "net.private" | "net.port" | "http.downgrade" => return Self::Refused,
             "net.dns" | "net.connect" | "net.tls" => return Self::Network,
             "http.timeout" | "http.timeout_headers" | "http.too_slow" | "command.timeout" => return Self::Timeout,
-            "http.rate_exceeded" | "http.resting" => return Self::RateLimited,
+            "http.rate_exceeded" | RESTING => return Self::RateLimited,
             "http.undeclared" => return Self::Forbidden,
             "http.gone" => return Self::Gone,
             "http.truncated" | "http.too_large" | "http.ratio" | "http.encoding" | "adapter.document"
@@ -62,6 +66,7 @@ impl Failure {
                 return Self::Server;
             }
             "file.unreadable" | "file.not_regular" | "file.vanished" => return Self::NotFound,
+            _ if is_of_proxy(code) => return Self::Proxy,
             _ => {}
         }
         match http_status {
@@ -93,6 +98,7 @@ impl Failure {
             Self::Client => "client",
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
+            Self::Proxy => "proxy",
             Self::Store => "store",
             Self::Other => "other",
         }
@@ -116,6 +122,7 @@ impl Failure {
             Self::Client => "the server refuses the request",
             Self::Unreadable => "what came is no feed that can be read",
             Self::Refused => "the address may not be asked",
+            Self::Proxy => "its proxy is at fault, and its server was not asked",
             Self::Store => "the store could not take it",
             Self::Other => "it could not be fetched",
         }
@@ -125,7 +132,7 @@ impl Failure {
 impl Came {
     /// What came of a fetch that ended with an error: one that was not sent because the host rests is no failure.
     pub(crate) fn of_error(code: &str, http_status: Option<u16>) -> Self {
-        if code == "http.resting" { Self::GivenUp } else { Self::Failed(Failure::of(code, http_status)) }
+        if code == RESTING { Self::GivenUp } else { Self::Failed(Failure::of(code, http_status)) }
     }
 }
 
@@ -139,6 +146,8 @@ mod tests {
             ("net.dns", None, Failure::Network),
             ("net.tls", None, Failure::Network),
             ("net.private", None, Failure::Refused),
+            ("proxy.connect", None, Failure::Proxy),
+            ("proxy.auth", Some(407), Failure::Proxy),
             ("http.timeout", Some(200), Failure::Timeout),
             ("http.rate_exceeded", Some(403), Failure::RateLimited),
             ("http.undeclared", Some(403), Failure::Forbidden),

@@ -27,14 +27,14 @@ use feedspine_core::{Content, Timestamp};
 use crate::moving::Pointing;
 
 pub use cron::{Cron, CronError};
-pub(crate) use decide::{decide, first};
+pub(crate) use decide::{changed, decide, first};
 pub(crate) use failure::Failure;
 pub(crate) use hints::Hints;
 pub(crate) use interval::told;
 pub use interval::{Interval, IntervalError};
-pub(crate) use reason::Reason;
+pub(crate) use reason::{Reason, Subject};
 pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
-pub(crate) use standing::{Missed, Standing, since};
+pub(crate) use standing::{Missed, Slowed, Standing, since};
 
 /// Why a feed is fetched when it is, in words, from what its schedule keeps.
 pub(crate) fn told_of(state: &Content) -> String {
@@ -52,6 +52,12 @@ pub(crate) fn rests_until(state: &Content) -> Option<Timestamp> {
     // Of ten thousand feeds hardly one says so, and they are asked every few seconds: the others are not read.
     let says_so = state.as_str().contains(r#""rests_until":""#);
     says_so.then(|| Standing::from_json(&state.to_json()).rests_until).flatten()
+}
+
+/// How much more rarely a feed's host is asked, from what the feed's schedule keeps.
+pub(crate) fn slowed_by(state: &Content) -> Option<Slowed> {
+    let says_so = state.as_str().contains(r#""slowed":{"#);
+    says_so.then(|| Standing::from_json(&state.to_json()).slowed).flatten()
 }
 
 /// Whether an error says that nobody was reached.
@@ -97,6 +103,8 @@ pub(crate) struct Host {
     pub(crate) others: Others,
     /// Until when the host is left alone.
     pub(crate) rests_until: Option<Timestamp>,
+    /// How much more rarely than its rate allows it is asked.
+    pub(crate) slowed: Option<Slowed>,
     /// Whether anybody can be reached.
     pub(crate) network: Network,
 }

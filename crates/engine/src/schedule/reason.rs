@@ -41,12 +41,29 @@ pub(crate) enum Base {
     StoreDown { wait: Duration },
     /// It was never fetched.
     New,
+    /// The operator changed that since its last fetch: the next one decides anew.
+    Changed { what: Subject },
     /// It was due before the program began.
     Overdue { wait: Duration },
     /// It is due as was decided before, for reasons that are not known.
     Due,
     /// What a newer program knows.
     Unknown,
+}
+
+/// What an operator changes of a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    /// Where it is.
+    Address,
+    /// When it is fetched.
+    Rhythm,
+    /// How its server is asked.
+    Requests,
+    /// What may be asked.
+    Reach,
+    /// How it is read.
+    Options,
 }
 
 /// What moves the time of a fetch.
@@ -145,6 +162,7 @@ impl Base {
             Self::NetworkDown { .. } => "network_down",
             Self::StoreDown { .. } => "store_down",
             Self::New => "new",
+            Self::Changed { .. } => "changed",
             Self::Overdue { .. } => "overdue",
             Self::Due => "due",
             Self::Unknown => "unknown",
@@ -170,6 +188,7 @@ impl Base {
             Self::NetworkDown { wait } | Self::StoreDown { wait } | Self::Overdue { wait } => {
                 members.push(seconds("wait_s", wait));
             }
+            Self::Changed { what } => members.push(("what", what.as_str().into())),
             Self::New | Self::Due | Self::Unknown => {}
         }
         members
@@ -192,6 +211,7 @@ impl Base {
             "network_down" => Self::NetworkDown { wait },
             "store_down" => Self::StoreDown { wait },
             "new" => Self::New,
+            "changed" => Self::Changed { what: Subject::named(kept.get("what")?.as_str()?)? },
             "overdue" => Self::Overdue { wait },
             "due" => Self::Due,
             _ => Self::Unknown,
@@ -228,11 +248,48 @@ impl fmt::Display for Base {
                 write!(f, "in {}: the store could not take it, which is charged to no feed", told(*wait))
             }
             Self::New => f.write_str("at once: it was never fetched"),
+            Self::Changed { what } => {
+                write!(f, "at once: {} was changed since its last fetch; the next one decides anew", what.words())
+            }
             Self::Overdue { wait } => {
                 write!(f, "in {}: it was due before the start, and what was is spread", told(*wait))
             }
             Self::Due => f.write_str("as was decided before"),
             Self::Unknown => f.write_str("as a newer feedspine decided"),
+        }
+    }
+}
+
+impl Subject {
+    const ALL: [Self; 5] = [Self::Address, Self::Rhythm, Self::Requests, Self::Reach, Self::Options];
+
+    /// Whether a feed that is well is fetched anew when that is changed; one that fails is, whatever it is.
+    pub(crate) const fn concerns_healthy(self) -> bool {
+        matches!(self, Self::Address | Self::Rhythm)
+    }
+
+    /// The word used in JSON.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Rhythm => "rhythm",
+            Self::Requests => "requests",
+            Self::Reach => "reach",
+            Self::Options => "options",
+        }
+    }
+
+    fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.as_str() == word)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Address => "where it is",
+            Self::Rhythm => "when it is fetched",
+            Self::Requests => "how its server is asked",
+            Self::Reach => "what may be asked",
+            Self::Options => "how it is read",
         }
     }
 }
@@ -331,6 +388,10 @@ mod tests {
                 "in 5 min: the store could not take it, which is charged to no feed",
             ),
             (Base::New, "at once: it was never fetched"),
+            (
+                Base::Changed { what: Subject::Rhythm },
+                "at once: when it is fetched was changed since its last fetch; the next one decides anew",
+            ),
             (Base::Overdue { wait: minutes(4) }, "in 4 min: it was due before the start, and what was is spread"),
             (Base::Due, "as was decided before"),
             (Base::Unknown, "as a newer feedspine decided"),
@@ -360,7 +421,7 @@ mod tests {
         let kept = Json::parse(r#"{"by":"tides","steps":[{"by":"moon","s":3},{"by":"jitter","s":3},7],"more":[]}"#);
         let reason = Reason::from_json(&kept.unwrap()).unwrap();
         assert_eq!(reason.to_string(), "as a newer feedspine decided; 3 s of jitter");
-        for odd in ["null", "3", "{}", r#"{"by":3}"#, r#"{"by":"gone"}"#, r#"{"by":"cron"}"#] {
+        for odd in ["null", "3", "{}", r#"{"by":3}"#, r#"{"by":"gone"}"#, r#"{"by":"cron"}"#, r#"{"by":"changed"}"#] {
             assert_eq!(Reason::from_json(&Json::parse(odd).unwrap()), None, "{odd}");
         }
     }

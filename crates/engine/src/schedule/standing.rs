@@ -7,7 +7,7 @@ use feedspine_core::{Json, Timestamp};
 use super::failure::Failure;
 use super::hints::DocumentHints;
 use super::json;
-use super::reason::Reason;
+use super::reason::{Base, Reason, Subject};
 use crate::moving::Pointing;
 
 /// How many answers that say "gone" are believed, each so long after the one before it.
@@ -36,6 +36,9 @@ pub(crate) struct Standing {
     pub(crate) age: Option<Duration>,
     /// Until when its host wants to be left alone, by its last answer: whoever asks it next is to know.
     pub(crate) rests_until: Option<Timestamp>,
+    /// How much more rarely its host is asked, by its last answer: whoever asks it next is to know. `None` while it is asked as
+    /// often as its rate allows.
+    pub(crate) slowed: Option<Slowed>,
     /// When items may have been missed, the last time; `None` when that never was.
     pub(crate) missed: Option<Missed>,
     /// When a fetch last brought an item that we had not seen.
@@ -51,6 +54,25 @@ pub(crate) struct Standing {
     pub(crate) pointing: Option<Pointing>,
     /// Why the feed is fetched when it is.
     pub(crate) reason: Option<Reason>,
+}
+
+/// A host said that it was asked too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slowed {
+    /// How often the time between two requests was doubled.
+    pub(crate) doublings: u32,
+    /// When it said so last.
+    pub(crate) at: Timestamp,
+}
+
+impl Slowed {
+    fn to_json(self) -> Json {
+        Json::object([("doublings", u64::from(self.doublings).into()), ("at", self.at.to_string().into())])
+    }
+
+    fn from_json(kept: &Json) -> Option<Self> {
+        Some(Self { doublings: json::count(kept, "doublings"), at: json::instant(kept, "at")? })
+    }
 }
 
 /// Two documents in a row shared no item: what was listed between them was never seen.
@@ -134,6 +156,14 @@ impl Standing {
         }
     }
 
+    /// The operator changed that: the reasons of before hold no longer. That it is gone was said of what was asked then.
+    pub(super) fn changed(&mut self, what: Subject) {
+        if what != Subject::Rhythm {
+            self.gone.clear();
+        }
+        self.reason = Some(Reason::of(Base::Changed { what }));
+    }
+
     /// Failures in a row of the kind that came last, and that kind.
     pub(crate) fn in_a_row(&self) -> Option<(Failure, u32)> {
         let failure = self.failing?;
@@ -172,6 +202,7 @@ impl Standing {
             ("answered_at", self.answered_at.as_ref().map(instant).into()),
             ("age_s", self.age.map(|age| age.as_secs()).into()),
             ("rests_until", self.rests_until.as_ref().map(instant).into()),
+            ("slowed", self.slowed.map(Slowed::to_json).into()),
             ("missed", self.missed.as_ref().map(Missed::to_json).into()),
             ("last_new", self.last_new.as_ref().map(instant).into()),
             ("gaps", u64::from(self.gaps).into()),
@@ -199,6 +230,7 @@ impl Standing {
             answered_at: json::instant(kept, "answered_at"),
             age: json::seconds(kept, "age_s").map(|age| age.min(LONGEST_GAP)),
             rests_until: json::instant(kept, "rests_until"),
+            slowed: kept.get("slowed").and_then(Slowed::from_json),
             missed: kept.get("missed").and_then(Missed::from_json),
             last_new: json::instant(kept, "last_new"),
             gaps: json::count(kept, "gaps").min(GAPS_HELD),

@@ -237,6 +237,8 @@ fn a_failing_feed_is_tried_again_after_twice_as_long_each_time() {
         (Failure::RateLimited, 5, 6 * HOUR),
         (Failure::Forbidden, 1, 4 * HOUR),
         (Failure::Forbidden, 2, 8 * HOUR),
+        (Failure::Proxy, 1, 300),
+        (Failure::Proxy, 9, HOUR),
     ] {
         let (decision, answer) = failing(failure, times);
         let spread = if expected == 7 * DAY { 1_800 } else { 0 };
@@ -509,11 +511,9 @@ fn answers() -> impl Strategy<Value = Answer> {
 fn hosts() -> impl Strategy<Value = Host> {
     let others = prop_oneof![Just(Others::Unknown), Just(Others::Succeed)];
     let network = prop_oneof![4 => Just(Network::Up), 1 => Just(Network::Down)];
-    (others, proptest::option::of(instants()), network).prop_map(|(others, rests_until, network)| Host {
-        others,
-        rests_until,
-        network,
-    })
+    let slowed = proptest::option::of((1_u32..16, instants()).prop_map(|(doublings, at)| Slowed { doublings, at }));
+    (others, proptest::option::of(instants()), slowed, network)
+        .prop_map(|(others, rests_until, slowed, network)| Host { others, rests_until, slowed, network })
 }
 
 proptest! {

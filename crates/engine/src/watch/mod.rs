@@ -424,7 +424,7 @@ impl<'a> Daemon<'a> {
             return;
         }
         self.report.fetches += 1;
-        self.report.failed += u64::from(report.error.is_some());
+        self.report.failed += u64::from(report.has_failed());
         self.report.counts += report.counts;
         (self.tell)(WatchEvent::Ended { report: &report });
         let is_anothers = report.error.as_ref().is_some_and(|error| error.code() == LEASE_LOST);

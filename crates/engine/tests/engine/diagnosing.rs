@@ -4,11 +4,16 @@ use crate::origin::{Answer, Origin, rss};
 use crate::support::{add, add_with, collect, engine};
 use feedspine::core::{FeedName, KeyRule, PageRequest, Selection};
 use feedspine::ops::{AdapterChoice, Diagnose, Diagnosis, ItemOutcome};
-use feedspine::{Ending, Engine};
+use feedspine::{Ending, Engine, RequestChoice};
 
 async fn diagnose(engine: &Engine, address: impl Into<String>) -> Diagnosis {
     engine
-        .diagnose(&Diagnose { address: address.into(), allow_private: false, adapter: AdapterChoice::default() })
+        .diagnose(&Diagnose {
+            address: address.into(),
+            allow_private: false,
+            adapter: AdapterChoice::default(),
+            requests: RequestChoice::default(),
+        })
         .await
         .unwrap()
 }

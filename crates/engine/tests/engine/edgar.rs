@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::core::{Content, Feed, FetchStatus, Json, MemoryStore, Timestamp, VersionNo};
-use feedspine::ops::{AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, RecordHistory, RecordSightings};
-use feedspine::{Engine, HostRate, Settings, SimulatedClock};
+use feedspine::ops::{
+    AdapterChoice, Diagnose, FeedReport, ItemOutcome, ListRejects, PolicySays, RecordHistory, RecordSightings, Rekey,
+    SetPolicy,
+};
+use feedspine::{Engine, HostRate, RequestChoice, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Asked, Origin};
 use crate::support::{add_with, code, collect, engine, name, replace, settings};
@@ -300,7 +303,8 @@ async fn a_diagnosis_finds_no_more_changed_than_a_collect_does() {
     }
     // Another list has told more since.
     let adapter = AdapterChoice::default();
-    let request = Diagnose { address: origin.url(CURRENT), allow_private: false, adapter };
+    let request =
+        Diagnose { address: origin.url(CURRENT), allow_private: false, adapter, requests: RequestChoice::default() };
     let diagnosis = engine.diagnose(&request).await.unwrap();
     let count = |outcome| diagnosis.count(outcome);
     assert_eq!([count(ItemOutcome::Unchanged), count(ItemOutcome::Changed)], [3, 0], "{diagnosis:?}");
@@ -391,9 +395,15 @@ async fn nobody_is_asked_before_it_is_said_who_asks() {
     assert_eq!((error.code(), origin.asked()), ("edgar.user_agent", 0));
     assert!(error.message().contains("names no e-mail address"), "{error}");
     assert!(error.hint().unwrap().contains("fetch.user_agent"), "{error:?}");
+    // Said as of any feed it is as good.
+    let says = PolicySays::Options(vec!["user_agent=Example Ltd it@example.com".to_owned()]);
+    engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await.unwrap();
+    assert_ne!(code(&collect(&engine, &feed).await), "edgar.user_agent");
+    assert_eq!(origin.log()[0].header("user-agent"), Some("Example Ltd it@example.com"));
+    let before = origin.asked();
     let quarter = list_of(&engine, &origin, QUARTER, &[]).await;
     assert_eq!(code(&collect(&engine, &quarter).await), "ok");
-    assert_eq!(origin.log()[0].header("user-agent"), Some("Example Ltd ops@example.com"));
+    assert_eq!(origin.log()[before].header("user-agent"), Some("Example Ltd ops@example.com"));
 }
 
 #[tokio::test]
@@ -465,7 +475,8 @@ async fn who_was_shut_out_half_way_leaves_the_domain_alone_too_however_often_and
     }
     let edgar = AdapterChoice::new(Some("edgar"), [AGENT]).unwrap();
     for (path, adapter) in [(COMPANY, edgar), ("/feed", AdapterChoice::default())] {
-        let request = Diagnose { address: origin.url(path), allow_private: true, adapter };
+        let request =
+            Diagnose { address: origin.url(path), allow_private: true, adapter, requests: RequestChoice::default() };
         let diagnosis = process().await.diagnose(&request).await.unwrap();
         assert_eq!(diagnosis.error.unwrap().code(), "http.resting", "{path}");
     }

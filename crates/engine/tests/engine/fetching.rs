@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use feedspine::core::{FetchStatus, MemoryStore};
-use feedspine::ops::{AdapterChoice, Collect};
-use feedspine::{Engine, Limits, Settings, SimulatedClock};
+use feedspine::ops::{AdapterChoice, Collect, PolitenessOf};
+use feedspine::{Engine, HostRate, Limits, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Origin, rss};
 use crate::support::{add, add_as_public, code, collect, engine, engine_with, settings, settings_with, start};
@@ -306,6 +306,33 @@ async fn a_host_that_is_overloaded_is_left_alone_by_the_next_process_too() {
     assert_eq!(origin.asked(), 1);
     clock.advance(Duration::from_secs(121));
     assert!(all().await.contains(&"http.status".to_owned()));
+}
+
+#[tokio::test]
+async fn a_host_that_is_overloaded_is_asked_more_rarely_by_the_next_process_too() {
+    let origin = Origin::start(|_| Answer::status(503).with("retry-after", "60")).await;
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(SimulatedClock::at(start()));
+    let process = async || {
+        let host_rate = HostRate { in_flight: 1, interval: Duration::from_secs(3) };
+        let settings = Settings { clock: clock.clone(), host_rate, ..settings() };
+        Engine::open(store.clone(), store.clone(), settings).await.unwrap()
+    };
+    let learned = async |engine: &Engine| {
+        let told = engine.politeness(&PolitenessOf { since: start() }).await.unwrap();
+        assert_eq!(told.allowed_gap_us["127.0.0.1"], 3_000_000);
+        told.learned_gap_us.get("127.0.0.1").copied()
+    };
+    let engine = process().await;
+    let feed = add(&engine, origin.url("/")).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "http.status");
+    let next = process().await;
+    assert_eq!((learned(&engine).await, learned(&next).await), (Some(6_000_000), Some(6_000_000)));
+    assert_eq!(next.explain(&feed.name).await.unwrap().host.unwrap().interval_ms, 6_000);
+    clock.advance(Duration::from_mins(59));
+    assert_eq!(learned(&process().await).await, Some(6_000_000));
+    clock.advance(Duration::from_mins(2));
+    assert_eq!(learned(&process().await).await, None, "an hour without a refusal is over");
 }
 
 #[tokio::test]

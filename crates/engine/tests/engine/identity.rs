@@ -217,7 +217,7 @@ async fn what_leaves_keys_as_they_are_needs_no_permission() {
     for (options, refused) in [
         (&["namespace=other"], "feed.namespace_fixed"),
         (&["fold_case=maybe"], "adapter.option"),
-        (&["header=a"], "feed.option"),
+        (&["header=a"], "adapter.option"),
     ] {
         let error = desk.set(&feed, options, Rekey::Allow).await.unwrap_err();
         assert_eq!(error.code(), refused);

@@ -33,5 +33,6 @@ mod scenarios;
 mod sitemaps;
 mod support;
 mod tables;
+mod through_proxies;
 mod warc;
 mod watching;

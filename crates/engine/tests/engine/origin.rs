@@ -147,6 +147,18 @@ impl Origin {
         (Self::serve_at("127.0.0.1", Some(acceptor), script).await, authority)
     }
 
+    /// The same with the certificate of an authority in place of one that it signed.
+    pub(crate) async fn start_as_authority(
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> (Self, String) {
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut authority = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = authority.self_signed(&key).unwrap().pem();
+        (Self::serve_at("127.0.0.1", Some(acceptor(&pem, &key)), script).await, pem)
+    }
+
     /// The same at another address of this machine.
     pub(crate) async fn start_at(host: &str, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         Self::serve_at(host, None, script).await
@@ -280,11 +292,16 @@ pub(crate) fn certified() -> (TlsAcceptor, String) {
     let issuer = rcgen::Issuer::new(authority, authority_key);
     let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let certificate = server.signed_by(&key, &issuer).unwrap();
-    let chain = vec![CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap()];
+    (acceptor(&certificate.pem(), &key), authority_pem)
+}
+
+/// What shows that certificate, and speaks HTTP/2 as well.
+fn acceptor(certificate: &str, key: &rcgen::KeyPair) -> TlsAcceptor {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (TlsAcceptor::from(Arc::new(config)), authority_pem)
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// An RSS document of these items, each an id and a title, the first of them the newest.

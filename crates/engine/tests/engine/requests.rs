@@ -118,10 +118,59 @@ async fn a_certificate_of_ones_own_is_taken_by_its_authority_or_said_in_every_re
         assert_eq!(code(&report), "ok", "{report:?}");
         assert!(report.warnings[0].starts_with("tls.insecure: "), "{report:?}");
     }
-    // It is asked so for a diagnosis as well.
-    let request = Diagnose { address: origin.url("/d"), allow_private: false, adapter: AdapterChoice::default() };
-    let diagnosis = engine.diagnose(&request).await.unwrap();
-    assert!(diagnosis.error.is_none(), "{:?}", diagnosis.error);
+    // It is asked so for a diagnosis as well, and one that is no feed as is said.
+    for (path, said) in [("/d", &[][..]), ("/e", &[one, ("tls", "insecure")])] {
+        let requests = RequestChoice::of_pairs(said.iter().copied()).unwrap();
+        let adapter = AdapterChoice::default();
+        let request = Diagnose { address: origin.url(path), allow_private: false, adapter, requests };
+        let diagnosis = engine.diagnose(&request).await.unwrap();
+        assert!(diagnosis.error.is_none(), "{:?}", diagnosis.error);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_shows_the_certificate_of_an_authority_is_told_with_what_to_do() {
+    let (origin, authority) = Origin::start_as_authority(|_| sample()).await;
+    let (_folder, path) = file(&authority);
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("http", "1.1"), ("ca", path.to_str().unwrap())]).await;
+    let error = collect(&engine, &feed).await.error.unwrap();
+    assert!(error.message().contains("its certificate is one of an authority (CA:TRUE)"), "{error:?}");
+    assert!(error.hint().unwrap().contains("CA:FALSE"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_for_a_server_that_leads_away_is_said_to_be_for_it_alone() {
+    let (_folder, path) = file("s3cret");
+    let secret = format!("me:{{file:{}}}", path.display());
+    let (tls, authority) = Origin::start_tls(|_| sample()).await;
+    let (_folder, authority) = file(&authority);
+    let locked = Origin::start(|_| Answer::status(401)).await;
+    let to = [tls.url("/feed"), locked.url("/feed")];
+    let own = Origin::start({
+        let to = to.clone();
+        move |asked| Answer::redirect(to[usize::from(asked.path == "/locked")].clone())
+    });
+    let own = own.await;
+    let engine = engine().await;
+    for (path, said, to) in
+        [("/tls", ("ca", authority.to_str().unwrap()), &to[0]), ("/locked", ("basic", secret.as_str()), &to[1])]
+    {
+        let feed = add(&engine, own.url(path), &[("http", "1.1"), said]).await;
+        let error = collect(&engine, &feed).await.error.unwrap();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("--url {to}")) && hint.contains("a redirect led away"), "{path}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_agent_may_refer_to_what_it_names() {
+    let (_folder, path) = file("ops@example.com\n");
+    let origin = Origin::start(|_| sample()).await;
+    let engine = engine().await;
+    let feed = add(&engine, origin.url("/"), &[("user_agent", &format!("Mine/1 ({{file:{}}})", path.display()))]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    assert_eq!(origin.log()[0].header("user-agent"), Some("Mine/1 (ops@example.com)"));
 }
 
 #[tokio::test]
@@ -285,4 +334,33 @@ async fn a_feed_with_secrets_moves_to_no_other_server() {
     }
     assert_eq!(engine.feed(&feed.name).await.unwrap().feed.address, feed.address);
     assert!(other.log().iter().all(|asked| asked.header("authorization").is_none()));
+}
+
+#[tokio::test]
+async fn a_feed_that_fails_is_due_once_what_it_may_fail_by_was_mended() {
+    let (_folder, path) = file("s3cret");
+    let origin = Origin::start(|asked| match asked.header("authorization") {
+        Some("Bearer s3cret") => sample(),
+        _ => Answer::status(401),
+    });
+    let (origin, engine) = (origin.await, engine().await);
+    let feed = add(&engine, origin.url("/"), &[]).await;
+    assert_eq!(code(&collect(&engine, &feed).await), "http.status");
+    let set = async |text: String| {
+        let says = PolicySays::Options(vec![text]);
+        engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await.unwrap().due_now
+    };
+    let due = async || engine.explain(&feed.name).await.unwrap().next.unwrap();
+    assert!(due().await.at > Some(start()));
+    assert!(set(format!("bearer={{file:{}}}", path.display())).await);
+    let next = due().await;
+    assert_eq!(next.at, Some(start()));
+    assert!(next.why.starts_with("at once: how its server is asked was changed"), "{next:?}");
+    assert_eq!(code(&collect(&engine, &feed).await), "ok");
+    assert!(!set("http=1.1".to_owned()).await, "one that is well waits for its turn");
+    assert!(due().await.at > Some(start()));
+    assert!(set("every=2h".to_owned()).await);
+    let explained = engine.explain(&feed.name).await.unwrap();
+    assert!(explained.next.unwrap().why.starts_with("at once: when it is fetched was changed"));
+    assert_eq!(explained.rhythm.to_string(), "every 2 h");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use feedspine::core::{Coverage, FetchStatus, PageRequest};
-use feedspine::ops::{AdapterChoice, AddFeed};
+use feedspine::ops::{AdapterChoice, AddFeed, PolicyOutcome, PolicySays, Rekey, SetPolicy};
 
 use crate::origin::{Answer, Origin};
 use crate::support::{add_with, code, collect, engine};
@@ -52,6 +52,39 @@ async fn a_table_that_is_ambiguous_is_refused() {
         std::fs::write(&path, table).unwrap();
         let feed = add_with(&engine, path.to_str().unwrap(), "csv", options).await;
         assert_eq!(code(&collect(&engine, &feed).await), expected, "{table:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_option_of_its_adapter_is_set_of_a_feed_that_is_there() {
+    let engine = engine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, "id;title\n1;a,b\n").unwrap();
+    let feed = add_with(&engine, path.to_str().unwrap(), "csv", &["delimiter=,", "key=id"]).await;
+    let set = async |text: &str| {
+        let says = PolicySays::Options(vec![text.to_owned()]);
+        engine.set_policy(&SetPolicy { feed: feed.name.clone(), says, rekey: Rekey::Refuse }).await
+    };
+    assert_eq!(code(&collect(&engine, &feed).await), "csv.header");
+    assert_eq!(set("delimiter=;").await.unwrap().outcome, PolicyOutcome::Set);
+    let report = collect(&engine, &feed).await;
+    assert_eq!((code(&report), report.counts.new), ("ok", 1), "{report:?}");
+    assert_eq!(set("delimiter=").await.unwrap().feed.settings.as_str(), r#"{"adapter":"csv","options":{"key":"id"}}"#);
+    for (text, told) in [
+        ("delimiter=two", "is tab or one character"),
+        ("delimeter=,", "did you mean delimiter?"),
+        ("bearerr={env:TOKEN}", "did you mean bearer?"),
+        ("evry=15m", "did you mean every?"),
+        (
+            "x=y",
+            "every feed has every, cron, adaptive, follow_moves, headers, cookie, basic, bearer, tls, ca, user_agent",
+        ),
+    ] {
+        let error = set(text).await.unwrap_err();
+        assert_eq!(error.code(), "adapter.option", "{text}");
+        let all = format!("{} {}", error.message(), error.hint().unwrap());
+        assert!(all.contains(told), "{text}: {all}");
     }
 }
 

@@ -165,7 +165,8 @@ impl Edgar {
             return Ok(asked);
         }
         let usual = &ground.engine.settings().user_agent;
-        let sent = asked.headers.get(USER_AGENT).map_or(usual.as_str(), |agent| agent.to_str().unwrap_or_default());
+        let said = asked.headers.get(USER_AGENT).or(ground.manner.user_agent.as_ref());
+        let sent = said.map_or(usual.as_str(), |agent| agent.to_str().unwrap_or_default());
         if names_contact(sent) {
             return Ok(asked);
         }

@@ -11,7 +11,7 @@ use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
 use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge, stays};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
-use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
+use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Slowed, Standing, decide};
 
 /// A host of which a feed was answered within so long refuses not all of us.
 const ANSWERED_LATELY: Duration = Duration::from_hours(1);
@@ -154,10 +154,13 @@ fn seen_of_host(engine: &Engine, feed: &Feed, standing: &Standing, answer: &Answ
     let rests_until = fetcher
         .rest_of(&host)
         .map(|rest| answer.at.saturating_add_micros(i64::try_from(rest.as_micros()).unwrap_or(i64::MAX)));
+    let back = |ago: Duration| answer.at.saturating_add_micros(-i64::try_from(ago.as_micros()).unwrap_or(i64::MAX));
+    let slowed = fetcher.slowed(&host).map(|(doublings, ago)| Slowed { doublings, at: back(ago) });
     let others_succeed = fetcher.answers_others(&host, &feed.address, ANSWERED_LATELY);
     Host {
         others: if others_succeed { Others::Succeed } else { Others::Unknown },
         rests_until,
+        slowed,
         network: if link == Link::Down { Network::Down } else { Network::Up },
     }
 }

@@ -25,6 +25,21 @@ pub(super) struct Survey {
     pub(super) stored_by: Vec<FetchId>,
     /// How many of the items these fetches showed, each time.
     pub(super) stored: u64,
+    /// The contents of the others, each with how many have it: what was shown with one of them has another key now.
+    pub(super) others: HashMap<ContentHash, usize>,
+}
+
+impl Survey {
+    /// Whether what had that content is still read, under another key: each of the others stands for one.
+    fn is_rekeyed(others: &mut HashMap<ContentHash, usize>, hash: &ContentHash) -> bool {
+        match others.get_mut(hash) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What a fetch showed that today's rules do not read.
@@ -32,7 +47,7 @@ pub(super) struct Survey {
 pub(super) struct Lost {
     /// How many sightings of them there are, named or not; `None` where that cannot be told, since not all that the fetch brought can be read.
     pub(super) count: Option<u64>,
-    /// Those that were found.
+    /// Those that were found, and are read under no other key either.
     pub(super) items: Vec<LostItem>,
     /// Their keys by the contents that they had.
     pub(super) by_content: HashMap<ContentHash, NaturalKey>,
@@ -56,6 +71,7 @@ impl Lost {
         (survey, count): (&Survey, u64),
     ) -> Result<Self, OpError> {
         let mut lost = Self { count: Some(count), ..Self::default() };
+        let mut others = survey.others.clone();
         let in_namespace = Test::Equal(feed.namespace.as_str().into());
         let captured_by_then = Test::AtMost(Json::from(moment.at.as_micros()));
         let filter = Filter::All(vec![
@@ -77,10 +93,13 @@ impl Lost {
                 }
                 found += times;
                 if let Some(standing) = held.standing(moment.fetch, moment.at, false) {
-                    if let Some(hash) = held.hash_of(standing.shown) {
+                    let hash = held.hash_of(standing.shown);
+                    if let Some(hash) = hash {
                         lost.by_content.insert(hash, record.key.clone());
                     }
-                    lost.items.push(LostItem { key: record.key, version: standing.shown });
+                    if !hash.is_some_and(|hash| Survey::is_rekeyed(&mut others, &hash)) {
+                        lost.items.push(LostItem { key: record.key, version: standing.shown });
+                    }
                 }
             }
             page.after = read.next;

@@ -199,7 +199,7 @@ impl<'a> FeedReplay<'a> {
             Survey { stored_by, ..Survey::default() }
         } else {
             let keys = self.rejected.get(&moment.fetch).into_iter().flatten().copied().collect();
-            Survey { keys, stored_by: vec![moment.fetch], stored: 0 }
+            Survey { keys, stored_by: vec![moment.fetch], ..Survey::default() }
         };
         let (mut until, mut only) = (Some(0), None);
         for body in bodies {
@@ -246,10 +246,14 @@ impl<'a> FeedReplay<'a> {
     }
 
     async fn look_through(&mut self, read: &Read, moment: Moment, survey: &mut Survey) -> Result<(), OpError> {
-        for Reading { item, .. } in &read.items {
+        for Reading { item, hash } in &read.items {
             let is_new = survey.keys.insert(item.key.hash());
             if is_new {
-                survey.stored += self.records.held(&item.key).await?.times_shown_by(&survey.stored_by, moment.at);
+                let times = self.records.held(&item.key).await?.times_shown_by(&survey.stored_by, moment.at);
+                survey.stored += times;
+                if times == 0 {
+                    *survey.others.entry(*hash).or_default() += 1;
+                }
             }
         }
         Ok(())

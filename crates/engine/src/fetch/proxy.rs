@@ -1,0 +1,75 @@
+//! What goes wrong at a proxy: told as its fault, for the feed's own server was not asked.
+
+use std::error::Error;
+
+use url::Url;
+
+use super::classify::{find, root_cause};
+use super::resolve::LookupFailed;
+use crate::{Limits, OpError};
+
+/// How hyper-util's errors begin of what came of asking a proxy for a way to a server.
+const TUNNEL: &str = "tunnel error: ";
+
+/// How they go on where the proxy was not reached.
+const UNREACHED: &str = "failed to create underlying connection";
+
+/// Whether an error is a proxy's, and not that of the server behind it.
+pub(crate) fn is_of_proxy(code: &str) -> bool {
+    code.starts_with("proxy.")
+}
+
+/// What became of a request that got no answer through a proxy; `None` where it may be the server's fault.
+pub(super) fn no_answer(url: &Url, error: &reqwest::Error, limits: &Limits, proxy: &str) -> Option<OpError> {
+    let host = url.host_str().unwrap_or_default();
+    let down = "the proxy or the network may be down; `feedspine feed set NAME proxy=URL` says another one";
+    if let Some(lookup) = find::<LookupFailed>(error) {
+        let message = format!("cannot ask the proxy {proxy} for {host}: {lookup}");
+        return Some(OpError::failed("proxy.dns", message).with_hint("check the proxy's name and your network"));
+    }
+    // It was reached, and gave a way to whoever shows that certificate.
+    if find::<rustls::Error>(error).is_some() {
+        return None;
+    }
+    let (code, message, hint) = match tunnel(error).filter(|told| told != UNREACHED).as_deref() {
+        Some("proxy authorization required") => return Some(wants_login(proxy)),
+        Some("unsuccessful") => (
+            "proxy.refused",
+            format!("the proxy {proxy} gives no way to {host}"),
+            "it may refuse the address, or not reach it: ask whoever runs it",
+        ),
+        None if error.is_connect() && error.is_timeout() => (
+            "proxy.connect",
+            format!("no connection to {host} through the proxy {proxy} within {:?}", limits.connect),
+            down,
+        ),
+        None if error.is_connect() => {
+            ("proxy.connect", format!("cannot connect to the proxy {proxy} for {host}: {}", root_cause(error)), down)
+        }
+        Some(_) => (
+            "proxy.protocol",
+            format!("the proxy {proxy} answered no HTTP: {}", root_cause(error)),
+            "is it the address of an HTTP proxy?",
+        ),
+        None => return None,
+    };
+    Some(OpError::failed(code, message).with_hint(hint))
+}
+
+/// A proxy lets nobody through who does not say who asks (RFC 9110 section 15.5.8).
+pub(super) fn wants_login(proxy: &str) -> OpError {
+    OpError::failed("proxy.auth", format!("the proxy {proxy} wants to know who asks"))
+        .with_hint("`feedspine feed set NAME 'proxy=http://NAME:{env:PASSWORD}@HOST:PORT'` says it")
+}
+
+/// What came of asking a proxy for a way to a server, in hyper-util's words; its type is not to be had.
+fn tunnel(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(told) = error.to_string().strip_prefix(TUNNEL) {
+            return Some(told.to_owned());
+        }
+        next = error.source();
+    }
+    None
+}
