@@ -14,6 +14,7 @@ mod link;
 mod manner;
 mod network;
 mod pace;
+mod post;
 mod resolve;
 mod retry_after;
 mod tenure;

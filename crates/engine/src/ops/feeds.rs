@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then.
-    pub(super) async fn fetch_soon(&self, feed: &Feed) -> Result<(), OpError> {
+    pub(crate) async fn fetch_soon(&self, feed: &Feed) -> Result<(), OpError> {
         let now = self.now();
         let held = self.state().schedule_of(feed.id).await?.filter(|held| held.due_at.is_some_and(|at| at > now));
         if let Some(held) = held {

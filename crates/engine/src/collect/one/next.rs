@@ -12,6 +12,7 @@ use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Standing, decide};
+use crate::websub::Subscription;
 
 /// A host of which a feed was answered within so long refuses not all of us.
 const ANSWERED_LATELY: Duration = Duration::from_hours(1);
@@ -152,6 +153,7 @@ fn seen_of_host(engine: &Engine, feed: &Feed, standing: &Standing, answer: &Answ
         others: if others_succeed { Others::Succeed } else { Others::Unknown },
         rests_until,
         network: if link == Link::Down { Network::Down } else { Network::Up },
+        told_until: Subscription::of(feed).told_until(answer.at),
     }
 }
 
