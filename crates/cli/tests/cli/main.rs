@@ -32,6 +32,7 @@ mod support;
 mod taps;
 mod together;
 mod warc;
+mod websub;
 mod whole;
 
 /// `tests/postgres` has the same for the other store.
