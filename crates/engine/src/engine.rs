@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::archive::{Archive, TakenOver};
 use crate::fetch::{Fetcher, Reach};
-use crate::websub::Tokens;
+use crate::websub::{Allowances, Tokens};
 use crate::{OpError, Settings};
 
 /// How many KiB of documents are read and stored at once, all feeds together; a larger one is read alone. While a
@@ -33,6 +33,7 @@ struct Inner {
     reading: Semaphore,
     settings: Settings,
     tokens: Tokens,
+    allowances: Allowances,
     hubs_changed: Notify,
     told: Vec<Mutex<()>>,
 }
@@ -52,9 +53,10 @@ impl Engine {
         state.prepare().await?;
         let reading = Semaphore::new(READ_AT_ONCE as usize);
         let archive = Archive::of(Arc::clone(&state));
-        let (tokens, hubs_changed) = (Tokens::default(), Notify::new());
+        let (tokens, allowances, hubs_changed) = (Tokens::default(), Allowances::default(), Notify::new());
         let told = (0..TOLD_AT_ONCE).map(|_| Mutex::default()).collect();
-        let inner = Inner { storage, state, archive, fetcher, reading, settings, tokens, hubs_changed, told };
+        let inner =
+            Inner { storage, state, archive, fetcher, reading, settings, tokens, allowances, hubs_changed, told };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -101,6 +103,11 @@ impl Engine {
     /// Which feed a callback is for.
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// How much hubs may tell.
+    pub(crate) fn allowances(&self) -> &Allowances {
+        &self.inner.allowances
     }
 
     /// A document named other hubs than before.

@@ -34,14 +34,14 @@ pub(crate) fn not_allowed(allowed: &'static str) -> Answer {
 pub(crate) fn failed(error: &OpError) -> Answer {
     tracing::warn!(code = error.code(), %error, "a request was not answered");
     match error.code().split('.').next() {
-        Some("storage" | "feed") => later(),
+        Some("storage" | "feed") => later(StatusCode::SERVICE_UNAVAILABLE),
         _ => text(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
 }
 
 /// To be tried again.
-pub(crate) fn later() -> Answer {
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "");
+pub(crate) fn later(status: StatusCode) -> Answer {
+    let mut answer = text(status, "");
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     answer
 }

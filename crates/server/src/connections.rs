@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedspine::CallbackBase;
@@ -29,6 +30,8 @@ const HEADER_WITHIN: Duration = Duration::from_secs(10);
 const LARGEST_HEADER: (usize, usize) = (16 * 1024, 64);
 /// How long an answer may take, a body that is received and stored included.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(90);
+/// When the server ends, what was answered may take so long to leave.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// After a failure to accept, such as too many open files, nobody is accepted for so long.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -75,9 +78,16 @@ pub(crate) async fn accept(
 }
 
 async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<bool>) {
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&under_way);
     let service = service_fn(move |request| {
-        let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(answered(&site, request).await) }
+        let (site, counted) = (Arc::clone(&site), Arc::clone(&counted));
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let answer = answered(&site, request).await;
+            counted.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let (bytes, fields) = LARGEST_HEADER;
     let connection = http1::Builder::new()
@@ -92,11 +102,18 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<
         _ = connection.as_mut() => return,
         _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    // Who has asked nothing yet is not waited for.
+    while timeout(LAST_WORDS, connection.as_mut()).await.is_err() {
+        if under_way.load(Ordering::SeqCst) == 0 {
+            break;
+        }
+    }
 }
 
 async fn answered(site: &Arc<Site>, request: Request<Incoming>) -> Answer {
-    timeout(ANSWERED_WITHIN, answer(site, request)).await.unwrap_or_else(|_| answers::later())
+    timeout(ANSWERED_WITHIN, answer(site, request))
+        .await
+        .unwrap_or_else(|_| answers::later(StatusCode::SERVICE_UNAVAILABLE))
 }
 
 async fn answer(site: &Arc<Site>, request: Request<Incoming>) -> Answer {

@@ -55,6 +55,8 @@ pub enum Delivered {
     Pinged,
     /// The hub did not sign it: it was not looked at.
     Forged,
+    /// Too much was told of the feed within a minute: it was not looked at, and is to be told again later.
+    TooMuch,
     /// The callback is nobody's, or nobody's any more.
     Gone,
 }
@@ -110,6 +112,9 @@ impl Engine {
             return Ok(Delivered::Gone);
         };
         let Some(agreement) = held.agreement else { return Ok(Delivered::Gone) };
+        if !self.allowances().take(feed.id, delivery.body.len() as u64, Instant::now()) {
+            return Ok(Delivered::TooMuch);
+        }
         let signed = delivery.signature.as_deref();
         if !signed.is_some_and(|signed| signature::fits(&agreement.secret, signed, &delivery.body)) {
             tracing::warn!(feed = feed.name.as_str(), "something was told at a callback that its hub did not sign");

@@ -5,6 +5,7 @@
 //! asks. `decide.rs` says what is to be done, as pure functions; `keeping.rs` does it, `callback.rs` answers what hubs ask
 //! and takes what they tell.
 
+mod allowance;
 mod base;
 mod callback;
 mod decide;
@@ -21,6 +22,7 @@ use feedspine_core::{Feed, Timestamp};
 
 use crate::feed_settings::FeedSettings;
 
+pub(crate) use allowance::Allowances;
 pub use base::{CallbackBase, CallbackBaseError};
 pub use callback::{Delivered, Delivery, HubAnswer};
 pub(crate) use decide::{Step, Wish};
