@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Feed, FeedStatus, PageRequest, Reschedule, Schedule, Timestamp};
+use feedspine_core::{Content, Feed, FeedStatus, PageRequest, Reschedule, Schedule, Timestamp};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
@@ -145,7 +145,27 @@ impl Engine {
                 self.ping(&feed).await?;
                 Ok(Delivered::Taken(Box::new(report)))
             }
-            None => Ok(Delivered::Taken(Box::new(report))),
+            None => {
+                if report.counts.new > 0 {
+                    self.note_new(&feed).await;
+                }
+                Ok(Delivered::Taken(Box::new(report)))
+            }
+        }
+    }
+
+    /// Takes down that something new came; the feed is due as it was. It is stored whether or not that can be.
+    async fn note_new(&self, feed: &Feed) {
+        let noted = async {
+            let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(()) };
+            let mut standing = Standing::from_json(&held.state.to_json());
+            standing.brought_new(self.now());
+            let state = Content::new(&standing.to_json());
+            let change = Reschedule { held: held.due_at, schedule: Schedule { state, ..held } };
+            self.state().reschedule(&[change]).await.map(drop)
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(feed = feed.name.as_str(), %error, "it is not taken down that a feed brought something new");
         }
     }
 

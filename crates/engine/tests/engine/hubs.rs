@@ -208,6 +208,29 @@ async fn what_is_told_and_cannot_be_read_is_written_down_and_what_is_no_document
 }
 
 #[tokio::test]
+async fn what_a_hub_told_is_news_of_its_feed_and_no_gap_when_the_feed_has_moved_on() {
+    let place = Place::new(&[HUB], taken).await;
+    let engine = place.engine().await;
+    let feed = place.told_feed(&engine).await;
+    let due = async || engine.state().schedule_of(feed.id).await.unwrap().unwrap().due_at;
+    let before = due().await;
+    place.clock.advance(Duration::from_mins(7));
+    let (token, delivery) = (place.kept("token").await, place.delivery(&rss(&[("c", "C"), ("b", "B")])).await);
+    engine.hub_tells(&token, delivery).await.unwrap();
+    let last_new = engine.health(None).await.unwrap().feeds.remove(0).last_new;
+    assert_eq!((last_new, due().await), (Some(start().saturating_add_micros(420_000_000)), before));
+    // The document shares nothing with the one before it.
+    let later = Origin::start(|_| Answer::ok(rss(&[("c", "C"), ("b", "B")]))).await;
+    let now = engine.state().feeds().await.unwrap().remove(0);
+    let moved = Feed { address: later.url("/feed"), ..now.clone() };
+    assert!(engine.state().replace_feed(&now, &moved).await.unwrap());
+    let report = collect(&engine, &feed).await;
+    assert_eq!((report.counts.new, report.counts.unchanged, report.counts.gaps), (0, 2, 1));
+    let why = report.next.unwrap().why;
+    assert!(why.contains("as a backup") && !why.contains("missed"), "{why}");
+}
+
+#[tokio::test]
 async fn a_hub_that_tells_too_much_is_told_to_wait() {
     let place = Place::new(&[HUB], taken).await;
     let engine = place.engine().await;

@@ -141,7 +141,9 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
     let feed = origin.site.url("/feed");
     run(&user, &["add", &feed, "--name", "news", "--allow-private", "--as-is"]);
     let (own, public) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/base"));
-    let served = Served::start(&user, port, Some(&public));
+    // All commands are configured alike, as those of one user are.
+    user.file(".config/feedspine/config.toml", format!("[websub]\ncallback = \"{public}\"\n"));
+    let served = Served::start(&user, port, None);
     let form = hub.form(1);
     until(|| state(&user) == "verified");
     assert_eq!((form["hub.mode"].as_str(), form["hub.topic"].as_str()), ("subscribe", feed.as_str()));
