@@ -117,7 +117,7 @@ impl App {
         };
         let (kept, hears_signals) = (arguments.command.when_interrupted(), arguments.command.hears_signals());
         let context = commands::Context { config: &config, backends: &self.backends, printer: &printer };
-        let command = commands::run(arguments, context);
+        let command = Box::pin(commands::run(arguments, context));
         let ended = runtime.block_on(async {
             if hears_signals { unless_interrupted_twice(command).await } else { unless_interrupted(command).await }
         });

@@ -26,7 +26,7 @@ pub struct DeclaredFeed {
 
 impl DeclaredFeed {
     /// The names that are known whatever the adapter; it has others.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 20] = [
         "adapter",
         "key",
         "fold_case",
@@ -36,6 +36,7 @@ impl DeclaredFeed {
         "cron",
         "adaptive",
         "follow_moves",
+        "websub",
         "headers",
         "cookie",
         "basic",

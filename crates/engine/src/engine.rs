@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use feedspine_core::{Conclude, FetchId, StateStore, StorageBackend, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use feedspine_core::{Conclude, Feed, FetchId, StateStore, StorageBackend, Timestamp};
+use tokio::sync::{Mutex, MutexGuard, Notify, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::archive::{Archive, TakenOver};
 use crate::fetch::{Fetcher, Reach};
+use crate::websub::{Allowances, Tokens};
 use crate::{OpError, Settings};
 
 /// How many KiB of documents are read and stored at once, all feeds together; a larger one is read alone. While a
 /// document is read it costs about ten times its size (six of 9 MB at once took 574 MB).
 const READ_AT_ONCE: u32 = 32 * 1024;
+/// What hubs tell of one feed is stored one after the other; of so many groups of feeds at once.
+const TOLD_AT_ONCE: usize = 64;
 
 /// What operations are asked of. Cheap to clone; all clones are one engine and share its host limits.
 #[derive(Debug, Clone)]
@@ -29,6 +32,10 @@ struct Inner {
     fetcher: Fetcher,
     reading: Semaphore,
     settings: Settings,
+    tokens: Tokens,
+    allowances: Allowances,
+    hubs_changed: Notify,
+    told: Vec<Mutex<()>>,
 }
 
 impl Engine {
@@ -46,7 +53,11 @@ impl Engine {
         state.prepare().await?;
         let reading = Semaphore::new(READ_AT_ONCE as usize);
         let archive = Archive::of(Arc::clone(&state));
-        Ok(Self { inner: Arc::new(Inner { storage, state, archive, fetcher, reading, settings }) })
+        let (tokens, allowances, hubs_changed) = (Tokens::default(), Allowances::default(), Notify::new());
+        let told = (0..TOLD_AT_ONCE).map(|_| Mutex::default()).collect();
+        let inner =
+            Inner { storage, state, archive, fetcher, reading, settings, tokens, allowances, hubs_changed, told };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Lets go of the store.
@@ -93,6 +104,27 @@ impl Engine {
     /// The folder cannot be read. What the store says.
     pub async fn take_over_bodies(&self, folder: &Path) -> Result<TakenOver, OpError> {
         self.archive().take_over(folder).await
+    }
+
+    /// Which feed a callback is for.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    /// How much hubs may tell.
+    pub(crate) fn allowances(&self) -> &Allowances {
+        &self.inner.allowances
+    }
+
+    /// A document named other hubs than before.
+    pub(crate) fn hubs_changed(&self) -> &Notify {
+        &self.inner.hubs_changed
+    }
+
+    /// Waits until nothing else that a hub told of a feed is being stored.
+    pub(crate) async fn told_in_turn(&self, feed: &Feed) -> MutexGuard<'_, ()> {
+        let place = feed.id.as_bytes().iter().map(|byte| usize::from(*byte)).sum::<usize>() % TOLD_AT_ONCE;
+        self.inner.told[place].lock().await
     }
 
     /// The only way out.

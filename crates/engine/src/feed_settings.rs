@@ -10,9 +10,13 @@ use crate::RequestChoice;
 use crate::adapters::AdapterChoice;
 use crate::moving::Former;
 use crate::schedule::RhythmChoice;
+use crate::shown::shown_cursor;
+use crate::websub::Subscription;
 
 /// The member that holds where the feed was before.
 const FORMERLY: &str = "formerly";
+/// The member that holds what is agreed with a hub; nobody chose it.
+const SUBSCRIPTION: &str = "subscription";
 /// The longest tag, in bytes.
 const MOST_TAG_BYTES: usize = 256;
 
@@ -147,6 +151,31 @@ impl FeedSettings {
         }
     }
 
+    /// What is known of the feed's hubs, and agreed with one.
+    pub(crate) fn subscription(&self) -> Subscription {
+        self.0.get(SUBSCRIPTION).map(Subscription::from_json).unwrap_or_default()
+    }
+
+    /// The same as it is from now on.
+    pub(crate) fn set_subscription(&mut self, subscription: &Subscription) {
+        if subscription.is_nothing() {
+            self.0.remove(SUBSCRIPTION);
+        } else {
+            self.0.insert(SUBSCRIPTION.to_owned(), subscription.to_json());
+        }
+    }
+
+    /// Whether there is something to know of a feed's hubs: asked of all feeds again and again, so nothing is read for it.
+    pub(crate) fn has_subscription(feed: &Feed) -> bool {
+        feed.settings.as_str().contains(r#""subscription":{"#)
+    }
+
+    /// What was chosen, as it is shown: what is agreed with a hub was not, and holds secrets.
+    pub(crate) fn shown(mut self) -> Json {
+        self.0.remove(SUBSCRIPTION);
+        shown_cursor(&Json::Object(self.0))
+    }
+
     /// What the feed is filed under, in the order in which it was.
     pub fn tags(&self) -> Vec<Tag> {
         let Some(Json::Array(tags)) = self.0.get("tags") else { return Vec::new() };
@@ -199,6 +228,21 @@ mod tests {
         ] {
             assert_eq!(tag(one).is_within(&tag(other)), within, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn what_is_agreed_with_a_hub_is_kept_and_not_shown() {
+        let kept = r#"{"setback":{"again_at":"2026-11-27T12:00:00Z","failures":1,"kind":"failed","why":"no"}}"#;
+        let mut settings = FeedSettings(BTreeMap::from([("adapter".to_owned(), Json::from("csv"))]));
+        let subscription = Subscription::from_json(&Json::parse(kept).unwrap());
+        settings.set_subscription(&subscription);
+        assert_eq!(settings.to_content().as_str(), format!(r#"{{"adapter":"csv","subscription":{kept}}}"#));
+        assert_eq!(settings.subscription(), subscription);
+        assert!(FeedSettings::has_subscription(&crate::sample::feed(settings.to_content().as_str(), None)));
+        assert_eq!(settings.clone().shown().to_canonical(), r#"{"adapter":"csv"}"#);
+        settings.set_subscription(&Subscription::default());
+        assert_eq!(settings.to_content().as_str(), r#"{"adapter":"csv"}"#);
+        assert!(!FeedSettings::has_subscription(&crate::sample::feed("{}", None)));
     }
 
     #[test]

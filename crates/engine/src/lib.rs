@@ -45,6 +45,7 @@ mod shown;
 mod simulation;
 mod warc;
 mod watch;
+mod websub;
 
 pub use feedspine_core as core;
 pub use feedspine_parse::{Images, safe_html};
@@ -63,3 +64,4 @@ pub use requests::RequestChoice;
 pub use schedule::{Bounds, Cron, CronError, Interval, IntervalError, Pace, Rhythm, RhythmChoice};
 pub use settings::{HostRate, Limits, Settings};
 pub use shown::shown_address;
+pub use websub::{CallbackBase, CallbackBaseError, Delivered, Delivery, HubAnswer, Tally};

@@ -29,6 +29,8 @@ pub(crate) enum Moves {
 
 /// Takes moves over, or not.
 const FOLLOW_MOVES: &str = "follow_moves";
+/// Lets hubs tell of new items, or not.
+const WEBSUB: &str = "websub";
 /// What is for the feed's own server.
 const OWN: [&str; 6] = ["headers", "cookie", "basic", "bearer", "tls", "ca"];
 
@@ -44,12 +46,12 @@ impl Moves {
 
 impl RequestChoice {
     /// The names of what can be said.
-    pub const NAMES: [&str; 10] =
-        [FOLLOW_MOVES, "headers", "cookie", "basic", "bearer", "tls", "ca", "user_agent", "proxy", "http"];
+    pub const NAMES: [&str; 11] =
+        [FOLLOW_MOVES, WEBSUB, "headers", "cookie", "basic", "bearer", "tls", "ca", "user_agent", "proxy", "http"];
     /// The member of a feed's settings that holds it.
     const MEMBER: &str = "requests";
 
-    /// Says one more thing: `follow_moves` is true or false, `headers` a text `NAME: VALUE` or a list of such, all others are
+    /// Says one more thing: `follow_moves` and `websub` are true or false, `headers` a text `NAME: VALUE` or a list of such, all others are
     /// texts: `cookie`, `basic` (`NAME:PASSWORD`) and `bearer` with references to their secrets (`{env:NAME}`, `{file:PATH}`),
     /// `user_agent`, `proxy` (a URL), `tls` (`insecure`), `ca` (the path of a file), `http` (`1.1`).
     ///
@@ -57,7 +59,7 @@ impl RequestChoice {
     /// A name or a value that it cannot have, in words.
     pub fn say(&mut self, name: &str, value: &Json) -> Result<(), String> {
         let said = match name {
-            FOLLOW_MOVES => truth(value)?,
+            FOLLOW_MOVES | WEBSUB => truth(value)?,
             _ if Self::NAMES.contains(&name) => value.clone(),
             _ => return Err(format!("expected one of {}, found {name}", Self::NAMES.join(", "))),
         };
@@ -138,6 +140,11 @@ impl RequestChoice {
     /// What stands between requests and whom they ask.
     pub(crate) fn between(&self) -> Between {
         if self.get("proxy").is_some() { Between::Proxy } else { Between::Nothing }
+    }
+
+    /// Whether hubs may tell of its new items: unless it is said otherwise.
+    pub(crate) fn takes_hubs(&self) -> bool {
+        self.get(WEBSUB) != Some(&Json::Bool(false))
     }
 
     /// Whether nothing is said.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use feedspine_core::FeedName;
 
-use crate::{Allow, Bounds, Chance, Clock, DeclaredFeed, Keep, SystemChance, SystemClock};
+use crate::{Allow, Bounds, CallbackBase, Chance, Clock, DeclaredFeed, Keep, SystemChance, SystemClock};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub keep: Keep,
     /// What is said of how feeds are read, when, and of their items' identity, by the feeds' names: taken when they are added.
     pub declared: BTreeMap<FeedName, DeclaredFeed>,
+    /// Where hubs reach a server of ours; without it none is asked for a subscription.
+    pub websub_callback: Option<CallbackBase>,
     /// The clock of what is written down.
     pub clock: Arc<dyn Clock>,
     /// The random part of ids.
@@ -55,6 +57,7 @@ impl Default for Settings {
             keep: Keep::default(),
             declared: BTreeMap::new(),
             schedule: Bounds::default(),
+            websub_callback: None,
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
         }

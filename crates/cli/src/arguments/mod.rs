@@ -28,7 +28,7 @@ pub(crate) use place::Place;
 use replay::AFTER_REPLAY_HELP;
 pub(crate) use replay::{Replay, Since};
 pub(crate) use warc::Warc;
-pub(crate) use watching::{Explain, Gaps, Health, Politeness, Runs, Watch};
+pub(crate) use watching::{Explain, Gaps, Health, Politeness, Runs, Serve, Watch, Websub};
 
 /// Captures feeds and keeps the whole truth about them: every version, every sighting.
 #[derive(Debug, Parser)]
@@ -89,6 +89,11 @@ pub(crate) enum Command {
     /// What is under way may end, for ten seconds; a second signal ends it at once. Several daemons may watch one store:
     /// each host is asked by one of them at a time.
     Watch(Watch),
+    /// Do as `watch` does, and answer by HTTP: GET /health, and what hubs ask and tell (WebSub)
+    ///
+    /// Hubs are asked for subscriptions where `websub.callback` says under which public address they reach this server:
+    /// docs/guides/websub.md.
+    Serve(Serve),
     /// Store lines of JSON, each an item of a feed that was added as push:NAME
     #[command(after_help = AFTER_INGEST_HELP)]
     Ingest(Ingest),
@@ -100,6 +105,8 @@ pub(crate) enum Command {
     Gaps(Gaps),
     /// List fetches, newest first: when, what came of each, when its feed was to be fetched next
     Runs(Runs),
+    /// List feeds that name hubs: which was asked, how that stands, what it told of first
+    Websub(Websub),
     /// Tell when a feed is fetched next, and why then
     Explain(Explain),
     /// Tell how hosts were asked: requests, 304s, bytes saved, the highest rates
@@ -153,7 +160,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it ends by itself when a signal asks for an end.
     pub(crate) fn hears_signals(&self) -> bool {
-        matches!(self, Self::Watch(_))
+        matches!(self, Self::Watch(_) | Self::Serve(_))
     }
 
     /// What is said of its work when it is interrupted.

@@ -1,5 +1,6 @@
 //! The words of the daemon, and of what its ledger tells.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -16,6 +17,21 @@ pub(crate) struct Watch {
     /// What this daemon is called where it is told of, such as in `explain`
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8400")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Websub {
+    /// The feed; else all that name hubs
+    pub(crate) feed: Option<FeedName>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use feedspine::{Ending, OpError};
 
 use super::Context;
 use super::records::{departed, more, warn};
-use super::words::{SHORT, again_in_words, second, title};
+use super::words::{SHORT, occasion_in_words, second, title};
 use crate::arguments;
 use crate::printer::{Line, Style, excerpt};
 use crate::stores::Wanted;
@@ -40,8 +40,8 @@ fn told(view: &HistoryView, width: Option<usize>) -> Vec<Line> {
             .plain(second(version.recorded_at))
             .then(Style::Faint, format!("  {}", &version.content.hash().to_string()[..12]));
         let head = if view.is_minor(at) == Some(true) { head.then(Style::Faint, "  minor") } else { head };
-        lines.push(match view.cause(at) {
-            Some(again) => head.then(Style::Notable, format!("  {}", again_in_words(*again))),
+        lines.push(match view.occasion(at) {
+            Some(occasion) => head.then(Style::Notable, format!("  {}", occasion_in_words(occasion))),
             None => head,
         });
         match before {

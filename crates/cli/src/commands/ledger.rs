@@ -8,7 +8,7 @@ use feedspine::{Clock, Ending, Familiar, OpError, Pointing, SystemClock, shown_a
 
 use super::Context;
 use super::status::outcome;
-use super::words::{SHORT, bytes, field, formerly, second};
+use super::words::{SHORT, bytes, field, formerly, pushed_in_words, second};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
@@ -52,7 +52,9 @@ fn row(run: &Run) -> [Line; 10] {
     let detail = run.fetch.detail.as_ref();
     let status = detail.map_or(FetchStatus::Running, |detail| detail.status);
     let number = |number: Option<u64>| Line::from(number.map(|number| number.to_string()).unwrap_or_default());
-    let reason = detail.and_then(|detail| detail.reason.as_deref()).unwrap_or_default();
+    let reason = detail.and_then(|detail| detail.reason.as_deref());
+    let told = [run.pushed.as_ref().map(pushed_in_words), reason.map(str::to_owned)];
+    let told = told.into_iter().flatten().collect::<Vec<_>>().join("; ");
     // As many digits as tell one from another by eye; --json has all.
     let body = run.captured.first.map(|body| body.to_string()[..12].to_owned());
     let next = run.next.as_ref().map(|next| next.at.map_or_else(|| "never".to_owned(), second));
@@ -67,7 +69,7 @@ fn row(run: &Run) -> [Line; 10] {
         number(detail.map(|detail| detail.wire_bytes)),
         body.unwrap_or_default().into(),
         next.unwrap_or_default().into(),
-        Line::of(Style::Faint, excerpt(reason, SHORT)),
+        Line::of(Style::Faint, excerpt(&told, SHORT)),
     ]
 }
 

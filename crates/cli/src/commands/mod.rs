@@ -17,12 +17,14 @@ mod policy;
 mod records;
 mod rejects;
 mod replay;
+mod serve;
 mod sql;
 mod status;
 #[cfg(feature = "kit")]
 mod storage;
 mod warc;
 mod watch;
+mod websub;
 mod whole;
 mod words;
 
@@ -56,10 +58,12 @@ pub(crate) async fn run(arguments: Arguments, context: Context<'_>) -> Result<En
         Command::Collect(collect) => collect::run(collect, context).await,
         Command::Ingest(ingest) => ingest::run(ingest, context).await,
         Command::Watch(watch) => watch::run(watch, context).await,
+        Command::Serve(serve) => serve::run(serve, context).await,
         Command::Status => status::run(context).await,
         Command::Health(health) => health::run(health, context).await,
         Command::Gaps(gaps) => health::gaps(gaps, context).await,
         Command::Runs(runs) => ledger::runs(runs, context).await,
+        Command::Websub(websub) => websub::run(websub, context).await,
         Command::Explain(explain) => ledger::explain(explain, context).await,
         Command::Politeness(politeness) => ledger::politeness(politeness, context).await,
         Command::List(list) => records::list(list, context).await,

@@ -9,7 +9,7 @@ use feedspine::{Ending, Images, OpError, record_page};
 
 use super::Context;
 use super::members;
-use super::words::{again_in_words, counted, field, minute, second, title};
+use super::words::{counted, field, minute, occasion_in_words, second, title};
 use crate::arguments;
 use crate::printer::{Format, Line, Set, Style, Table, excerpt, wrap};
 use crate::stores::Wanted;
@@ -125,7 +125,7 @@ fn shown(view: &RecordView, width: Option<usize>) -> Vec<Line> {
         Line::from(record.version.to_string())
             .then(Style::Faint, format!(", {}, since {}", record.layer, second(record.recorded_at))),
     ));
-    lines.extend(view.again.map(|again| field("cause", again_in_words(again))));
+    lines.extend(view.occasion.as_ref().map(|occasion| field("cause", occasion_in_words(occasion))));
     lines.extend(view.seen.as_ref().map(|seen| field("seen", seen_in_words(seen))));
     let feeds: Vec<&str> = view.feeds.iter().map(FeedName::as_str).collect();
     lines.push(field(if feeds.len() == 1 { "feed" } else { "feeds" }, feeds.join(", ")));

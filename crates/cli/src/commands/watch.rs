@@ -4,8 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use feedspine::core::{FetchStatus, HolderId, Json};
 use feedspine::ops::{FeedReport, ToJson, Watch, WatchEvent, WatchReport};
-use feedspine::{Ending, OpError};
+use feedspine::{Ending, Engine, OpError};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::Context;
 use super::collect::{failure, warnings};
@@ -20,6 +21,15 @@ use crate::stores::Wanted;
 const EVENT: &str = "event";
 
 pub(super) async fn run(arguments: arguments::Watch, context: Context<'_>) -> Result<Ending, OpError> {
+    run_beside(arguments, context, async |_, _| {}).await
+}
+
+/// The same beside something else on the same engine, which ends when it is told that the daemon does.
+pub(super) async fn run_beside(
+    arguments: arguments::Watch,
+    context: Context<'_>,
+    beside: impl AsyncFnOnce(&Engine, watch::Receiver<bool>),
+) -> Result<Ending, OpError> {
     let printer = context.printer;
     // Whatever it is called, nobody else is called so: one that was started twice by mistake is two.
     let holder = [arguments.name, Some(own_name())].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -28,19 +38,29 @@ pub(super) async fn run(arguments: arguments::Watch, context: Context<'_>) -> Re
     let unheard = |error| OpError::failed("signal", format!("signals cannot be heard: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
+    let (stopping, ends) = watch::channel(false);
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        stopping.send_replace(true);
     };
     let manager = Notify::from_environment();
     let tell = |event: WatchEvent<'_>| {
         tell_manager(&manager, &event);
         tell(printer, &event);
     };
-    let report =
-        context.with_engine(Wanted::Existing, async |engine| engine.watch(&request, &tell, stop).await).await?;
+    let both = async |engine: &Engine| {
+        let watched = async {
+            let watched = engine.watch(&request, &tell, stop).await;
+            // It may have ended by itself.
+            stopping.send_replace(true);
+            watched
+        };
+        tokio::join!(watched, beside(engine, ends)).0
+    };
+    let report = context.with_engine(Wanted::Existing, both).await?;
     match printer.format() {
         Format::Json => printer.json(&event("stopped", report.to_json())),
         Format::Text => printer.note(stopped(&report)),
@@ -80,7 +100,7 @@ fn tell(printer: &Printer, event: &WatchEvent<'_>) {
     }
 }
 
-fn event(name: &str, of: Json) -> Json {
+pub(super) fn event(name: &str, of: Json) -> Json {
     match of {
         Json::Object(mut members) => {
             members.insert(EVENT.to_owned(), name.into());

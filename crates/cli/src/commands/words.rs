@@ -1,7 +1,7 @@
 //! Words and figures that several commands say alike.
 
 use feedspine::core::{Json, Record, Timestamp};
-use feedspine::ops::{Again, Cause};
+use feedspine::ops::{Again, Cause, HubTold, Occasion};
 use feedspine::{Former, shown_address};
 
 use crate::printer::{Line, Style, excerpt};
@@ -58,12 +58,18 @@ pub(super) fn title(record: &Record) -> String {
     named.unwrap_or_else(|| "(untitled)".to_owned())
 }
 
-/// Why something was stored of a body that was read again.
-pub(super) fn again_in_words(Again { cause, of }: Again) -> String {
-    match cause {
-        Cause::Parser => format!("parser, replay of fetch {of}"),
-        Cause::Rejects => format!("was rejected, retry of fetch {of}"),
+/// Why something was stored though nobody was asked.
+pub(super) fn occasion_in_words(occasion: &Occasion) -> String {
+    match occasion {
+        Occasion::Again(Again { cause: Cause::Parser, of }) => format!("parser, replay of fetch {of}"),
+        Occasion::Again(Again { cause: Cause::Rejects, of }) => format!("was rejected, retry of fetch {of}"),
+        Occasion::Pushed(told) => pushed_in_words(told),
     }
+}
+
+/// Who told something that nobody asked for.
+pub(super) fn pushed_in_words(told: &HubTold) -> String {
+    format!("pushed by {}", told.hub)
 }
 
 /// Where a feed was before, the last one first.

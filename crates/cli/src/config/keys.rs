@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use feedspine::core::Json;
-use feedspine::{Allow, HostRate, Interval};
+use feedspine::{Allow, CallbackBaseError, HostRate, Interval};
 use toml::Value;
 
 use super::Config;
@@ -237,6 +237,19 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| config.grace.as_secs().into(),
+    },
+    Key {
+        name: "websub.callback",
+        env: "FEEDSPINE_WEBSUB_CALLBACK",
+        meaning: "the public URL under which hubs reach `feedspine serve`, such as \"https://feeds.example.org\"; empty: none is asked",
+        kind: Kind::Text,
+        set: |config, value| {
+            let base = text(value)?;
+            let read = |base: &str| base.parse().map_err(|error: CallbackBaseError| error.to_string());
+            config.engine.websub_callback = if base.is_empty() { None } else { Some(read(base)?) };
+            Ok(())
+        },
+        show: |config| config.engine.websub_callback.as_ref().map(ToString::to_string).into(),
     },
     Key {
         name: "captures.keep",

@@ -200,7 +200,7 @@ fn a_condition_that_makes_no_sense_is_told_with_the_fields_that_exist() {
 fn show_finds_a_record_by_id_by_key_and_by_namespace_and_key() {
     let user = reader();
     let by_key = user.ask(&["show", "b"]);
-    assert_eq!(members(&by_key), "again aliases departures feeds found_by record seen warnings");
+    assert_eq!(members(&by_key), "again aliases departures feeds found_by pushed record seen warnings");
     assert_eq!(members(at(&by_key, "seen")), "count earliest latest");
     assert_eq!(number(&by_key, "seen.count"), 2);
     assert_eq!(text(&by_key, "record.content.title"), "Two, edited");
@@ -223,7 +223,7 @@ fn history_lists_versions_and_what_each_changed() {
     assert_eq!(members(&history), "departures found_by items next record warnings");
     assert_eq!(
         members(at(&history, "items.0")),
-        "again content content_hash derived_from fetch layer metadata minor published recorded_at updated version"
+        "again content content_hash derived_from fetch layer metadata minor published pushed recorded_at updated version"
     );
     let titles: Vec<&str> = list(&history, "items").iter().map(|version| text(version, "content.title")).collect();
     assert_eq!(titles, ["Two", "Two, edited"]);

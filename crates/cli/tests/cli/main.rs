@@ -33,6 +33,7 @@ mod support;
 mod taps;
 mod together;
 mod warc;
+mod websub;
 mod whole;
 
 /// `tests/postgres` has the same for the other store.

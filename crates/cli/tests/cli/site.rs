@@ -1,6 +1,6 @@
 //! A web site on loopback for the tests: it answers what a function says, one thread for each connection.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,7 @@ impl Reply {
 pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) if_none_match: Option<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The site. Its threads end with the process: nothing of it outlives a test run.
@@ -76,20 +77,24 @@ impl Site {
 }
 
 fn serve(mut stream: TcpStream, answer: &dyn Fn(&Asked) -> Reply) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    while let Some(first) = lines.next().transpose()? {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    while let Some(first) = reader.by_ref().lines().next().transpose()? {
         let path = first.split(' ').nth(1).unwrap_or("/").to_owned();
-        let mut asked = Asked { path, if_none_match: None };
-        for line in lines.by_ref() {
+        let mut asked = Asked { path, if_none_match: None, body: Vec::new() };
+        for line in reader.by_ref().lines() {
             let line = line?;
             match line.split_once(':') {
                 Some((name, value)) if name.eq_ignore_ascii_case("if-none-match") => {
                     asked.if_none_match = Some(value.trim().to_owned());
                 }
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    asked.body = vec![0; value.trim().parse().expect("a length is a number")];
+                }
                 Some(_) => {}
                 None => break,
             }
         }
+        reader.read_exact(&mut asked.body)?;
         let reply = answer(&asked);
         let mut head = format!("HTTP/1.1 {} -\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {

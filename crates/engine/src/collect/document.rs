@@ -12,6 +12,7 @@ use crate::archive::KeptBody;
 use crate::fetch::{Body, Received};
 use crate::policy::{Reading, rule_in_force};
 use crate::shown::shown_text;
+use crate::websub::Named;
 use crate::{Address, Limits, OpError};
 
 /// What is to be read, and how.
@@ -63,6 +64,8 @@ pub(super) struct Items {
     pub(super) warnings: Vec<String>,
     /// When it asks to be read again.
     pub(super) asks: feedspine_parse::Schedule,
+    /// Which hubs it names.
+    pub(super) named: Named,
     /// The document itself.
     pub(super) body: Vec<u8>,
 }
@@ -174,7 +177,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
     let learned = if keys.key_rule.is_none() { learn_rule(&document) } else { None };
     let key_rule = keys.key_rule.or_else(|| learned.as_ref().map(|learned| learned.rule));
     let looks = looks(&document);
-    let asks = document.feed.schedule.clone();
+    let (asks, named) = (document.feed.schedule.clone(), Named::by(&document));
     // A document without items needs no rule, but may hold rejects.
     let mut identified = identify(document, &keys.namespace, key_rule.unwrap_or(KeyRule::Id));
     let places = keys.identity.places()?;
@@ -190,6 +193,7 @@ fn keyed(document: Document, keys: &Keys, warnings: Vec<String>) -> Result<Items
         complete: identified.complete,
         warnings,
         asks,
+        named,
         body: Vec::new(),
     })
 }

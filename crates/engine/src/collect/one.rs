@@ -1,6 +1,7 @@
 //! One feed's journey: intent, fetch, document, commit, detail.
 
 mod again;
+mod announced;
 mod check;
 mod ended;
 mod next;
@@ -26,12 +27,14 @@ use super::{failed_report, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
 use crate::archive::{Keeping, KeptBody};
 use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
-use crate::ledger::{Account, Again, Captured};
+use crate::ledger::{Account, Again, Captured, HubTold};
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
+use crate::websub::{Noticed, Subscription};
 use crate::{Address, Engine, OpError, RequestChoice};
 
 pub(crate) use again::{ReadAgain, store_again};
+pub(crate) use announced::{Announced, announce};
 use check::Doubt;
 use ended::{Ended, persistently};
 pub(crate) use next::chance;
@@ -101,10 +104,12 @@ async fn written_down(
         manner: Arc::default(),
         trace,
         again: None,
+        pushed: None,
+        noticed: None,
     };
     let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let Journey { figures, captured, asks, answered, checked, manner, trace, again, .. } = journey;
+    let Journey { figures, captured, asks, answered, checked, manner, trace, again, pushed, .. } = journey;
     let mut last = None;
     let mut report = match ended {
         Ok(arrived) => {
@@ -120,7 +125,10 @@ async fn written_down(
     report.wire_bytes = figures.wire_bytes;
     report.body_bytes = figures.body_bytes;
     let traced = trace.traced();
-    let account = Account { captured, checked, again, ..Account::of(&traced) };
+    // What is found while a hub is to tell of it, the hub has not told.
+    let is_told = turn.is_some() && Subscription::of(feed).told_until(engine.now()).is_some();
+    let backup = if is_told { report.counts.new } else { 0 };
+    let account = Account { captured, checked, again, pushed, backup, ..Account::of(&traced) };
     let seen = Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
     let ended = Ended { engine, feed, intent: &intent, started, turn: turn.as_ref(), account, seen };
     if let Some(batch) = last {
@@ -207,6 +215,10 @@ struct Journey<'a> {
     trace: Arc<Trace>,
     /// Why what an earlier fetch brought is stored; `None` where a source was read.
     again: Option<Again>,
+    /// The hub that told it; `None` where nobody did.
+    pushed: Option<HubTold>,
+    /// The hubs that the document names; `None` when none was read.
+    noticed: Option<Noticed>,
 }
 
 /// Whether a feed is read although it may be the same as last time.
@@ -235,6 +247,9 @@ impl Journey<'_> {
             Adapter::Feed(identity) => self.run_document(reach, cursor, anew, identity).await,
             _ => self.run_pages(reach, cursor, anew, &adapter).await,
         }?;
+        if let Some(noticed) = self.noticed.take().filter(|_| arrived.outcome == FetchStatus::Captured) {
+            arrived.warnings.extend(self.engine.notice_hubs(self.feed, noticed).await);
+        }
         arrived.warnings.extend(self.configured_otherwise());
         arrived.warnings.extend(churning(&self.figures.counts));
         Ok(arrived)
@@ -329,7 +344,7 @@ impl Journey<'_> {
         };
         let _room = self.engine.room_for(most_bytes).await;
         let source = Source { url: fetched.url, content_type: fetched.content_type };
-        let headers = fetched.headers;
+        let (headers, link) = (fetched.headers, fetched.link);
         let task = document::Task {
             namespace: self.feed.namespace.clone(),
             key_rule: rule_in_force(self.feed),
@@ -354,6 +369,7 @@ impl Journey<'_> {
             }
             Told::Items(mut items) => {
                 self.asks = Some(std::mem::take(&mut items.asks));
+                self.noticed = memory.source.url.as_deref().map(|url| Noticed::of(link.as_deref(), &items.named, url));
                 let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
                 if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
                     return Ok(self.superseded());

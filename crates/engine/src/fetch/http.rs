@@ -161,7 +161,7 @@ impl Fetcher {
         self.judge_answer(url, response, request).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         url: &Url,
         asked: reqwest::RequestBuilder,
@@ -274,7 +274,7 @@ impl Fetcher {
     }
 
     /// A server that is overloaded may say for how long; one that says "too many requests" need not.
-    fn rest_if_asked(&self, url: &Url, response: &Response) {
+    pub(super) fn rest_if_asked(&self, url: &Url, response: &Response) {
         let status = response.status();
         let overloaded = status == StatusCode::TOO_MANY_REQUESTS;
         if !overloaded && !status.is_server_error() {
@@ -358,7 +358,7 @@ fn link(headers: &HeaderMap) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(", "))
 }
 
-fn check_header(url: &Url, headers: &HeaderMap) -> Result<(), OpError> {
+pub(super) fn check_header(url: &Url, headers: &HeaderMap) -> Result<(), OpError> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > LARGEST_HEADER as usize {
         let message = format!("the header that {url} answered is larger than {}", bytes(LARGEST_HEADER.into()));
@@ -396,7 +396,7 @@ fn refreshed(held: &Validators, told: Option<Validators>) -> Validators {
     }
 }
 
-fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchFailure> {
+pub(super) fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, FetchFailure> {
     let refuse = |code, why: &str| {
         FetchFailure::from(OpError::failed(code, format!("{from} redirects {why}")).with_hint("check the address"))
     };

@@ -29,6 +29,10 @@ const CAPTURED: &str = "captured";
 const AGAIN: &str = "again";
 /// What came of asking without validators though there were some: `same`, `changed` or `stale`.
 const CHECKED: &str = "checked";
+/// The hub that told it, how many items were new, and of how many it was late by little.
+const PUSHED: &str = "pushed";
+/// How many new items a fetch found of a feed that a hub was to tell of; left out where there are none.
+const BACKUP: &str = "backup";
 
 /// What is told of a decision that was made for the reasons of the one before.
 const AS_BEFORE: &str = "as the time before";
@@ -78,6 +82,17 @@ pub struct Again {
     pub of: FetchId,
 }
 
+/// Of a fetch that asked nobody, because a hub told what it stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubTold {
+    /// The hub, as it is shown.
+    pub hub: String,
+    /// How many items were new.
+    pub new: u64,
+    /// How many were known for some minutes only, and not from the hub.
+    pub near_misses: u64,
+}
+
 /// What is noted of a fetch.
 #[derive(Debug, Clone)]
 pub(crate) struct Account<'a> {
@@ -91,18 +106,23 @@ pub(crate) struct Account<'a> {
     pub(crate) next: Option<&'a NextFetch>,
     /// Whose items it stored again.
     pub(crate) again: Option<Again>,
+    /// The hub that told it.
+    pub(crate) pushed: Option<HubTold>,
+    /// How many new items it found that a hub was to tell of.
+    pub(crate) backup: u64,
 }
 
 impl<'a> Account<'a> {
     /// That of a fetch of which nothing is to be noted but what it asked for.
     pub(crate) fn of(traced: &'a Traced) -> Self {
-        Self { traced, captured: Captured::default(), checked: None, next: None, again: None }
+        let captured = Captured::default();
+        Self { traced, captured, checked: None, next: None, again: None, pushed: None, backup: 0 }
     }
 }
 
 /// The notes of a fetch.
 pub(crate) fn notes(intent: &FetchIntent, account: &Account<'_>) -> Content {
-    let Account { traced, captured, checked, next, again } = account;
+    let Account { traced, captured, checked, next, again, pushed, backup } = account;
     let own = host_of(&intent.address);
     let asked = |asked: &Asked| {
         let since = asked.at.micros_since(intent.started_at);
@@ -133,6 +153,12 @@ pub(crate) fn notes(intent: &FetchIntent, account: &Account<'_>) -> Content {
     }
     if let Some(Again { cause, of }) = again {
         members.push((AGAIN, vec![cause.as_str().to_owned(), of.to_string()].into()));
+    }
+    if let Some(HubTold { hub, new, near_misses }) = pushed {
+        members.push((PUSHED, Json::Array(vec![hub.as_str().into(), (*new).into(), (*near_misses).into()])));
+    }
+    if *backup > 0 {
+        members.push((BACKUP, (*backup).into()));
     }
     members.extend(checked.map(|checked| (CHECKED, checked.as_str().into())));
     Content::new(&Json::object(members))
@@ -179,6 +205,20 @@ pub(crate) fn again_of(fetch: &Fetch) -> Option<Again> {
     Some(Again { cause, of: text(1)?.parse().ok()? })
 }
 
+/// The hub that told what a fetch stored; `None` of one that a hub did not tell.
+pub(crate) fn pushed_of(fetch: &Fetch) -> Option<HubTold> {
+    let notes = noted(fetch)?;
+    let Json::Array(told) = notes.get(PUSHED)? else { return None };
+    let count = |at: usize| told.get(at).and_then(number).and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+    Some(HubTold { hub: told.first()?.as_str()?.to_owned(), new: count(1), near_misses: count(2) })
+}
+
+/// How many new items a fetch found that a hub was to tell of.
+pub(crate) fn backup_of(fetch: &Fetch) -> u64 {
+    let found = noted(fetch).and_then(|notes| notes.get(BACKUP).and_then(number));
+    found.and_then(|found| u64::try_from(found).ok()).unwrap_or(0)
+}
+
 /// The requests that a fetch took.
 pub(crate) fn asked_by(fetch: &Fetch) -> Vec<Asked> {
     let own = host_of(&fetch.intent.address);
@@ -222,6 +262,21 @@ mod tests {
             let notes = notes(&intent, &Account { again, ..Account::of(&Traced::default()) });
             let detail = FetchDetail { notes, ..FetchDetail::interrupted(started_at) };
             assert_eq!(again_of(&Fetch { intent: intent.clone(), detail: Some(detail) }), again);
+        }
+    }
+
+    #[test]
+    fn what_a_hub_told_reads_back_and_so_does_what_it_did_not() {
+        let started_at: Timestamp = "2026-11-27T10:00:00Z".parse().unwrap();
+        let (fetch, feed) = (FetchId::from_u128(2), FeedId::from_u128(1));
+        let intent = FetchIntent { fetch, feed, started_at, address: "https://a.example/feed".into() };
+        let told = HubTold { hub: "https://h.example/".into(), new: 3, near_misses: 1 };
+        for (pushed, backup) in [(None, 0), (Some(told), 0), (None, 7)] {
+            let traced = Traced::default();
+            let account = Account { pushed: pushed.clone(), backup, ..Account::of(&traced) };
+            let detail = FetchDetail { notes: notes(&intent, &account), ..FetchDetail::interrupted(started_at) };
+            let fetch = Fetch { intent: intent.clone(), detail: Some(detail) };
+            assert_eq!((pushed_of(&fetch), backup_of(&fetch)), (pushed, backup));
         }
     }
 

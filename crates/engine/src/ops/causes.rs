@@ -1,34 +1,67 @@
-//! Which versions were stored when a body was read again, and why.
+//! Which versions were stored without asking: when a body was read again, or because a hub told them.
 
 use std::collections::{HashMap, HashSet};
 
-use feedspine_core::{ChangeKind, Event, FeedId, FetchId, Layer, MAX_PAGE, Origin, PageRequest, Record, Timestamp};
+use feedspine_core::{
+    ChangeKind, Event, FeedId, Fetch, FetchId, Layer, MAX_PAGE, Origin, PageRequest, Record, Timestamp,
+};
 
 use super::OpError;
 use crate::Engine;
-use crate::ledger::{Again, again_of};
+use crate::ledger::{Again, HubTold, again_of, pushed_of};
+
+/// Why a fetch that asked nobody stored something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Occasion {
+    /// What an earlier one had brought was read again.
+    Again(Again),
+    /// A hub told it.
+    Pushed(HubTold),
+}
+
+impl Occasion {
+    /// Why what an earlier fetch had brought was read again.
+    pub fn again(&self) -> Option<&Again> {
+        match self {
+            Self::Again(again) => Some(again),
+            Self::Pushed(_) => None,
+        }
+    }
+
+    /// The hub that told it.
+    pub fn pushed(&self) -> Option<&HubTold> {
+        match self {
+            Self::Pushed(told) => Some(told),
+            Self::Again(_) => None,
+        }
+    }
+
+    fn of(fetch: &Fetch) -> Option<Self> {
+        again_of(fetch).map(Self::Again).or_else(|| pushed_of(fetch).map(Self::Pushed))
+    }
+}
 
 impl Engine {
-    /// Of these fetches, those that stored again what an earlier one had brought.
-    pub(super) async fn causes_of(
+    /// Of these fetches, those that asked nobody, and why.
+    pub(super) async fn occasions_of(
         &self,
         origins: impl Iterator<Item = Origin>,
-    ) -> Result<HashMap<FetchId, Again>, OpError> {
+    ) -> Result<HashMap<FetchId, Occasion>, OpError> {
         let mut wanted: HashMap<FeedId, HashSet<FetchId>> = HashMap::new();
         for origin in origins {
-            // A source is read after the fetch begins: only one that stores again was read before, and is looked for.
+            // A source is read after the fetch begins: only what was at hand was read before, and is looked for.
             let observed = self.storage().observation(origin.feed, origin.fetch).await?;
             if observed.is_some_and(|observed| observed.observed_at <= began(origin.fetch)) {
                 wanted.entry(origin.feed).or_default().insert(origin.fetch);
             }
         }
-        let mut causes = HashMap::new();
+        let mut occasions = HashMap::new();
         for (feed, mut fetches) in wanted {
             let mut page = PageRequest::first(MAX_PAGE);
             while !fetches.is_empty() {
                 let read = self.state().fetches_page(feed, &page).await?;
                 for fetch in read.items.iter().filter(|fetch| fetches.remove(&fetch.intent.fetch)) {
-                    causes.extend(again_of(fetch).map(|again| (fetch.intent.fetch, again)));
+                    occasions.extend(Occasion::of(fetch).map(|occasion| (fetch.intent.fetch, occasion)));
                 }
                 page.after = read.next;
                 if page.after.is_none() {
@@ -36,7 +69,7 @@ impl Engine {
                 }
             }
         }
-        Ok(causes)
+        Ok(occasions)
     }
 }
 

@@ -163,6 +163,17 @@ impl Engine {
         Ok(feed)
     }
 
+    /// Lets a daemon fetch a feed now that it would fetch later.
+    pub(crate) async fn make_due(&self, feed: &Feed) -> Result<(), OpError> {
+        let now = self.now();
+        let held = self.state().schedule_of(feed.id).await?.filter(|held| held.due_at.is_some_and(|at| at > now));
+        if let Some(held) = held {
+            let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(now), ..held } };
+            self.state().reschedule(&[change]).await?;
+        }
+        Ok(())
+    }
+
     /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then, because that was changed of it; whether
     /// it is due now.
     pub(super) async fn fetch_soon(&self, feed: &Feed, what: Subject) -> Result<bool, OpError> {

@@ -6,7 +6,8 @@ use feedspine_core::{
 };
 
 use super::OpError;
-use crate::shown::{shown_cursor, shown_text};
+use crate::feed_settings::FeedSettings;
+use crate::shown::shown_text;
 use crate::shown_address;
 
 /// What has a JSON form for programs; it is the same from the command line and from a library.
@@ -117,7 +118,7 @@ impl ToJson for Feed {
             ("status", self.status.as_str().into()),
             ("key_rule", self.key_rule.map(KeyRule::as_str).into()),
             ("allow_private", self.allow_private.into()),
-            ("settings", shown_cursor(&self.settings.to_json())),
+            ("settings", FeedSettings::of(self).shown()),
             ("added_at", instant(self.added_at)),
         ])
     }

@@ -32,6 +32,9 @@
 //! | [`prune_captures`](crate::Engine::prune_captures) | [`PruneCaptures`] | [`PrunedCaptures`] |
 //! | [`politeness`](crate::Engine::politeness) | [`PolitenessOf`] | [`Politeness`] |
 //! | [`watch`](crate::Engine::watch) | [`Watch`], when to stop | [`WatchReport`] |
+//! | [`subscriptions`](crate::Engine::subscriptions) | a name, or nothing | [`SubscriptionList`] |
+//! | [`keep_subscriptions`](crate::Engine::keep_subscriptions) | [`KeepSubscriptions`], when to stop | |
+//! | [`hub_asks`](crate::Engine::hub_asks), [`hub_tells`](crate::Engine::hub_tells) | what a hub sends | [`HubAnswer`](crate::HubAnswer), [`Delivered`](crate::Delivered) |
 //!
 //! A store as a whole is looked after by [`StoreCare`], which opens nothing:
 //!
@@ -81,16 +84,18 @@ mod tags;
 mod unfinished;
 mod warc;
 mod watch;
+mod websub;
 mod whole;
 
 pub use crate::adapters::AdapterChoice;
 pub use crate::health::{Freshness, Light};
-pub use crate::ledger::{Again, Captured, Cause, HostFigures};
+pub use crate::ledger::{Again, Captured, Cause, HostFigures, HubTold};
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
 pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
 pub use captures::{CaptureList, CaptureOf, CaptureOverview, KeptOfFeed, ListCaptures, PruneCaptures, PrunedCaptures};
 pub use care::{Compacted, DryRun, MigrateOutcome, Migrated, StoreCare, StoreCheck, StoreInfo};
+pub use causes::Occasion;
 pub use collect::{Alike, Collect, CollectEvent, CollectReport, FeedReport, NextFetch, Which};
 pub use condition::{parse_condition, parse_order};
 pub use diagnose::{
@@ -121,6 +126,8 @@ pub use retry::{Fate, RetriedReject, RetriedRejects, RetryRejects};
 pub use runs::{ListRuns, Run, RunKind, RunList};
 pub use sql::AskInSql;
 pub use status::{FeedState, Status};
+pub(crate) use unfinished::refuse_unfinished_import;
 pub use warc::{ExportWarc, WarcExported};
 pub use watch::{Watch, WatchEvent, WatchReport};
+pub use websub::{FeedSubscription, KeepSubscriptions, SubscriptionList, SubscriptionState};
 pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

@@ -9,9 +9,9 @@ use feedspine_core::{
 };
 use feedspine_parse::read_date;
 
-use super::causes::origin_of;
+use super::causes::{Occasion, origin_of};
 use super::json::{array, instant, text};
-use super::{Again, Aliases, FoundBy, OpError, ToJson};
+use super::{Aliases, FoundBy, OpError, ToJson};
 use crate::Engine;
 
 /// Whether a date as it stood in a document says that instant.
@@ -65,8 +65,8 @@ pub struct RecordView {
     pub found_by: FoundBy,
     /// The record.
     pub record: Record,
-    /// Whose items its version was stored of again, and why; `None` when it was not.
-    pub again: Option<Again>,
+    /// Why its version was stored though nobody was asked; `None` when its source was.
+    pub occasion: Option<Occasion>,
     /// Its sightings in figures; `None` when it was written by a call and never sighted.
     pub seen: Option<Seen>,
     /// The feeds that share its namespace, removed ones included.
@@ -88,8 +88,8 @@ pub struct HistoryView {
     pub record: Record,
     /// Its versions.
     pub versions: Page<Version>,
-    /// Of the fetches that brought them, those that stored again what an earlier one had brought, and why.
-    pub causes: HashMap<FetchId, Again>,
+    /// Of the fetches that brought them, those that asked nobody, and why.
+    pub occasions: HashMap<FetchId, Occasion>,
     /// When it left a feed, and returned, oldest first.
     pub departures: Vec<Departure>,
     /// What could not be told of it.
@@ -143,7 +143,8 @@ impl ToJson for RecordView {
         Json::object([
             ("found_by", self.found_by.as_str().into()),
             ("record", self.record.to_json()),
-            ("again", self.again.as_ref().map(ToJson::to_json).into()),
+            ("again", self.occasion.as_ref().and_then(Occasion::again).map(ToJson::to_json).into()),
+            ("pushed", self.occasion.as_ref().and_then(Occasion::pushed).map(ToJson::to_json).into()),
             ("seen", self.seen.as_ref().map(ToJson::to_json).into()),
             ("feeds", feeds.into()),
             ("departures", array(&self.departures)),
@@ -177,15 +178,17 @@ impl HistoryView {
         Some(version.is_minor(self.versions.items.get(at.checked_sub(1)?)?))
     }
 
-    /// Why the version at that place of the page was stored of a body that was read again; `None` when it was not.
-    pub fn cause(&self, at: usize) -> Option<&Again> {
-        self.causes.get(&self.versions.items.get(at)?.origin?.fetch)
+    /// Why the version at that place of the page was stored though nobody was asked; `None` when its source was.
+    pub fn occasion(&self, at: usize) -> Option<&Occasion> {
+        self.occasions.get(&self.versions.items.get(at)?.origin?.fetch)
     }
 
     fn version(&self, at: usize) -> Json {
         let mut version = self.versions.items[at].to_json();
         if let Json::Object(members) = &mut version {
-            members.insert("again".to_owned(), self.cause(at).map(ToJson::to_json).into());
+            let occasion = self.occasion(at);
+            members.insert("again".to_owned(), occasion.and_then(Occasion::again).map(ToJson::to_json).into());
+            members.insert("pushed".to_owned(), occasion.and_then(Occasion::pushed).map(ToJson::to_json).into());
             members.insert("minor".to_owned(), self.is_minor(at).into());
         }
         version
@@ -264,10 +267,10 @@ impl Engine {
         let feeds = feeds.filter(|feed| feed.namespace == *record.key.namespace()).map(|feed| feed.name).collect();
         let (events, warnings) = self.events_of(record.id).await;
         let origin = origin_of(&record, &events);
-        let again = self.causes_of(origin.into_iter()).await?.into_values().next();
+        let occasion = self.occasions_of(origin.into_iter()).await?.into_values().next();
         let departures = self.departures(events).await?;
         let aliases = self.aliases(&record).await?;
-        Ok(RecordView { found_by, record, again, seen, feeds, departures, aliases, warnings })
+        Ok(RecordView { found_by, record, occasion, seen, feeds, departures, aliases, warnings })
     }
 
     /// The versions that a record had.
@@ -283,10 +286,10 @@ impl Engine {
         }
         let versions = versions.into_page();
         let origins = versions.items.iter().filter_map(|version: &Version| version.origin);
-        let causes = self.causes_of(origins).await?;
+        let occasions = self.occasions_of(origins).await?;
         let (events, warnings) = self.events_of(record.id).await;
         let departures = self.departures(events).await?;
-        Ok(HistoryView { found_by, record, versions, causes, departures, warnings })
+        Ok(HistoryView { found_by, record, versions, occasions, departures, warnings })
     }
 
     /// The sightings of a record.

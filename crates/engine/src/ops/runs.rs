@@ -8,7 +8,7 @@ use super::json::{array, text};
 use super::{NextFetch, OpError, ToJson};
 use crate::Engine;
 use crate::fetch::RESTING;
-use crate::ledger::{Again, Captured, again_of, captured_by, next_of, requests_of};
+use crate::ledger::{Again, Captured, HubTold, again_of, captured_by, next_of, pushed_of, requests_of};
 
 /// Which fetches are listed.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Run {
     pub next: Option<NextFetch>,
     /// Whose items it stored again, and why; `None` when it read the source.
     pub again: Option<Again>,
+    /// The hub that told what it stored; `None` when none did.
+    pub pushed: Option<HubTold>,
 }
 
 /// Fetches, newest first.
@@ -77,6 +79,7 @@ impl ToJson for Run {
             ("captured", self.captured.to_json()),
             ("next", self.next.as_ref().map(ToJson::to_json).into()),
             ("again", self.again.as_ref().map(ToJson::to_json).into()),
+            ("pushed", self.pushed.as_ref().map(ToJson::to_json).into()),
         ])
     }
 }
@@ -85,6 +88,17 @@ impl ToJson for Run {
 impl ToJson for Again {
     fn to_json(&self) -> Json {
         Json::object([("cause", self.cause.as_str().into()), ("of", text(&self.of))])
+    }
+}
+
+/// `{"hub": URL, "new": 3, "near_misses": 0}`
+impl ToJson for HubTold {
+    fn to_json(&self) -> Json {
+        Json::object([
+            ("hub", self.hub.as_str().into()),
+            ("new", self.new.into()),
+            ("near_misses", self.near_misses.into()),
+        ])
     }
 }
 
@@ -124,7 +138,8 @@ impl Engine {
                 }
                 let (requests, next, again) = (requests_of(&fetch), next_of(&fetch), again_of(&fetch));
                 let (feed, captured) = (names.get(&fetch.intent.feed).cloned(), captured_by(&fetch));
-                runs.push(Run { feed, fetch, requests, captured, next, again });
+                let pushed = pushed_of(&fetch);
+                runs.push(Run { feed, fetch, requests, captured, next, again, pushed });
             }
             match read.next {
                 Some(next) => page.after = Some(next),

@@ -36,6 +36,8 @@ const NETWORK_DOWN: Duration = Duration::from_mins(5);
 const STORE_DOWN: Duration = Duration::from_mins(30);
 /// The random part of a wait: at most a tenth of it, and never longer than this.
 const MOST_JITTER: Duration = Duration::from_mins(30);
+/// How long one waits of which a hub tells: hubs forget, and some never tell.
+const BACKUP: Duration = DAY;
 /// Over how long the feeds are spread that are overdue when a program begins.
 const SPREAD: Duration = Duration::from_mins(10);
 /// Each time that items may have been missed a feed is asked twice as often, at most so many times over.
@@ -72,7 +74,7 @@ pub(crate) fn decide(
             let wait = backoff(failure, count);
             (Reason::of(Base::Backoff { wait, count, failure }), wait)
         }
-        _ => ordinary(rhythm, bounds, &standing, answer),
+        _ => ordinary(rhythm, bounds, &standing, answer, host),
     };
     for (by, rest) in rests(verdict, answer, host) {
         if rest > wait {
@@ -180,7 +182,7 @@ impl Verdict {
 }
 
 /// How long a feed waits that answers, before jitter.
-fn ordinary(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, answer: &Answer) -> (Reason, Duration) {
+fn ordinary(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, answer: &Answer, host: &Host) -> (Reason, Duration) {
     if let Some(cron) = &rhythm.cron {
         return (Reason::of(Base::Cron { pattern: cron.as_str().to_owned() }), Duration::ZERO);
     }
@@ -189,6 +191,9 @@ fn ordinary(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, answer: &Answ
     if let Some(sooner) = hastened(rhythm, bounds, standing, answer.at, own) {
         own = sooner;
         reason.step(By::Gap, own);
+    } else if let Some(rarely) = told(rhythm, answer.at, host).filter(|rarely| *rarely > own) {
+        own = rarely;
+        reason.step(By::Hub, own);
     }
     let ceiling = bounds.ceiling.duration();
     let asked = longest_asked(&answer.hints, &standing.document);
@@ -236,6 +241,13 @@ fn hastened(rhythm: &Rhythm, bounds: &Bounds, standing: &Standing, at: Timestamp
     let shortest = rhythm.every.map_or(bounds.floor, Interval::nearest).duration();
     let sooner = whole(own / (1 << missed.times.min(MOST_HASTE))).max(shortest);
     (sooner < own).then_some(sooner)
+}
+
+/// How long a feed waits of whose new items a hub tells, while it does: nothing is known to be missed, and what the operator
+/// said stays.
+fn told(rhythm: &Rhythm, at: Timestamp, host: &Host) -> Option<Duration> {
+    let lease = whole_seconds(host.told_until?, at);
+    (rhythm.every.is_none() && rhythm.pace == Pace::Adaptive).then_some(lease.min(BACKUP))
 }
 
 /// The longest time that a server or a document asks for.

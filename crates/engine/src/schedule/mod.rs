@@ -6,6 +6,8 @@
 //!
 //! - A feed that answers is fetched in the rhythm that the operator gave it, else every 60 minutes, more rarely when it
 //!   brings little. What its server and its document ask for is a lower bound, up to 24 hours.
+//! - Of one that a hub tells of, the rest is a backup: it is fetched every 24 hours while the hub's lease lasts, unless the
+//!   operator said how often.
 //! - One that fails is tried again after 30 minutes, then after twice as long each time, up to seven days. It is never given
 //!   up, but for one that says three times, a day apart each, that it is gone.
 //! - Nothing is scheduled in the past, nor more than seven days ahead, whatever a header, a clock or a store says.
@@ -107,6 +109,8 @@ pub(crate) struct Host {
     pub(crate) slowed: Option<Slowed>,
     /// Whether anybody can be reached.
     pub(crate) network: Network,
+    /// Until when a hub tells of new items as they come.
+    pub(crate) told_until: Option<Timestamp>,
 }
 
 /// How other feeds of a host fare.

@@ -80,6 +80,8 @@ pub(crate) struct Step {
 pub(crate) enum By {
     /// Items may have been missed between two documents: it is asked sooner.
     Gap,
+    /// A hub tells of what is new: it is asked as a backup alone.
+    Hub,
     /// The answer stays fresh for longer.
     MaxAge,
     /// The answer expires later.
@@ -299,6 +301,7 @@ impl fmt::Display for Step {
         let length = told(self.length);
         match self.by {
             By::Gap => write!(f, "{length}, since items may have been missed between two documents"),
+            By::Hub => write!(f, "a hub tells of what is new: it is asked after {length}, as a backup"),
             By::MaxAge => write!(f, "the server's max-age of {length} is longer"),
             By::Expires => write!(f, "the server's Expires is {length} away, which is longer"),
             By::Ttl => write!(f, "the feed's ttl of {length} is longer"),
@@ -315,8 +318,9 @@ impl fmt::Display for Step {
 }
 
 impl By {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Gap,
+        Self::Hub,
         Self::MaxAge,
         Self::Expires,
         Self::Ttl,
@@ -334,6 +338,7 @@ impl By {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Gap => "gap",
+            Self::Hub => "hub",
             Self::MaxAge => "max_age",
             Self::Expires => "expires",
             Self::Ttl => "ttl",

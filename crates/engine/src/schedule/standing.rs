@@ -126,13 +126,18 @@ impl Standing {
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
         self.answered_at = Some(at);
         if new > 0 {
-            if let Some(gap) = self.last_new.and_then(|last| since(last, at)) {
-                self.add_gap(gap);
-            }
-            self.last_new = Some(at);
+            self.brought_new(at);
         } else {
             self.last_new = self.last_new.map(|last| last.min(at));
         }
+    }
+
+    /// New items came, be it that a hub told of them.
+    pub(crate) fn brought_new(&mut self, at: Timestamp) {
+        if let Some(gap) = self.last_new.and_then(|last| since(last, at)) {
+            self.add_gap(gap);
+        }
+        self.last_new = Some(at);
     }
 
     /// A fetch failed, which is charged to the feed.

@@ -120,6 +120,41 @@ fn what_the_document_asked_for_holds_until_the_next_one_is_read() {
 }
 
 #[test]
+fn a_feed_that_a_hub_tells_of_is_asked_as_a_backup_while_its_lease_lasts() {
+    let adaptive = Rhythm::default();
+    let brings = Standing { mean_gap: Some(seconds(6 * HOUR)), last_new: Some(noon()), ..Standing::default() };
+    let missed = Standing {
+        missed: Some(Missed { from: None, to: noon(), times: 1 }),
+        mean_gap: Some(seconds(6 * HOUR)),
+        last_new: Some(noon()),
+        ..Standing::default()
+    };
+    for (rhythm, standing, lease, expected, by) in [
+        (&adaptive, Standing::default(), 10 * DAY, DAY, &[By::Hub][..]),
+        (&adaptive, brings.clone(), 10 * DAY, DAY, &[By::Hub]),
+        (&adaptive, brings.clone(), 5 * HOUR, 5 * HOUR, &[By::Hub]),
+        // The lease ends before it is due by itself, or has ended.
+        (&adaptive, brings.clone(), 2 * HOUR, 3 * HOUR, &[]),
+        (&adaptive, brings, 0, 3 * HOUR, &[]),
+        // Something was missed although a hub tells.
+        (&adaptive, missed, 10 * DAY, 3 * HOUR / 2, &[By::Gap]),
+        // What the operator said stays.
+        (&every(900), Standing::default(), 10 * DAY, 900, &[]),
+        (&fixed(), Standing::default(), 10 * DAY, HOUR, &[]),
+        (&cron("0 13 * * *"), Standing::default(), 10 * DAY, HOUR, &[]),
+    ] {
+        let answer = answer(captured(0), Hints::default());
+        let host = Host { told_until: Some(later(noon(), lease)), ..Host::default() };
+        let decision = decide(rhythm, &Bounds::default(), standing, &answer, &host, 0);
+        assert_eq!((wait(&decision, &answer), steps(&decision).as_slice()), (expected, by), "{rhythm:?} {lease}");
+    }
+    let host = Host { told_until: Some(later(noon(), 10 * DAY)), ..Host::default() };
+    let failed = answer(Came::Failed(Failure::Server), Hints::default());
+    let decision = decide(&adaptive, &Bounds::default(), Standing::default(), &failed, &host, 0);
+    assert_eq!(wait(&decision, &failed), HOUR / 2);
+}
+
+#[test]
 fn an_adaptive_feed_follows_what_it_brings() {
     let brings = |gap: u64| Standing { mean_gap: Some(seconds(gap)), last_new: Some(noon()), ..Standing::default() };
     let quiet = |for_s: i64| Standing {
@@ -512,8 +547,10 @@ fn hosts() -> impl Strategy<Value = Host> {
     let others = prop_oneof![Just(Others::Unknown), Just(Others::Succeed)];
     let network = prop_oneof![4 => Just(Network::Up), 1 => Just(Network::Down)];
     let slowed = proptest::option::of((1_u32..16, instants()).prop_map(|(doublings, at)| Slowed { doublings, at }));
-    (others, proptest::option::of(instants()), slowed, network)
-        .prop_map(|(others, rests_until, slowed, network)| Host { others, rests_until, slowed, network })
+    let instant = || proptest::option::of(instants());
+    (others, instant(), slowed, network, instant()).prop_map(|(others, rests_until, slowed, network, told_until)| {
+        Host { others, rests_until, slowed, network, told_until }
+    })
 }
 
 proptest! {

@@ -14,6 +14,7 @@ mod feeds;
 mod fetching;
 mod folders;
 mod honesty;
+mod hubs;
 mod identity;
 mod json_api;
 mod lists;

@@ -7,6 +7,7 @@ use url::Url;
 use crate::OpError;
 use crate::adapters::asking::set_parameter;
 use crate::adapters::options::Options;
+use crate::fetch::targets;
 
 /// How a source is paged.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Paging {
                 Some(Json::String(address)) => resolved(page.answered, address).map(Some),
                 Some(other) => Err(format!("{at} is {other}")),
             },
-            Self::LinkHeader => match page.link.and_then(next_link) {
+            Self::LinkHeader => match page.link.and_then(|link| targets(link, "next").next()) {
                 None => Ok(None),
                 Some(address) => resolved(page.answered, address).map(Some),
             },
@@ -135,47 +136,9 @@ fn resolved(base: &Url, address: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The target of the first link whose relations have `next`.
-fn next_link(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some(start) = rest.find('<') {
-        let (target, after) = rest[start + 1..].split_once('>')?;
-        // The parameters go on to the next link; a comma within quotes parts nothing.
-        let mut quoted = false;
-        let end = after.find(|c: char| {
-            quoted ^= c == '"';
-            c == ',' && !quoted
-        });
-        let parameters = &after[..end.unwrap_or(after.len())];
-        let relations = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-        let mut relations = relations.filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
-        let is_next = relations.any(|(_, value)| {
-            value.trim().trim_matches('"').split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
-        });
-        if is_next {
-            return Some(target);
-        }
-        rest = &after[end.unwrap_or(after.len())..];
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_link_of_a_header_is_found() {
-        for (header, next) in [
-            (r#"<https://a/2>; rel="next", <https://a/9>; rel="last""#, Some("https://a/2")),
-            (r#"<https://a/1>; rel=prev, <https://a/3>; title="a, <b>"; rel="x NEXT""#, Some("https://a/3")),
-            (r#"<https://a/1>; rel="nextish""#, None),
-            ("", None),
-            ("<https://a/1", None),
-        ] {
-            assert_eq!(next_link(header), next, "{header}");
-        }
-    }
 
     #[test]
     fn the_next_page_follows_from_this_one() {

@@ -12,6 +12,7 @@ use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge, st
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
 use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Slowed, Standing, decide};
+use crate::websub::Subscription;
 
 /// A host of which a feed was answered within so long refuses not all of us.
 const ANSWERED_LATELY: Duration = Duration::from_hours(1);
@@ -72,9 +73,10 @@ impl Next {
             Some(asks) => hints.with_document(asks),
             None => hints,
         };
-        let answer = Answer { at: now, came: came(report), hints };
+        let told_until = told_until(engine, feed, now);
+        let answer = Answer { at: now, came: came(report, told_until), hints };
         let rhythm = RhythmChoice::of(feed).rhythm();
-        let host = seen_of_host(engine, feed, &standing, &answer, seen.traced);
+        let host = Host { told_until, ..seen_of_host(engine, feed, &standing, &answer, seen.traced) };
         let chance = report.fetch.as_ref().map_or(0, chance);
         let reasons = standing.reason.clone();
         let decision = decide(&rhythm, &engine.settings().schedule, standing, &answer, &host, chance);
@@ -128,11 +130,19 @@ fn moved(
     }
 }
 
-fn came(report: &FeedReport) -> Came {
+/// Until when a hub tells of new items; `None` where nobody listens to it any more.
+fn told_until(engine: &Engine, feed: &Feed, now: Timestamp) -> Option<Timestamp> {
+    engine.settings().websub_callback.as_ref()?;
+    Subscription::of(feed).told_until(now)
+}
+
+fn came(report: &FeedReport, told_until: Option<Timestamp>) -> Came {
     match (&report.error, report.outcome) {
         (Some(error), _) => Came::of_error(error.code(), report.http_status),
         (None, FetchStatus::Captured) => {
             let Counts { new, changed, gaps, .. } = report.counts;
+            // What shares nothing with the document before was told of in between, where nothing of it is new.
+            let gaps = if new == 0 && told_until.is_some() { 0 } else { gaps };
             Came::Captured { new, changed, gaps }
         }
         (None, FetchStatus::Unchanged) => Came::Unchanged,
@@ -162,6 +172,7 @@ fn seen_of_host(engine: &Engine, feed: &Feed, standing: &Standing, answer: &Answ
         rests_until,
         slowed,
         network: if link == Link::Down { Network::Down } else { Network::Up },
+        told_until: None,
     }
 }
 

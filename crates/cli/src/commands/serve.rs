@@ -1,0 +1,35 @@
+//! `feedspine serve`: the daemon, with a server beside it and subscriptions that are kept.
+
+use feedspine::core::Json;
+use feedspine::ops::KeepSubscriptions;
+use feedspine::{Ending, OpError};
+use feedspine_server::Server;
+use tokio::sync::watch::Receiver;
+
+use super::{Context, watch};
+use crate::arguments;
+use crate::printer::Format;
+
+pub(super) async fn run(arguments: arguments::Serve, context: Context<'_>) -> Result<Ending, OpError> {
+    let arguments::Serve { listen, watch: arguments } = arguments;
+    let server = Server::bind(listen).await?;
+    let address = format!("http://{}", server.address());
+    match context.printer.format() {
+        Format::Json => {
+            context.printer.json(&watch::event("listening", Json::object([("address", address.as_str().into())])));
+        }
+        Format::Text => context.printer.note(format!("listening at {address}")),
+    }
+    let (keep, grace) = (KeepSubscriptions { allow_private: arguments.allow_private }, context.config.grace);
+    watch::run_beside(arguments, context, async |engine, stopped| {
+        let answering = server.run(engine.clone(), grace, heard(stopped.clone()));
+        tokio::join!(answering, engine.keep_subscriptions(&keep, heard(stopped)));
+    })
+    .await
+}
+
+/// Until the daemon is stopped.
+async fn heard(mut stopped: Receiver<bool>) {
+    // Whoever would tell is gone: then it is over too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

@@ -1,0 +1,252 @@
+//! What hubs ask of a callback, and tell it.
+
+use std::time::Duration;
+
+use feedspine_core::{Content, Feed, FeedStatus, PageRequest, Reschedule, Schedule, Timestamp};
+use tokio::time::{Instant, sleep};
+use url::form_urlencoded;
+
+use super::{Subscription, signature};
+use crate::collect::{Announced, announce};
+use crate::fetch::Coding;
+use crate::ops::{FeedReport, refuse_unfinished_import};
+use crate::schedule::{Failure, Standing};
+use crate::{Engine, OpError};
+
+/// A feed of which a hub says no more than that there is something new is asked once in so long at most. A minute, in
+/// microseconds.
+const PINGED_EVERY: i64 = 60_000_000;
+/// For how long a delivery waits for a fetch of the feed that is under way: to begin beside it would be to interrupt it.
+const PATIENCE: Duration = Duration::from_secs(8);
+const LOOKED_AGAIN: Duration = Duration::from_millis(100);
+/// A fetch that runs for longer is somebody's who died. In microseconds.
+const RUNS: i64 = 120_000_000;
+
+/// What is answered to a hub that wants to know whether we meant it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HubAnswer {
+    /// We did: this is to be given back to it, as it stands.
+    Challenge(String),
+    /// It says no, which was taken down.
+    Noted,
+    /// We did not, or the callback is nobody's.
+    Unknown,
+}
+
+/// What a hub tells.
+#[derive(Debug, Clone, Default)]
+pub struct Delivery {
+    /// `X-Hub-Signature`.
+    pub signature: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// The body, as it was sent.
+    pub body: Vec<u8>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum Delivered {
+    /// It was read and stored, or failed to be read, which is written down.
+    Taken(Box<FeedReport>),
+    /// It holds no item: the feed is asked soon.
+    Pinged,
+    /// The hub did not sign it: it was not looked at.
+    Forged,
+    /// Too much was told of the feed within a minute: it was not looked at, and is to be told again later.
+    TooMuch,
+    /// The callback is nobody's, or nobody's any more.
+    Gone,
+}
+
+impl Engine {
+    /// Answers a hub that verifies a request of ours, or denies it (W3C WebSub sections 5.2 and 5.3). `query` is that of the
+    /// request, as it stands.
+    ///
+    /// # Errors
+    /// What the control plane's store says: the hub is to ask again.
+    pub async fn hub_asks(&self, token: &str, query: &str) -> Result<HubAnswer, OpError> {
+        let Some((feed, held)) = self.feed_of_token(token).await? else { return Ok(HubAnswer::Unknown) };
+        let value = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+        };
+        let mode = value("hub.mode").unwrap_or_default();
+        let topic = value("hub.topic").unwrap_or_default();
+        let (challenge, reason) = (value("hub.challenge").filter(|text| !text.is_empty()), value("hub.reason"));
+        let lease_seconds = value("hub.lease_seconds").and_then(|seconds| seconds.trim().parse().ok());
+        let is_denial = mode == "denied";
+        if !is_denial && challenge.is_none() {
+            return Ok(HubAnswer::Unknown);
+        }
+        let now = self.now();
+        let changed = self.change_subscription(&feed, |held| {
+            if is_denial {
+                held.denied(&topic, reason.as_deref(), now)
+            } else {
+                held.verify(&mode, &topic, lease_seconds, now)
+            }
+        });
+        let Some(after) = changed.await? else { return Ok(HubAnswer::Unknown) };
+        self.polled_again(&feed, &held, &after).await?;
+        Ok(if is_denial { HubAnswer::Noted } else { challenge.map_or(HubAnswer::Unknown, HubAnswer::Challenge) })
+    }
+
+    /// Whether a callback is one that a hub may tell something at: to be asked before what it tells is received.
+    ///
+    /// # Errors
+    /// What the control plane's store says: the hub is to try again.
+    pub async fn is_told_by_hub(&self, token: &str) -> Result<bool, OpError> {
+        Ok(self.feed_of_token(token).await?.is_some_and(|(feed, held)| is_told(&feed, &held)))
+    }
+
+    /// Takes what a hub tells (sections 7 and 8): what it signed with our secret is read by the feed's rules and stored as a
+    /// fetch of its own, which says nothing of other items. What holds no item makes the feed due, once a minute at most.
+    ///
+    /// # Errors
+    /// It could not be stored: the hub is to try again.
+    pub async fn hub_tells(&self, token: &str, delivery: Delivery) -> Result<Delivered, OpError> {
+        let Some((feed, held)) = self.feed_of_token(token).await?.filter(|(feed, held)| is_told(feed, held)) else {
+            return Ok(Delivered::Gone);
+        };
+        let Some(agreement) = held.agreement else { return Ok(Delivered::Gone) };
+        if !self.allowances().take(feed.id, delivery.body.len() as u64, Instant::now()) {
+            return Ok(Delivered::TooMuch);
+        }
+        let signed = delivery.signature.as_deref();
+        if !signed.is_some_and(|signed| signature::fits(&agreement.secret, signed, &delivery.body)) {
+            tracing::warn!(feed = feed.name.as_str(), "something was told at a callback that its hub did not sign");
+            self.change_subscription(&feed, |held| Some(held.forged())).await?;
+            return Ok(Delivered::Forged);
+        }
+        refuse_unfinished_import(self.storage()).await?;
+        let Ok(coding) = Coding::read(delivery.content_encoding.as_deref().unwrap_or_default()) else {
+            self.ping(&feed).await?;
+            return Ok(Delivered::Pinged);
+        };
+        let _turn = self.told_in_turn(&feed).await;
+        self.wait_for_fetch(&feed).await?;
+        let announced = Announced {
+            hub: agreement.hub,
+            received_at: self.now(),
+            content_type: delivery.content_type,
+            coding,
+            body: delivery.body,
+        };
+        let Some(report) = announce(self, &feed, announced).await? else {
+            self.ping(&feed).await?;
+            return Ok(Delivered::Pinged);
+        };
+        match &report.error {
+            Some(error) if Failure::of(error.code(), None) == Failure::Store => Err(error.clone()),
+            Some(_) => {
+                self.ping(&feed).await?;
+                Ok(Delivered::Taken(Box::new(report)))
+            }
+            None => {
+                if report.counts.new > 0 {
+                    self.note_new(&feed).await;
+                }
+                Ok(Delivered::Taken(Box::new(report)))
+            }
+        }
+    }
+
+    /// Takes down that something new came; the feed is due as it was. It is stored whether or not that can be.
+    async fn note_new(&self, feed: &Feed) {
+        let noted = async {
+            let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(()) };
+            let mut standing = Standing::from_json(&held.state.to_json());
+            standing.brought_new(self.now());
+            let state = Content::new(&standing.to_json());
+            let change = Reschedule { held: held.due_at, schedule: Schedule { state, ..held } };
+            self.state().reschedule(&[change]).await.map(drop)
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(feed = feed.name.as_str(), %error, "it is not taken down that a feed brought something new");
+        }
+    }
+
+    /// Makes a feed due of which something new is known to be there.
+    async fn ping(&self, feed: &Feed) -> Result<(), OpError> {
+        let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(()) };
+        let newest = self.state().fetches_page(feed.id, &PageRequest::first(1)).await?.items.pop();
+        let began = newest.map(|fetch| fetch.intent.started_at);
+        let standing = Standing::from_json(&held.state.to_json());
+        let Some(due_at) = pinged(held.due_at, &standing, began, self.now()) else { return Ok(()) };
+        let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(due_at), ..held } };
+        self.state().reschedule(&[change]).await?;
+        Ok(())
+    }
+
+    /// Waits for a fetch of the feed that is under way, be it another process's.
+    async fn wait_for_fetch(&self, feed: &Feed) -> Result<(), OpError> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let newest = self.state().fetches_page(feed.id, &PageRequest::first(1)).await?.items.pop();
+            let runs = newest
+                .is_some_and(|fetch| fetch.detail.is_none() && self.now().micros_since(fetch.intent.started_at) < RUNS);
+            if !runs {
+                break;
+            }
+            sleep(LOOKED_AGAIN).await;
+        }
+        Ok(())
+    }
+}
+
+fn is_told(feed: &Feed, held: &Subscription) -> bool {
+    let granted = held.agreement.as_ref().is_some_and(|agreement| agreement.lease.is_some());
+    feed.status == FeedStatus::Active && granted
+}
+
+/// When a feed is due that is known to have something new; `None` when that changes nothing: it is due before, fails, or its
+/// host wants to be left alone.
+fn pinged(
+    due_at: Option<Timestamp>,
+    standing: &Standing,
+    began: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let rests = standing.rests_until.is_some_and(|until| until > now);
+    if rests || standing.failing.is_some() {
+        return None;
+    }
+    let earliest = began.map_or(now, |began| began.saturating_add_micros(PINGED_EVERY).max(now));
+    // A clock that was ahead is no reason to wait for it.
+    let earliest = earliest.min(now.saturating_add_micros(PINGED_EVERY));
+    due_at.filter(|due_at| *due_at > earliest).map(|_| earliest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_is_asked_at_once_when_it_is_pinged_and_once_a_minute_at_most() {
+        let at = |seconds: i64| {
+            let noon: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+            noon.saturating_add_micros(seconds * 1_000_000)
+        };
+        let well = Standing::default();
+        let failing = Standing { failing: Some(Failure::Server), ..Standing::default() };
+        let rests = |until| Standing { rests_until: Some(at(until)), ..Standing::default() };
+        for (due, standing, began, expected) in [
+            (Some(3_600), &well, Some(-3_600), Some(0)),
+            (Some(3_600), &well, None, Some(0)),
+            (Some(3_600), &well, Some(-20), Some(40)),
+            (Some(3_600), &well, Some(9_999), Some(60)),
+            (Some(30), &well, Some(-20), None),
+            (Some(-5), &well, Some(-3_600), None),
+            (None, &well, Some(-3_600), None),
+            (Some(3_600), &failing, Some(-3_600), None),
+            (Some(3_600), &rests(5), Some(-3_600), None),
+            (Some(3_600), &rests(-5), Some(-3_600), Some(0)),
+        ] {
+            let due = pinged(due.map(at), standing, began.map(at), at(0));
+            assert_eq!(due, expected.map(at), "{standing:?} {began:?}");
+        }
+    }
+}

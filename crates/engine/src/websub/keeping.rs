@@ -1,0 +1,201 @@
+//! Keeping subscriptions: hubs are asked as it is decided. Whoever writes down first that one is asked asks it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use feedspine_core::{Feed, FeedStatus};
+use futures_util::{StreamExt, stream};
+use tokio::time::sleep;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::decide::ASKED_LEASE;
+use super::{Agreement, Mode, Noticed, Secret, Step, Subscription, Wish, with_subscription};
+use crate::adapters::{Adapter, AdapterChoice};
+use crate::collect::host_of;
+use crate::feed_settings::FeedSettings;
+use crate::ops::KeepSubscriptions;
+use crate::{Engine, OpError, RequestChoice};
+
+/// Feeds are looked through so often, and whenever a document named other hubs than before.
+const LOOKED_THROUGH: Duration = Duration::from_secs(15);
+/// So many hubs are asked at once.
+const HUBS_AT_ONCE: usize = 16;
+/// One hub is asked so often until all feeds are looked through again.
+const OF_A_HUB: usize = 20;
+/// How often a change is tried when others change the feed in between.
+const ATTEMPTS: usize = 5;
+
+impl Engine {
+    /// Asks hubs for subscriptions, renews and ends them until `stop` is ready. It is meant to run beside
+    /// [`Engine::watch`], where hubs reach a server that hands what they ask and tell to this engine, or to another one on the
+    /// same store.
+    pub async fn keep_subscriptions(&self, request: &KeepSubscriptions, stop: impl Future<Output = ()> + Send) {
+        let mut stop = pin!(stop);
+        let keep = async {
+            loop {
+                if let Err(error) = self.take_steps(request).await {
+                    tracing::warn!(%error, "subscriptions are not kept for now");
+                }
+                tokio::select! {
+                    () = sleep(LOOKED_THROUGH) => {}
+                    () = self.hubs_changed().notified() => {}
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => {}
+            () = keep => {}
+        }
+    }
+
+    /// Asks each hub what is to be asked of it now.
+    pub(crate) async fn take_steps(&self, request: &KeepSubscriptions) -> Result<(), OpError> {
+        let callback = self.settings().websub_callback.as_ref().map(ToString::to_string);
+        let now = self.now();
+        let mut of_hubs: HashMap<String, Vec<(Feed, Step)>> = HashMap::new();
+        for feed in self.state().feeds().await? {
+            if !FeedSettings::has_subscription(&feed) {
+                continue;
+            }
+            let subscription = Subscription::of(&feed);
+            let step = subscription.step(wish(&feed, callback.as_deref()), now);
+            if step == Step::Rest {
+                continue;
+            }
+            let hub = subscription.agreement.as_ref().map(|agreement| &agreement.hub);
+            let hub = hub.or(subscription.noticed.hubs.first()).and_then(|hub| host_of(hub)).unwrap_or_default();
+            let steps = of_hubs.entry(hub).or_default();
+            if steps.len() < OF_A_HUB {
+                steps.push((feed, step));
+            }
+        }
+        let of_hub = async |steps: Vec<(Feed, Step)>| {
+            for (feed, step) in steps {
+                if let Err(error) = self.take_step(&feed, step, request).await {
+                    tracing::warn!(feed = feed.name.as_str(), %error, "a subscription is not kept for now");
+                }
+            }
+        };
+        stream::iter(of_hubs.into_values()).for_each_concurrent(HUBS_AT_ONCE, of_hub).await;
+        Ok(())
+    }
+
+    async fn take_step(&self, feed: &Feed, step: Step, request: &KeepSubscriptions) -> Result<(), OpError> {
+        let (held, now) = (Subscription::of(feed), self.now());
+        let callback = self.settings().websub_callback.as_ref().map(ToString::to_string).unwrap_or_default();
+        let next = match step {
+            Step::Rest => None,
+            Step::Begin => held.begun(&callback, self.new_secret(), self.new_secret(), now),
+            Step::Ask(mode) => Some(held.asking(mode, &callback, now)),
+            Step::Unanswered => Some(held.failed("the hub did not come back to it", now)),
+            Step::Forget => Some(held.forgotten()),
+        };
+        let Some(next) = next else { return Ok(()) };
+        let asking = with_subscription(feed, &next);
+        // Whoever changed it meanwhile goes before, and may be asking already.
+        if !self.state().replace_feed(feed, &asking).await? {
+            return Ok(());
+        }
+        let (Step::Begin | Step::Ask(_), Some(agreement)) = (step, &next.agreement) else {
+            return self.polled_again(feed, &held, &next).await;
+        };
+        self.tokens().give(&agreement.token, &asking);
+        let mode = if let Step::Ask(mode) = step { mode } else { Mode::Subscribe };
+        let Err(error) = self.ask_hub(feed, agreement, mode, request).await else { return Ok(()) };
+        let pending = agreement.pending;
+        let failed = self.change_subscription(&asking, |now_held| {
+            let is_ours = now_held.agreement.as_ref().is_some_and(|agreement| agreement.pending == pending);
+            is_ours.then(|| now_held.failed(error.message(), self.now()))
+        });
+        match failed.await? {
+            Some(failed) => self.polled_again(feed, &held, &failed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A feed that nobody tells of any more is asked as it was before.
+    pub(super) async fn polled_again(
+        &self,
+        feed: &Feed,
+        before: &Subscription,
+        after: &Subscription,
+    ) -> Result<(), OpError> {
+        let now = self.now();
+        let is_over = before.told_until(now).is_some() && after.told_until(now).is_none();
+        if is_over && feed.status == FeedStatus::Active {
+            self.make_due(feed).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a hub a request of ours (section 5.1), by the same way as all others.
+    async fn ask_hub(
+        &self,
+        feed: &Feed,
+        agreement: &Agreement,
+        mode: Mode,
+        request: &KeepSubscriptions,
+    ) -> Result<(), OpError> {
+        let unusable = |error: url::ParseError| OpError::failed("websub.hub", format!("{}: {error}", agreement.hub));
+        let hub = Url::parse(&agreement.hub).map_err(unusable)?;
+        // What is allowed of a feed's own host is not allowed of another one that its document names.
+        let is_own = host_of(&feed.address).as_deref() == hub.host_str();
+        let reach = self.reach(request.allow_private || feed.allow_private && is_own);
+        let manner = RequestChoice::of(feed).manner(&feed.address.parse()?)?;
+        let mut form = Serializer::new(String::new());
+        form.append_pair("hub.mode", mode.as_str()).append_pair("hub.topic", &agreement.topic);
+        form.append_pair("hub.callback", &format!("{}/websub/{}", agreement.callback, agreement.token.as_str()));
+        if mode == Mode::Subscribe {
+            form.append_pair("hub.lease_seconds", &ASKED_LEASE.as_secs().to_string());
+            form.append_pair("hub.secret", agreement.secret.as_str());
+        }
+        self.fetcher().post_form(hub, reach, &manner, form.finish()).await.map_err(|failure| failure.error)
+    }
+
+    /// Changes what is kept of a feed's subscription, and anew from what it is then when others change the feed in between.
+    /// `None` when there is nothing to change any more.
+    pub(super) async fn change_subscription(
+        &self,
+        feed: &Feed,
+        change: impl Fn(&Subscription) -> Option<Subscription> + Send,
+    ) -> Result<Option<Subscription>, OpError> {
+        for _ in 0..ATTEMPTS {
+            let Some(held) = self.as_it_is_now(feed).await? else { return Ok(None) };
+            let before = Subscription::of(&held);
+            let Some(after) = change(&before) else { return Ok(None) };
+            if after == before || self.state().replace_feed(&held, &with_subscription(&held, &after)).await? {
+                return Ok(Some(after));
+            }
+        }
+        let message = format!("{} was changed by others again and again", feed.name);
+        Err(OpError::failed("feed.changed_meanwhile", message).with_hint("it is tried again"))
+    }
+
+    /// Takes down which hubs a feed's document names; a warning where that could not be.
+    pub(crate) async fn notice_hubs(&self, feed: &Feed, noticed: Noticed) -> Option<String> {
+        if Subscription::of(feed).noticed == noticed {
+            return None;
+        }
+        let changed = self.change_subscription(feed, |held| Some(held.noticing(noticed.clone()))).await;
+        self.hubs_changed().notify_one();
+        changed.err().map(|error| format!("websub.unnoticed: the hubs of the feed were not taken down: {error}"))
+    }
+
+    fn new_secret(&self) -> Secret {
+        let chance = &self.settings().chance;
+        Secret::drawn([chance.draw(), chance.draw()])
+    }
+}
+
+/// Whether a feed is to be told of by a hub.
+pub(crate) fn wish<'a>(feed: &Feed, callback: Option<&'a str>) -> Wish<'a> {
+    let is_document = AdapterChoice::of(feed).name() == Adapter::FEED;
+    if feed.status != FeedStatus::Active || !is_document || !RequestChoice::of(feed).takes_hubs() {
+        return Wish::No;
+    }
+    callback.map_or(Wish::Unreachable, |callback| Wish::Yes { callback })
+}

@@ -1,0 +1,74 @@
+//! What others reach of an engine by HTTP:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /health` | how feeds are, as one JSON document; 503 when one is red |
+//! | `GET /websub/TOKEN` | a hub's challenge, where we meant it |
+//! | `POST /websub/TOKEN` | 202 once what a hub tells is stored |
+//!
+//! All of it is bounded: connections, headers, bodies, time.
+
+mod answers;
+mod connections;
+mod health;
+mod hubs;
+mod routes;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedspine::{Engine, OpError};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use health::Health;
+
+/// So many deliveries of hubs are received at once; further ones wait. Each is as large as a document may be, and no
+/// stranger's is received at all.
+const RECEIVED_AT_ONCE: usize = 4;
+
+/// A server that listens, and answers nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Listens at an address of this machine; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// `Failed`: the address is taken, or is not this machine's.
+    pub async fn bind(address: SocketAddr) -> Result<Self, OpError> {
+        let taken = |error: std::io::Error| {
+            OpError::failed("server.listen", format!("cannot listen at {address}: {error}"))
+                .with_hint("--listen ADDRESS:PORT says another one")
+                .with_source(error)
+        };
+        let listener = TcpListener::bind(address).await.map_err(taken)?;
+        let address = listener.local_addr().map_err(taken)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` is ready; then no new request is taken, and those under way may end, as long as the grace lasts.
+    pub async fn run(self, engine: Engine, grace: Duration, stop: impl Future<Output = ()> + Send) {
+        let receiving = Semaphore::new(RECEIVED_AT_ONCE);
+        let site = Arc::new(Site { engine, health: Health::default(), receiving });
+        connections::accept(self.listener, site, grace, stop).await;
+    }
+}
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) engine: Engine,
+    pub(crate) health: Health,
+    pub(crate) receiving: Semaphore,
+}
