@@ -167,4 +167,17 @@ mod tests {
         agenda.ended(Some("a"));
         assert_eq!(agenda.take(second(9)), Next::Wait);
     }
+
+    #[test]
+    fn a_host_that_is_asked_more_rarely_than_its_rate_has_it_waits_while_others_go() {
+        let begun = Instant::now();
+        let second = |number| begun + Duration::from_secs(number);
+        let mut agenda = agenda(&["a", "a", "b", "b"], begun);
+        assert_eq!(agenda.take(begun), Next::Start(0));
+        agenda.not_before("a", second(30));
+        assert_eq!(agenda.take(begun), Next::Start(2));
+        assert_eq!(agenda.take(second(1)), Next::Start(3));
+        assert_eq!(agenda.take(second(2)), Next::Later(second(30)));
+        assert_eq!(agenda.take(second(30)), Next::Start(1));
+    }
 }

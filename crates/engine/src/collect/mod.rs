@@ -201,7 +201,13 @@ impl<'a> Run<'a> {
     fn start_what_may(&mut self, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) -> Option<Instant> {
         while self.tasks.len() < self.engine.settings().concurrency.max(1) {
             match self.agenda.take(Instant::now()) {
-                Next::Start(place) => self.start(place, tell),
+                Next::Start(place) => {
+                    if let Some(host) = &self.hosts[place] {
+                        // One that is asked more rarely than its rate has it takes no place of others while it waits.
+                        self.agenda.not_before(host, Instant::now() + self.engine.fetcher().interval_of(host));
+                    }
+                    self.start(place, tell);
+                }
                 Next::Later(at) => return Some(at),
                 Next::Wait => return None,
             }

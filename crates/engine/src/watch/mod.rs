@@ -368,6 +368,10 @@ impl<'a> Daemon<'a> {
                     if is_down {
                         self.next_probe = now + PROBE;
                     }
+                    if let Some(Entered { host, .. }) = self.entered.get(&feed) {
+                        // One that is asked more rarely than its rate has it takes no place of others while it waits.
+                        self.agenda.not_before(host, now + self.engine.fetcher().interval_of(host));
+                    }
                     self.start(feed);
                 }
                 Next::Later(at) => return Some(at),
