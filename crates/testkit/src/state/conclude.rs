@@ -122,7 +122,6 @@ async fn a_conclusion_outlives_the_process(store: Subject) -> Verdict {
     let storage = collected(&store).await?;
     let told = detail(FetchStatus::Unchanged, 2);
     conclude(&store)?.ingest_and_finish(nothing_new(), &told, Some(&schedule(1, 20))).await?;
-    storage.close().await?;
     drop(storage);
     let store = store.reopened().await?;
     ensure_eq!(store.fetches(1).await?.first().and_then(|fetch| fetch.detail.clone()), Some(told), "the end");
