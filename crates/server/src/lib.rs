@@ -25,9 +25,9 @@ use tokio::sync::Semaphore;
 
 use health::Health;
 
-/// So many deliveries of hubs are received at once; further ones wait. Each is as large as a document may be, and no
+/// So many deliveries of hubs are received and stored at once; further ones wait. Each is as large as a document may be, and no
 /// stranger's is received at all.
-const RECEIVED_AT_ONCE: usize = 4;
+const RECEIVED_AT_ONCE: usize = 8;
 
 /// A server that listens, and answers nobody yet.
 #[derive(Debug)]

@@ -18,6 +18,8 @@ const LEASES: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hou
 const RENEWED_BEFORE: Duration = Duration::from_hours(2);
 /// A hub that does not come back to a request within so long has failed it.
 const UNANSWERED: Duration = Duration::from_mins(15);
+/// Where hubs reach us is taken to have changed once a subscription is so old.
+const MOVED_AFTER: Duration = Duration::from_hours(1);
 /// After all hubs failed they are asked again after so long, then after twice as long, and so on.
 const FIRST_BACKOFF: Duration = Duration::from_mins(15);
 const LONGEST_BACKOFF: Duration = DAY;
@@ -73,7 +75,9 @@ impl Subscription {
         if let Some(pending) = asked(Mode::Subscribe) {
             return if is_fresh(pending) { Step::Rest } else { Step::Unanswered };
         }
-        let moved = matches!(wish, Wish::Yes { callback } if callback != agreement.callback);
+        // Two servers of one store that name different bases would ask in turn for ever.
+        let is_settled = agreement.lease.is_none_or(|lease| now.micros_since(lease.since) >= micros(MOVED_AFTER));
+        let moved = matches!(wish, Wish::Yes { callback } if callback != agreement.callback) && is_settled;
         let changed_mind = asked(Mode::Unsubscribe).is_some();
         let is_due = agreement.lease.is_none_or(|lease| lease.renewed_at() <= now);
         if (moved || changed_mind || is_due) && !waits { Step::Ask(Mode::Subscribe) } else { Step::Rest }

@@ -93,6 +93,7 @@ fn usable(base: &Url, address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use feedspine_parse::{Input, Limits, parse};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -123,6 +124,23 @@ mod tests {
         }
         let none = "<rss><channel><title>T</title></channel></rss>";
         assert_eq!(Noticed::of(None, &named(none), HERE), Noticed::default());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_an_answer_says_only_what_can_be_asked_is_kept(
+            link in "[ -~ü]{0,40}|([<>;,=\" ]|rel=hub|rel=self|https://h\\.example/|\\.\\./x|#){0,30}",
+            own in proptest::option::of("[ -~ü]{0,40}"),
+        ) {
+            let named = Named { hubs: vec![link.clone()], own };
+            let Noticed { hubs, topic } = Noticed::of(Some(&link), &named, HERE);
+            prop_assert!(hubs.len() <= MOST_HUBS && hubs.is_empty() == topic.is_empty());
+            for address in hubs.iter().chain(Some(&topic).filter(|topic| !topic.is_empty())) {
+                let url = Url::parse(address).unwrap();
+                prop_assert!(matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
+                prop_assert!(url.username().is_empty() && url.fragment().is_none() && address.len() <= LONGEST);
+            }
+        }
     }
 
     #[test]

@@ -148,7 +148,8 @@ fn a_hub_is_told_good_bye_when_its_feed_is_not_to_be_told_of_any_more() {
         (&held, Wish::No, 864_000, Step::Forget),
         (&held, Wish::Unreachable, 1, Step::Rest),
         (&held, Wish::Unreachable, 864_000, Step::Forget),
-        (&held, Wish::Yes { callback: "https://moved.example" }, 1, Step::Ask(Mode::Subscribe)),
+        (&held, Wish::Yes { callback: "https://moved.example" }, HOUR - 1, Step::Rest),
+        (&held, Wish::Yes { callback: "https://moved.example" }, HOUR, Step::Ask(Mode::Subscribe)),
     ] {
         assert_eq!(subscription.step(wish, at(now)), expected, "{wish:?} {now}");
     }
