@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::{
-    FeedId, Fetch, FetchStatus, Json, MAX_PAGE, MemoryStore, PageRequest, Selection, StateStore, StorageBackend,
+    FeedId, Fetch, FetchStatus, Json, MAX_PAGE, MemoryStore, PageRequest, Schedule, Selection, StateStore,
+    StorageBackend,
 };
 
 use super::TICK;
@@ -13,9 +14,13 @@ use super::world::{Manner, Request, World};
 use crate::Clock;
 use crate::ledger::{asked_by, next_of};
 use crate::ops::StoreCare;
+use crate::schedule::slowed_by;
 
 /// The least time between two requests to a host, and the most at once.
 const RATE: (Duration, usize) = (Duration::from_secs(1), 2);
+
+/// However often a host refused, it is asked as often as this.
+const SLOWEST: Duration = Duration::from_mins(1);
 
 /// # Errors
 /// What does not hold.
@@ -140,17 +145,26 @@ async fn committed_in_time(store: &Arc<MemoryStore>, feed: FeedId, fetches: &[Fe
     Ok(())
 }
 
-/// When all was well for a while, no feed waits for longer than it should, and hosts that were always well were read.
+/// When all was well for a while, no feed waits for longer than it should, and hosts that were always well were read. At a
+/// host that is asked more rarely, since it refused, a feed may wait for the turns of all feeds there besides.
 async fn on_time(world: &World, store: &Arc<MemoryStore>) -> Result<(), String> {
-    let late = world.now().saturating_add_micros(-i64::try_from(10 * TICK.as_micros()).expect("some seconds"));
+    let (mut feeds, mut turns) = (Vec::new(), BTreeMap::<usize, (u32, Duration)>::new());
     for feed in store.feeds().await.map_err(|error| error.to_string())? {
         let host = feed.address.trim_start_matches("http://host").split('.').next().unwrap_or_default();
         let host: usize = host.parse().map_err(|_| format!("{} is at no host", feed.address))?;
         let schedule = store.schedule_of(feed.id).await.map_err(|error| error.to_string())?;
         let schedule = schedule.ok_or_else(|| format!("{} was never scheduled", feed.name))?;
+        let (count, gap) = turns.entry(host).or_default();
+        (*count, *gap) = (*count + 1, learned_gap(&schedule).max(*gap));
+        feeds.push((feed, host, schedule));
+    }
+    for (feed, host, schedule) in feeds {
         if world.hosts[host] == Manner::Gone {
             continue;
         }
+        let (count, gap) = turns[&host];
+        let late = 10 * TICK + count * gap;
+        let late = world.now().saturating_add_micros(-i64::try_from(late.as_micros()).expect("some minutes"));
         let Some(due_at) = schedule.due_at else { return Err(format!("{} is not fetched any more", feed.name)) };
         if due_at < late {
             return Err(format!("{} is due since {due_at}: {}", feed.name, schedule.state.as_str()));
@@ -167,6 +181,12 @@ async fn on_time(world: &World, store: &Arc<MemoryStore>) -> Result<(), String> 
     }
     let records = store.count(&Selection::everything()).await.map_err(|error| error.to_string())?;
     if records == 0 { Err("nothing was captured".to_owned()) } else { Ok(()) }
+}
+
+/// How far apart requests at a feed's host are, as far as it refused them.
+fn learned_gap(schedule: &Schedule) -> Duration {
+    let doublings = slowed_by(&schedule.state).map_or(0, |slowed| slowed.doublings);
+    if doublings == 0 { Duration::ZERO } else { RATE.0.saturating_mul(1 << doublings).min(SLOWEST) }
 }
 
 /// The store is whole: contents, versions, sightings, counts, keys.
