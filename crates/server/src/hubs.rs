@@ -59,6 +59,7 @@ pub(crate) async fn tells(site: &Arc<Site>, token: &str, request: Request<Incomi
     {
         // One who forges learns nothing (W3C WebSub section 7.1.2).
         Ok(Delivered::Taken(_) | Delivered::Pinged | Delivered::Forged) => answers::text(StatusCode::ACCEPTED, ""),
+        Ok(Delivered::Busy) => answers::later(StatusCode::SERVICE_UNAVAILABLE),
         Ok(Delivered::TooMuch) => answers::later(StatusCode::TOO_MANY_REQUESTS),
         Ok(Delivered::Gone) => answers::text(StatusCode::GONE, ""),
         Err(error) => answers::failed(&error),

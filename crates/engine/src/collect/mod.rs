@@ -23,7 +23,7 @@ use crate::schedule::{Slowed, rests_until, slowed_by};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
-pub(crate) use one::{Announced, Pushed, ReadAgain, Turn, announce, chance, collect_turn, push, store_again};
+pub(crate) use one::{Announced, Heard, Pushed, ReadAgain, Turn, announce, chance, collect_turn, push, store_again};
 
 /// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
 /// rest after it take together.

@@ -34,7 +34,7 @@ use crate::websub::{Noticed, Subscription};
 use crate::{Address, Engine, OpError, RequestChoice};
 
 pub(crate) use again::{ReadAgain, store_again};
-pub(crate) use announced::{Announced, announce};
+pub(crate) use announced::{Announced, Heard, announce};
 use check::Doubt;
 use ended::{Ended, persistently};
 pub(crate) use next::chance;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
 use super::{Subscription, signature};
-use crate::collect::{Announced, announce};
+use crate::collect::{Announced, Heard, announce};
 use crate::fetch::Coding;
 use crate::ops::{FeedReport, refuse_unfinished_import};
 use crate::schedule::{Failure, Standing};
@@ -19,8 +19,8 @@ const PINGED_EVERY: i64 = 60_000_000;
 /// For how long a delivery waits for a fetch of the feed that is under way: to begin beside it would be to interrupt it.
 const PATIENCE: Duration = Duration::from_secs(8);
 const LOOKED_AGAIN: Duration = Duration::from_millis(100);
-/// A fetch that runs for longer is somebody's who died. In microseconds.
-const RUNS: i64 = 120_000_000;
+/// A fetch that runs for longer is somebody's who died: ten minutes, in microseconds.
+const RUNS: i64 = 600_000_000;
 
 /// What is answered to a hub that wants to know whether we meant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub enum Delivered {
     Forged,
     /// Too much was told of the feed within a minute: it was not looked at, and is to be told again later.
     TooMuch,
+    /// A fetch of the feed is under way: nothing was stored, and it is to be told again later.
+    Busy,
     /// The callback is nobody's, or nobody's any more.
     Gone,
 }
@@ -127,7 +129,9 @@ impl Engine {
             return Ok(Delivered::Pinged);
         };
         let _turn = self.told_in_turn(&feed).await;
-        self.wait_for_fetch(&feed).await?;
+        if self.is_still_fetched(&feed).await? {
+            return Ok(Delivered::Busy);
+        }
         let announced = Announced {
             hub: agreement.hub,
             received_at: self.now(),
@@ -135,21 +139,25 @@ impl Engine {
             coding,
             body: delivery.body,
         };
-        let Some(report) = announce(self, &feed, announced).await? else {
-            self.ping(&feed).await?;
-            return Ok(Delivered::Pinged);
+        let report = match announce(self, &feed, announced).await? {
+            Heard::Stored(report) => report,
+            Heard::Busy => return Ok(Delivered::Busy),
+            Heard::Nothing => {
+                self.ping(&feed).await?;
+                return Ok(Delivered::Pinged);
+            }
         };
         match &report.error {
             Some(error) if Failure::of(error.code(), None) == Failure::Store => Err(error.clone()),
             Some(_) => {
                 self.ping(&feed).await?;
-                Ok(Delivered::Taken(Box::new(report)))
+                Ok(Delivered::Taken(report))
             }
             None => {
                 if report.counts.new > 0 {
                     self.note_new(&feed).await;
                 }
-                Ok(Delivered::Taken(Box::new(report)))
+                Ok(Delivered::Taken(report))
             }
         }
     }
@@ -181,19 +189,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits for a fetch of the feed that is under way, be it another process's.
-    async fn wait_for_fetch(&self, feed: &Feed) -> Result<(), OpError> {
+    /// Waits for a fetch of the feed that is under way, be it another process's; whether it still is.
+    async fn is_still_fetched(&self, feed: &Feed) -> Result<bool, OpError> {
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            let newest = self.state().fetches_page(feed.id, &PageRequest::first(1)).await?.items.pop();
-            let runs = newest
-                .is_some_and(|fetch| fetch.detail.is_none() && self.now().micros_since(fetch.intent.started_at) < RUNS);
-            if !runs {
-                break;
+        while self.is_fetched(feed).await? {
+            if Instant::now() >= deadline {
+                return Ok(true);
             }
             sleep(LOOKED_AGAIN).await;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Whether a fetch of the feed is under way.
+    pub(crate) async fn is_fetched(&self, feed: &Feed) -> Result<bool, OpError> {
+        let newest = self.state().fetches_page(feed.id, &PageRequest::first(1)).await?.items.pop();
+        let runs = |started_at| self.now().micros_since(started_at) < RUNS;
+        Ok(newest.is_some_and(|fetch| fetch.detail.is_none() && runs(fetch.intent.started_at)))
     }
 }
 

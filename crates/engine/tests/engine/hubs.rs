@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feedspine::core::{Feed, FetchStatus, Json, MemoryStore, PageRequest, StateStore};
+use feedspine::core::{Feed, FetchId, FetchIntent, FetchStatus, Json, MemoryStore, PageRequest, StateStore};
 use feedspine::ops::{KeepSubscriptions, SubscriptionState};
 use feedspine::{Delivered, Delivery, Engine, HubAnswer, Settings, SimulatedClock};
 use hmac::{Hmac, KeyInit, Mac};
@@ -163,6 +163,24 @@ async fn a_delivery_waits_for_a_fetch_that_is_under_way_and_neither_is_lost() {
     let fetches = place.store.fetches_page(feed.id, &PageRequest::first(9)).await.unwrap().items;
     let interrupted = |status| status == FetchStatus::Interrupted;
     assert!(!fetches.iter().any(|fetch| fetch.detail.as_ref().is_none_or(|detail| interrupted(detail.status))));
+}
+
+#[tokio::test]
+async fn a_fetch_that_runs_for_long_is_not_interrupted_by_what_is_told() {
+    let place = Place::new(&[HUB], taken).await;
+    let engine = place.engine().await;
+    let feed = place.told_feed(&engine).await;
+    let (fetch, address) = (FetchId::from_u128(u128::MAX), feed.address.clone());
+    let intent = FetchIntent { fetch, feed: feed.id, started_at: start(), address };
+    place.store.begin_fetch(&intent, None).await.unwrap();
+    let (token, delivery) = (place.kept("token").await, place.delivery(&rss(&[("b", "B")])).await);
+    tokio::time::pause();
+    assert!(matches!(engine.hub_tells(&token, delivery.clone()).await.unwrap(), Delivered::Busy));
+    let newest = place.store.fetches_page(feed.id, &PageRequest::first(1)).await.unwrap().items.remove(0);
+    assert!(newest.intent.fetch == fetch && newest.detail.is_none());
+    // Whoever began it died: it is not waited for any more.
+    place.clock.advance(Duration::from_mins(10));
+    assert!(matches!(engine.hub_tells(&token, delivery).await.unwrap(), Delivered::Taken(_)));
 }
 
 #[tokio::test]

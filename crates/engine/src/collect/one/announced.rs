@@ -32,20 +32,31 @@ pub(crate) struct Announced {
     pub(crate) body: Vec<u8>,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It was stored, or failed to be read, which is written down.
+    Stored(Box<FeedReport>),
+    /// It holds no item, or is no feed's document.
+    Nothing,
+    /// A fetch of the feed is under way, which it would have ended.
+    Busy,
+}
+
 /// What was read of it.
 enum Read {
     Items(Box<document::Items>),
     Unreadable { error: OpError, body: Vec<u8> },
 }
 
-/// Stores the items of what a hub told, and reports what came of it; `None` of what holds none, or is no feed's document.
+/// Stores the items of what a hub told.
 ///
 /// The cursor stays, and nothing is said of other items: a hub tells what is new, not what the feed holds.
-pub(crate) async fn announce(engine: &Engine, feed: &Feed, told: Announced) -> Result<Option<FeedReport>, OpError> {
+pub(crate) async fn announce(engine: &Engine, feed: &Feed, told: Announced) -> Result<Heard, OpError> {
     let started = Instant::now();
-    let Adapter::Feed(identity) = Adapter::of(feed)? else { return Ok(None) };
+    let Adapter::Feed(identity) = Adapter::of(feed)? else { return Ok(Heard::Nothing) };
     // How items are told apart is learnt from a whole document.
-    let Some(key_rule) = rule_in_force(feed) else { return Ok(None) };
+    let Some(key_rule) = rule_in_force(feed) else { return Ok(Heard::Nothing) };
     let cursor = engine.storage().cursor(feed.id).await?;
     let url = cursor.and_then(|cursor| remember(&cursor, feed)?.source.url).unwrap_or_else(|| feed.address.clone());
     let source = Source { url: Some(url), content_type: told.content_type };
@@ -63,14 +74,18 @@ pub(crate) async fn announce(engine: &Engine, feed: &Feed, told: Announced) -> R
     };
     let (body_bytes, read) = match document::read(task).await {
         Ok(read) => match read.told {
-            Told::Known(_) => return Ok(None),
-            Told::Items(items) if items.candidates.is_empty() && items.rejects.is_empty() => return Ok(None),
+            Told::Known(_) => return Ok(Heard::Nothing),
+            Told::Items(items) if items.candidates.is_empty() && items.rejects.is_empty() => return Ok(Heard::Nothing),
             Told::Items(items) => (read.body_bytes, Read::Items(items)),
-            Told::Unreadable { error, .. } if is_no_feed(&error) => return Ok(None),
+            Told::Unreadable { error, .. } if is_no_feed(&error) => return Ok(Heard::Nothing),
             Told::Unreadable { error, body } => (read.body_bytes, Read::Unreadable { error, body }),
         },
         Err(error) => (0, Read::Unreadable { error, body: Vec::new() }),
     };
+    // To begin is to interrupt what runs: reading it took a while.
+    if engine.is_fetched(feed).await? {
+        return Ok(Heard::Busy);
+    }
     // To the millisecond, as the fetch's id has it: it was received before the fetch began.
     let observed_at = told.received_at.saturating_add_micros(-told.received_at.as_micros().rem_euclid(1_000));
     let hub = shown_address(&told.hub);
@@ -90,7 +105,7 @@ pub(crate) async fn announce(engine: &Engine, feed: &Feed, told: Announced) -> R
             }
         }
     };
-    Ok(Some(written_down(engine, feed, started, None, store).await))
+    Ok(Heard::Stored(Box::new(written_down(engine, feed, started, None, store).await)))
 }
 
 /// Whether a body is nothing that a feed's document could be: no more than a word that there is something.
