@@ -143,3 +143,16 @@ pub(crate) struct Decision {
     /// What is to be kept for the next decision.
     pub(crate) standing: Standing,
 }
+
+impl Decision {
+    /// That of a turn that was given up: it comes no sooner than it was to come before, for the reason that stood then.
+    pub(crate) fn no_sooner_than(self, before: Option<Timestamp>, reason: Option<Reason>) -> Self {
+        match (before, reason) {
+            (Some(at), Some(reason)) if self.at.is_some_and(|own| own < at) => {
+                let standing = Standing { reason: Some(reason.clone()), ..self.standing };
+                Self { at: Some(at), reason, standing }
+            }
+            _ => self,
+        }
+    }
+}

@@ -281,6 +281,11 @@ async fn a_host_that_is_overloaded_is_left_alone_by_all_its_feeds() {
     assert_eq!(code(&collect(&engine, &first).await), "http.status");
     let report = collect(&engine, &second).await;
     assert_eq!((code(&report), report.outcome), ("http.resting", FetchStatus::Failed));
+    // Nor does it come sooner to whoever asks again.
+    let next = async || engine.state().schedule_of(first.id).await.unwrap().unwrap().due_at;
+    let decided = next().await;
+    assert_eq!(code(&collect(&engine, &first).await), "http.resting");
+    assert_eq!(next().await, decided);
     assert_eq!(origin.asked(), 1);
 }
 

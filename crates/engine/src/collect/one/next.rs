@@ -80,6 +80,11 @@ impl Next {
         let chance = report.fetch.as_ref().map_or(0, chance);
         let reasons = standing.reason.clone();
         let decision = decide(&rhythm, &engine.settings().schedule, standing, &answer, &host, chance);
+        let decision = match (answer.came, before) {
+            // Whoever asks twice while the host rests brings nothing forward.
+            (Came::GivenUp, Some(before)) => decision.no_sooner_than(before.due_at, reasons.clone()),
+            _ => decision,
+        };
         let alike = reasons.is_some_and(|before| before.is_like(&decision.reason));
         let alike = if alike { Alike::Yes } else { Alike::No };
         let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
