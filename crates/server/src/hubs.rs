@@ -58,7 +58,9 @@ pub(crate) async fn tells(site: &Arc<Site>, token: &str, request: Request<Incomi
         .unwrap_or_else(|error| Err(OpError::failed("internal.panic", format!("a delivery broke off: {error}"))))
     {
         // One who forges learns nothing (W3C WebSub section 7.1.2).
-        Ok(Delivered::Taken(_) | Delivered::Pinged | Delivered::Forged) => answers::text(StatusCode::ACCEPTED, ""),
+        Ok(Delivered::Taken(_) | Delivered::Repeated | Delivered::Pinged | Delivered::Forged) => {
+            answers::text(StatusCode::ACCEPTED, "")
+        }
         Ok(Delivered::Busy) => answers::later(StatusCode::SERVICE_UNAVAILABLE),
         Ok(Delivered::TooMuch) => answers::later(StatusCode::TOO_MANY_REQUESTS),
         Ok(Delivered::Gone) => answers::text(StatusCode::GONE, ""),

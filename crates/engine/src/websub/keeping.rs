@@ -125,7 +125,7 @@ impl Engine {
         after: &Subscription,
     ) -> Result<(), OpError> {
         let now = self.now();
-        let is_over = before.told_until(now).is_some() && after.told_until(now).is_none();
+        let is_over = before.relied_on_until(now).is_some() && after.relied_on_until(now).is_none();
         if is_over && feed.status == FeedStatus::Active {
             self.make_due(feed).await?;
         }
@@ -177,12 +177,21 @@ impl Engine {
 
     /// Takes down which hubs a feed's document names; a warning where that could not be.
     pub(crate) async fn notice_hubs(&self, feed: &Feed, noticed: Noticed) -> Option<String> {
-        if Subscription::of(feed).noticed == noticed {
+        let held = Subscription::of(feed);
+        if held.noticing(noticed.clone()) == held {
             return None;
         }
         let changed = self.change_subscription(feed, |held| Some(held.noticing(noticed.clone()))).await;
         self.hubs_changed().notify_one();
         changed.err().map(|error| format!("websub.unnoticed: the hubs of the feed were not taken down: {error}"))
+    }
+
+    /// Takes down that new items were found of which the feed's hub had not told; a warning where that could not be.
+    pub(crate) async fn note_missed(&self, feed: &Feed) -> Option<String> {
+        let changed = self.change_subscription(feed, |held| Some(held.missed())).await;
+        changed
+            .err()
+            .map(|error| format!("websub.unnoticed: it was not taken down that the hub told too late: {error}"))
     }
 
     fn new_secret(&self) -> Secret {

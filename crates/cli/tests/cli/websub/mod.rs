@@ -151,7 +151,6 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
 
     // Nobody else is told anything.
     let nobody = Answered { status: 404, body: String::new() };
-    assert_eq!(verify(&form, &feed), nobody);
     assert_eq!(verify(&form, "http://127.0.0.1/other"), nobody);
     let stranger = format!("{own}/websub/{}", "0".repeat(64));
     assert_eq!(http("POST", &stranger, &[], b"x").status, 410);
@@ -186,7 +185,7 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
     let websub = ask(&user, &["websub"]);
     let tally = ["announced", "found", "near_misses", "deliveries"];
     let tally = tally.map(|figure| number(&websub, &format!("feeds.0.tally.{figure}")));
-    assert_eq!(tally, [1, 1, 1, 3]);
+    assert_eq!((tally, number(&websub, "feeds.0.repeated")), ([1, 1, 1, 2], 1));
     for words in [&["show", "b"][..], &["history", "b"]] {
         let shown = run(&user, words).stdout;
         assert!(shown.contains(&format!("pushed by {}", hub.url())), "{shown}");
@@ -199,7 +198,7 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
 
     // What was pushed is read again and checked as anything else is.
     let replayed = ask(&user, &["replay", "news"]);
-    assert_eq!(replayed.get("counts").map(ToString::to_string).as_deref(), Some(r#"{"same":9}"#));
+    assert_eq!(replayed.get("counts").map(ToString::to_string).as_deref(), Some(r#"{"same":8}"#));
     run(&user, &["db", "verify"]);
 
     // A word that there is something makes it due.
