@@ -9,13 +9,6 @@ use super::{OpError, ToJson};
 use crate::websub::{SetbackKind, Step, Subscription, Tally, Wish, tally, wish};
 use crate::{Engine, shown_address};
 
-/// How subscriptions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeepSubscriptions {
-    /// All hubs may be at private addresses, as long as they are kept.
-    pub allow_private: bool,
-}
-
 /// Feeds that name hubs, by name.
 #[derive(Debug, Clone)]
 pub struct SubscriptionList {

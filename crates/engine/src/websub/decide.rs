@@ -85,6 +85,17 @@ impl Subscription {
         if (moved || changed_mind || is_due) && !waits { Step::Ask(Mode::Subscribe) } else { Step::Rest }
     }
 
+    /// Since when something is to be done, where something is: `now` of what was not due before.
+    pub(crate) fn due_since(&self, now: Timestamp) -> Timestamp {
+        let again_at = self.setback.as_ref().map(|setback| setback.again_at);
+        let agreement = self.agreement.as_ref();
+        let due = match agreement.and_then(|agreement| agreement.pending) {
+            Some(pending) => Some(later(pending.since, UNANSWERED)),
+            None => agreement.and_then(|agreement| agreement.lease).map(Lease::renewed_at).max(again_at),
+        };
+        due.map_or(now, |due| due.min(now))
+    }
+
     /// The same after a document was read.
     pub(crate) fn noticing(&self, noticed: Noticed) -> Self {
         let read = Self { is_read_anew: false, ..self.clone() };
@@ -254,7 +265,7 @@ impl Noticed {
 }
 
 impl Lease {
-    fn renewed_at(&self) -> Timestamp {
+    fn renewed_at(self) -> Timestamp {
         let half = self.until.micros_since(self.since).max(0) / 2;
         self.until.saturating_add_micros(-micros(RENEWED_BEFORE).min(half))
     }

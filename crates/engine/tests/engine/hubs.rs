@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feedspine::core::{Feed, FetchId, FetchIntent, FetchStatus, Json, MemoryStore, PageRequest, StateStore};
-use feedspine::ops::{KeepSubscriptions, SubscriptionState};
+use feedspine::ops::{AddFeed, SubscriptionState};
 use feedspine::{Delivered, Delivery, Engine, HubAnswer, Settings, SimulatedClock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::origin::{Answer, Asked, Origin, rss};
-use crate::support::{add, collect, settings, start};
+use crate::support::{collect, settings, start};
 
 const HUB: &str = "/hub";
 
@@ -56,7 +56,8 @@ impl Place {
 
     /// A feed that was read once.
     async fn feed(&self, engine: &Engine) -> Feed {
-        let feed = add(engine, self.origin.url("/feed")).await;
+        let request = AddFeed { allow_private: true, ..AddFeed::new(self.origin.url("/feed")) };
+        let feed = engine.add(request).await.unwrap().feed;
         assert_eq!(collect(engine, &feed).await.outcome, FetchStatus::Captured);
         feed
     }
@@ -100,7 +101,7 @@ impl Place {
 
 /// Keeps subscriptions for as long as it takes to ask a hub once.
 async fn keep(engine: &Engine) {
-    engine.keep_subscriptions(&KeepSubscriptions::default(), tokio::time::sleep(Duration::from_millis(300))).await;
+    engine.keep_subscriptions(tokio::time::sleep(Duration::from_millis(300))).await;
 }
 
 async fn state(engine: &Engine) -> (SubscriptionState, Option<String>) {
@@ -153,6 +154,17 @@ async fn a_hub_that_does_not_take_it_is_followed_by_the_next_and_redirects_keep_
     assert_eq!(state(&engine).await.0, SubscriptionState::Asked);
     let paths: Vec<String> = place.origin.log().into_iter().map(|asked| asked.path).skip(1).collect();
     assert_eq!(paths, ["/hub/broken", "/hub/moved", "/hub/here"]);
+}
+
+#[tokio::test]
+async fn no_secret_is_sent_by_http_unless_the_feed_may_be_at_private_addresses() {
+    let place = Place::new(&[HUB], taken).await;
+    let engine = place.engine().await;
+    let feed = engine.add(AddFeed::new(place.origin.url("/feed"))).await.unwrap().feed;
+    assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Captured);
+    keep(&engine).await;
+    let why = "the hub is not reached over https".to_owned();
+    assert_eq!((state(&engine).await, place.hub_asked()), ((SubscriptionState::Failed, Some(why)), 0));
 }
 
 #[tokio::test]

@@ -78,6 +78,24 @@ fn a_lease_is_renewed_two_hours_before_its_end_or_at_its_half() {
 }
 
 #[test]
+fn what_is_due_for_longest_is_known() {
+    let (held, asked) = (granted(1, 4 * HOUR), begun(&hubs(1), at(0)));
+    let renewing = held.asking(Mode::Subscribe, BASE, at(2 * HOUR));
+    let failed = renewing.failed("it answered 500", at(2 * HOUR));
+    for (subscription, now, since) in [
+        (&hubs(1), 7, 7),
+        (&asked, 1_000, 900),
+        (&held, 3 * HOUR, 2 * HOUR),
+        // Somebody changed his mind before it was due.
+        (&held, HOUR, HOUR),
+        (&renewing, 3 * HOUR, 2 * HOUR + 900),
+        (&failed, 3 * HOUR, 2 * HOUR + 900),
+    ] {
+        assert_eq!(subscription.due_since(at(now)), at(since), "{subscription:?} {now}");
+    }
+}
+
+#[test]
 fn nothing_is_confirmed_that_was_not_asked_for() {
     let (asked, held) = (begun(&hubs(1), at(0)), granted(1, HOUR));
     let leaving = held.asking(Mode::Unsubscribe, BASE, at(9));
