@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use crate::answers::{self, Answer};
 
-/// Whoever asks again within so long is told the same: all feeds are judged for an answer.
-const SAME_FOR: Duration = Duration::from_secs(5);
+/// Whoever asks again within so long is told the same, be it that nothing is known: all feeds are judged for an answer.
+const SAME_FOR: Duration = Duration::from_secs(30);
 
 /// What was told last, and when.
 #[derive(Debug, Default)]
-pub(crate) struct Health(Mutex<Option<(Instant, Judged)>>);
+pub(crate) struct Health(Mutex<Option<(Instant, Result<Judged, OpError>)>>);
 
 /// How all feeds are together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +42,11 @@ impl Health {
         if let Some((at, judged)) = &*told
             && at.elapsed() < SAME_FOR
         {
-            return Ok(judged.clone());
+            return judged.clone();
         }
-        let judged = Judged::of(&engine.health(None).await?);
+        let judged = engine.health(None).await.map(|report| Judged::of(&report));
         *told = Some((Instant::now(), judged.clone()));
-        Ok(judged)
+        judged
     }
 }
 

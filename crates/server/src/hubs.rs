@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use feedspine::{Delivered, Delivery, HubAnswer, OpError};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::{HeaderMap, Request, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Site;
 use crate::answers::{self, Answer};
 
 /// How long a body may take to be received.
 const RECEIVED_WITHIN: Duration = Duration::from_secs(30);
+/// A body that is not whole has to bring so many bytes in each span of that length: one kilobyte a second.
+const PACE: (usize, Duration) = (20_000, Duration::from_secs(20));
 
 /// A hub wants to know whether we meant it.
 pub(crate) async fn asks(site: &Site, token: &str, query: &str) -> Answer {
@@ -36,33 +39,65 @@ pub(crate) async fn tells(site: &Arc<Site>, token: &str, request: Request<Incomi
     if request.body().size_hint().lower() > largest {
         return answers::text(StatusCode::PAYLOAD_TOO_LARGE, "");
     }
-    let _place = site.receiving.acquire().await.expect("the semaphore is never closed");
+    let Some(place) = site.places.take(token) else { return answers::later(StatusCode::SERVICE_UNAVAILABLE) };
     let (head, body) = request.into_parts();
     let most = usize::try_from(largest).unwrap_or(usize::MAX);
-    let body = match timeout(RECEIVED_WITHIN, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return answers::text(StatusCode::PAYLOAD_TOO_LARGE, ""),
-        Err(_) => return answers::text(StatusCode::REQUEST_TIMEOUT, ""),
+    let received = timeout(RECEIVED_WITHIN, receive(body, most)).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
+    let body = match received {
+        Ok(body) => body,
+        Err(status) => return answers::text(status, ""),
     };
     let text = |name: &str| single(&head.headers, name);
     let delivery = Delivery {
         signature: text("x-hub-signature"),
         content_type: text("content-type"),
         content_encoding: text("content-encoding"),
-        body: body.into(),
+        body,
     };
     // A hub that goes away in the middle does not undo what it told.
     let (site, token) = (Arc::clone(site), token.to_owned());
-    let delivered = tokio::spawn(async move { site.engine.hub_tells(&token, delivery).await }).await;
+    let delivered = tokio::spawn(async move {
+        let delivered = site.engine.hub_tells(&token, delivery).await;
+        drop(place);
+        delivered
+    });
+    let delivered = delivered.await;
     match delivered
         .unwrap_or_else(|error| Err(OpError::failed("internal.panic", format!("a delivery broke off: {error}"))))
     {
         // One who forges learns nothing (W3C WebSub section 7.1.2).
-        Ok(Delivered::Taken(_) | Delivered::Pinged | Delivered::Forged) => answers::text(StatusCode::ACCEPTED, ""),
+        Ok(Delivered::Taken(_) | Delivered::Repeated | Delivered::Pinged | Delivered::Forged) => {
+            answers::text(StatusCode::ACCEPTED, "")
+        }
         Ok(Delivered::Busy) => answers::later(StatusCode::SERVICE_UNAVAILABLE),
         Ok(Delivered::TooMuch) => answers::later(StatusCode::TOO_MANY_REQUESTS),
         Ok(Delivered::Gone) => answers::text(StatusCode::GONE, ""),
         Err(error) => answers::failed(&error),
+    }
+}
+
+/// Receives a body of `most` bytes, as long as it comes fast enough; else what is answered.
+async fn receive<B>(body: B, most: usize) -> Result<Vec<u8>, StatusCode>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (least, span) = PACE;
+    let (mut body, mut received) = (body, Vec::new());
+    let (mut ends, mut wanted) = (Instant::now() + span, least);
+    loop {
+        match timeout_at(ends, body.frame()).await {
+            Ok(None) => return Ok(received),
+            Ok(Some(Ok(frame))) => {
+                let Ok(bytes) = frame.into_data() else { continue };
+                if received.len() + bytes.len() > most {
+                    return Err(StatusCode::PAYLOAD_TOO_LARGE);
+                }
+                received.extend_from_slice(&bytes);
+            }
+            Ok(Some(Err(_))) => return Err(StatusCode::BAD_REQUEST),
+            Err(_) if received.len() < wanted => return Err(StatusCode::REQUEST_TIMEOUT),
+            Err(_) => (ends, wanted) = (ends + span, received.len() + least),
+        }
     }
 }
 

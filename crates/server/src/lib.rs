@@ -12,6 +12,7 @@ mod answers;
 mod connections;
 mod health;
 mod hubs;
+mod places;
 mod routes;
 
 use std::future::Future;
@@ -21,13 +22,9 @@ use std::time::Duration;
 
 use feedspine::{Engine, OpError};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use health::Health;
-
-/// So many deliveries of hubs are received and stored at once; further ones wait. Each is as large as a document may be, and no
-/// stranger's is received at all.
-const RECEIVED_AT_ONCE: usize = 8;
+use places::Places;
 
 /// A server that listens, and answers nobody yet.
 #[derive(Debug)]
@@ -59,8 +56,7 @@ impl Server {
 
     /// Answers until `stop` is ready; then no new request is taken, and those under way may end, as long as the grace lasts.
     pub async fn run(self, engine: Engine, grace: Duration, stop: impl Future<Output = ()> + Send) {
-        let receiving = Semaphore::new(RECEIVED_AT_ONCE);
-        let site = Arc::new(Site { engine, health: Health::default(), receiving });
+        let site = Arc::new(Site { engine, health: Health::default(), places: Arc::default() });
         connections::accept(self.listener, site, grace, stop).await;
     }
 }
@@ -70,5 +66,5 @@ impl Server {
 pub(crate) struct Site {
     pub(crate) engine: Engine,
     pub(crate) health: Health,
-    pub(crate) receiving: Semaphore,
+    pub(crate) places: Arc<Places>,
 }

@@ -1,7 +1,6 @@
 //! `feedspine serve`: the daemon, with a server beside it and subscriptions that are kept.
 
 use feedspine::core::Json;
-use feedspine::ops::KeepSubscriptions;
 use feedspine::{Ending, OpError};
 use feedspine_server::Server;
 use tokio::sync::watch::Receiver;
@@ -20,10 +19,10 @@ pub(super) async fn run(arguments: arguments::Serve, context: Context<'_>) -> Re
         }
         Format::Text => context.printer.note(format!("listening at {address}")),
     }
-    let (keep, grace) = (KeepSubscriptions { allow_private: arguments.allow_private }, context.config.grace);
+    let grace = context.config.grace;
     watch::run_beside(arguments, context, async |engine, stopped| {
         let answering = server.run(engine.clone(), grace, heard(stopped.clone()));
-        tokio::join!(answering, engine.keep_subscriptions(&keep, heard(stopped)));
+        tokio::join!(answering, engine.keep_subscriptions(heard(stopped)));
     })
     .await
 }

@@ -128,6 +128,9 @@ async fn written_down(
     // What is found while a hub is to tell of it, the hub has not told.
     let is_told = turn.is_some() && Subscription::of(feed).told_until(engine.now()).is_some();
     let backup = if is_told { report.counts.new } else { 0 };
+    if backup > 0 {
+        report.warnings.extend(engine.note_missed(feed).await);
+    }
     let account = Account { captured, checked, again, pushed, backup, ..Account::of(&traced) };
     let seen = Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
     let ended = Ended { engine, feed, intent: &intent, started, turn: turn.as_ref(), account, seen };
@@ -242,7 +245,8 @@ impl Journey<'_> {
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
         self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
-        let anew = self.was_held_back(cursor.as_ref()).await?;
+        let is_read_anew = Subscription::of(self.feed).is_read_anew;
+        let anew = if is_read_anew { Anew::Yes } else { self.was_held_back(cursor.as_ref()).await? };
         let mut arrived = match &adapter {
             Adapter::Feed(identity) => self.run_document(reach, cursor, anew, identity).await,
             _ => self.run_pages(reach, cursor, anew, &adapter).await,

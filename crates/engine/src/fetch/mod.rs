@@ -40,6 +40,7 @@ pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, RESTING, SHUT_OUT};
 pub(crate) use link::targets;
 pub(crate) use manner::{Http, Manner, Trust, header_value};
 pub(crate) use network::{Link, Network};
+pub(crate) use post::{Form, Plain};
 pub(crate) use proxy::is_of_proxy;
 pub(crate) use retry_after::{imf_fixdate, read as read_retry_after};
 pub(crate) use tenure::Tenure;

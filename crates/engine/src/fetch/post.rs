@@ -10,18 +10,48 @@ use super::manner::Place;
 use super::{Between, FetchFailure, Fetcher, Manner, Reach, classify};
 use crate::OpError;
 
+/// A form, and to whom it goes.
+pub(crate) struct Form<'a> {
+    pub(crate) to: Url,
+    /// How far a request to that very origin may reach.
+    pub(crate) reach: Reach,
+    /// The same of another one that it redirects to.
+    pub(crate) reach_elsewhere: Reach,
+    pub(crate) plain: Plain,
+    pub(crate) manner: &'a Manner,
+    /// As it is sent.
+    pub(crate) fields: String,
+}
+
+/// Whether a form may be sent so that anybody on the way can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plain {
+    Allowed,
+    Refused,
+}
+
 impl Fetcher {
     /// Sends a form and hears whether it was taken (2xx); nothing is read of the answer's body. Redirects are followed that
-    /// keep the method (307 and 308, RFC 9110 section 15.4). What is meant for a feed's own server alone is not sent.
-    pub(crate) async fn post_form(
-        &self,
-        first: Url,
-        reach: Reach,
-        manner: &Manner,
-        form: String,
-    ) -> Result<(), FetchFailure> {
-        let mut url = first;
+    /// keep the method (307 and 308, RFC 9110 section 15.4). What is meant for a feed's own server alone is not sent. It takes
+    /// no longer than a fetch may, and no error tells a secret.
+    pub(crate) async fn post_form(&self, form: &Form<'_>) -> Result<(), OpError> {
+        let late = |_| {
+            let message = format!("{} did not take it within {:?}", form.to, self.limits.total);
+            Err(OpError::failed("http.timeout", message).into())
+        };
+        let posted = timeout(self.limits.total, self.post_hops(form)).await.unwrap_or_else(late);
+        posted.map_err(|failure: FetchFailure| form.manner.secrets.hide(failure.error))
+    }
+
+    async fn post_hops(&self, form: &Form<'_>) -> Result<(), FetchFailure> {
+        let manner = form.manner;
+        let mut url = form.to.clone();
         for _ in 0..=self.limits.redirects {
+            if form.plain == Plain::Refused && url.scheme() != "https" {
+                return Err(OpError::failed("http.plain", "the hub is not reached over https").into());
+            }
+            let is_there = url.origin() == form.to.origin();
+            let reach = if is_there { form.reach } else { form.reach_elsewhere };
             let reach = self.guard.check_url(reach, manner.between(), &url);
             let reach = reach.map_err(|refusal| classify::refused(&url, &refusal))?;
             let host = url.host_str().unwrap_or_default();
@@ -30,7 +60,7 @@ impl Fetcher {
                 OpError::failed("http.resting", message)
             })?;
             let patience = self.limits.connect + self.limits.header;
-            let answer = timeout(patience, self.send_form(&url, reach, manner, &form)).await.map_err(|_| {
+            let answer = timeout(patience, self.send_form(&url, reach, manner, &form.fields)).await.map_err(|_| {
                 OpError::failed("http.timeout_headers", format!("{url} sent no whole header within {patience:?}"))
             })?;
             match answer? {

@@ -33,7 +33,7 @@
 //! | [`politeness`](crate::Engine::politeness) | [`PolitenessOf`] | [`Politeness`] |
 //! | [`watch`](crate::Engine::watch) | [`Watch`], when to stop | [`WatchReport`] |
 //! | [`subscriptions`](crate::Engine::subscriptions) | a name, or nothing | [`SubscriptionList`] |
-//! | [`keep_subscriptions`](crate::Engine::keep_subscriptions) | [`KeepSubscriptions`], when to stop | |
+//! | [`keep_subscriptions`](crate::Engine::keep_subscriptions) | when to stop | |
 //! | [`hub_asks`](crate::Engine::hub_asks), [`hub_tells`](crate::Engine::hub_tells) | what a hub sends | [`HubAnswer`](crate::HubAnswer), [`Delivered`](crate::Delivered) |
 //!
 //! A store as a whole is looked after by [`StoreCare`], which opens nothing:
@@ -129,5 +129,5 @@ pub use status::{FeedState, Status};
 pub(crate) use unfinished::refuse_unfinished_import;
 pub use warc::{ExportWarc, WarcExported};
 pub use watch::{Watch, WatchEvent, WatchReport};
-pub use websub::{FeedSubscription, KeepSubscriptions, SubscriptionList, SubscriptionState};
+pub use websub::{FeedSubscription, SubscriptionList, SubscriptionState};
 pub use whole::{Contents, CopyError, Existing, Packing, Verified, WriteOutcome, Written};

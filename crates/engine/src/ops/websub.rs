@@ -9,13 +9,6 @@ use super::{OpError, ToJson};
 use crate::websub::{SetbackKind, Step, Subscription, Tally, Wish, tally, wish};
 use crate::{Engine, shown_address};
 
-/// How subscriptions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeepSubscriptions {
-    /// All hubs may be at private addresses, as long as they are kept.
-    pub allow_private: bool,
-}
-
 /// Feeds that name hubs, by name.
 #[derive(Debug, Clone)]
 pub struct SubscriptionList {
@@ -42,6 +35,8 @@ pub struct FeedSubscription {
     pub why: Option<String>,
     /// How many deliveries it did not sign.
     pub forged: u64,
+    /// How many brought the very bytes of one before.
+    pub repeated: u64,
     /// What it told of within the last seven days, and what it did not.
     pub tally: Tally,
 }
@@ -113,6 +108,7 @@ impl ToJson for FeedSubscription {
             ("again_at", self.again_at.map(instant).into()),
             ("why", self.why.as_deref().into()),
             ("forged", self.forged.into()),
+            ("repeated", self.repeated.into()),
             ("tally", self.tally.to_json()),
         ])
     }
@@ -151,6 +147,7 @@ impl Engine {
             again_at: held.setback.as_ref().map(|setback| setback.again_at).filter(|at| *at > now),
             why: held.setback.as_ref().map(|setback| setback.why.clone()),
             forged: held.agreement.as_ref().map_or(0, |agreement| agreement.forged),
+            repeated: held.agreement.as_ref().map_or(0, |agreement| agreement.repeated),
             tally: self.tally_of(feed, now).await?,
         })
     }

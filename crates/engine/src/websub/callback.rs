@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use feedspine_core::{Content, Feed, FeedStatus, PageRequest, Reschedule, Schedule, Timestamp};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
@@ -51,6 +52,8 @@ pub struct Delivery {
 pub enum Delivered {
     /// It was read and stored, or failed to be read, which is written down.
     Taken(Box<FeedReport>),
+    /// The hub told the very same before: nothing was stored.
+    Repeated,
     /// It holds no item: the feed is asked soon.
     Pinged,
     /// The hub did not sign it: it was not looked at.
@@ -124,11 +127,15 @@ impl Engine {
             return Ok(Delivered::Forged);
         }
         refuse_unfinished_import(self.storage()).await?;
+        let hash = short_hash(&delivery.body);
         let Ok(coding) = Coding::read(delivery.content_encoding.as_deref().unwrap_or_default()) else {
             self.ping(&feed).await?;
             return Ok(Delivered::Pinged);
         };
         let _turn = self.told_in_turn(&feed).await;
+        if self.is_repeated(&feed, &hash).await? {
+            return Ok(Delivered::Repeated);
+        }
         if self.is_still_fetched(&feed).await? {
             return Ok(Delivered::Busy);
         }
@@ -154,11 +161,31 @@ impl Engine {
                 Ok(Delivered::Taken(report))
             }
             None => {
+                self.note_told(&feed, &hash, &report).await;
                 if report.counts.new > 0 {
                     self.note_new(&feed).await;
                 }
                 Ok(Delivered::Taken(report))
             }
+        }
+    }
+
+    /// Whether the hub told the very same before; it is counted.
+    async fn is_repeated(&self, feed: &Feed, hash: &str) -> Result<bool, OpError> {
+        let changed = self.change_subscription(feed, |held| {
+            let is_known =
+                held.agreement.as_ref().is_some_and(|agreement| agreement.told.iter().any(|told| told == hash));
+            is_known.then(|| held.repeated())
+        });
+        Ok(changed.await?.is_some())
+    }
+
+    /// Takes down what was told. It is stored whether or not that can be.
+    async fn note_told(&self, feed: &Feed, hash: &str, report: &FeedReport) {
+        let counts = report.counts;
+        let noted = self.change_subscription(feed, |held| Some(held.told(hash, counts.new, counts.changed))).await;
+        if let Err(error) = noted {
+            tracing::warn!(feed = feed.name.as_str(), %error, "it is not taken down what a hub told");
         }
     }
 
@@ -207,6 +234,12 @@ impl Engine {
         let runs = |started_at| self.now().micros_since(started_at) < RUNS;
         Ok(newest.is_some_and(|fetch| fetch.detail.is_none() && runs(fetch.intent.started_at)))
     }
+}
+
+/// What a body is known again by: 128 bits, in hexadecimal digits.
+fn short_hash(body: &[u8]) -> String {
+    let digits: Vec<String> = Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn is_told(feed: &Feed, held: &Subscription) -> bool {

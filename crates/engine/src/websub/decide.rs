@@ -25,6 +25,8 @@ const FIRST_BACKOFF: Duration = Duration::from_mins(15);
 const LONGEST_BACKOFF: Duration = DAY;
 /// A hub that ends nothing is asked so often to; its lease ends by itself.
 const FAREWELLS: u32 = 3;
+/// So many bodies that a hub told are known again.
+const BODIES_KNOWN: usize = 32;
 /// The most of a hub's reason that is kept, in characters.
 const LONGEST_REASON: usize = 200;
 
@@ -83,13 +85,25 @@ impl Subscription {
         if (moved || changed_mind || is_due) && !waits { Step::Ask(Mode::Subscribe) } else { Step::Rest }
     }
 
+    /// Since when something is to be done, where something is: `now` of what was not due before.
+    pub(crate) fn due_since(&self, now: Timestamp) -> Timestamp {
+        let again_at = self.setback.as_ref().map(|setback| setback.again_at);
+        let agreement = self.agreement.as_ref();
+        let due = match agreement.and_then(|agreement| agreement.pending) {
+            Some(pending) => Some(later(pending.since, UNANSWERED)),
+            None => agreement.and_then(|agreement| agreement.lease).map(Lease::renewed_at).max(again_at),
+        };
+        due.map_or(now, |due| due.min(now))
+    }
+
     /// The same after a document was read.
     pub(crate) fn noticing(&self, noticed: Noticed) -> Self {
+        let read = Self { is_read_anew: false, ..self.clone() };
         if noticed == self.noticed {
-            return self.clone();
+            return read;
         }
         // Whoever was asked in vain is somebody else.
-        Self { noticed, setback: None, ..self.clone() }
+        Self { noticed, setback: None, ..read }
     }
 
     /// The same with a first request, which is about to go out; `None` where there is no hub.
@@ -107,6 +121,9 @@ impl Subscription {
             lease: None,
             farewells: 0,
             forged: 0,
+            repeated: 0,
+            told: Vec::new(),
+            is_proven: false,
         };
         Some(Self { agreement: Some(agreement), ..self.clone() })
     }
@@ -150,10 +167,14 @@ impl Subscription {
     }
 
     /// The same after a hub asked whether we meant it (section 5.3); `None` where nobody did. Without a lease that is readable
-    /// it grants what was asked for.
+    /// it grants what was asked for. One that asks again soon after did not hear the answer: it is given it again.
     pub(crate) fn verify(&self, mode: &str, topic: &str, lease_seconds: Option<u64>, now: Timestamp) -> Option<Self> {
         let asked = self.agreement.as_ref().filter(|agreement| agreement.topic == topic);
-        let (agreement, pending) = asked.and_then(|agreement| Some((agreement, agreement.pending?)))?;
+        let agreement = asked?;
+        let Some(pending) = agreement.pending else {
+            let is_fresh = agreement.lease.is_some_and(|lease| now.micros_since(lease.since) < micros(UNANSWERED));
+            return (mode == Mode::Subscribe.as_str() && is_fresh).then(|| self.clone());
+        };
         if mode != pending.mode.as_str() {
             return None;
         }
@@ -164,7 +185,7 @@ impl Subscription {
         let granted = lease_seconds.map_or(ASKED_LEASE, Duration::from_secs).clamp(shortest, longest);
         let lease = Some(Lease { since: now, until: later(now, granted) });
         let agreement = Some(Agreement { pending: None, lease, ..agreement.clone() });
-        Some(Self { agreement, setback: None, noticed: self.noticed.clone() })
+        Some(Self { agreement, setback: None, ..self.clone() })
     }
 
     /// The same after a hub said no, at once or later (section 5.2); `None` of what was not asked of it.
@@ -192,6 +213,38 @@ impl Subscription {
         told
     }
 
+    /// The same after a body was stored that the hub signed, given by its short hash; of so many of its items nothing was known
+    /// (`new`), or something else (`changed`).
+    pub(crate) fn told(&self, hash: &str, new: u64, changed: u64) -> Self {
+        let mut told = self.clone();
+        told.is_read_anew |= new > 0 || changed > 0;
+        if let Some(agreement) = &mut told.agreement {
+            agreement.is_proven |= new > 0;
+            agreement.told.push(hash.to_owned());
+            let surplus = agreement.told.len().saturating_sub(BODIES_KNOWN);
+            agreement.told.drain(..surplus);
+        }
+        told
+    }
+
+    /// The same after a body came again.
+    pub(crate) fn repeated(&self) -> Self {
+        let mut told = self.clone();
+        if let Some(agreement) = &mut told.agreement {
+            agreement.repeated = agreement.repeated.saturating_add(1);
+        }
+        told
+    }
+
+    /// The same after new items were found by asking the feed, of which the hub had not told.
+    pub(crate) fn missed(&self) -> Self {
+        let mut missed = self.clone();
+        if let Some(agreement) = &mut missed.agreement {
+            agreement.is_proven = false;
+        }
+        missed
+    }
+
     fn set_back(&mut self, kind: SetbackKind, why: &str, now: Timestamp) {
         let failures = self.setback.as_ref().map_or(0, |setback| setback.failures).saturating_add(1);
         let hubs = u32::try_from(self.noticed.hubs.len()).unwrap_or(u32::MAX).max(1);
@@ -212,7 +265,7 @@ impl Noticed {
 }
 
 impl Lease {
-    fn renewed_at(&self) -> Timestamp {
+    fn renewed_at(self) -> Timestamp {
         let half = self.until.micros_since(self.since).max(0) / 2;
         self.until.saturating_add_micros(-micros(RENEWED_BEFORE).min(half))
     }

@@ -11,6 +11,7 @@ impl Subscription {
             (!self.noticed.hubs.is_empty()).then(|| ("noticed", self.noticed.to_json())),
             self.agreement.as_ref().map(|agreement| ("agreement", agreement.to_json())),
             self.setback.as_ref().map(|setback| ("setback", setback.to_json())),
+            self.is_read_anew.then(|| ("read_anew", true.into())),
         ];
         Json::object(members.into_iter().flatten())
     }
@@ -21,6 +22,7 @@ impl Subscription {
             noticed: kept.get("noticed").and_then(Noticed::from_json).unwrap_or_default(),
             agreement: kept.get("agreement").and_then(Agreement::from_json),
             setback: kept.get("setback").and_then(Setback::from_json),
+            is_read_anew: is_set(kept, "read_anew"),
         }
     }
 }
@@ -43,6 +45,9 @@ impl Agreement {
             ("lease", lease.into()),
             ("farewells", u64::from(self.farewells).into()),
             ("forged", self.forged.into()),
+            ("repeated", self.repeated.into()),
+            ("told", Json::Array(self.told.iter().map(|hash| hash.as_str().into()).collect())),
+            ("proven", self.is_proven.into()),
         ])
     }
 
@@ -63,6 +68,9 @@ impl Agreement {
             lease: kept.get("lease").and_then(lease),
             farewells: number(kept, "farewells").and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX),
             forged: number(kept, "forged").unwrap_or(0),
+            repeated: number(kept, "repeated").unwrap_or(0),
+            told: kept.get("told").map(texts).unwrap_or_default(),
+            is_proven: is_set(kept, "proven"),
         })
     }
 }
@@ -104,6 +112,15 @@ fn number(kept: &Json, name: &str) -> Option<u64> {
     }
 }
 
+fn is_set(kept: &Json, name: &str) -> bool {
+    kept.get(name) == Some(&Json::Bool(true))
+}
+
+fn texts(kept: &Json) -> Vec<String> {
+    let Json::Array(texts) = kept else { return Vec::new() };
+    texts.iter().filter_map(Json::as_str).map(str::to_owned).collect()
+}
+
 fn instant(kept: &Json, name: &str) -> Option<Timestamp> {
     kept.get(name)?.as_str()?.parse().ok()
 }
@@ -126,6 +143,9 @@ mod tests {
             lease: Some(Lease { since: at, until: at.saturating_add_micros(1) }),
             farewells: 2,
             forged: 7,
+            repeated: 2,
+            told: vec!["00ff".into(), "11ee".into()],
+            is_proven: true,
         };
         let bare = Agreement { pending: None, lease: None, ..agreement.clone() };
         let setback = |kind| Setback { failures: 3, again_at: at, why: "no".into(), kind };
@@ -136,8 +156,14 @@ mod tests {
                 noticed: noticed.clone(),
                 agreement: Some(bare),
                 setback: Some(setback(SetbackKind::Failed)),
+                is_read_anew: false,
             },
-            Subscription { noticed, agreement: Some(agreement), setback: Some(setback(SetbackKind::Denied)) },
+            Subscription {
+                noticed,
+                agreement: Some(agreement),
+                setback: Some(setback(SetbackKind::Denied)),
+                is_read_anew: true,
+            },
         ] {
             assert_eq!(Subscription::from_json(&subscription.to_json()), subscription);
             let told = format!("{subscription:?}");

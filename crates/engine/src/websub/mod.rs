@@ -41,6 +41,9 @@ pub(crate) struct Subscription {
     pub(crate) agreement: Option<Agreement>,
     /// Why the last request came to nothing; `None` once one came to something.
     pub(crate) setback: Option<Setback>,
+    /// Whether the feed is next asked for its document whatever it was told before: a hub told something since it was read,
+    /// which no 304 is to confirm.
+    pub(crate) is_read_anew: bool,
 }
 
 /// What was asked of a hub, and what it granted.
@@ -62,6 +65,12 @@ pub(crate) struct Agreement {
     pub(crate) farewells: u32,
     /// How many deliveries came with a signature that is not the hub's.
     pub(crate) forged: u64,
+    /// How many brought the very bytes of one before.
+    pub(crate) repeated: u64,
+    /// The short hashes of the last bodies that were stored, the newest last.
+    pub(crate) told: Vec<String>,
+    /// Whether the hub told of new items first, and nothing was found since that it had not told.
+    pub(crate) is_proven: bool,
 }
 
 /// A request of ours that was sent.
@@ -157,6 +166,11 @@ impl Subscription {
     pub(crate) fn told_until(&self, now: Timestamp) -> Option<Timestamp> {
         let lease = self.agreement.as_ref()?.lease?;
         (lease.until > now).then_some(lease.until)
+    }
+
+    /// Until when it is relied on that a hub tells of new items: on one that has shown that it does.
+    pub(crate) fn relied_on_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.told_until(now).filter(|_| self.agreement.as_ref().is_some_and(|agreement| agreement.is_proven))
     }
 }
 

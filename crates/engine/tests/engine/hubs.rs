@@ -2,17 +2,17 @@
 //!
 //! Time is the test's; what is agreed with a hub is read from where it is kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feedspine::core::{Feed, FetchId, FetchIntent, FetchStatus, Json, MemoryStore, PageRequest, StateStore};
-use feedspine::ops::{KeepSubscriptions, SubscriptionState};
+use feedspine::ops::{AddFeed, SubscriptionState};
 use feedspine::{Delivered, Delivery, Engine, HubAnswer, Settings, SimulatedClock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::origin::{Answer, Asked, Origin, rss};
-use crate::support::{add, collect, settings, start};
+use crate::support::{collect, settings, start};
 
 const HUB: &str = "/hub";
 
@@ -26,12 +26,21 @@ struct Place {
 impl Place {
     /// The feed lists one item and names `hubs`; the script answers what is asked besides.
     async fn new(hubs: &'static [&'static str], script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::listing(hubs, script, || rss(&[("a", "A")])).await
+    }
+
+    /// The same, of a feed that lists this.
+    async fn listing(
+        hubs: &'static [&'static str],
+        script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        listed: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
         let origin = Origin::start(move |asked| {
             if !asked.path.starts_with("/feed") {
                 return script(asked);
             }
             let links: Vec<String> = hubs.iter().map(|hub| format!("<{hub}>; rel=hub")).collect();
-            Answer::ok(rss(&[("a", "A")])).with("link", links.join(", "))
+            Answer::ok(listed()).with("link", links.join(", "))
         });
         Self { store: Arc::new(MemoryStore::new()), clock: Arc::new(SimulatedClock::at(start())), origin: origin.await }
     }
@@ -47,7 +56,8 @@ impl Place {
 
     /// A feed that was read once.
     async fn feed(&self, engine: &Engine) -> Feed {
-        let feed = add(engine, self.origin.url("/feed")).await;
+        let request = AddFeed { allow_private: true, ..AddFeed::new(self.origin.url("/feed")) };
+        let feed = engine.add(request).await.unwrap().feed;
         assert_eq!(collect(engine, &feed).await.outcome, FetchStatus::Captured);
         feed
     }
@@ -91,7 +101,7 @@ impl Place {
 
 /// Keeps subscriptions for as long as it takes to ask a hub once.
 async fn keep(engine: &Engine) {
-    engine.keep_subscriptions(&KeepSubscriptions::default(), tokio::time::sleep(Duration::from_millis(300))).await;
+    engine.keep_subscriptions(tokio::time::sleep(Duration::from_millis(300))).await;
 }
 
 async fn state(engine: &Engine) -> (SubscriptionState, Option<String>) {
@@ -112,6 +122,9 @@ async fn of_two_processes_one_asks_the_hub_and_either_is_told() {
     assert_eq!((place.hub_asked(), state(&other).await.0), (1, SubscriptionState::Asked));
     let (token, query) = (place.kept("token").await, place.verification("subscribe", 3_600).await);
     assert_eq!(other.hub_asks(&token, &query).await.unwrap(), HubAnswer::Challenge("x y".to_owned()));
+    // It may not have heard the answer.
+    assert_eq!(one.hub_asks(&token, &query).await.unwrap(), HubAnswer::Challenge("x y".to_owned()));
+    place.clock.advance(Duration::from_mins(15));
     assert_eq!(one.hub_asks(&token, &query).await.unwrap(), HubAnswer::Unknown);
     for (engine, item) in [(&one, "b"), (&other, "c")] {
         let delivery = place.delivery(&rss(&[(item, "told")])).await;
@@ -141,6 +154,17 @@ async fn a_hub_that_does_not_take_it_is_followed_by_the_next_and_redirects_keep_
     assert_eq!(state(&engine).await.0, SubscriptionState::Asked);
     let paths: Vec<String> = place.origin.log().into_iter().map(|asked| asked.path).skip(1).collect();
     assert_eq!(paths, ["/hub/broken", "/hub/moved", "/hub/here"]);
+}
+
+#[tokio::test]
+async fn no_secret_is_sent_by_http_unless_the_feed_may_be_at_private_addresses() {
+    let place = Place::new(&[HUB], taken).await;
+    let engine = place.engine().await;
+    let feed = engine.add(AddFeed::new(place.origin.url("/feed"))).await.unwrap().feed;
+    assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Captured);
+    keep(&engine).await;
+    let why = "the hub is not reached over https".to_owned();
+    assert_eq!((state(&engine).await, place.hub_asked()), ((SubscriptionState::Failed, Some(why)), 0));
 }
 
 #[tokio::test]
@@ -184,14 +208,62 @@ async fn a_fetch_that_runs_for_long_is_not_interrupted_by_what_is_told() {
 }
 
 #[tokio::test]
+async fn a_hub_is_relied_on_once_it_told_first_and_not_when_something_is_found_that_it_had_not_told() {
+    let listed = Arc::new(Mutex::new(vec![("a", "A")]));
+    let lists = Arc::clone(&listed);
+    let place = Place::listing(&[HUB], taken, move || rss(&lists.lock().unwrap())).await;
+    let engine = place.engine().await;
+    let feed = place.told_feed(&engine).await;
+    let token = place.kept("token").await;
+    let is_backup = async || collect(&engine, &feed).await.next.unwrap().why.contains("as a backup");
+    assert!(!is_backup().await);
+    let tell = async |item| {
+        let delivery = place.delivery(&rss(&[(item, "told")])).await;
+        engine.hub_tells(&token, delivery).await.unwrap()
+    };
+    assert!(matches!(tell("b").await, Delivered::Taken(_)));
+    assert!(is_backup().await && is_backup().await);
+    listed.lock().unwrap().insert(0, ("c", "C"));
+    assert!(!is_backup().await && !is_backup().await);
+    // It tells of it, but late.
+    assert!(matches!(tell("c").await, Delivered::Taken(_)));
+    assert!(!is_backup().await);
+    assert!(matches!(tell("d").await, Delivered::Taken(_)));
+    assert!(is_backup().await);
+}
+
+#[tokio::test]
+async fn what_was_told_before_is_stored_once_and_the_document_is_read_anew() {
+    let place = Place::new(&[HUB], taken).await;
+    let engine = place.engine().await;
+    let feed = place.told_feed(&engine).await;
+    assert_eq!(collect(&engine, &feed).await.outcome, FetchStatus::Unchanged);
+    let (token, delivery) = (place.kept("token").await, place.delivery(&rss(&[("a", "old")])).await);
+    place.clock.advance(Duration::from_secs(1));
+    let Delivered::Taken(told) = engine.hub_tells(&token, delivery.clone()).await.unwrap() else { panic!() };
+    assert_eq!(told.counts.changed, 1);
+    place.clock.advance(Duration::from_secs(1));
+    // The very document that is held: it is read, and goes before what was told.
+    let read = collect(&engine, &feed).await;
+    assert_eq!((read.outcome, read.counts.changed), (FetchStatus::Captured, 1));
+    assert!(matches!(engine.hub_tells(&token, delivery).await.unwrap(), Delivered::Repeated));
+    let read = collect(&engine, &feed).await;
+    assert_eq!((read.outcome, read.counts.changed), (FetchStatus::Unchanged, 0));
+    assert_eq!(engine.subscriptions(None).await.unwrap().feeds[0].repeated, 1);
+}
+
+#[tokio::test]
 async fn a_feed_is_asked_as_before_once_its_hub_says_no() {
     let place = Place::new(&[HUB], taken).await;
     let engine = place.engine().await;
     let feed = place.told_feed(&engine).await;
+    let token = place.kept("token").await;
+    let delivery = place.delivery(&rss(&[("b", "B")])).await;
+    assert!(matches!(engine.hub_tells(&token, delivery).await.unwrap(), Delivered::Taken(_)));
     collect(&engine, &feed).await;
     let due = async || engine.state().schedule_of(feed.id).await.unwrap().unwrap().due_at.unwrap();
     assert!(due().await >= start().saturating_add_micros(24 * 3_600 * 1_000_000));
-    let (token, topic) = (place.kept("token").await, place.kept("topic").await);
+    let topic = place.kept("topic").await;
     let denial = format!("hub.mode=denied&hub.topic={topic}&hub.reason=enough");
     assert_eq!(engine.hub_asks(&token, &denial).await.unwrap(), HubAnswer::Noted);
     assert_eq!(due().await, start());

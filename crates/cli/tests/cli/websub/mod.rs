@@ -27,6 +27,9 @@ fn rss(items: &[(&str, &str)]) -> String {
     format!("<rss version=\"2.0\"><channel><title>Test</title>{}</channel></rss>", items.concat())
 }
 
+/// The hub is at another port than the feed, of whose own origin alone it is said that it may be private.
+const HUBS_ALLOWED: &str = "[fetch]\nallow = [\"127.0.0.1/32\"]\n";
+
 /// A feed that names a hub, and what it lists.
 struct Origin {
     site: Site,
@@ -142,7 +145,7 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
     run(&user, &["add", &feed, "--name", "news", "--allow-private", "--as-is"]);
     let (own, public) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/base"));
     // All commands are configured alike, as those of one user are.
-    user.file(".config/feedspine/config.toml", format!("[websub]\ncallback = \"{public}\"\n"));
+    user.file(".config/feedspine/config.toml", format!("{HUBS_ALLOWED}[websub]\ncallback = \"{public}\"\n"));
     let served = Served::start(&user, port, None);
     let form = hub.form(1);
     until(|| state(&user) == "verified");
@@ -151,7 +154,6 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
 
     // Nobody else is told anything.
     let nobody = Answered { status: 404, body: String::new() };
-    assert_eq!(verify(&form, &feed), nobody);
     assert_eq!(verify(&form, "http://127.0.0.1/other"), nobody);
     let stranger = format!("{own}/websub/{}", "0".repeat(64));
     assert_eq!(http("POST", &stranger, &[], b"x").status, 410);
@@ -186,7 +188,7 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
     let websub = ask(&user, &["websub"]);
     let tally = ["announced", "found", "near_misses", "deliveries"];
     let tally = tally.map(|figure| number(&websub, &format!("feeds.0.tally.{figure}")));
-    assert_eq!(tally, [1, 1, 1, 3]);
+    assert_eq!((tally, number(&websub, "feeds.0.repeated")), ([1, 1, 1, 2], 1));
     for words in [&["show", "b"][..], &["history", "b"]] {
         let shown = run(&user, words).stdout;
         assert!(shown.contains(&format!("pushed by {}", hub.url())), "{shown}");
@@ -199,7 +201,7 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
 
     // What was pushed is read again and checked as anything else is.
     let replayed = ask(&user, &["replay", "news"]);
-    assert_eq!(replayed.get("counts").map(ToString::to_string).as_deref(), Some(r#"{"same":9}"#));
+    assert_eq!(replayed.get("counts").map(ToString::to_string).as_deref(), Some(r#"{"same":8}"#));
     run(&user, &["db", "verify"]);
 
     // A word that there is something makes it due.
@@ -229,6 +231,7 @@ fn a_subscription_outlives_its_process_is_renewed_denied_and_ended() {
     let origin = Origin::start(&hub.url());
     let feed = origin.site.url("/feed");
     run(&user, &["add", &feed, "--name", "news", "--allow-private", "--as-is"]);
+    user.file(".config/feedspine/config.toml", HUBS_ALLOWED);
     let public = format!("http://127.0.0.1:{port}");
     let served = Served::start(&user, port, Some(&public));
     let form = hub.form(1);

@@ -76,6 +76,9 @@ impl Next {
         let told_until = told_until(engine, feed, now);
         let answer = Answer { at: now, came: came(report, told_until), hints };
         let rhythm = RhythmChoice::of(feed).rhythm();
+        // Nobody relies on a hub that did not tell of what was found just now.
+        let relied_on_until = Subscription::of(feed).relied_on_until(now);
+        let told_until = told_until.and(relied_on_until).filter(|_| report.counts.new == 0);
         let host = Host { told_until, ..seen_of_host(engine, feed, &standing, &answer, seen.traced) };
         let chance = report.fetch.as_ref().map_or(0, chance);
         let reasons = standing.reason.clone();

@@ -78,6 +78,24 @@ fn a_lease_is_renewed_two_hours_before_its_end_or_at_its_half() {
 }
 
 #[test]
+fn what_is_due_for_longest_is_known() {
+    let (held, asked) = (granted(1, 4 * HOUR), begun(&hubs(1), at(0)));
+    let renewing = held.asking(Mode::Subscribe, BASE, at(2 * HOUR));
+    let failed = renewing.failed("it answered 500", at(2 * HOUR));
+    for (subscription, now, since) in [
+        (&hubs(1), 7, 7),
+        (&asked, 1_000, 900),
+        (&held, 3 * HOUR, 2 * HOUR),
+        // Somebody changed his mind before it was due.
+        (&held, HOUR, HOUR),
+        (&renewing, 3 * HOUR, 2 * HOUR + 900),
+        (&failed, 3 * HOUR, 2 * HOUR + 900),
+    ] {
+        assert_eq!(subscription.due_since(at(now)), at(since), "{subscription:?} {now}");
+    }
+}
+
+#[test]
 fn nothing_is_confirmed_that_was_not_asked_for() {
     let (asked, held) = (begun(&hubs(1), at(0)), granted(1, HOUR));
     let leaving = held.asking(Mode::Unsubscribe, BASE, at(9));
@@ -88,8 +106,8 @@ fn nothing_is_confirmed_that_was_not_asked_for() {
         (&asked, "Subscribe", TOPIC, false),
         (&asked, "", TOPIC, false),
         (&hubs(1), "subscribe", TOPIC, false),
-        (&held, "subscribe", TOPIC, false),
         (&held, "unsubscribe", TOPIC, false),
+        (&held, "subscribe", "https://a.example/other", false),
         (&leaving, "unsubscribe", TOPIC, true),
         (&leaving, "subscribe", TOPIC, false),
     ] {
@@ -97,6 +115,38 @@ fn nothing_is_confirmed_that_was_not_asked_for() {
         assert_eq!(answer.is_some(), confirmed, "{mode} {topic} {subscription:?}");
     }
     assert_eq!(leaving.verify("unsubscribe", TOPIC, None, at(10)).unwrap().agreement, None);
+}
+
+#[test]
+fn a_hub_that_did_not_hear_the_answer_is_given_it_again_and_nothing_changes() {
+    let held = granted(1, HOUR);
+    for (now, confirmed) in [(0, true), (899, true), (900, false)] {
+        let again = held.verify("subscribe", TOPIC, Some(9 * HOUR), at(now));
+        assert_eq!(again, confirmed.then(|| held.clone()), "{now}");
+    }
+}
+
+#[test]
+fn a_hub_is_relied_on_once_it_told_first_and_until_something_is_found_that_it_had_not_told() {
+    let held = granted(1, HOUR);
+    let relied = |subscription: &Subscription| subscription.relied_on_until(at(1)).is_some();
+    let (known, changed, proven) = (held.told("a", 0, 0), held.told("a", 0, 1), held.told("a", 1, 0));
+    assert!(!relied(&held) && !relied(&known) && !relied(&changed) && relied(&proven));
+    assert!(proven.relied_on_until(at(HOUR)).is_none());
+    let renewed = proven.asking(Mode::Subscribe, BASE, at(9)).verify("subscribe", TOPIC, None, at(10)).unwrap();
+    assert!(relied(&renewed) && relied(&renewed.told("b", 0, 0)));
+    assert!(!relied(&proven.missed()) && !relied(&proven.missed().told("b", 0, 0)));
+    assert!(relied(&proven.missed().told("b", 2, 0)));
+    // What it told since the document was read, no 304 confirms.
+    assert!(!known.is_read_anew && changed.is_read_anew && proven.is_read_anew && renewed.is_read_anew);
+    assert!(proven.forgotten().is_read_anew && !proven.noticing(proven.noticed.clone()).is_read_anew);
+}
+
+#[test]
+fn the_last_bodies_that_a_hub_told_are_known_again() {
+    let told = (0..40).fold(granted(1, HOUR), |held, number| held.told(&number.to_string(), 1, 0));
+    let told = told.repeated().agreement.unwrap();
+    assert_eq!((told.told.len(), told.told[0].as_str(), told.told[31].as_str(), told.repeated), (32, "8", "39", 1));
 }
 
 #[test]
