@@ -21,8 +21,8 @@ pub(crate) struct Place {
 impl Places {
     /// A place for what is told at that callback; `None` while something else is told there, or too much is told at all.
     pub(crate) fn take(self: &Arc<Self>, token: &str) -> Option<Place> {
-        let mut taken = self.lock();
-        if taken.len() >= MOST || !taken.insert(token.to_owned()) {
+        let mut under_way = self.lock();
+        if under_way.len() >= MOST || !under_way.insert(token.to_owned()) {
             return None;
         }
         Some(Place { places: Arc::clone(self), token: token.to_owned() })
