@@ -76,10 +76,7 @@ async fn an_option_of_its_adapter_is_set_of_a_feed_that_is_there() {
         ("delimeter=,", "did you mean delimiter?"),
         ("bearerr={env:TOKEN}", "did you mean bearer?"),
         ("evry=15m", "did you mean every?"),
-        (
-            "x=y",
-            "every feed has every, cron, adaptive, follow_moves, headers, cookie, basic, bearer, tls, ca, user_agent",
-        ),
+        ("x=y", "every feed has every, cron, adaptive, follow_moves, websub, headers, cookie, basic, bearer, tls, ca"),
     ] {
         let error = set(text).await.unwrap_err();
         assert_eq!(error.code(), "adapter.option", "{text}");
