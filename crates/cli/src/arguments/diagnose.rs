@@ -14,7 +14,8 @@ pub(crate) struct Diagnose {
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter; without any, those of the feed that has the address. Or, besides those of that feed, one
-    /// of how its server is asked: headers, cookie, basic, bearer, `user_agent`, proxy, tls, ca, http, `follow_moves`
+    /// of how its server is asked: headers, cookie, basic, bearer, `user_agent`, proxy, tls, ca, http, `follow_moves`,
+    /// websub
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
 }

@@ -54,6 +54,7 @@ Examples:
   feedspine add https://example.org --first --tag news/world";
 
 pub(super) const AFTER_SET_HELP: &str = "\
+What can be said:
   key        id, link or content; or a place in the item, or several
   fold_case  true: A and a in keys are the same
   volatile   a place whose changes make no version
@@ -62,6 +63,7 @@ pub(super) const AFTER_SET_HELP: &str = "\
   cron       at which times in UTC it is, instead: '0 */2 * * *'
   adaptive   false: as often whatever it brings; true: more rarely while it brings little
   follow_moves  false: it stays where it is, whatever permanent redirects say
+  websub     false: hubs that it names are not asked to tell of it
   headers, cookie, basic, bearer, user_agent, proxy, tls, ca, http
              how its server is asked (docs/guides/fetching.md)
 

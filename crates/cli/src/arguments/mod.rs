@@ -213,8 +213,8 @@ pub(crate) struct Add {
     #[arg(long)]
     pub(crate) adapter: Option<String>,
     /// An option of the adapter, such as key=id, or of how its server is asked, such as 'bearer={env:TOKEN}': headers,
-    /// cookie, basic, bearer, `user_agent`, proxy, tls, ca, http or `follow_moves` (docs/guides/fetching.md); one that is
-    /// given several times is a list
+    /// cookie, basic, bearer, `user_agent`, proxy, tls, ca, http, `follow_moves` or websub (docs/guides/fetching.md); one
+    /// that is given several times is a list
     #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
     #[command(flatten)]
