@@ -1,8 +1,9 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
 use feedspine_core::{
-    Content, Counts, Coverage, CursorStep, Feed, FeedCursor, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
-    Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
+    Content, Counts, Coverage, CursorStep, Feed, FeedCursor, FeedId, FeedName, FeedStatus, Fetch, HashRule,
+    IngestBatch, Json, Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError,
+    Timestamp,
 };
 
 use super::json::{array, instant};
@@ -163,27 +164,36 @@ impl Engine {
         Ok(feed)
     }
 
+    /// Changes a feed's schedule, unless others change when it is due at the same time; whether there was something to change.
+    pub(crate) async fn change_schedule(
+        &self,
+        feed: FeedId,
+        change: impl FnOnce(&Schedule) -> Option<Schedule> + Send,
+    ) -> Result<bool, OpError> {
+        let Some(held) = self.state().schedule_of(feed).await? else { return Ok(false) };
+        let Some(schedule) = change(&held) else { return Ok(false) };
+        self.state().reschedule(&[Reschedule { held: held.due_at, schedule }]).await?;
+        Ok(true)
+    }
+
     /// Lets a daemon fetch a feed now that it would fetch later.
     pub(crate) async fn make_due(&self, feed: &Feed) -> Result<(), OpError> {
         let now = self.now();
-        let held = self.state().schedule_of(feed.id).await?.filter(|held| held.due_at.is_some_and(|at| at > now));
-        if let Some(held) = held {
-            let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(now), ..held } };
-            self.state().reschedule(&[change]).await?;
-        }
-        Ok(())
+        let is_later = |held: &Schedule| held.due_at.is_some_and(|at| at > now);
+        let sooner = |held: &Schedule| is_later(held).then(|| Schedule { due_at: Some(now), ..held.clone() });
+        self.change_schedule(feed.id, sooner).await.map(drop)
     }
 
     /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then, because that was changed of it; whether
     /// it is due now.
     pub(super) async fn fetch_soon(&self, feed: &Feed, what: Subject) -> Result<bool, OpError> {
-        let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(false) };
-        let standing = Standing::from_json(&held.state.to_json());
-        let Some(decision) = changed(what, held.due_at, standing, self.now()) else { return Ok(false) };
-        let state = Content::new(&decision.standing.to_json());
-        let schedule = Schedule { due_at: decision.at, state, ..held };
-        self.state().reschedule(&[Reschedule { held: held.due_at, schedule }]).await?;
-        Ok(feed.status == FeedStatus::Active)
+        let anew = |held: &Schedule| {
+            let standing = Standing::from_json(&held.state.to_json());
+            let decision = changed(what, held.due_at, standing, self.now())?;
+            let state = Content::new(&decision.standing.to_json());
+            Some(Schedule { feed: held.feed, due_at: decision.at, state })
+        };
+        Ok(self.change_schedule(feed.id, anew).await? && feed.status == FeedStatus::Active)
     }
 
     /// Polls a feed never again and frees its name. Everything captured stays; what the feed held until now is no

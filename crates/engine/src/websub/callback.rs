@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Content, Feed, FeedStatus, PageRequest, Reschedule, Schedule, Timestamp};
-use sha2::{Digest, Sha256};
+use feedspine_core::{Content, ContentHash, Feed, FeedStatus, PageRequest, Schedule, Timestamp};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
@@ -191,14 +190,11 @@ impl Engine {
 
     /// Takes down that something new came; the feed is due as it was. It is stored whether or not that can be.
     async fn note_new(&self, feed: &Feed) {
-        let noted = async {
-            let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(()) };
+        let noted = self.change_schedule(feed.id, |held| {
             let mut standing = Standing::from_json(&held.state.to_json());
             standing.brought_new(self.now());
-            let state = Content::new(&standing.to_json());
-            let change = Reschedule { held: held.due_at, schedule: Schedule { state, ..held } };
-            self.state().reschedule(&[change]).await.map(drop)
-        };
+            Some(Schedule { state: Content::new(&standing.to_json()), ..held.clone() })
+        });
         if let Err(error) = noted.await {
             tracing::warn!(feed = feed.name.as_str(), %error, "it is not taken down that a feed brought something new");
         }
@@ -206,14 +202,14 @@ impl Engine {
 
     /// Makes a feed due of which something new is known to be there.
     async fn ping(&self, feed: &Feed) -> Result<(), OpError> {
-        let Some(held) = self.state().schedule_of(feed.id).await? else { return Ok(()) };
         let newest = self.state().fetches_page(feed.id, &PageRequest::first(1)).await?.items.pop();
         let began = newest.map(|fetch| fetch.intent.started_at);
-        let standing = Standing::from_json(&held.state.to_json());
-        let Some(due_at) = pinged(held.due_at, &standing, began, self.now()) else { return Ok(()) };
-        let change = Reschedule { held: held.due_at, schedule: Schedule { due_at: Some(due_at), ..held } };
-        self.state().reschedule(&[change]).await?;
-        Ok(())
+        let sooner = |held: &Schedule| {
+            let standing = Standing::from_json(&held.state.to_json());
+            let due_at = pinged(held.due_at, &standing, began, self.now())?;
+            Some(Schedule { due_at: Some(due_at), ..held.clone() })
+        };
+        self.change_schedule(feed.id, sooner).await.map(drop)
     }
 
     /// Waits for a fetch of the feed that is under way, be it another process's; whether it still is.
@@ -238,8 +234,9 @@ impl Engine {
 
 /// What a body is known again by: 128 bits, in hexadecimal digits.
 fn short_hash(body: &[u8]) -> String {
-    let digits: Vec<String> = Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
+    let mut digits = ContentHash::of(body).to_string();
+    digits.truncate(32);
+    digits
 }
 
 fn is_told(feed: &Feed, held: &Subscription) -> bool {

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use feedspine_core::{FetchId, FetchStatus, IngestBatch, MAX_PAGE, NaturalKey, Outcome, PageRequest, Part, Timestamp};
+use feedspine_core::{
+    Feed, FetchId, FetchStatus, IngestBatch, MAX_PAGE, NaturalKey, Outcome, PageRequest, Part, StorageError, Timestamp,
+};
 use tokio::time::Instant;
 
 use super::{Arrived, Basis, FeedReport, Journey, written_down};
@@ -15,7 +17,6 @@ use crate::fetch::{Coding, Received};
 use crate::ledger::{HubTold, pushed_of};
 use crate::policy::rule_in_force;
 use crate::{Engine, OpError, shown_address};
-use feedspine_core::{Feed, StorageError};
 
 /// A hub that tells of an item so soon after the feed was asked was late by little. Fifteen minutes, in microseconds.
 const NEAR: i64 = 900_000_000;

@@ -64,7 +64,6 @@ impl Ended<'_> {
         mut report: FeedReport,
     ) -> Result<FeedReport, Box<FeedReport>> {
         let store = self.engine.conclude().expect("a batch is left for the end only where both can be stored at once");
-        let before = report.clone();
         let next = self.decide(&mut report);
         let (detail, schedule) = (self.detail(&report), schedule_of(next.as_ref()));
         match persistently(|| store.ingest_and_finish(batch.clone(), &detail, schedule)).await {
@@ -73,13 +72,13 @@ impl Ended<'_> {
                 Ok(report)
             }
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                let mut superseded = FeedReport { outcome: FetchStatus::Superseded, ..before };
-                superseded.warnings.insert(0, self::superseded(&superseded.counts));
-                Err(Box::new(superseded))
+                report.outcome = FetchStatus::Superseded;
+                report.warnings.insert(0, superseded(&report.counts));
+                Err(Box::new(report))
             }
             Err(error) => {
                 let failed = failed_report(self.feed, error.into());
-                Err(Box::new(FeedReport { outcome: failed.outcome, error: failed.error, ..before }))
+                Err(Box::new(FeedReport { outcome: failed.outcome, error: failed.error, ..report }))
             }
         }
     }
