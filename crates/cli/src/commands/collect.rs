@@ -161,7 +161,7 @@ impl Rows {
             FetchStatus::Captured => Style::Plain,
             _ => Style::Faint,
         };
-        let outcome = Line::of(style, if report.is_resting() { "resting" } else { report.outcome.as_str() });
+        let outcome = Line::of(style, report.told().as_str());
         let name = Line::from(report.feed.as_str());
         self.line(name, outcome, &report.counts, [report.duration_ms, report.wire_bytes])
     }

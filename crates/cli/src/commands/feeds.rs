@@ -2,8 +2,8 @@
 
 use feedspine::core::{Feed, FeedName, NaturalKey, Page, Quarantined};
 use feedspine::ops::{
-    AdapterChoice, AddressOutcome, AddressSet, FeedView, PolicyOutcome, PolicySays, PolicySet, Rekey, SetAddress,
-    SetPolicy,
+    AdapterChoice, AddressOutcome, AddressSet, FeedView, FetchOutcome, PolicyOutcome, PolicySays, PolicySet, Rekey,
+    SetAddress, SetPolicy,
 };
 use feedspine::{Ending, Engine, FeedSettings, OpError, RequestChoice, Rhythm, shown_address};
 
@@ -276,7 +276,7 @@ fn fetches(view: &FeedView, width: Option<usize>) -> Vec<Line> {
         let reason = excerpt(detail.reason.as_deref().unwrap_or_default(), SHORT);
         table.row([
             at.into(),
-            outcome(detail.status),
+            outcome(FetchOutcome::of_detail(detail)),
             http,
             detail.duration_ms.to_string().into(),
             detail.wire_bytes.to_string().into(),

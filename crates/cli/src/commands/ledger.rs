@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use feedspine::core::{FetchStatus, Timestamp};
-use feedspine::ops::{Explanation, HostFigures, ListRuns, NextFetch, Politeness, PolitenessOf, Run, RunKind};
+use feedspine::ops::{
+    Explanation, FetchOutcome, HostFigures, ListRuns, NextFetch, Politeness, PolitenessOf, Run, RunKind,
+};
 use feedspine::{Clock, Ending, Familiar, OpError, Pointing, SystemClock, shown_address};
 
 use super::Context;
@@ -50,26 +52,26 @@ pub(super) async fn runs(arguments: arguments::Runs, context: Context<'_>) -> Re
 
 fn row(run: &Run) -> [Line; 10] {
     let detail = run.fetch.detail.as_ref();
-    let status = detail.map_or(FetchStatus::Running, |detail| detail.status);
+    let told = FetchOutcome::of(&run.fetch);
     let number = |number: Option<u64>| Line::from(number.map(|number| number.to_string()).unwrap_or_default());
     let reason = detail.and_then(|detail| detail.reason.as_deref());
-    let told = [run.pushed.as_ref().map(pushed_in_words), reason.map(str::to_owned)];
-    let told = told.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let words = [run.pushed.as_ref().map(pushed_in_words), reason.map(str::to_owned)];
+    let words = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
     // As many digits as tell one from another by eye; --json has all.
     let body = run.captured.first.map(|body| body.to_string()[..12].to_owned());
     let next = run.next.as_ref().map(|next| next.at.map_or_else(|| "never".to_owned(), second));
     [
         second(run.fetch.intent.started_at).into(),
         run.feed.as_ref().map_or("(unknown)", |feed| feed.as_str()).into(),
-        outcome(status),
+        outcome(told),
         number(detail.and_then(|detail| detail.http_status).map(u64::from)),
         // Of a fetch whose process died nobody knows.
-        number(Some(run.requests).filter(|_| status != FetchStatus::Interrupted)),
+        number(Some(run.requests).filter(|_| told != FetchOutcome::Ended(FetchStatus::Interrupted))),
         number(detail.map(|detail| detail.duration_ms)),
         number(detail.map(|detail| detail.wire_bytes)),
         body.unwrap_or_default().into(),
         next.unwrap_or_default().into(),
-        Line::of(Style::Faint, excerpt(&told, SHORT)),
+        Line::of(Style::Faint, excerpt(&words, SHORT)),
     ]
 }
 
@@ -101,8 +103,8 @@ fn explained(told: &Explanation) -> Vec<Line> {
     }
     lines.extend(formerly(&told.formerly));
     if let Some(fetch) = &told.last {
-        let status = fetch.detail.as_ref().map_or(FetchStatus::Running, |detail| detail.status);
-        lines.push(field("last fetch", Line::from(second(fetch.intent.started_at)).plain(" ").and(outcome(status))));
+        let told = outcome(FetchOutcome::of(fetch));
+        lines.push(field("last fetch", Line::from(second(fetch.intent.started_at)).plain(" ").and(told)));
         if let Some(reason) = fetch.detail.as_ref().and_then(|detail| detail.reason.as_deref()) {
             lines.push(field("", excerpt(reason, SHORT)));
         }

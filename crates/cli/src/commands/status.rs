@@ -1,7 +1,7 @@
 //! `feedspine status`
 
 use feedspine::core::FetchStatus;
-use feedspine::ops::{FeedState, Status};
+use feedspine::ops::{FeedState, FetchOutcome, Status};
 use feedspine::{Ending, OpError};
 
 use super::Context;
@@ -22,7 +22,8 @@ pub(super) async fn run(context: Context<'_>) -> Result<Ending, OpError> {
 
 fn told(status: &Status, db: &str, width: Option<usize>) -> Vec<Line> {
     let backend = &status.backend;
-    let failing = status.feeds.iter().filter(|state| last(state) == Some(FetchStatus::Failed)).count();
+    let failing =
+        status.feeds.iter().filter(|state| last(state) == Some(FetchOutcome::Ended(FetchStatus::Failed))).count();
     let mut feeds = Line::from(counted(status.feeds.len() as u64, "feed"));
     if failing > 0 {
         feeds = feeds.plain(", ").then(Style::Bad, format!("{failing} failed last time"));
@@ -68,17 +69,17 @@ fn row(state: &FeedState) -> [Line; 5] {
     ]
 }
 
-fn last(state: &FeedState) -> Option<FetchStatus> {
-    let fetch = state.last_fetch.as_ref()?;
-    Some(fetch.detail.as_ref().map_or(FetchStatus::Running, |detail| detail.status))
+fn last(state: &FeedState) -> Option<FetchOutcome> {
+    state.last_fetch.as_ref().map(FetchOutcome::of)
 }
 
 /// How a fetch ended, in its colour.
-pub(super) fn outcome(status: FetchStatus) -> Line {
-    let style = match status {
-        FetchStatus::Failed => Style::Bad,
-        FetchStatus::Interrupted | FetchStatus::Running | FetchStatus::Superseded => Style::Notable,
-        FetchStatus::Captured | FetchStatus::Unchanged => Style::Plain,
+pub(super) fn outcome(told: FetchOutcome) -> Line {
+    let style = match told {
+        FetchOutcome::Ended(FetchStatus::Failed) => Style::Bad,
+        FetchOutcome::Ended(FetchStatus::Captured | FetchStatus::Unchanged) => Style::Plain,
+        FetchOutcome::Ended(FetchStatus::Interrupted | FetchStatus::Running | FetchStatus::Superseded)
+        | FetchOutcome::Resting => Style::Notable,
     };
-    Line::of(style, status.as_str())
+    Line::of(style, told.as_str())
 }

@@ -156,9 +156,7 @@ fn ended(printer: &Printer, report: &FeedReport) {
     let name = report.feed.as_str();
     failure(printer, report);
     warnings(printer, report);
-    let resting = Line::of(Style::Notable, "resting");
-    let outcome = if report.is_resting() { resting } else { outcome(report.outcome) };
-    let mut line = Line::from(name).plain(" ").and(outcome);
+    let mut line = Line::from(name).plain(" ").and(outcome(report.told()));
     let counts = &report.counts;
     let told = [
         (counts.new, "new", Style::Good),

@@ -58,7 +58,7 @@ fn feeds_of_a_host_that_wants_to_be_left_alone_are_told_as_resting_and_not_as_fa
     assert!(!ran.stderr.contains("error: "), "{ran:?}");
     let report = user.ask(&["collect"]);
     assert_eq!((number(&report, "failed"), number(&report, "resting")), (0, 3));
-    assert_eq!(text(&report, "feeds.0.error.code"), "http.resting");
+    assert_eq!((text(&report, "feeds.0.error.code"), text(&report, "feeds.0.outcome")), ("http.resting", "resting"));
     assert_eq!(list(&user.ask(&["runs", "--failed"]), "runs").len(), 1);
 }
 

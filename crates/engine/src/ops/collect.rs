@@ -3,8 +3,7 @@
 use feedspine_core::{Counts, FeedName, FetchId, FetchStatus, Json, Timestamp};
 
 use super::json::{array, instant, text};
-use super::{Ending, OpError, ToJson};
-use crate::fetch::RESTING;
+use super::{Ending, FetchOutcome, OpError, ToJson};
 
 /// Which feeds are collected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +62,7 @@ pub struct FeedReport {
     pub feed: FeedName,
     /// The fetch; `None` when none was begun.
     pub fetch: Option<FetchId>,
-    /// How it ended.
+    /// How it ended, in the words of the store; [`FeedReport::told`] knows of resting hosts.
     pub outcome: FetchStatus,
     /// The HTTP status of the last answer; `None` for files and when there was no answer.
     pub http_status: Option<u16>,
@@ -104,10 +103,15 @@ pub enum Alike {
 }
 
 impl FeedReport {
+    /// How it ended, as it is told.
+    pub fn told(&self) -> FetchOutcome {
+        FetchOutcome::told(self.outcome, self.http_status, self.error.as_ref().map(OpError::code))
+    }
+
     /// Whether it was not asked, since its host asked to be left alone: that is no failure, and its turn comes when the rest is
     /// over.
     pub fn is_resting(&self) -> bool {
-        self.http_status.is_none() && self.error.as_ref().is_some_and(|error| error.code() == RESTING)
+        self.told() == FetchOutcome::Resting
     }
 
     /// Whether it was asked in vain.
@@ -156,7 +160,7 @@ impl ToJson for FeedReport {
         Json::object([
             ("feed", self.feed.as_str().into()),
             ("fetch", self.fetch.as_ref().map(text).into()),
-            ("outcome", self.outcome.as_str().into()),
+            ("outcome", self.told().as_str().into()),
             ("http_status", self.http_status.map(u64::from).into()),
             ("counts", self.counts.to_json()),
             ("duration_ms", self.duration_ms.into()),

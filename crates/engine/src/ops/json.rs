@@ -5,7 +5,7 @@ use feedspine_core::{
     Record, Round, Seen, Timestamp, Version,
 };
 
-use super::OpError;
+use super::{FetchOutcome, OpError};
 use crate::feed_settings::FeedSettings;
 use crate::shown::shown_text;
 use crate::shown_address;
@@ -138,7 +138,7 @@ impl ToJson for Fetch {
 impl ToJson for FetchDetail {
     fn to_json(&self) -> Json {
         Json::object([
-            ("status", self.status.as_str().into()),
+            ("status", FetchOutcome::of_detail(self).as_str().into()),
             ("finished_at", instant(self.finished_at)),
             ("http_status", self.http_status.map(u64::from).into()),
             ("wire_bytes", self.wire_bytes.into()),

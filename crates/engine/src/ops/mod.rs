@@ -71,6 +71,7 @@ mod json;
 mod lookup;
 mod moving;
 mod opml;
+mod outcome;
 mod policy;
 mod politeness;
 mod records;
@@ -114,6 +115,7 @@ pub use lookup::FoundBy;
 pub(crate) use moving::TakenOver;
 pub use moving::{AddressOutcome, AddressSet, SetAddress};
 pub use opml::{EntryOutcome, ImportOpml, ImportedEntry, LeftOut, OpmlExport, OpmlImport};
+pub use outcome::FetchOutcome;
 pub use policy::{PolicyOutcome, PolicySays, PolicySet, Rekey, SetPolicy};
 pub use politeness::{Politeness, PolitenessOf};
 pub use records::{

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use feedspine_core::{ContentHash, Feed, FeedId, FeedName, Fetch, Json, MAX_PAGE, PageRequest, Timestamp};
 
 use super::json::{array, text};
-use super::{NextFetch, OpError, ToJson};
+use super::{FetchOutcome, NextFetch, OpError, ToJson};
 use crate::Engine;
-use crate::fetch::RESTING;
 use crate::ledger::{Again, Captured, HubTold, again_of, captured_by, next_of, pushed_of, requests_of};
 
 /// Which fetches are listed.
@@ -127,9 +126,8 @@ impl Engine {
                 if request.since.is_some_and(|since| fetch.intent.started_at < since) {
                     return Ok(RunList { runs, more: false });
                 }
-                let code = fetch.detail.as_ref().and_then(|detail| detail.code.as_deref());
-                // Of one whose host rests nobody was asked.
-                let failed = code.is_some_and(|code| code != RESTING);
+                let has_code = fetch.detail.as_ref().is_some_and(|detail| detail.code.is_some());
+                let failed = has_code && FetchOutcome::of(&fetch) != FetchOutcome::Resting;
                 if request.only == RunKind::Failed && !failed {
                     continue;
                 }
