@@ -177,7 +177,7 @@ impl Fetcher {
 
     async fn judge_answer(&self, url: &Url, response: Response, request: Request<'_>) -> Result<Hop, FetchFailure> {
         let validators = request.validators.filter(|validators| validators.url == url.as_str());
-        let status = response.status();
+        let (status, through) = (response.status(), request.manner.proxy.as_deref());
         match status {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let told = told_validators(url, response.headers());
@@ -215,14 +215,14 @@ impl Fetcher {
                 };
                 Ok(Hop::Redirect(redirect_target(url, response.headers())?, by))
             }
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED if request.manner.proxy.is_some() => {
-                let error = proxy::wants_login(request.manner.proxy.as_deref().unwrap_or_default());
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED if through.is_some() => {
+                let error = proxy::wants_login(through.unwrap_or_default());
                 Err(FetchFailure { error, http_status: Some(status.as_u16()), wire_bytes: 0 })
             }
-            StatusCode::FORBIDDEN => Err(self.refused(url, response).await),
+            StatusCode::FORBIDDEN => Err(proxy::may_have_answered(self.refused(url, response).await, url, through)),
             _ => {
                 self.rest_if_asked(url, &response);
-                Err(classify::status(url, status))
+                Err(proxy::may_have_answered(classify::status(url, status), url, through))
             }
         }
     }

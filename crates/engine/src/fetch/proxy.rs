@@ -4,6 +4,7 @@ use std::error::Error;
 
 use url::Url;
 
+use super::FetchFailure;
 use super::classify::{find, root_cause};
 use super::resolve::LookupFailed;
 use crate::{Limits, OpError};
@@ -62,6 +63,18 @@ pub(super) fn wants_login(proxy: &str) -> OpError {
         .with_hint("`feedspine feed set NAME 'proxy=http://NAME:{env:PASSWORD}@HOST:PORT'` says it")
 }
 
+/// A failure by an answer that may be the proxy's own: of plain http it reads what is asked, and nobody can tell who answered.
+/// It says 403 to what it refuses, and 502 to 504 of servers that it does not reach (RFC 9110 sections 15.5.4, 15.6.3 to 15.6.5).
+pub(super) fn may_have_answered(failure: FetchFailure, url: &Url, through: Option<&str>) -> FetchFailure {
+    let says_so = matches!(failure.http_status, Some(403 | 502..=504)) && failure.error.code() == "http.status";
+    let Some(proxy) = through.filter(|_| says_so && url.scheme() == "http") else { return failure };
+    let error = &failure.error;
+    let hint = error.hint().unwrap_or_default();
+    let told = OpError::failed("http.status", format!("{error}, or the proxy {proxy} did, which it is asked through"));
+    let error = told.with_hint(format!("where it is the proxy's answer, ask whoever runs that; else {hint}"));
+    FetchFailure { error, ..failure }
+}
+
 /// What came of asking a proxy for a way to a server, in hyper-util's words; its type is not to be had.
 fn tunnel(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
@@ -72,4 +85,40 @@ fn tunnel(error: &(dyn Error + 'static)) -> Option<String> {
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::super::classify;
+    use super::*;
+
+    #[test]
+    fn an_answer_that_may_be_the_proxys_is_told_so() {
+        let proxy = Some("http://proxy.lan:3128");
+        for (url, status, through, is_told) in [
+            ("http://a.example/", StatusCode::FORBIDDEN, proxy, true),
+            ("http://a.example/", StatusCode::BAD_GATEWAY, proxy, true),
+            ("http://a.example/", StatusCode::GATEWAY_TIMEOUT, proxy, true),
+            ("http://a.example/", StatusCode::NOT_FOUND, proxy, false),
+            ("http://a.example/", StatusCode::FORBIDDEN, None, false),
+            // It passes on what it cannot read.
+            ("https://a.example/", StatusCode::FORBIDDEN, proxy, false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            let plain = classify::status(&url, status);
+            let (message, hint) = (plain.error.to_string(), plain.error.hint().unwrap().to_owned());
+            let told = may_have_answered(plain, &url, through);
+            assert_eq!((told.error.code(), told.http_status), ("http.status", Some(status.as_u16())));
+            if is_told {
+                let words = format!("{message}, or the proxy http://proxy.lan:3128 did, which it is asked through");
+                assert_eq!(told.error.message(), words);
+                let next = format!("where it is the proxy's answer, ask whoever runs that; else {hint}");
+                assert_eq!(told.error.hint(), Some(next.as_str()));
+            } else {
+                assert_eq!((told.error.message(), told.error.hint()), (message.as_str(), Some(hint.as_str())));
+            }
+        }
+    }
 }

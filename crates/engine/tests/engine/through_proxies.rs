@@ -35,7 +35,8 @@ async fn gone() -> String {
 
 #[tokio::test]
 async fn the_faults_of_a_proxy_are_told_as_its_own() {
-    let (gone, locked, broken) = (gone().await, refusing(407).await, refusing(502).await);
+    let (gone, locked) = (gone().await, refusing(407).await);
+    let (broken, forbidding) = (refusing(502).await, refusing(403).await);
     // No name has so long a part: nobody has to be asked for it.
     let nameless = format!("http://{}.invalid:3128", "a".repeat(64));
     let engine = engine().await;
@@ -48,6 +49,7 @@ async fn the_faults_of_a_proxy_are_told_as_its_own() {
         ("https://feeds.invalid/", &nameless, "proxy.dns"),
         // Whose answer that is nobody can tell.
         ("http://feeds.invalid/", &broken, "http.status"),
+        ("http://feeds.invalid/", &forbidding, "http.status"),
     ]
     .into_iter()
     .enumerate()
@@ -57,10 +59,14 @@ async fn the_faults_of_a_proxy_are_told_as_its_own() {
         let feed = engine.add(request).await.unwrap().feed;
         let report = collect(&engine, &feed).await;
         assert_eq!(code(&report), expected, "{address} {proxy} {report:?}");
+        let error = report.error.unwrap();
         if expected == "http.status" {
+            assert!(
+                error.message().ends_with(&format!(", or the proxy {proxy} did, which it is asked through")),
+                "{error:?}"
+            );
             continue;
         }
-        let error = report.error.unwrap();
         assert!(error.message().contains("the proxy http://") && error.hint().is_some(), "{error:?}");
         let hosts = engine.politeness(&PolitenessOf { since: start() }).await.unwrap().hosts;
         assert!(hosts.is_empty(), "the feed's server was not asked: {hosts:?}");
