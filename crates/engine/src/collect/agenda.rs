@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -88,8 +89,8 @@ impl<F> Agenda<F> {
             .retain(|_, line| line.queued || line.running > 0 || !line.waiting.is_empty() || line.next_start > now);
     }
 
-    /// Takes the next feed that may be fetched.
-    pub(crate) fn take(&mut self, now: Instant) -> Next<F> {
+    /// Takes the next feed that may be fetched; `interval_of` says for how long its host is not asked then.
+    pub(crate) fn take(&mut self, now: Instant, interval_of: impl Fn(&str) -> Duration) -> Next<F> {
         if let Some(feed) = self.unhurried.pop_front() {
             return Next::Start(feed);
         }
@@ -109,7 +110,7 @@ impl<F> Agenda<F> {
             // Those that waited may have been taken back.
             let Some(feed) = line.waiting.pop_front() else { continue };
             line.running += 1;
-            line.next_start = now + line.rate.interval;
+            line.next_start = now + interval_of(&host);
             self.queue(&host);
             return Next::Start(feed);
         }
@@ -136,8 +137,6 @@ impl<F> Agenda<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const RATE: HostRate = HostRate { in_flight: 2, interval: Duration::from_secs(1) };
@@ -147,25 +146,29 @@ mod tests {
         Agenda::new(hosts.iter().map(host).enumerate(), now)
     }
 
+    fn take(agenda: &mut Agenda<usize>, now: Instant) -> Next<usize> {
+        agenda.take(now, |_| RATE.interval)
+    }
+
     #[test]
     fn hosts_take_turns_and_feeds_of_one_host_go_at_its_rate() {
         let begun = Instant::now();
         let second = |number| begun + Duration::from_secs(number);
         let mut agenda = agenda(&["a", "a", "a", "b", "", "b"], begun);
-        assert_eq!(agenda.take(begun), Next::Start(4));
-        assert_eq!(agenda.take(begun), Next::Start(0));
-        assert_eq!(agenda.take(begun), Next::Start(3));
-        assert_eq!(agenda.take(begun), Next::Later(second(1)));
-        assert_eq!(agenda.take(second(1)), Next::Start(1));
-        assert_eq!(agenda.take(second(1)), Next::Start(5));
+        assert_eq!(take(&mut agenda, begun), Next::Start(4));
+        assert_eq!(take(&mut agenda, begun), Next::Start(0));
+        assert_eq!(take(&mut agenda, begun), Next::Start(3));
+        assert_eq!(take(&mut agenda, begun), Next::Later(second(1)));
+        assert_eq!(take(&mut agenda, second(1)), Next::Start(1));
+        assert_eq!(take(&mut agenda, second(1)), Next::Start(5));
         // Two of a's feeds are under way: the third waits for one of them, then for the rate.
-        assert_eq!(agenda.take(second(5)), Next::Wait);
+        assert_eq!(take(&mut agenda, second(5)), Next::Wait);
         agenda.ended(Some("a"));
-        assert_eq!(agenda.take(second(1)), Next::Later(second(2)));
-        assert_eq!(agenda.take(second(2)), Next::Start(2));
+        assert_eq!(take(&mut agenda, second(1)), Next::Later(second(2)));
+        assert_eq!(take(&mut agenda, second(2)), Next::Start(2));
         agenda.ended(None);
         agenda.ended(Some("a"));
-        assert_eq!(agenda.take(second(9)), Next::Wait);
+        assert_eq!(take(&mut agenda, second(9)), Next::Wait);
     }
 
     #[test]
@@ -173,11 +176,25 @@ mod tests {
         let begun = Instant::now();
         let second = |number| begun + Duration::from_secs(number);
         let mut agenda = agenda(&["a", "a", "b", "b"], begun);
-        assert_eq!(agenda.take(begun), Next::Start(0));
-        agenda.not_before("a", second(30));
-        assert_eq!(agenda.take(begun), Next::Start(2));
-        assert_eq!(agenda.take(second(1)), Next::Start(3));
-        assert_eq!(agenda.take(second(2)), Next::Later(second(30)));
-        assert_eq!(agenda.take(second(30)), Next::Start(1));
+        let mut take = |at| agenda.take(at, |host| Duration::from_secs(if host == "a" { 30 } else { 1 }));
+        assert_eq!(take(begun), Next::Start(0));
+        assert_eq!(take(begun), Next::Start(2));
+        assert_eq!(take(second(1)), Next::Start(3));
+        assert_eq!(take(second(2)), Next::Later(second(30)));
+        assert_eq!(take(second(30)), Next::Start(1));
+    }
+
+    #[test]
+    fn feeds_of_which_nobody_is_asked_take_no_turn() {
+        let begun = Instant::now();
+        let mut agenda = agenda(&["a", "a", "a", "b", "b"], begun);
+        let mut started = Vec::new();
+        while let Next::Start(feed) =
+            agenda.take(begun, |host| if host == "a" { Duration::ZERO } else { RATE.interval })
+        {
+            started.push(feed);
+            agenda.ended(Some(if feed < 3 { "a" } else { "b" }));
+        }
+        assert_eq!(started, [0, 3, 1, 2]);
     }
 }

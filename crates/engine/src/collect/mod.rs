@@ -199,15 +199,10 @@ impl<'a> Run<'a> {
 
     /// Starts as many feeds as may be under way; when to look again, if that is before one of them ends.
     fn start_what_may(&mut self, tell: &(dyn Fn(CollectEvent<'_>) + Send + Sync)) -> Option<Instant> {
-        while self.tasks.len() < self.engine.settings().concurrency.max(1) {
-            match self.agenda.take(Instant::now()) {
-                Next::Start(place) => {
-                    if let Some(host) = &self.hosts[place] {
-                        // One that is asked more rarely than its rate has it takes no place of others while it waits.
-                        self.agenda.not_before(host, Instant::now() + self.engine.fetcher().interval_of(host));
-                    }
-                    self.start(place, tell);
-                }
+        let engine = self.engine;
+        while self.tasks.len() < engine.settings().concurrency.max(1) {
+            match self.agenda.take(Instant::now(), |host| engine.fetcher().interval_after_turn(host)) {
+                Next::Start(place) => self.start(place, tell),
                 Next::Later(at) => return Some(at),
                 Next::Wait => return None,
             }

@@ -266,6 +266,12 @@ impl Fetcher {
         self.gate.interval(host)
     }
 
+    /// For how long a host is not asked when somebody's turn to ask it begins now: while it rests nobody asks it, so that takes
+    /// no turn.
+    pub(crate) fn interval_after_turn(&self, host: &str) -> Duration {
+        if self.gate.rests(host) { Duration::ZERO } else { self.gate.interval(host) }
+    }
+
     /// Asks a simulated world from now on.
     #[cfg(test)]
     pub(crate) fn ask_of(&self, wire: Arc<dyn Wire>) {

@@ -363,14 +363,11 @@ impl<'a> Daemon<'a> {
             if is_down && now < self.next_probe {
                 return Some(self.next_probe);
             }
-            match self.agenda.take(now) {
+            let engine = self.engine;
+            match self.agenda.take(now, |host| engine.fetcher().interval_after_turn(host)) {
                 Next::Start(feed) => {
                     if is_down {
                         self.next_probe = now + PROBE;
-                    }
-                    if let Some(Entered { host, .. }) = self.entered.get(&feed) {
-                        // One that is asked more rarely than its rate has it takes no place of others while it waits.
-                        self.agenda.not_before(host, now + self.engine.fetcher().interval_of(host));
                     }
                     self.start(feed);
                 }
