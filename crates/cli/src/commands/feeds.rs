@@ -10,7 +10,7 @@ use feedspine::{Ending, Engine, FeedSettings, OpError, RequestChoice, Rhythm, sh
 use super::Context;
 use super::policy;
 use super::status::outcome;
-use super::words::{SHORT, counted, field, formerly, minute, second};
+use super::words::{SHORT, counted, field, formerly, minute, resting, second};
 use crate::arguments::{self, Place};
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
@@ -196,6 +196,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
     lines.extend(formerly(&view.formerly));
     lines.extend(policy::lines(&view.policy));
     lines.push(field("fetched", view.rhythm.to_string()));
+    lines.extend(view.rest.as_ref().map(|rest| field("host", resting(rest))));
     lines.extend(asked(feed));
     lines.push(field("tags", tags(feed)));
     lines.push(field("id", feed.id.to_string()));

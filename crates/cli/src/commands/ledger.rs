@@ -10,7 +10,7 @@ use feedspine::{Clock, Ending, Familiar, OpError, Pointing, SystemClock, shown_a
 
 use super::Context;
 use super::status::outcome;
-use super::words::{SHORT, bytes, field, formerly, pushed_in_words, second};
+use super::words::{SHORT, bytes, field, formerly, pushed_in_words, resting, second};
 use crate::arguments;
 use crate::printer::{Line, Set, Style, Table, excerpt};
 use crate::stores::Wanted;
@@ -112,6 +112,7 @@ fn explained(told: &Explanation) -> Vec<Line> {
     if let Some(host) = &told.host {
         let pace = format!("{}, asked every {:?} at most", host.host, Duration::from_millis(host.interval_ms));
         lines.push(field("host", pace));
+        lines.extend(host.rest.as_ref().map(|rest| field("", resting(rest))));
         if let (Some(holder), Some(until)) = (&host.holder, host.until) {
             lines.push(field("", format!("leased to {holder} until {}", second(until))));
         }

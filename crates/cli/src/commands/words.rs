@@ -1,7 +1,7 @@
 //! Words and figures that several commands say alike.
 
 use feedspine::core::{Json, Record, Timestamp};
-use feedspine::ops::{Again, Cause, HubTold, Occasion};
+use feedspine::ops::{Again, Cause, HubTold, Occasion, Rest};
 use feedspine::{Former, shown_address};
 
 use crate::printer::{Line, Style, excerpt};
@@ -19,6 +19,11 @@ pub(super) fn minute(at: Timestamp) -> String {
 pub(super) fn second(at: Timestamp) -> String {
     let text = at.to_string();
     format!("{} {}", &text[..10], &text[11..19])
+}
+
+/// Until when a host is left alone, and why.
+pub(super) fn resting(rest: &Rest) -> String {
+    format!("left alone until {}, {}", second(rest.until), rest.why())
 }
 
 /// `1 feed`, `2 feeds`

@@ -60,6 +60,23 @@ fn feeds_of_a_host_that_wants_to_be_left_alone_are_told_as_resting_and_not_as_fa
     assert_eq!((number(&report, "failed"), number(&report, "resting")), (0, 3));
     assert_eq!((text(&report, "feeds.0.error.code"), text(&report, "feeds.0.outcome")), ("http.resting", "resting"));
     assert_eq!(list(&user.ask(&["runs", "--failed"]), "runs").len(), 1);
+    assert_eq!(text(&user.ask(&["runs"]), "runs.0.fetch.detail.status"), "resting");
+    assert_eq!(text(&user.ask(&["status"]), "feeds.0.last_fetch.detail.status"), "resting");
+    for words in [&["runs", "two"][..], &["status"], &["feed", "show", "two"], &["explain", "two"]] {
+        let shown = user.run(words).stdout;
+        assert!(shown.contains(" resting") && !shown.contains("failed"), "{words:?}: {shown}");
+    }
+    for command in [&["explain"][..], &["feed", "show"]] {
+        let shown = user.run(&[command, &["two"]].concat()).stdout;
+        assert!(shown.contains("left alone until 20") && shown.contains(", since it answered 429\n"), "{shown}");
+    }
+    // Due now as it may be, nobody asks it before.
+    let due_now = user.run(&["feed", "set", "two", "every=15m"]);
+    assert!(due_now.stderr.contains("it is due now"), "{due_now:?}");
+    let explained = user.ask(&["explain", "two"]);
+    assert_eq!(text(&explained, "next.at"), text(&explained, "host.rest.until"), "{explained}");
+    let why = text(&explained, "next.why");
+    assert!(why.ends_with("; until then its host is left alone, since it answered 429"), "{why}");
 }
 
 #[test]

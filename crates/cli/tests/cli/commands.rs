@@ -254,7 +254,7 @@ fn feeds_are_listed_shown_renamed_and_removed() {
     assert_eq!(members(&feeds), "items next");
     assert_eq!(text(&feeds, "items.0.name"), "news");
     let feed = user.ask(&["feed", "show", "news"]);
-    assert_eq!(members(&feed), "cursor feed fetches formerly ledger linked policy rejects rhythm");
+    assert_eq!(members(&feed), "cursor feed fetches formerly ledger linked policy rejects rest rhythm");
     assert_eq!(members(at(&feed, "ledger")), "counts first last observations unchanged");
     assert_eq!(number(&feed, "ledger.observations"), 2);
     assert_eq!(number(&feed, "ledger.counts.withdrawn"), 1);

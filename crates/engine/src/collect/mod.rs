@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::not_fetched;
-use crate::fetch::{RATE_EXCEEDED, SHUT_OUT};
+use crate::fetch::{RATE_EXCEEDED, Resting, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
-use crate::schedule::{Slowed, rests_until, slowed_by};
+use crate::schedule::{Rest, Slowed, rest_of, slowed_by};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
@@ -72,7 +72,8 @@ impl Engine {
             let since = u64::try_from(now.micros_since(last)).unwrap_or(0);
             let remaining = SHUT_OUT.saturating_sub(Duration::from_micros(since));
             if !remaining.is_zero() {
-                self.fetcher().rest(&domain, remaining);
+                // The page that says so is that of a 403.
+                self.fetcher().rest(&domain, Resting { remaining, http_status: Some(403) });
             }
         }
         Ok(())
@@ -80,27 +81,42 @@ impl Engine {
 
     /// Hosts that asked to be left alone still are, whichever process was told, and those that said that they were asked too
     /// often are asked more rarely: the feeds' schedules say until when, and how much.
-    pub(crate) fn leave_alone<'f>(&self, feeds: impl IntoIterator<Item = &'f Feed>, schedules: &[Schedule]) {
+    pub(crate) fn leave_alone<'f>(&self, feeds: impl IntoIterator<Item = &'f Feed> + Clone, schedules: &[Schedule]) {
         let now = self.now();
-        let remaining = |schedule: &Schedule| {
-            let until = rests_until(&schedule.state)?;
-            u64::try_from(until.micros_since(now)).ok().filter(|micros| *micros > 0).map(Duration::from_micros)
-        };
-        let rests: HashMap<FeedId, Duration> =
-            schedules.iter().filter_map(|schedule| Some((schedule.feed, remaining(schedule)?))).collect();
-        let slowed: HashMap<FeedId, Slowed> =
-            schedules.iter().filter_map(|schedule| Some((schedule.feed, slowed_by(&schedule.state)?))).collect();
-        let told = |feed: &&Feed| rests.contains_key(&feed.id) || slowed.contains_key(&feed.id);
-        for feed in feeds.into_iter().filter(told) {
-            let Some(host) = host_of(&feed.address) else { continue };
-            if let Some(remaining) = rests.get(&feed.id) {
-                self.fetcher().rest(&host, *remaining);
-            }
-            if let Some(Slowed { doublings, at }) = slowed.get(&feed.id) {
-                let ago = u64::try_from(now.micros_since(*at)).map_or(Duration::ZERO, Duration::from_micros);
-                self.fetcher().recall_slowed(&host, *doublings, ago);
+        for (host, Rest { until, http_status }) in self.rests(feeds.clone(), schedules) {
+            if let Ok(micros @ 1..) = u64::try_from(until.micros_since(now)) {
+                self.fetcher().rest(&host, Resting { remaining: Duration::from_micros(micros), http_status });
             }
         }
+        let slowed: HashMap<FeedId, Slowed> =
+            schedules.iter().filter_map(|schedule| Some((schedule.feed, slowed_by(&schedule.state)?))).collect();
+        for feed in feeds {
+            let Some(Slowed { doublings, at }) = slowed.get(&feed.id) else { continue };
+            let Some(host) = host_of(&feed.address) else { continue };
+            let ago = u64::try_from(now.micros_since(*at)).map_or(Duration::ZERO, Duration::from_micros);
+            self.fetcher().recall_slowed(&host, *doublings, ago);
+        }
+    }
+
+    /// Until when hosts want to be left alone, or wanted to, by the name under which each is paced: the feeds' schedules say so.
+    pub(crate) fn rests<'f>(
+        &self,
+        feeds: impl IntoIterator<Item = &'f Feed>,
+        schedules: &[Schedule],
+    ) -> HashMap<String, Rest> {
+        let held: HashMap<FeedId, Rest> =
+            schedules.iter().filter_map(|schedule| Some((schedule.feed, rest_of(&schedule.state)?))).collect();
+        let rates = HostRates::of(self.settings());
+        let mut rests: HashMap<String, Rest> = HashMap::new();
+        for feed in feeds {
+            let Some(rest) = held.get(&feed.id) else { continue };
+            let Some(host) = host_of(&feed.address) else { continue };
+            let latest = rests.entry(rates.shared_by(&host).0.to_owned()).or_insert(*rest);
+            if latest.until < rest.until {
+                *latest = *rest;
+            }
+        }
+        rests
     }
 
     /// When a fetch of a feed ended last that was shut out, of those that began within [`RECALLED`]. One that read some

@@ -35,9 +35,16 @@ struct Host {
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     next_start: Instant,
-    resting_until: Option<Instant>,
+    rest: Option<Rest>,
     /// How much more rarely it is asked than it might be; `None` when it never refused.
     slowed: Option<Slowed>,
+}
+
+/// Until when a host is left alone, and by which answer; `None` where that is not known.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until: Instant,
+    http_status: Option<u16>,
 }
 
 /// Leave to ask a host once; the place is free again when it is dropped.
@@ -50,6 +57,8 @@ pub(crate) struct Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Resting {
     pub(crate) remaining: Duration,
+    /// By which answer it asked for that; `None` where it is not known.
+    pub(crate) http_status: Option<u16>,
 }
 
 impl Pace {
@@ -62,8 +71,8 @@ impl Pace {
     }
 
     fn check(&self, now: Instant) -> Result<(), Resting> {
-        match self.resting_until {
-            Some(until) if until > now => Err(Resting { remaining: until - now }),
+        match self.rest {
+            Some(Rest { until, http_status }) if until > now => Err(Resting { remaining: until - now, http_status }),
             _ => Ok(()),
         }
     }
@@ -101,8 +110,8 @@ impl Gate {
     }
 
     /// For how long a host is still to be left alone.
-    pub(crate) fn rest_of(&self, host: &str) -> Option<Duration> {
-        lock(&self.host(host).pace).check(Instant::now()).err().map(|resting| resting.remaining)
+    pub(crate) fn rest_of(&self, host: &str) -> Option<Resting> {
+        lock(&self.host(host).pace).check(Instant::now()).err()
     }
 
     /// A host gave what was asked for at that address.
@@ -119,19 +128,22 @@ impl Gate {
         lock(&self.host(host).answered).iter().any(|(held, at)| held != address && at.elapsed() <= span)
     }
 
-    /// Leaves a host alone for as long as it asked, within bounds; how long that is.
-    pub(crate) fn rest(&self, host: &str, asked: Duration) -> Duration {
-        let granted = asked.clamp(REST.0, REST.1);
-        self.rest_on(host, granted);
-        granted
+    /// Leaves a host alone for as long as it asked by that answer, within bounds; how long that is.
+    pub(crate) fn rest(&self, host: &str, asked: Duration, http_status: u16) -> Duration {
+        let remaining = asked.clamp(REST.0, REST.1);
+        self.rest_on(host, Resting { remaining, http_status: Some(http_status) });
+        remaining
     }
 
     /// Leaves a host alone that has asked for it before, for what remains of that.
-    pub(crate) fn rest_on(&self, host: &str, remaining: Duration) {
+    pub(crate) fn rest_on(&self, host: &str, resting: Resting) {
+        let Resting { remaining, http_status } = resting;
         let until = Instant::now() + remaining.min(REST.1);
         let host = self.host(host);
         let mut pace = lock(&host.pace);
-        pace.resting_until = pace.resting_until.max(Some(until));
+        if pace.rest.is_none_or(|held| held.until < until) {
+            pace.rest = Some(Rest { until, http_status });
+        }
     }
 
     /// A host said that it was asked too often: it is asked more rarely from now on. How often at most.
@@ -179,7 +191,7 @@ impl Gate {
             answered: Mutex::default(),
             interval: rate.interval,
             in_flight: Arc::new(Semaphore::new(rate.in_flight.max(1))),
-            pace: Mutex::new(Pace { next_start: Instant::now(), resting_until: None, slowed: None }),
+            pace: Mutex::new(Pace { next_start: Instant::now(), rest: None, slowed: None }),
         });
         hosts.insert(name.to_owned(), Arc::clone(&host));
         host
@@ -190,7 +202,7 @@ impl Pace {
     /// Whether forgetting it would let a request out too early.
     fn is_busy(&self, now: Instant) -> bool {
         let is_slowed = self.slowed.is_some_and(|slowed| slowed.left(now) > 0);
-        self.next_start > now || self.resting_until.is_some_and(|until| until > now) || is_slowed
+        self.next_start > now || self.rest.is_some_and(|rest| rest.until > now) || is_slowed
     }
 }
 
@@ -219,7 +231,7 @@ mod tests {
             drop(gate.turn(if turn % 2 == 0 { "www.sec.gov" } else { "data.sec.gov" }).await.unwrap());
             assert_eq!(begun.elapsed(), turn * SECOND / 8);
         }
-        gate.rest("www.sec.gov", 600 * SECOND);
+        gate.rest("www.sec.gov", 600 * SECOND, 403);
         assert!(gate.rests("data.sec.gov") && !gate.rests("example.org"));
     }
 
@@ -257,8 +269,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_that_asks_for_rest_is_left_alone_until_then() {
         let gate = gate(2);
-        assert_eq!(gate.rest("a", Duration::from_secs(90)), Duration::from_secs(90));
-        assert_eq!(gate.turn("a").await.unwrap_err(), Resting { remaining: Duration::from_secs(90) });
+        assert_eq!(gate.rest("a", Duration::from_secs(90), 429), Duration::from_secs(90));
+        let resting = Resting { remaining: Duration::from_secs(90), http_status: Some(429) };
+        assert_eq!(gate.turn("a").await.unwrap_err(), resting);
+        gate.rest_on("a", Resting { remaining: Duration::from_secs(80), http_status: None });
+        assert_eq!(gate.rest_of("a"), Some(resting), "the longer one stands");
         assert!(gate.turn("b").await.is_ok());
         tokio::time::advance(Duration::from_secs(91)).await;
         assert!(gate.turn("a").await.is_ok());
@@ -273,9 +288,9 @@ mod tests {
             async move { gate.turn("a").await.map(drop) }
         });
         tokio::task::yield_now().await;
-        assert_eq!(gate.rest("a", Duration::ZERO), REST.0);
+        assert_eq!(gate.rest("a", Duration::ZERO, 503), REST.0);
         assert!(waiting.await.unwrap().is_err());
-        assert_eq!(gate.rest("a", Duration::MAX), REST.1);
+        assert_eq!(gate.rest("a", Duration::MAX, 503), REST.1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -285,7 +285,7 @@ impl Fetcher {
             .and_then(|header| retry_after::read(header, date.unwrap_or_else(|| self.clock.now())));
         if let Some(asked) = asked.or(overloaded.then_some(Duration::ZERO)) {
             let host = url.host_str().unwrap_or_default();
-            let granted = self.gate.rest(host, asked);
+            let granted = self.gate.rest(host, asked, status.as_u16());
             tracing::info!(host, rest_s = granted.as_secs(), "the host asked to be left alone");
             if overloaded || status == StatusCode::SERVICE_UNAVAILABLE {
                 self.slow_down(host);
@@ -303,7 +303,7 @@ impl Fetcher {
         let host = url.host_str().unwrap_or_default();
         let failure = classify::refusal(url, status, &said);
         if failure.error.code() == RATE_EXCEEDED {
-            let granted = self.gate.rest(host, SHUT_OUT);
+            let granted = self.gate.rest(host, SHUT_OUT, status.as_u16());
             tracing::info!(host, rest_s = granted.as_secs(), "the host was asked too often");
             self.slow_down(host);
         }

@@ -35,6 +35,7 @@ use url::Origin;
 use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
+pub(crate) use gate::Resting;
 pub(crate) use guard::{Between, Reach};
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, RESTING, SHUT_OUT};
 pub(crate) use link::targets;
@@ -236,7 +237,7 @@ impl Fetcher {
     }
 
     /// For how long an address's host is still to be left alone.
-    pub(crate) fn rest_of(&self, host: &str) -> Option<Duration> {
+    pub(crate) fn rest_of(&self, host: &str) -> Option<Resting> {
         self.gate.rest_of(host)
     }
 
@@ -246,8 +247,8 @@ impl Fetcher {
     }
 
     /// Leaves a host alone which another process was told to leave alone.
-    pub(crate) fn rest(&self, host: &str, remaining: Duration) {
-        self.gate.rest_on(host, remaining);
+    pub(crate) fn rest(&self, host: &str, resting: Resting) {
+        self.gate.rest_on(host, resting);
     }
 
     /// How often the time between two requests to a host was doubled, since it said that it was asked too often, and how long

@@ -11,10 +11,12 @@ use super::moving::shown_formerly;
 use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::Engine;
+use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::moving::Former;
 use crate::policy::PolicyView;
-use crate::schedule::{Cron, Interval, Pace, Rhythm, RhythmChoice, Standing, Subject, changed};
+use crate::schedule::{Cron, Interval, Pace, Rest, Rhythm, RhythmChoice, Standing, Subject, changed};
+use crate::settings::HostRates;
 use crate::shown::shown_cursor;
 use crate::watch::first;
 
@@ -34,6 +36,8 @@ pub struct FeedView {
     pub policy: PolicyView,
     /// When it is fetched.
     pub rhythm: Rhythm,
+    /// Until when nobody asks its host, since it asked to be left alone; `None` while it may be asked.
+    pub rest: Option<Rest>,
     /// Where it was before, the last one last.
     pub formerly: Vec<Former>,
     /// The other feeds that are where it is.
@@ -77,6 +81,7 @@ impl ToJson for FeedView {
             ("ledger", self.ledger.to_json()),
             ("rejects", array(&self.rejects)),
             ("rhythm", self.rhythm.to_json()),
+            ("rest", self.rest.as_ref().map(ToJson::to_json).into()),
             ("formerly", shown_formerly(&self.feed)),
             ("linked", self.linked.iter().map(FeedName::as_str).collect::<Vec<_>>().into()),
         ])
@@ -128,8 +133,9 @@ impl Engine {
         let (rejects, _) = self.last_rejects(&feed, REJECTS_SHOWN, None).await?;
         let policy = PolicyView::of(&feed, cursor.as_ref(), self.settings().declared.get(&feed.name));
         let rhythm = RhythmChoice::of(&feed).rhythm();
+        let rest = self.rest_of(&feed).await?;
         let (formerly, linked) = (FeedSettings::of(&feed).formerly(), self.linked(&feed).await?);
-        Ok(FeedView { feed, policy, rhythm, formerly, linked, cursor, fetches, ledger, rejects })
+        Ok(FeedView { feed, policy, rhythm, rest, formerly, linked, cursor, fetches, ledger, rejects })
     }
 
     /// Calls a feed something else. Its namespace, and so its records' keys, stay.
@@ -231,6 +237,14 @@ impl Engine {
             Some(named) => Ok(Some(named)),
             None => Ok(self.state().feeds().await?.into_iter().find(|held| held.id == feed.id)),
         }
+    }
+
+    /// Until when nobody asks a feed's host, since it asked to be left alone.
+    pub(super) async fn rest_of(&self, feed: &Feed) -> Result<Option<Rest>, OpError> {
+        let Some(host) = host_of(&feed.address) else { return Ok(None) };
+        let rates = HostRates::of(self.settings());
+        let mut rests = self.rests(&self.state().feeds().await?, &self.state().schedules().await?);
+        Ok(rests.remove(rates.shared_by(&host).0).filter(|rest| rest.until > self.now()))
     }
 
     async fn set_status(&self, feed: Feed, status: FeedStatus) -> Result<Feed, OpError> {

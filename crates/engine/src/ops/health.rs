@@ -7,10 +7,11 @@ use feedspine_core::{Feed, FeedId, FeedName, FeedStatus, Json, Schedule, Timesta
 use super::json::{array, instant};
 use super::{Ending, OpError, ToJson};
 use crate::Engine;
-use crate::collect::is_pushed;
+use crate::collect::{host_of, is_pushed};
 use crate::health::{Asked, Found, Freshness, Known, Light, judge};
 use crate::policy::Evidence;
-use crate::schedule::Standing;
+use crate::schedule::{Rest, Standing};
+use crate::settings::HostRates;
 
 /// How feeds are.
 #[derive(Debug, Clone)]
@@ -86,22 +87,33 @@ impl Engine {
             None => self.feeds().await?.items,
         };
         let schedules = self.state().schedules().await?;
+        let rests = self.rests(&self.state().feeds().await?, &schedules);
+        let rates = HostRates::of(self.settings());
         let schedules: HashMap<FeedId, Schedule> =
             schedules.into_iter().map(|schedule| (schedule.feed, schedule)).collect();
         let mut found = Vec::with_capacity(feeds.len());
         for feed in feeds {
-            found.push(self.health_of(&feed, schedules.get(&feed.id)).await?);
+            let host = host_of(&feed.address);
+            let rest = host.and_then(|host| rests.get(rates.shared_by(&host).0));
+            found.push(self.health_of(&feed, schedules.get(&feed.id), rest).await?);
         }
         found.sort_by(|one, other| other.light.cmp(&one.light).then_with(|| one.feed.cmp(&other.feed)));
         Ok(HealthReport { feeds: found })
     }
 
-    async fn health_of(&self, feed: &Feed, schedule: Option<&Schedule>) -> Result<FeedHealth, OpError> {
+    async fn health_of(
+        &self,
+        feed: &Feed,
+        schedule: Option<&Schedule>,
+        rest: Option<&Rest>,
+    ) -> Result<FeedHealth, OpError> {
         let standing = schedule.map(|schedule| Standing::from_json(&schedule.state.to_json()));
         let cursor = self.storage().cursor(feed.id).await?;
         let evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
         let unstable_keys = evidence.and_then(|evidence| evidence.last?.warning(feed.name.as_str()));
+        // While its host rests nobody fetches it, and nobody is late.
         let due_at = schedule.and_then(|schedule| schedule.due_at);
+        let due_at = due_at.map(|due_at| rest.map_or(due_at, |rest| due_at.max(rest.until)));
         let asked = match feed.status {
             _ if is_pushed(feed) => Asked::Pushed,
             FeedStatus::Active => Asked::Yes,

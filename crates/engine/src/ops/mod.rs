@@ -92,6 +92,7 @@ pub use crate::adapters::AdapterChoice;
 pub use crate::health::{Freshness, Light};
 pub use crate::ledger::{Again, Captured, Cause, HostFigures, HubTold};
 pub use crate::policy::{Degraded, Evidence, Health, Learned, PolicyView, RuleOrigin};
+pub use crate::schedule::Rest;
 pub use add::{AddFeed, AddOutcome, Added};
 pub use aliases::{AliasLink, Aliases};
 pub use captures::{CaptureList, CaptureOf, CaptureOverview, KeptOfFeed, ListCaptures, PruneCaptures, PrunedCaptures};

@@ -59,7 +59,7 @@ pub(crate) fn decide(
     let verdict = Verdict::of(answer.came, host);
     verdict.enter(&mut standing, answer);
     standing.slowed = host.slowed;
-    standing.rests_until = host.rests_until.filter(|until| *until > answer.at);
+    standing.rest = host.rest.filter(|rest| rest.until > answer.at);
     if let (Verdict::Charged(_), Some(since)) = (verdict, standing.gone_since()) {
         let answers = u32::try_from(standing.gone.len()).unwrap_or(u32::MAX);
         return decision(None, Reason::of(Base::Gone { answers, since }), standing);
@@ -69,7 +69,7 @@ pub(crate) fn decide(
         (Verdict::StoreDown, _) => (Reason::of(Base::StoreDown { wait: STORE_DOWN }), STORE_DOWN),
         // One that was given up while it failed goes on failing.
         // Its turn is when the host may be asked again.
-        (Verdict::GivenUp, _) if host.rests_until.is_some() => (Reason::of(Base::Due), Duration::ZERO),
+        (Verdict::GivenUp, _) if host.rest.is_some() => (Reason::of(Base::Due), Duration::ZERO),
         (Verdict::Charged(_) | Verdict::GivenUp, Some((failure, count))) => {
             let wait = backoff(failure, count);
             (Reason::of(Base::Backoff { wait, count, failure }), wait)
@@ -283,7 +283,7 @@ fn rests(verdict: Verdict, answer: &Answer, host: &Host) -> Vec<(By, Duration)> 
     let rest = |until: Timestamp| {
         (until > answer.at).then(|| (whole_seconds(until, answer.at) + Duration::from_secs(1)).min(most))
     };
-    let host = host.rests_until.and_then(rest);
+    let host = host.rest.and_then(|held| rest(held.until));
     [(By::RetryAfter, asked), (By::HostRests, host)]
         .into_iter()
         .filter_map(|(by, length)| Some((by, length?)))

@@ -36,6 +36,7 @@ pub(crate) use interval::told;
 pub use interval::{Interval, IntervalError};
 pub(crate) use reason::{Reason, Subject};
 pub use rhythm::{Bounds, Pace, Rhythm, RhythmChoice};
+pub use standing::Rest;
 pub(crate) use standing::{Missed, Slowed, Standing, since};
 
 /// Why a feed is fetched when it is, in words, from what its schedule keeps.
@@ -49,11 +50,11 @@ pub(crate) fn pointing_of(state: &Content) -> Option<Pointing> {
     Standing::from_json(&state.to_json()).pointing
 }
 
-/// Until when a feed's host wants to be left alone, from what the feed's schedule keeps.
-pub(crate) fn rests_until(state: &Content) -> Option<Timestamp> {
+/// Until when a feed's host wants to be left alone, or wanted to, from what the feed's schedule keeps.
+pub(crate) fn rest_of(state: &Content) -> Option<Rest> {
     // Of ten thousand feeds hardly one says so, and they are asked every few seconds: the others are not read.
     let says_so = state.as_str().contains(r#""rests_until":""#);
-    says_so.then(|| Standing::from_json(&state.to_json()).rests_until).flatten()
+    says_so.then(|| Standing::from_json(&state.to_json()).rest).flatten()
 }
 
 /// How much more rarely a feed's host is asked, from what the feed's schedule keeps.
@@ -104,7 +105,7 @@ pub(crate) struct Host {
     /// How other feeds of the host fare.
     pub(crate) others: Others,
     /// Until when the host is left alone.
-    pub(crate) rests_until: Option<Timestamp>,
+    pub(crate) rest: Option<Rest>,
     /// How much more rarely than its rate allows it is asked.
     pub(crate) slowed: Option<Slowed>,
     /// Whether anybody can be reached.

@@ -35,7 +35,7 @@ pub(crate) struct Standing {
     /// How old its answer was, where the server said so (`Age`: a cache gave it).
     pub(crate) age: Option<Duration>,
     /// Until when its host wants to be left alone, by its last answer: whoever asks it next is to know.
-    pub(crate) rests_until: Option<Timestamp>,
+    pub(crate) rest: Option<Rest>,
     /// How much more rarely its host is asked, by its last answer: whoever asks it next is to know. `None` while it is asked as
     /// often as its rate allows.
     pub(crate) slowed: Option<Slowed>,
@@ -54,6 +54,25 @@ pub(crate) struct Standing {
     pub(crate) pointing: Option<Pointing>,
     /// Why the feed is fetched when it is.
     pub(crate) reason: Option<Reason>,
+}
+
+/// A host wants to be left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Until when.
+    pub until: Timestamp,
+    /// The HTTP status of the answer by which it said so; `None` where that is not known.
+    pub http_status: Option<u16>,
+}
+
+impl Rest {
+    /// Why, in words.
+    pub fn why(&self) -> String {
+        match self.http_status {
+            Some(status) => format!("since it answered {status}"),
+            None => "since it asked for that".to_owned(),
+        }
+    }
 }
 
 /// A host said that it was asked too often.
@@ -206,7 +225,8 @@ impl Standing {
             ("since", self.since.as_ref().map(instant).into()),
             ("answered_at", self.answered_at.as_ref().map(instant).into()),
             ("age_s", self.age.map(|age| age.as_secs()).into()),
-            ("rests_until", self.rests_until.as_ref().map(instant).into()),
+            ("rests_until", self.rest.as_ref().map(|rest| instant(&rest.until)).into()),
+            ("rests_by", self.rest.and_then(|rest| rest.http_status).map(u64::from).into()),
             ("slowed", self.slowed.map(Slowed::to_json).into()),
             ("missed", self.missed.as_ref().map(Missed::to_json).into()),
             ("last_new", self.last_new.as_ref().map(instant).into()),
@@ -234,7 +254,7 @@ impl Standing {
             since: json::instant(kept, "since"),
             answered_at: json::instant(kept, "answered_at"),
             age: json::seconds(kept, "age_s").map(|age| age.min(LONGEST_GAP)),
-            rests_until: json::instant(kept, "rests_until"),
+            rest: json::instant(kept, "rests_until").map(|until| Rest { until, http_status: rests_by(kept) }),
             slowed: kept.get("slowed").and_then(Slowed::from_json),
             missed: kept.get("missed").and_then(Missed::from_json),
             last_new: json::instant(kept, "last_new"),
@@ -245,6 +265,10 @@ impl Standing {
             reason: kept.get("reason").and_then(Reason::from_json),
         }
     }
+}
+
+fn rests_by(kept: &Json) -> Option<u16> {
+    u16::try_from(json::count(kept, "rests_by")).ok().filter(|status| *status > 0)
 }
 
 /// The time from an instant to a later one.

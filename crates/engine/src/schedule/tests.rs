@@ -58,6 +58,10 @@ fn steps(decision: &Decision) -> Vec<By> {
     decision.reason.steps.iter().map(|step| step.by).collect()
 }
 
+fn rest(until: Timestamp) -> Rest {
+    Rest { until, http_status: Some(429) }
+}
+
 fn document(document: DocumentHints) -> Hints {
     Hints { document: Some(document), ..Hints::default() }
 }
@@ -212,12 +216,12 @@ fn a_feed_between_whose_documents_items_may_have_been_missed_is_asked_sooner_for
 
 #[test]
 fn how_long_a_host_wants_to_be_left_alone_is_kept_until_it_is_over() {
-    let (later_on, host) = (later(noon(), 600), |until| Host { rests_until: Some(until), ..Host::default() });
-    let limited = Answer { at: noon(), came: Came::Failed(Failure::RateLimited), hints: Hints::default() };
-    for (until, kept) in [(later_on, Some(later_on)), (noon(), None)] {
+    let (later_on, host) = (later(noon(), 600), |until| Host { rest: Some(rest(until)), ..Host::default() });
+    let limited = answer(Came::Failed(Failure::RateLimited), Hints::default());
+    for (until, kept) in [(later_on, Some(rest(later_on))), (noon(), None)] {
         let decision = decide(&fixed(), &Bounds::default(), Standing::default(), &limited, &host(until), 0);
-        assert_eq!(decision.standing.rests_until, kept);
-        assert_eq!(rests_until(&Content::new(&decision.standing.to_json())), kept);
+        assert_eq!(decision.standing.rest, kept);
+        assert_eq!(rest_of(&Content::new(&decision.standing.to_json())), kept);
     }
 }
 
@@ -327,7 +331,7 @@ fn a_403_is_a_rate_limit_while_other_feeds_of_the_host_succeed() {
 #[test]
 fn retry_after_and_the_rest_of_a_host_are_floors() {
     let after = |seconds| Hints { retry_after: Some(Duration::from_secs(seconds)), ..Hints::default() };
-    let resting = |until| Host { rests_until: Some(later(noon(), until)), ..Host::default() };
+    let resting = |until| Host { rest: Some(rest(later(noon(), until))), ..Host::default() };
     for (came, hints, host, expected) in [
         (Came::Failed(Failure::RateLimited), after(2 * HOUR), Host::default(), 2 * HOUR),
         (Came::Failed(Failure::Server), after(2 * HOUR), Host::default(), 2 * HOUR),
@@ -548,8 +552,14 @@ fn hosts() -> impl Strategy<Value = Host> {
     let network = prop_oneof![4 => Just(Network::Up), 1 => Just(Network::Down)];
     let slowed = proptest::option::of((1_u32..16, instants()).prop_map(|(doublings, at)| Slowed { doublings, at }));
     let instant = || proptest::option::of(instants());
-    (others, instant(), slowed, network, instant()).prop_map(|(others, rests_until, slowed, network, told_until)| {
-        Host { others, rests_until, slowed, network, told_until }
+    let rest = (instants(), proptest::option::of(100_u16..600));
+    let rest = proptest::option::of(rest.prop_map(|(until, http_status)| Rest { until, http_status }));
+    (others, rest, slowed, network, instant()).prop_map(|(others, rest, slowed, network, told_until)| Host {
+        others,
+        rest,
+        slowed,
+        network,
+        told_until,
     })
 }
 

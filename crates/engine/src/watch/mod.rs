@@ -390,8 +390,8 @@ impl<'a> Daemon<'a> {
             // The lease is to be prolonged first.
             return self.left(id);
         };
-        if let Some(rest) = self.engine.fetcher().rest_of(&entered.host) {
-            self.held_back.insert(id, now + rest);
+        if let Some(resting) = self.engine.fetcher().rest_of(&entered.host) {
+            self.held_back.insert(id, now + resting.remaining);
             return self.left(id);
         }
         (self.tell)(WatchEvent::Started { feed: &feed.name });

@@ -4,12 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use feedspine::core::{FetchStatus, MemoryStore};
-use feedspine::ops::{AdapterChoice, Collect, PolitenessOf};
+use feedspine::core::{Content, FetchStatus, MemoryStore, Schedule};
+use feedspine::ops::{AdapterChoice, Collect, Light, PolitenessOf};
 use feedspine::{Engine, HostRate, Limits, Settings, SimulatedClock};
 
 use crate::origin::{Answer, Origin, rss};
-use crate::support::{add, add_as_public, code, collect, engine, engine_with, settings, settings_with, start};
+use crate::support::{
+    add, add_as_public, code, collect, collect_all, engine, engine_with, settings, settings_with, start,
+};
 
 fn sample() -> String {
     rss(&[("1", "one"), ("2", "two")])
@@ -287,6 +289,42 @@ async fn a_host_that_is_overloaded_is_left_alone_by_all_its_feeds() {
     assert_eq!(code(&collect(&engine, &first).await), "http.resting");
     assert_eq!(next().await, decided);
     assert_eq!(origin.asked(), 1);
+}
+
+#[tokio::test]
+async fn feeds_whose_host_rests_wait_for_no_turn_since_nobody_is_asked() {
+    let origin = Origin::start(|_| Answer::status(429).with("retry-after", "600")).await;
+    let host_rate = HostRate { in_flight: 1, interval: Duration::from_secs(60) };
+    let engine = engine_with(Settings { host_rate, ..settings() }).await;
+    let first = add(&engine, origin.url("/a")).await;
+    for path in ["/b", "/c"] {
+        add(&engine, origin.url(path)).await;
+    }
+    assert_eq!(code(&collect(&engine, &first).await), "http.status");
+    let all = tokio::time::timeout(Duration::from_secs(30), collect_all(&engine)).await.expect("nobody waits");
+    assert!(all.iter().all(|report| report.is_resting()), "{all:?}");
+    assert_eq!(origin.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_feed_that_is_due_while_its_host_rests_is_not_late() {
+    let origin = Origin::start(|_| Answer::status(429).with("retry-after", "86400")).await;
+    let clock = Arc::new(SimulatedClock::at(start()));
+    let engine = engine_with(Settings { clock: clock.clone(), ..settings() }).await;
+    let (asked, due) = (add(&engine, origin.url("/a")).await, add(&engine, origin.url("/b")).await);
+    assert_eq!(code(&collect(&engine, &asked).await), "http.status");
+    let schedule = Schedule { feed: due.id, due_at: Some(start()), state: Content::empty() };
+    engine.state().set_schedules(&[schedule]).await.unwrap();
+    for (hours, light, reasons) in
+        [(3, Light::Green, &["never_fetched"][..]), (23, Light::Red, &["late", "never_fetched"])]
+    {
+        clock.advance(Duration::from_hours(hours));
+        let health = engine.health(Some(&due.name)).await.unwrap().feeds.remove(0);
+        let found: Vec<&str> = health.reasons.iter().map(|(reason, _)| *reason).collect();
+        assert_eq!((health.light, found.as_slice()), (light, reasons), "{hours}");
+        let waits = Duration::from_micros(health.due_at.unwrap().micros_since(start()).cast_unsigned());
+        assert!((86_000..=86_400).contains(&waits.as_secs()), "it is due when the rest is over: {waits:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@ use feedspine_core::{Content, Counts, Feed, FetchId, FetchStatus, Schedule, Time
 use crate::Engine;
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
-use crate::fetch::{Asked, LEASE_LOST, Link, Route, Traced};
+use crate::fetch::{Asked, LEASE_LOST, Link, Resting, Route, Traced};
 use crate::moving::{Acquaintance, Arrival, Pointing, Verdict, WhyLeft, judge, stays};
 use crate::ops::{Alike, FeedReport, NextFetch};
 use crate::requests::Moves;
-use crate::schedule::{Answer, Came, Failure, Hints, Host, Network, Others, RhythmChoice, Slowed, Standing, decide};
+use crate::schedule::{
+    Answer, Came, Failure, Hints, Host, Network, Others, Rest, RhythmChoice, Slowed, Standing, decide,
+};
 use crate::websub::Subscription;
 
 /// A host of which a feed was answered within so long refuses not all of us.
@@ -169,15 +171,15 @@ fn seen_of_host(engine: &Engine, feed: &Feed, standing: &Standing, answer: &Answ
         Some(Asked { http_status: None, .. }) if was_well && unreached => fetcher.network().note(&host, false),
         _ => fetcher.network().link(),
     };
-    let rests_until = fetcher
-        .rest_of(&host)
-        .map(|rest| answer.at.saturating_add_micros(i64::try_from(rest.as_micros()).unwrap_or(i64::MAX)));
+    let on = |wait: Duration| answer.at.saturating_add_micros(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX));
+    let rest =
+        fetcher.rest_of(&host).map(|Resting { remaining, http_status }| Rest { until: on(remaining), http_status });
     let back = |ago: Duration| answer.at.saturating_add_micros(-i64::try_from(ago.as_micros()).unwrap_or(i64::MAX));
     let slowed = fetcher.slowed(&host).map(|(doublings, ago)| Slowed { doublings, at: back(ago) });
     let others_succeed = fetcher.answers_others(&host, &feed.address, ANSWERED_LATELY);
     Host {
         others: if others_succeed { Others::Succeed } else { Others::Unknown },
-        rests_until,
+        rest,
         slowed,
         network: if link == Link::Down { Network::Down } else { Network::Up },
         told_until: None,
