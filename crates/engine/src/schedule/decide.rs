@@ -55,12 +55,33 @@ pub(crate) fn decide(
     host: &Host,
     chance: u64,
 ) -> Decision {
+    let said_before = answer.due_at.zip(standing.reason.clone()).filter(|_| answer.came == Came::GivenUp);
+    let anew = decide_anew(rhythm, bounds, standing, answer, host, chance);
+    match said_before {
+        // Whoever asks twice while the host rests brings nothing forward.
+        Some((due_at, mut reason)) if anew.at.is_some_and(|at| at < due_at) => {
+            let at = limited(answer.at, due_at, &mut reason);
+            decision(Some(at), reason, anew.standing)
+        }
+        _ => anew,
+    }
+}
+
+/// The same, whatever was said before.
+fn decide_anew(
+    rhythm: &Rhythm,
+    bounds: &Bounds,
+    standing: Standing,
+    answer: &Answer,
+    host: &Host,
+    chance: u64,
+) -> Decision {
     let mut standing = standing;
     let verdict = Verdict::of(answer.came, host);
     verdict.enter(&mut standing, answer);
     standing.slowed = host.slowed;
     standing.rest = host.rest.filter(|rest| rest.until > answer.at);
-    if let (Verdict::Charged(_), Some(since)) = (verdict, standing.gone_since()) {
+    if let (Verdict::Charged(_) | Verdict::GivenUp, Some(since)) = (verdict, standing.gone_since()) {
         let answers = u32::try_from(standing.gone.len()).unwrap_or(u32::MAX);
         return decision(None, Reason::of(Base::Gone { answers, since }), standing);
     }

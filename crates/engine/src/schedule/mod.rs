@@ -73,6 +73,8 @@ pub(crate) fn is_unreached(code: &str) -> bool {
 pub(crate) struct Answer {
     /// When it ended.
     pub(crate) at: Timestamp,
+    /// When the feed was to be fetched, as its schedule said; `None` when that was not said.
+    pub(crate) due_at: Option<Timestamp>,
     /// What came of it.
     pub(crate) came: Came,
     /// What it asks for.
@@ -143,17 +145,4 @@ pub(crate) struct Decision {
     pub(crate) reason: Reason,
     /// What is to be kept for the next decision.
     pub(crate) standing: Standing,
-}
-
-impl Decision {
-    /// That of a turn that was given up: it comes no sooner than it was to come before, for the reason that stood then.
-    pub(crate) fn no_sooner_than(self, before: Option<Timestamp>, reason: Option<Reason>) -> Self {
-        match (before, reason) {
-            (Some(at), Some(reason)) if self.at.is_some_and(|own| own < at) => {
-                let standing = Standing { reason: Some(reason.clone()), ..self.standing };
-                Self { at: Some(at), reason, standing }
-            }
-            _ => self,
-        }
-    }
 }

@@ -41,7 +41,7 @@ fn captured(new: u64) -> Came {
 }
 
 fn answer(came: Came, hints: Hints) -> Answer {
-    Answer { at: noon(), came, hints }
+    Answer { at: noon(), due_at: None, came, hints }
 }
 
 /// What is decided without jitter, of a host of which nothing is known.
@@ -350,6 +350,28 @@ fn retry_after_and_the_rest_of_a_host_are_floors() {
 }
 
 #[test]
+fn a_turn_that_was_given_up_brings_nothing_forward() {
+    let resting = |until| Host { rest: Some(rest(later(noon(), until))), ..Host::default() };
+    let said = Base::Every { every: seconds(DAY) };
+    let standing = Standing { reason: Some(Reason::of(said.clone())), ..Standing::default() };
+    for (came, due, host, expected, base) in [
+        (Came::GivenUp, Some(5 * HOUR), resting(2 * HOUR), 5 * HOUR, said.clone()),
+        (Came::GivenUp, Some(HOUR), resting(2 * HOUR), 2 * HOUR + 1, Base::Due),
+        (Came::GivenUp, None, resting(2 * HOUR), 2 * HOUR + 1, Base::Due),
+        (Came::GivenUp, Some(5 * HOUR), Host::default(), 5 * HOUR, said.clone()),
+        // A clock was wrong when that was said.
+        (Came::GivenUp, Some(400 * DAY), resting(2 * HOUR), 7 * DAY, said),
+        (Came::Unchanged, Some(5 * HOUR), Host::default(), HOUR, Base::Default { every: seconds(HOUR) }),
+    ] {
+        let due_at = due.map(|due| later(noon(), due));
+        let answer = Answer { due_at, ..answer(came, Hints::default()) };
+        let decision = decide(&fixed(), &Bounds::default(), standing.clone(), &answer, &host, 0);
+        assert_eq!((wait(&decision, &answer), &decision.reason.base), (expected, &base), "{came:?} {due:?}");
+        assert_eq!(decision.standing.reason, Some(decision.reason));
+    }
+}
+
+#[test]
 fn a_feed_is_gone_after_three_answers_a_day_apart_each_and_not_before() {
     let gone_at = |hours: &[u64]| {
         let mut standing = Standing::default();
@@ -364,10 +386,12 @@ fn a_feed_is_gone_after_three_answers_a_day_apart_each_and_not_before() {
         last.unwrap()
     };
     let gone = gone_at(&[0, 24, 48]);
-    assert_eq!((gone.at, gone.reason.base), (None, Base::Gone { answers: 3, since: noon() }));
+    assert_eq!((gone.at, &gone.reason.base), (None, &Base::Gone { answers: 3, since: noon() }));
     for hours in [&[0, 24][..], &[0, 1, 2, 3], &[0, 23, 47], &[48, 24, 0]] {
         assert!(gone_at(hours).at.is_some(), "{hours:?}");
     }
+    let given_up = plain(&fixed(), gone.standing.clone(), &answer(Came::GivenUp, Hints::default()));
+    assert_eq!((given_up.at, &given_up.reason), (None, &gone.reason), "it says nothing else since");
     let resumed = answer(Came::Unchanged, Hints::default());
     assert!(plain(&fixed(), gone.standing, &resumed).standing.gone.is_empty());
 }
@@ -544,7 +568,8 @@ fn answers() -> impl Strategy<Value = Answer> {
             document,
         },
     );
-    (instants(), came, hints).prop_map(|(at, came, hints)| Answer { at, came, hints })
+    let due_at = proptest::option::of(instants());
+    (instants(), due_at, came, hints).prop_map(|(at, due_at, came, hints)| Answer { at, due_at, came, hints })
 }
 
 fn hosts() -> impl Strategy<Value = Host> {

@@ -76,7 +76,8 @@ impl Next {
             None => hints,
         };
         let told_until = told_until(engine, feed, now);
-        let answer = Answer { at: now, came: came(report, told_until), hints };
+        let due_at = before.and_then(|before| before.due_at);
+        let answer = Answer { at: now, due_at, came: came(report, told_until), hints };
         let rhythm = RhythmChoice::of(feed).rhythm();
         // Nobody relies on a hub that did not tell of what was found just now.
         let relied_on_until = Subscription::of(feed).relied_on_until(now);
@@ -85,11 +86,6 @@ impl Next {
         let chance = report.fetch.as_ref().map_or(0, chance);
         let reasons = standing.reason.clone();
         let decision = decide(&rhythm, &engine.settings().schedule, standing, &answer, &host, chance);
-        let decision = match (answer.came, before) {
-            // Whoever asks twice while the host rests brings nothing forward.
-            (Came::GivenUp, Some(before)) => decision.no_sooner_than(before.due_at, reasons.clone()),
-            _ => decision,
-        };
         let alike = reasons.is_some_and(|before| before.is_like(&decision.reason));
         let alike = if alike { Alike::Yes } else { Alike::No };
         let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
