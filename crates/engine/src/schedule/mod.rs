@@ -8,8 +8,9 @@
 //!   brings little. What its server and its document ask for is a lower bound, up to 24 hours.
 //! - Of one that a hub tells of, the rest is a backup: it is fetched every 24 hours while the hub's lease lasts, unless the
 //!   operator said how often.
-//! - One that fails is tried again after 30 minutes, then after twice as long each time, up to seven days. It is never given
-//!   up, but for one that says three times, a day apart each, that it is gone.
+//! - One that fails is tried again after 30 minutes, then after twice as long each time, up to seven days. Failures of its
+//!   proxy are counted by themselves, and all anew once the operator changed what it may fail by. It is never given up, but
+//!   for one that says three times, a day apart each, that it is gone.
 //! - Nothing is scheduled in the past, nor more than seven days ahead, whatever a header, a clock or a store says.
 
 mod cron;

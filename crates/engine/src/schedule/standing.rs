@@ -20,12 +20,15 @@ const GAPS_HELD: u32 = 8;
 /// What is known of a feed between two decisions. Times are when we saw something, never when it was published.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Standing {
-    /// Fetches in a row that failed; those whose body could not be read are not among them.
+    /// Fetches in a row that failed; those that its proxy let nobody through, and those whose body could not be read, are not
+    /// among them.
     pub(crate) failures: u32,
     /// How the last one failed of those that are charged; `None` when it did not.
     pub(crate) failing: Option<Failure>,
     /// Fetches in a row whose body could not be read.
     pub(crate) unreadable: u32,
+    /// Fetches in a row that its proxy let nobody through.
+    pub(crate) at_proxy: u32,
     /// When it said that it is gone, at most three times, each a day after the one before.
     pub(crate) gone: Vec<Timestamp>,
     /// When the first fetch succeeded.
@@ -139,7 +142,8 @@ impl Standing {
     /// A fetch succeeded, with so many new items, and an answer that a cache had kept for so long.
     pub(super) fn succeeded(&mut self, at: Timestamp, new: u64, age: Option<Duration>) {
         self.age = age.map(|age| Duration::from_secs(age.min(LONGEST_GAP).as_secs()));
-        (self.failures, self.unreadable, self.failing) = (0, 0, None);
+        self.begin_streaks_anew();
+        self.failing = None;
         self.gone.clear();
         // A clock that was ahead is no reason to wait for it.
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
@@ -162,6 +166,12 @@ impl Standing {
     /// A fetch failed, which is charged to the feed.
     pub(super) fn failed(&mut self, at: Timestamp, failure: Failure) {
         self.failing = Some(failure);
+        if failure == Failure::Proxy {
+            // That says nothing of its server, which was not asked.
+            self.at_proxy = self.at_proxy.saturating_add(1);
+            return;
+        }
+        self.at_proxy = 0;
         if failure == Failure::Unreadable {
             self.unreadable = self.unreadable.saturating_add(1);
             // Something is there.
@@ -180,18 +190,28 @@ impl Standing {
         }
     }
 
-    /// The operator changed that: the reasons of before hold no longer. That it is gone was said of what was asked then.
+    /// The operator changed that: the reasons of before hold no longer. What was asked then failed so often, and said that it
+    /// is gone.
     pub(super) fn changed(&mut self, what: Subject) {
         if what != Subject::Rhythm {
+            self.begin_streaks_anew();
             self.gone.clear();
         }
         self.reason = Some(Reason::of(Base::Changed { what }));
     }
 
+    fn begin_streaks_anew(&mut self) {
+        (self.failures, self.unreadable, self.at_proxy) = (0, 0, 0);
+    }
+
     /// Failures in a row of the kind that came last, and that kind.
     pub(crate) fn in_a_row(&self) -> Option<(Failure, u32)> {
         let failure = self.failing?;
-        let count = if failure == Failure::Unreadable { self.unreadable } else { self.failures };
+        let count = match failure {
+            Failure::Unreadable => self.unreadable,
+            Failure::Proxy => self.at_proxy,
+            _ => self.failures,
+        };
         Some((failure, count.max(1)))
     }
 
@@ -221,6 +241,7 @@ impl Standing {
             ("failures", u64::from(self.failures).into()),
             ("failing", self.failing.map(Failure::as_str).into()),
             ("unreadable", u64::from(self.unreadable).into()),
+            ("at_proxy", u64::from(self.at_proxy).into()),
             ("gone", Json::Array(self.gone.iter().map(instant).collect())),
             ("since", self.since.as_ref().map(instant).into()),
             ("answered_at", self.answered_at.as_ref().map(instant).into()),
@@ -250,6 +271,7 @@ impl Standing {
             failures: json::count(kept, "failures"),
             failing: kept.get("failing").and_then(Json::as_str).map(Failure::named),
             unreadable: json::count(kept, "unreadable"),
+            at_proxy: json::count(kept, "at_proxy"),
             gone,
             since: json::instant(kept, "since"),
             answered_at: json::instant(kept, "answered_at"),

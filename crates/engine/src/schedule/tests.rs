@@ -298,6 +298,39 @@ fn bodies_that_cannot_be_read_are_counted_by_themselves_and_one_success_resets_a
 }
 
 #[test]
+fn a_proxy_that_fails_and_a_server_that_does_are_waited_for_each_by_itself() {
+    use Failure::{Proxy, Server, Unreadable};
+    for (story, expected) in [
+        (&[Proxy, Proxy, Proxy, Server][..], 1_800),
+        (&[Proxy, Proxy, Proxy, Unreadable], 1_800),
+        (&[Server, Server, Server, Proxy], 300),
+        // The server failed as before once it was asked again; the proxy had let somebody through in between.
+        (&[Server, Server, Proxy, Server], 2 * HOUR),
+        (&[Proxy, Proxy, Server, Proxy], 300),
+    ] {
+        let mut standing = Standing::default();
+        let mut waited = 0;
+        for failure in story {
+            let failed = answer(Came::Failed(*failure), Hints::default());
+            let decision = plain(&fixed(), standing, &failed);
+            waited = wait(&decision, &failed);
+            standing = decision.standing;
+        }
+        assert_eq!(waited, expected, "{story:?}");
+    }
+}
+
+#[test]
+fn a_feed_of_which_something_was_changed_that_it_may_have_failed_by_is_waited_for_as_after_its_first_failure() {
+    for (what, expected) in [(Subject::Requests, 1_800), (Subject::Options, 1_800), (Subject::Rhythm, 16 * HOUR)] {
+        let (failed, _) = failing(Failure::Server, 5);
+        let set = changed(what, failed.at, failed.standing, noon()).expect("it fails");
+        let again = answer(Came::Failed(Failure::Server), Hints::default());
+        assert_eq!(wait(&plain(&fixed(), set.standing, &again), &again), expected, "{what:?}");
+    }
+}
+
+#[test]
 fn what_is_no_fault_of_the_feed_is_not_charged_to_it() {
     let down = Host { network: Network::Down, ..Host::default() };
     let (failed, _) = failing(Failure::Server, 4);
@@ -517,6 +550,7 @@ fn failures() -> impl Strategy<Value = Failure> {
         Just(Failure::Client),
         Just(Failure::Unreadable),
         Just(Failure::Refused),
+        Just(Failure::Proxy),
         Just(Failure::Store),
         Just(Failure::Other),
     ]
