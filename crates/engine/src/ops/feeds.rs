@@ -1,9 +1,8 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
 use feedspine_core::{
-    Content, Counts, Coverage, CursorStep, Feed, FeedCursor, FeedId, FeedName, FeedStatus, Fetch, HashRule,
-    IngestBatch, Json, Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError,
-    Timestamp,
+    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedId, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
+    Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
 };
 
 use super::json::{array, instant};
@@ -182,22 +181,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// Lets a daemon fetch a feed now that it would fetch later.
-    pub(crate) async fn make_due(&self, feed: &Feed) -> Result<(), OpError> {
-        let now = self.now();
-        let is_later = |held: &Schedule| held.due_at.is_some_and(|at| at > now);
-        let sooner = |held: &Schedule| is_later(held).then(|| Schedule { due_at: Some(now), ..held.clone() });
-        self.change_schedule(feed.id, sooner).await.map(drop)
-    }
-
     /// Lets a daemon fetch a feed now that it would fetch later, and decide anew then, because that was changed of it; whether
     /// it is due now.
     pub(super) async fn fetch_soon(&self, feed: &Feed, what: Subject) -> Result<bool, OpError> {
         let anew = |held: &Schedule| {
             let standing = Standing::from_json(&held.state.to_json());
-            let decision = changed(what, held.due_at, standing, self.now())?;
-            let state = Content::new(&decision.standing.to_json());
-            Some(Schedule { feed: held.feed, due_at: decision.at, state })
+            Some(changed(what, held.due_at, standing, self.now())?.schedule_of(held.feed))
         };
         Ok(self.change_schedule(feed.id, anew).await? && feed.status == FeedStatus::Active)
     }

@@ -38,6 +38,8 @@ const STORE_DOWN: Duration = Duration::from_mins(30);
 const MOST_JITTER: Duration = Duration::from_mins(30);
 /// How long one waits of which a hub tells: hubs forget, and some never tell.
 const BACKUP: Duration = DAY;
+/// A feed of which a hub says no more than that there is something new is asked once in so long at most.
+const PINGED_EVERY: Duration = Duration::from_mins(1);
 /// Over how long the feeds are spread that are overdue when a program begins.
 const SPREAD: Duration = Duration::from_mins(10);
 /// Each time that items may have been missed a feed is asked twice as often, at most so many times over.
@@ -159,6 +161,31 @@ pub(crate) fn changed(what: Subject, due: Option<Timestamp>, standing: Standing,
     standing.changed(what);
     let reason = Reason::of(Base::Changed { what });
     Some(decision(Some(due.map_or(now, |due| due.min(now))), reason, standing))
+}
+
+/// When a feed is fetched of which a hub said no more than that there is something new: at once, a minute after its last fetch
+/// `began` at the earliest. `None` when that changes nothing: it is due before, fails, or its host wants to be left alone.
+pub(crate) fn pinged(
+    due: Option<Timestamp>,
+    standing: Standing,
+    began: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Decision> {
+    let rests = standing.rest.is_some_and(|rest| rest.until > now);
+    if rests || standing.failing.is_some() {
+        return None;
+    }
+    let earliest = began.map_or(now, |began| moved(began, PINGED_EVERY).max(now));
+    // A clock that was ahead is no reason to wait for it.
+    let earliest = earliest.min(moved(now, PINGED_EVERY));
+    due.filter(|due| *due > earliest)?;
+    Some(decision(Some(earliest), Reason::of(Base::Pinged), standing))
+}
+
+/// When a feed is fetched of which no hub tells any more: at once. `None` when it is due already, or not fetched by itself.
+pub(crate) fn untold(due: Option<Timestamp>, standing: Standing, now: Timestamp) -> Option<Decision> {
+    due.filter(|due| *due > now)?;
+    Some(decision(Some(now), Reason::of(Base::Untold), standing))
 }
 
 /// What a fetch says of the feed.
@@ -383,6 +410,7 @@ fn hash(feed: FeedId) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rest;
     use super::*;
 
     #[test]
@@ -418,6 +446,42 @@ mod tests {
                 assert_eq!(held.failing, standing.failing);
                 assert!(held.gone.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn a_feed_is_asked_at_once_when_it_is_pinged_and_once_a_minute_at_most() {
+        let noon: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let at = |seconds: i64| noon.saturating_add_micros(seconds * 1_000_000);
+        let well = Standing::default();
+        let failing = Standing { failing: Some(Failure::Server), ..Standing::default() };
+        let rest = |until| Rest { until: at(until), http_status: Some(429) };
+        let rests = |until| Standing { rest: Some(rest(until)), ..Standing::default() };
+        for (due, standing, began, expected) in [
+            (Some(3_600), &well, Some(-3_600), Some(0)),
+            (Some(3_600), &well, None, Some(0)),
+            (Some(3_600), &well, Some(-20), Some(40)),
+            (Some(3_600), &well, Some(9_999), Some(60)),
+            (Some(30), &well, Some(-20), None),
+            (Some(-5), &well, Some(-3_600), None),
+            (None, &well, Some(-3_600), None),
+            (Some(3_600), &failing, Some(-3_600), None),
+            (Some(3_600), &rests(5), Some(-3_600), None),
+            (Some(3_600), &rests(-5), Some(-3_600), Some(0)),
+        ] {
+            let decision = pinged(due.map(at), standing.clone(), began.map(at), at(0));
+            let told = decision.map(|decision| (decision.at, decision.standing.reason.map(|reason| reason.base)));
+            assert_eq!(told, expected.map(|due| (Some(at(due)), Some(Base::Pinged))), "{standing:?} {began:?}");
+        }
+    }
+
+    #[test]
+    fn a_feed_that_no_hub_tells_of_any_more_is_due_at_once() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let hour = |hours: i64| now.saturating_add_micros(hours * MICROS_PER_HOUR);
+        for (due, expected) in [(Some(hour(5)), Some(now)), (Some(hour(-1)), None), (None, None)] {
+            let decision = untold(due, Standing::default(), now);
+            assert_eq!(decision.and_then(|decision| decision.at), expected, "{due:?}");
         }
     }
 }

@@ -25,12 +25,12 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use feedspine_core::{Content, Timestamp};
+use feedspine_core::{Content, FeedId, Schedule, Timestamp};
 
 use crate::moving::Pointing;
 
 pub use cron::{Cron, CronError};
-pub(crate) use decide::{changed, decide, first};
+pub(crate) use decide::{changed, decide, first, pinged, untold};
 pub(crate) use failure::Failure;
 pub(crate) use hints::Hints;
 pub(crate) use interval::told;
@@ -146,4 +146,11 @@ pub(crate) struct Decision {
     pub(crate) reason: Reason,
     /// What is to be kept for the next decision.
     pub(crate) standing: Standing,
+}
+
+impl Decision {
+    /// What is written down of it.
+    pub(crate) fn schedule_of(&self, feed: FeedId) -> Schedule {
+        Schedule { feed, due_at: self.at, state: Content::new(&self.standing.to_json()) }
+    }
 }

@@ -43,6 +43,10 @@ pub(crate) enum Base {
     New,
     /// The operator changed that since its last fetch: the next one decides anew.
     Changed { what: Subject },
+    /// Its hub told that there is something new, and not what.
+    Pinged,
+    /// A hub told of it until now.
+    Untold,
     /// It was due before the program began.
     Overdue { wait: Duration },
     /// It is due as was decided before, for reasons that are not known.
@@ -165,6 +169,8 @@ impl Base {
             Self::StoreDown { .. } => "store_down",
             Self::New => "new",
             Self::Changed { .. } => "changed",
+            Self::Pinged => "pinged",
+            Self::Untold => "untold",
             Self::Overdue { .. } => "overdue",
             Self::Due => "due",
             Self::Unknown => "unknown",
@@ -191,7 +197,7 @@ impl Base {
                 members.push(seconds("wait_s", wait));
             }
             Self::Changed { what } => members.push(("what", what.as_str().into())),
-            Self::New | Self::Due | Self::Unknown => {}
+            Self::New | Self::Pinged | Self::Untold | Self::Due | Self::Unknown => {}
         }
         members
     }
@@ -214,6 +220,8 @@ impl Base {
             "store_down" => Self::StoreDown { wait },
             "new" => Self::New,
             "changed" => Self::Changed { what: Subject::named(kept.get("what")?.as_str()?)? },
+            "pinged" => Self::Pinged,
+            "untold" => Self::Untold,
             "overdue" => Self::Overdue { wait },
             "due" => Self::Due,
             _ => Self::Unknown,
@@ -253,6 +261,8 @@ impl fmt::Display for Base {
             Self::Changed { what } => {
                 write!(f, "at once: {} was changed since its last fetch; the next one decides anew", what.words())
             }
+            Self::Pinged => f.write_str("at once, once a minute at most: its hub told that there is something new"),
+            Self::Untold => f.write_str("at once: no hub tells of it any more"),
             Self::Overdue { wait } => {
                 write!(f, "in {}: it was due before the start, and what was is spread", told(*wait))
             }
@@ -397,6 +407,8 @@ mod tests {
                 Base::Changed { what: Subject::Rhythm },
                 "at once: when it is fetched was changed since its last fetch; the next one decides anew",
             ),
+            (Base::Pinged, "at once, once a minute at most: its hub told that there is something new"),
+            (Base::Untold, "at once: no hub tells of it any more"),
             (Base::Overdue { wait: minutes(4) }, "in 4 min: it was due before the start, and what was is spread"),
             (Base::Due, "as was decided before"),
             (Base::Unknown, "as a newer feedspine decided"),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::{
-    Content, ErrorKind, Feed, FeedId, FeedStatus, LeaseRequest, Reschedule, Schedule, Slot, StorageError, Timestamp,
+    ErrorKind, Feed, FeedId, FeedStatus, LeaseRequest, Reschedule, Schedule, Slot, StorageError, Timestamp,
 };
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -491,16 +491,14 @@ impl<'a> Daemon<'a> {
 /// The schedule of a feed that has none, or that is asked once more although it was gone.
 pub(crate) fn first(engine: &Engine, feed: FeedId) -> Reschedule {
     let decision = schedule::first(feed, None, Standing::default(), engine.now(), 0);
-    let state = Content::new(&decision.standing.to_json());
-    Reschedule { held: None, schedule: Schedule { feed, due_at: decision.at, state } }
+    Reschedule { held: None, schedule: decision.schedule_of(feed) }
 }
 
 /// One that is due when no feed can be: the clock was wrong then.
 fn due_again(held: &Schedule, now: Timestamp) -> Reschedule {
     let standing = Standing::from_json(&held.state.to_json());
     let decision = schedule::first(held.feed, held.due_at, standing, now, 0);
-    let state = Content::new(&decision.standing.to_json());
-    Reschedule { held: held.due_at, schedule: Schedule { feed: held.feed, due_at: decision.at, state } }
+    Reschedule { held: held.due_at, schedule: decision.schedule_of(held.feed) }
 }
 
 /// The report of a feed whose task broke off.

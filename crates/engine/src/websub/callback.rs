@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedspine_core::{Content, ContentHash, Feed, FeedStatus, PageRequest, Schedule, Timestamp};
+use feedspine_core::{Content, ContentHash, Feed, FeedStatus, PageRequest, Schedule};
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
@@ -10,12 +10,9 @@ use super::{Subscription, signature};
 use crate::collect::{Announced, Heard, announce};
 use crate::fetch::Coding;
 use crate::ops::{FeedReport, refuse_unfinished_import};
-use crate::schedule::{Failure, Standing};
+use crate::schedule::{Failure, Standing, pinged};
 use crate::{Engine, OpError};
 
-/// A feed of which a hub says no more than that there is something new is asked once in so long at most. A minute, in
-/// microseconds.
-const PINGED_EVERY: i64 = 60_000_000;
 /// For how long a delivery waits for a fetch of the feed that is under way: to begin beside it would be to interrupt it.
 const PATIENCE: Duration = Duration::from_secs(8);
 const LOOKED_AGAIN: Duration = Duration::from_millis(100);
@@ -206,8 +203,8 @@ impl Engine {
         let began = newest.map(|fetch| fetch.intent.started_at);
         let sooner = |held: &Schedule| {
             let standing = Standing::from_json(&held.state.to_json());
-            let due_at = pinged(held.due_at, &standing, began, self.now())?;
-            Some(Schedule { due_at: Some(due_at), ..held.clone() })
+            let decision = pinged(held.due_at, standing, began, self.now())?;
+            Some(decision.schedule_of(feed.id))
         };
         self.change_schedule(feed.id, sooner).await.map(drop)
     }
@@ -242,53 +239,4 @@ fn short_hash(body: &[u8]) -> String {
 fn is_told(feed: &Feed, held: &Subscription) -> bool {
     let granted = held.agreement.as_ref().is_some_and(|agreement| agreement.lease.is_some());
     feed.status == FeedStatus::Active && granted
-}
-
-/// When a feed is due that is known to have something new; `None` when that changes nothing: it is due before, fails, or its
-/// host wants to be left alone.
-fn pinged(
-    due_at: Option<Timestamp>,
-    standing: &Standing,
-    began: Option<Timestamp>,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let rests = standing.rests_until.is_some_and(|until| until > now);
-    if rests || standing.failing.is_some() {
-        return None;
-    }
-    let earliest = began.map_or(now, |began| began.saturating_add_micros(PINGED_EVERY).max(now));
-    // A clock that was ahead is no reason to wait for it.
-    let earliest = earliest.min(now.saturating_add_micros(PINGED_EVERY));
-    due_at.filter(|due_at| *due_at > earliest).map(|_| earliest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_feed_is_asked_at_once_when_it_is_pinged_and_once_a_minute_at_most() {
-        let at = |seconds: i64| {
-            let noon: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
-            noon.saturating_add_micros(seconds * 1_000_000)
-        };
-        let well = Standing::default();
-        let failing = Standing { failing: Some(Failure::Server), ..Standing::default() };
-        let rests = |until| Standing { rests_until: Some(at(until)), ..Standing::default() };
-        for (due, standing, began, expected) in [
-            (Some(3_600), &well, Some(-3_600), Some(0)),
-            (Some(3_600), &well, None, Some(0)),
-            (Some(3_600), &well, Some(-20), Some(40)),
-            (Some(3_600), &well, Some(9_999), Some(60)),
-            (Some(30), &well, Some(-20), None),
-            (Some(-5), &well, Some(-3_600), None),
-            (None, &well, Some(-3_600), None),
-            (Some(3_600), &failing, Some(-3_600), None),
-            (Some(3_600), &rests(5), Some(-3_600), None),
-            (Some(3_600), &rests(-5), Some(-3_600), Some(0)),
-        ] {
-            let due = pinged(due.map(at), standing, began.map(at), at(0));
-            assert_eq!(due, expected.map(at), "{standing:?} {began:?}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use feedspine_core::{Feed, FeedStatus, Timestamp};
+use feedspine_core::{Feed, FeedStatus, Schedule, Timestamp};
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -17,6 +17,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::collect::host_of;
 use crate::feed_settings::FeedSettings;
 use crate::fetch::{Form, Plain};
+use crate::schedule::{Standing, untold};
 use crate::{Address, Engine, OpError, RequestChoice};
 
 /// Feeds are looked through so often, and whenever a document named other hubs than before.
@@ -136,7 +137,11 @@ impl Engine {
         let now = self.now();
         let is_over = before.relied_on_until(now).is_some() && after.relied_on_until(now).is_none();
         if is_over && feed.status == FeedStatus::Active {
-            self.make_due(feed).await?;
+            let anew = |held: &Schedule| {
+                let standing = Standing::from_json(&held.state.to_json());
+                Some(untold(held.due_at, standing, now)?.schedule_of(held.feed))
+            };
+            self.change_schedule(feed.id, anew).await?;
         }
         Ok(())
     }

@@ -267,6 +267,8 @@ async fn a_feed_is_asked_as_before_once_its_hub_says_no() {
     let denial = format!("hub.mode=denied&hub.topic={topic}&hub.reason=enough");
     assert_eq!(engine.hub_asks(&token, &denial).await.unwrap(), HubAnswer::Noted);
     assert_eq!(due().await, start());
+    let why = engine.explain(&feed.name).await.unwrap().next.unwrap().why;
+    assert_eq!(why, "at once: no hub tells of it any more");
     assert_eq!(state(&engine).await, (SubscriptionState::Denied, Some("the hub denied it: enough".to_owned())));
 }
 
@@ -295,6 +297,9 @@ async fn what_is_told_and_cannot_be_read_is_written_down_and_what_is_no_document
     // What is packed is unpacked, once it is known whose it is.
     let unknown = Delivery { content_encoding: Some("lzma".to_owned()), ..place.delivery(&whole).await };
     assert!(matches!(engine.hub_tells(&token, unknown).await.unwrap(), Delivered::Pinged));
+    // Of what was no news itself the feed is asked, and that is told.
+    let why = engine.explain(&feed.name).await.unwrap().next.unwrap().why;
+    assert_eq!(why, "at once, once a minute at most: its hub told that there is something new");
 }
 
 #[tokio::test]

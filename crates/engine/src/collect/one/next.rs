@@ -89,8 +89,7 @@ impl Next {
         let alike = reasons.is_some_and(|before| before.is_like(&decision.reason));
         let alike = if alike { Alike::Yes } else { Alike::No };
         let told = NextFetch { at: decision.at, why: decision.reason.to_string(), alike };
-        let state = Content::new(&decision.standing.to_json());
-        Some(Self { schedule: Schedule { feed: feed.id, due_at: decision.at, state }, moves, pointing, told })
+        Some(Self { schedule: decision.schedule_of(feed.id), moves, pointing, told })
     }
 
     /// Keeps what the move rests on, since it was not made: the next fetch decides again.
