@@ -44,6 +44,37 @@ fn a_secret_that_is_written_out_is_refused_with_the_way_to_refer_to_it() {
 }
 
 #[test]
+fn a_reference_that_leads_nowhere_and_a_second_login_are_refused_before_anything_is_stored() {
+    let user = User::new();
+    let feed = ["add", "https://example.org/feed", "--as-is", "--name", "news"];
+    let logins = "a feed has one login, and several are said: ";
+    for (options, told) in [
+        (&["bearer={env:TOKEN"][..], "begins with {env: and is not closed"),
+        (&["cookie=id={file:cookie}"], "{file:cookie} is a path from the folder that a process happens to work in"),
+        (&["basic=me:{env:A}", "bearer={env:B}"], "basic and bearer"),
+        (&["headers=Authorization: {env:A}", "headers=authorization: {env:B}"], logins),
+        (&["headers=Authorization: {env:A}", "bearer={env:B}"], "bearer and Authorization in headers"),
+    ] {
+        let said: Vec<&str> = options.iter().flat_map(|option| ["-o", option]).collect();
+        let ran = user.run(&[&feed[..], &said].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{options:?}: {ran:?}");
+    }
+    let json = ["--adapter", "json", "-o", "header=Authorization: {env:A}"];
+    for (option, told) in [("bearer={env:B}", "bearer and Authorization in header"), ("query=key={env:B", "not closed")]
+    {
+        let ran = user.run(&[&feed[..], &json, &["-o", option]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{option}: {ran:?}");
+    }
+    assert_eq!(user.run(&[&feed[..], &["-o", "basic=me:{env:A}"]].concat()).code, 0);
+    let ran = user.run(&["feed", "set", "news", "bearer={env:B}"]);
+    assert!(ran.code == 2 && ran.stderr.contains(&format!("{logins}basic and bearer")), "{ran:?}");
+    assert_eq!(user.run(&["feed", "set", "news", "basic=", "bearer={env:B}"]).code, 0);
+    user.file(".config/feedspine/config.toml", "[feeds.news]\nbasic = \"me:{env:A}\"\nbearer = \"{env:B}\"\n");
+    let ran = user.run(&["feed", "list"]);
+    assert!(ran.code == 2 && ran.stderr.contains(logins), "{ran:?}");
+}
+
+#[test]
 fn feeds_of_a_host_that_wants_to_be_left_alone_are_told_as_resting_and_not_as_failed() {
     let site = Site::start(|_| Reply::status(429).with("Retry-After", "600"));
     let user = User::new();

@@ -9,6 +9,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, effect};
 use crate::policy::{Evidence, PolicyView};
+use crate::requests::check_logins;
 use crate::schedule::{Rhythm, RhythmChoice, Subject};
 use crate::{Address, Engine, RequestChoice};
 
@@ -125,7 +126,7 @@ impl Engine {
                     texts.into_iter().partition(|text| RequestChoice::NAMES.contains(&pair(text).0));
                 let texts: Vec<String> = texts.into_iter().cloned().collect();
                 let rhythm = rhythm_set(held, before, &of_rhythm)?;
-                (Changes::read(before, &texts)?, rhythm, requests_set(asked, &of_requests)?)
+                (Changes::read(before, &texts)?, rhythm, requests_set(asked.clone(), &of_requests)?)
             }
             PolicySays::AsConfigured => {
                 let declared = self.settings().declared.get(&before.name);
@@ -136,6 +137,10 @@ impl Engine {
         };
         let choice = AdapterChoice::of(before);
         let options = changes.made_to(choice.options());
+        // What is held already says nothing against what is said of something else.
+        if requests != asked || options != *choice.options() {
+            check_logins(&options, &requests)?;
+        }
         let mut settings = FeedSettings::of(before);
         settings.set_adapter(&choice.with_options(options));
         settings.set_rhythm(&rhythm);

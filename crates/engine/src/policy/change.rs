@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use feedspine_core::{Feed, FeedName, Json, KeyRule};
 
 use super::rule_in_force;
-use crate::adapters::{Adapter, AdapterChoice};
+use crate::adapters::{Adapter, AdapterChoice, check_option};
 use crate::{DeclaredFeed, OpError};
 
 /// Options to be given, or to be taken back: `None`.
@@ -36,6 +36,7 @@ impl Changes {
                 1 => values.pop().map(Json::from),
                 _ => Some(Json::from(values)),
             };
+            value.as_ref().map_or(Ok(()), |value| check_option(&name, value))?;
             changes.insert(name, value);
         }
         Ok(Self(changes))
