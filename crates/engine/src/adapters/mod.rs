@@ -50,7 +50,7 @@ use identity::Naming;
 use json::{JsonApi, JsonPages};
 use lists::{List, ListKind, ListPages};
 use options::Options;
-pub(crate) use options::nearest;
+pub(crate) use options::{KEEP_HINT, nearest};
 use table::{Table, TablePages};
 
 /// How a feed is read, its options parsed.
