@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use feedspine_core::{Feed, Json, Namespace};
 
 use crate::Keep;
-use crate::adapters::{Adapter, AdapterChoice, nearest};
+use crate::adapters::{Adapter, AdapterChoice, check_option, nearest};
 use crate::policy::OPTIONS;
-use crate::requests::shown;
+use crate::requests::{check_logins, shown};
 use crate::schedule::RhythmChoice;
 use crate::{OpError, RequestChoice};
 
@@ -62,6 +62,7 @@ impl DeclaredFeed {
             _ => false,
         };
         let text = |value: &Json| value.as_str().map(str::to_owned).ok_or(format!("expected a text, found {value}"));
+        check_option(name, &value).map_err(|error| error.message().to_owned())?;
         match name {
             "adapter" => self.adapter = Some(text(&value)?),
             "namespace" => self.namespace = Some(text(&value)?.parse().map_err(|error| format!("{error}"))?),
@@ -88,6 +89,7 @@ impl DeclaredFeed {
     /// `Usage`: an adapter or an option that is not known, a value that it cannot have, two that cannot both hold.
     pub fn check(&self) -> Result<(), OpError> {
         self.rhythm.check().map_err(contradiction)?;
+        check_logins(&self.options, &self.requests)?;
         let further = self.options.keys().find(|name| !OPTIONS.contains(&name.as_str()));
         if let (None, Some(name)) = (&self.adapter, further) {
             let error =

@@ -7,7 +7,7 @@ use feedspine_core::{Feed, Json};
 use reqwest::header::{self, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::adapters::{Template, template};
+use crate::adapters::{Template, check_references, is_login, logins, template};
 use crate::fetch::{Between, Http, Manner, Trust, header_value};
 use crate::{Address, OpError, shown_address};
 
@@ -31,6 +31,8 @@ pub(crate) enum Moves {
 const FOLLOW_MOVES: &str = "follow_moves";
 /// Lets hubs tell of new items, or not.
 const WEBSUB: &str = "websub";
+/// Says who asks, each by itself.
+const LOGINS: [&str; 2] = ["basic", "bearer"];
 /// What is for the feed's own server.
 const OWN: [&str; 6] = ["headers", "cookie", "basic", "bearer", "tls", "ca"];
 
@@ -63,6 +65,9 @@ impl RequestChoice {
             _ if Self::NAMES.contains(&name) => value.clone(),
             _ => return Err(format!("expected one of {}, found {name}", Self::NAMES.join(", "))),
         };
+        for text in texts(&said).unwrap_or_default() {
+            check_references(text)?;
+        }
         let mut parts = Parts::default();
         parts.take(name, &said)?;
         self.0.insert(name.to_owned(), said);
@@ -109,9 +114,13 @@ impl RequestChoice {
         }
     }
 
-    /// The same, with what is said there where nothing is said here.
+    /// The same, with what is said there where nothing is said here. `basic` and `bearer` replace each other.
     pub(crate) fn or(mut self, further: &Self) -> Self {
+        let says_who = LOGINS.iter().any(|login| self.0.contains_key(*login));
         for (name, value) in &further.0 {
+            if says_who && LOGINS.contains(&name.as_str()) {
+                continue;
+            }
             self.0.entry(name.clone()).or_insert_with(|| value.clone());
         }
         self
@@ -125,6 +134,13 @@ impl RequestChoice {
     /// What is said, by its names.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// What of it says who asks, each in words.
+    fn logins(&self) -> impl Iterator<Item = &str> {
+        let headers = self.get("headers").and_then(|value| texts(value).ok()).unwrap_or_default();
+        let headers = headers.into_iter().filter(|text| is_login(text)).map(|_| "Authorization in headers");
+        LOGINS.into_iter().filter(|name| self.get(name).is_some()).chain(headers)
     }
 
     /// What is said of that.
@@ -186,6 +202,20 @@ impl RequestChoice {
     }
 }
 
+/// Sees that a request says once at most who asks: of several logins servers take one or another, or refuse all.
+///
+/// # Errors
+/// `Usage`: several do, which are named.
+pub(crate) fn check_logins(options: &BTreeMap<String, Json>, requests: &RequestChoice) -> Result<(), OpError> {
+    let of_adapter = (0..logins(options)).map(|_| "Authorization in header");
+    let logins: Vec<&str> = requests.logins().chain(of_adapter).collect();
+    if logins.len() < 2 {
+        return Ok(());
+    }
+    let message = format!("a feed has one login, and several are said: {}", logins.join(" and "));
+    Err(OpError::usage("feed.logins", message).with_hint("leave one; `feedspine feed set NAME basic=` takes one back"))
+}
+
 /// What is said, read.
 #[derive(Default)]
 struct Parts {
@@ -225,6 +255,9 @@ impl Parts {
             "basic" => {
                 let (name, password) =
                     text()?.split_once(':').ok_or("expected NAME:PASSWORD, such as me:{env:PASSWORD}")?;
+                if ["{env", "{file"].contains(&name) {
+                    return Err("the name is written out, such as me:{env:PASSWORD}".to_owned());
+                }
                 self.basic = Some((name.to_owned(), referring("password", password)?));
             }
             "tls" if value.as_str() == Some("insecure") => self.trust = Trust::Anybody,
@@ -379,6 +412,13 @@ mod tests {
             ("basic", "me:{env:PASSWORD}", true),
             ("basic", "me:open", false),
             ("basic", "me", false),
+            ("basic", "{env:ME}:{env:PASSWORD}", false),
+            ("basic", "me:{env:PASSWORD", false),
+            ("headers", "X-Note: {env:NOTE", false),
+            ("headers", "X-Note: {file:note}", false),
+            ("user_agent", "Mine/1 {env:CONTACT", false),
+            ("user_agent", "Mine/1 {file:contact}", false),
+            ("proxy", "http://me:{file:secret}@proxy.lan:3128", false),
             ("bearer", "{env:TOKEN}", true),
             ("bearer", "abc", false),
             ("tls", "insecure", true),
@@ -404,6 +444,28 @@ mod tests {
         ] {
             assert_eq!(said(&[(name, value)]).is_ok(), right, "{name}={value}");
         }
+    }
+
+    #[test]
+    fn one_login_is_said_and_several_are_named() {
+        let options = |headers: &[&str]| BTreeMap::from([("header".to_owned(), headers.to_vec().into())]);
+        let (basic, bearer) = (("basic", "me:{env:A}"), ("bearer", "{env:A}"));
+        let header = ("headers", "authorization : Token {env:A}");
+        for (pairs, headers, told) in [
+            (&[bearer, ("headers", "Accept: a")][..], &["Accept: a"][..], ""),
+            (&[header], &[], ""),
+            (&[], &["Authorization: Token {env:A}"], ""),
+            (&[basic, bearer], &[], "basic and bearer"),
+            (&[basic, header], &[], "basic and Authorization in headers"),
+            (&[header, header], &[], "Authorization in headers and Authorization in headers"),
+            (&[bearer], &["AUTHORIZATION: Token {env:A}"], "bearer and Authorization in header"),
+        ] {
+            let checked = check_logins(&options(headers), &said(pairs).unwrap());
+            let error = checked.err().map(|error| error.message().to_owned()).unwrap_or_default();
+            assert!(error.ends_with(told) && error.is_empty() == told.is_empty(), "{pairs:?} {headers:?}: {error}");
+        }
+        let configured = said(&[bearer, ("http", "1.1")]).unwrap();
+        assert_eq!(said(&[basic]).unwrap().or(&configured), said(&[basic, ("http", "1.1")]).unwrap());
     }
 
     #[test]

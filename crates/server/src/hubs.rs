@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use feedspine::ops::FeedReport;
 use feedspine::{Delivered, Delivery, HubAnswer, OpError};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -59,6 +60,10 @@ pub(crate) async fn tells(site: &Arc<Site>, token: &str, request: Request<Incomi
     let delivered = tokio::spawn(async move {
         let delivered = site.engine.hub_tells(&token, delivery).await;
         drop(place);
+        if let Ok(Delivered::Taken(report)) = &delivered {
+            // It is stored whether or not anybody listens.
+            let _ = site.told.send(FeedReport::clone(report)).await;
+        }
         delivered
     });
     let delivered = delivered.await;

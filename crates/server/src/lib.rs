@@ -20,8 +20,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feedspine::ops::FeedReport;
 use feedspine::{Engine, OpError};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::Sender;
 
 use health::Health;
 use places::Places;
@@ -55,8 +57,15 @@ impl Server {
     }
 
     /// Answers until `stop` is ready; then no new request is taken, and those under way may end, as long as the grace lasts.
-    pub async fn run(self, engine: Engine, grace: Duration, stop: impl Future<Output = ()> + Send) {
-        let site = Arc::new(Site { engine, health: Health::default(), places: Arc::default() });
+    /// What hubs told and was stored, or could not be read, is reported to `told` as fetches are, while anybody listens there.
+    pub async fn run(
+        self,
+        engine: Engine,
+        grace: Duration,
+        told: Sender<FeedReport>,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let site = Arc::new(Site { engine, health: Health::default(), places: Arc::default(), told });
         connections::accept(self.listener, site, grace, stop).await;
     }
 }
@@ -67,4 +76,5 @@ pub(crate) struct Site {
     pub(crate) engine: Engine,
     pub(crate) health: Health,
     pub(crate) places: Arc<Places>,
+    pub(crate) told: Sender<FeedReport>,
 }

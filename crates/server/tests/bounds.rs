@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feedspine::core::{Content, Feed, FeedId, FeedStatus, StateStore, Timestamp};
+use feedspine::core::{Content, Feed, FeedId, FeedStatus, KeyRule, StateStore, Timestamp};
+use feedspine::ops::FeedReport;
 use feedspine::{Engine, Limits, Settings};
 use feedspine_server::Server;
 use feedspine_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -21,11 +22,16 @@ const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccd
 /// The most bytes of a document.
 const LARGEST: u64 = 1_000;
 
+/// What the hub tells, each item with the HMAC-SHA-256 of its document by the secret of the feed, `hidden`.
+const FIRST: [&str; 2] = ["first", "24a47524728055cf6847b9c45ab46b66e78adad222a56246945360520ecef28a"];
+const SECOND: [&str; 2] = ["second", "429f9aa5b7ff649e09a4f75e110690d38bb5cb24281b7a6d42ce6bfbea7b90ee"];
+
 /// A server that runs beside the test, over a store with one feed that a hub tells of.
 struct Running {
     _folder: TempDir,
     engine: Engine,
     address: SocketAddr,
+    told: mpsc::Receiver<FeedReport>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -40,8 +46,9 @@ impl Running {
         store.add_feed(&feed()).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, (stop, stopped)) = (server.address(), oneshot::channel::<()>());
-        let run = server.run(engine.clone(), Duration::from_secs(10), async move { drop(stopped.await) });
-        Self { _folder: folder, engine, address, stop, task: tokio::spawn(run) }
+        let (tell, told) = mpsc::channel(16);
+        let run = server.run(engine.clone(), Duration::from_secs(10), tell, async move { drop(stopped.await) });
+        Self { _folder: folder, engine, address, told, stop, task: tokio::spawn(run) }
     }
 
     /// Sends these bytes; all that is answered until the server closes.
@@ -75,12 +82,25 @@ fn feed() -> Feed {
         address: "http://a.example/feed".to_owned(),
         namespace: "news".parse().unwrap(),
         status: FeedStatus::Active,
-        key_rule: None,
+        key_rule: Some(KeyRule::Id),
         allow_private: false,
         settings: Content::parse(&format!(r#"{{"subscription":{{"agreement":{agreement},"noticed":{noticed}}}}}"#))
             .unwrap(),
         added_at: Timestamp::UNIX_EPOCH,
     }
+}
+
+/// The header and the body of a delivery of that item; `more` is said in the header besides.
+fn delivery([item, signature]: [&str; 2], more: &str) -> [String; 2] {
+    let body = format!(
+        r#"<rss version="2.0"><channel><title>News</title><item><guid>{item}</guid><title>{item}</title></item></channel></rss>"#
+    );
+    let head = format!(
+        "POST /websub/{TOKEN} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-hub-signature: sha256={signature}\r\n\
+         content-length: {}\r\n{more}\r\n",
+        body.len()
+    );
+    [head, body]
 }
 
 fn status(answer: &str) -> &str {
@@ -119,6 +139,34 @@ async fn what_is_too_large_or_nobodys_is_turned_away() {
     }
     assert!(server.ask("PUT", &callback, "").await.contains("allow: GET, POST\r\n"));
     assert_eq!(status(&server.send(b"\x16\x03\x01 no HTTP\r\n\r\n").await), "400");
+}
+
+#[tokio::test]
+async fn a_delivery_is_put_off_while_another_of_its_feed_is_received_and_taken_when_it_is_told_again() {
+    let mut server = Running::start().await;
+    let [head, body] = delivery(FIRST, "expect: 100-continue\r\n");
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first.write_all(head.as_bytes()).await.unwrap();
+    // Said once the server waits for the body (RFC 9110 section 10.1.1).
+    let mut goes_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    first.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(status(std::str::from_utf8(&goes_on).unwrap()), "100");
+
+    let second = delivery(SECOND, "").concat();
+    let put_off = server.send(second.as_bytes()).await;
+    assert_eq!(status(&put_off), "503", "{put_off}");
+    assert!(put_off.contains("retry-after: "), "{put_off}");
+    assert!(server.told.try_recv().is_err(), "nothing is stored yet");
+
+    first.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(status(&answer), "202", "{answer}");
+    assert_eq!(status(&server.send(second.as_bytes()).await), "202");
+    for _ in [FIRST, SECOND] {
+        let report = server.told.try_recv().unwrap();
+        assert_eq!((report.counts.new, report.error.is_none()), (1, true), "{report:?}");
+    }
 }
 
 #[tokio::test]

@@ -55,17 +55,18 @@ Examples:
 
 pub(super) const AFTER_SET_HELP: &str = "\
 What can be said:
-  key        id, link or content; or a place in the item, or several
-  fold_case  true: A and a in keys are the same
-  volatile   a place whose changes make no version
-  all other options of its adapter (docs/guides/adapters.md)
-  every      how often it is fetched: 15m, 2h, 1d
-  cron       at which times in UTC it is, instead: '0 */2 * * *'
-  adaptive   false: as often whatever it brings; true: more rarely while it brings little
+  key           id, link or content; or a place in the item, or several
+  fold_case     true: A and a in keys are the same
+  volatile      a place whose changes make no version
+  every         how often it is fetched: 15m, 2h, 1d
+  cron          at which times in UTC it is, instead: '0 */2 * * *'
+  adaptive      false: as often whatever it brings; true: more rarely while it brings little
   follow_moves  false: it stays where it is, whatever permanent redirects say
-  websub     false: hubs that it names are not asked to tell of it
+  websub        false: hubs that it names are not asked to tell of it
   headers, cookie, basic, bearer, user_agent, proxy, tls, ca, http
-             how its server is asked (docs/guides/fetching.md)
+                how its server is asked (docs/guides/fetching.md)
+
+All other options of its adapter can be said too (docs/guides/adapters.md).
 
 No record ever gets another key. What would give other keys to the items of a feed that has records is refused, and
 said what it would do; with --rekey the items that it still lists are stored once more under their new keys, and the
@@ -89,8 +90,8 @@ Examples:
 
 pub(super) const AFTER_RETRY_HELP: &str = "\
 What a reject was read from is kept: a document, or the line or row alone, in the store itself (`feedspine
-captures`), as long as captures.keep says. What passes now is stored as seen when the body was fetched; nothing is said of other items. The same again changes nothing. The list of rejects stays
-as it is.
+captures`), as long as captures.keep says. What passes now is stored as seen when the body was fetched; nothing is
+said of other items. The same again changes nothing. The list of rejects stays as it is.
 
 What becomes of a reject:
   new, changed, unchanged  it was stored
@@ -131,6 +132,40 @@ mod tests {
     use feedspine::{RequestChoice, RhythmChoice};
 
     use crate::arguments::Arguments;
+
+    /// Where the second column of a line begins; `None` of one that has none, such as an example.
+    fn column(line: &str) -> Option<usize> {
+        let first = line.len() - line.trim_start().len();
+        if first == 0 || line.trim_start().starts_with("feedspine") {
+            return None;
+        }
+        if first > 2 {
+            return Some(first);
+        }
+        let gap = first + line[first..].find("  ")?;
+        Some(gap + line[gap..].len() - line[gap..].trim_start().len())
+    }
+
+    fn check_columns(command: &clap::Command, checked: &mut usize) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for block in help.split("\n\n") {
+            let mut columns: Vec<usize> = block.lines().filter_map(column).collect();
+            columns.dedup();
+            assert!(columns.len() <= 1, "{}: {columns:?}\n{block}", command.get_name());
+            *checked += columns.len();
+        }
+        command.get_subcommands().for_each(|command| check_columns(command, checked));
+    }
+
+    #[test]
+    fn columns_of_every_help_are_aligned() {
+        let mut checked = 0;
+        check_columns(&Arguments::command(), &mut checked);
+        assert!(checked >= 5, "{checked} blocks with columns");
+        assert_eq!(column("  new, changed  it was stored"), Some(16));
+        assert_eq!(column("                how its server is asked"), Some(16));
+        assert_eq!(column("  headers, cookie"), None);
+    }
 
     #[test]
     fn all_that_can_be_said_of_how_a_server_is_asked_is_named_where_it_can_be_said() {

@@ -26,7 +26,8 @@ What an item may be:
   doubtful   it was not seen then, beside some that are lost, or were deleted: it may be one of them
   held_back  it says something else of a record that churns: it would be counted, not kept
   collides   another item of the same body has its key, and is taken
-  same, rejected  these are counted alone
+  same       it is as it was stored: it is counted alone
+  rejected   it is still no item: it is counted alone
 
 Examples:
   feedspine replay

@@ -22,7 +22,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 is any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8400")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8400", value_parser = place)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) watch: Watch,
@@ -77,6 +77,15 @@ pub(crate) struct Politeness {
     pub(crate) since: Duration,
 }
 
+/// `127.0.0.1:8400`, `[::1]:8400`
+fn place(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address of this machine and a port, such as 127.0.0.1:8400, [::1]:8400, or 0.0.0.0:8400 for all of its \
+         addresses; no names"
+            .to_owned()
+    })
+}
+
 /// `90s`, `15m`, `24h`, `7d`
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 90m, 24h or 7d".to_owned();
@@ -90,4 +99,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     };
     let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
     Ok(Duration::from_secs(u64::from(count) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_to_listen_at_is_an_address_with_a_port_and_else_is_told_what_it_has_to_look_like() {
+        for text in ["127.0.0.1:8400", "0.0.0.0:0", "[::1]:8400"] {
+            assert_eq!(place(text).unwrap().to_string(), text);
+        }
+        for text in ["localhost:", "localhost:8400", "127.0.0.1", "::1:8400", ":8400", "8400", "127.0.0.1:99999"] {
+            assert!(place(text).unwrap_err().contains("such as 127.0.0.1:8400"), "{text}");
+        }
+    }
 }

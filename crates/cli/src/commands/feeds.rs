@@ -1,6 +1,6 @@
 //! `feedspine feed …`
 
-use feedspine::core::{Feed, FeedName, NaturalKey, Page, Quarantined};
+use feedspine::core::{Feed, FeedName, Json, NaturalKey, Page, Quarantined};
 use feedspine::ops::{
     AdapterChoice, AddressOutcome, AddressSet, FeedView, FetchOutcome, PolicyOutcome, PolicySays, PolicySet, Rekey,
     SetAddress, SetPolicy,
@@ -55,7 +55,7 @@ pub(super) async fn run(command: arguments::Feed, context: Context<'_>) -> Resul
             let rekey = if rekey { Rekey::Allow } else { Rekey::Refuse };
             let request = SetPolicy { feed, says, rekey };
             let set = context.with_engine(Wanted::Existing, async |engine| engine.set_policy(&request).await).await?;
-            printer.answer(&set, || vec![policy_set(&set)]);
+            printer.answer(&set, || policy_set(&set));
             due_now(context, &set.feed, set.due_now && set.outcome != PolicyOutcome::Rekeyed);
             if set.outcome == PolicyOutcome::Rekeyed {
                 let records = counted(set.kept, "record");
@@ -127,7 +127,25 @@ fn names(feeds: &[FeedName]) -> String {
     feeds.iter().map(FeedName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn policy_set(set: &PolicySet) -> Line {
+/// What came of it, and what is said of the feed otherwise now, a line each.
+fn policy_set(set: &PolicySet) -> Vec<Line> {
+    let changed = set.changed.iter().map(|(name, value)| {
+        let said = match value {
+            Json::Null => format!("{name} is no longer said"),
+            Json::Array(values) => format!("{name} = {}", values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+            value => format!("{name} = {}", plain(value)),
+        };
+        Line::from(format!("{}: {said}", set.feed.name))
+    });
+    std::iter::once(policy_outcome(set)).chain(changed).collect()
+}
+
+/// A text without quotes, anything else as JSON has it.
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn policy_outcome(set: &PolicySet) -> Line {
     let line = Line::of(Style::Strong, set.feed.name.as_str());
     let mut rule = policy::rule(&set.policy);
     if set.rhythm != Rhythm::default() {
@@ -145,10 +163,7 @@ fn policy_set(set: &PolicySet) -> Line {
 /// How a feed's server is asked, where something is said of it: secrets are references.
 fn asked(feed: &Feed) -> Option<Line> {
     let choice = RequestChoice::of(feed);
-    let said = choice.shown().map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name}={text}"),
-        None => format!("{name}={value}"),
-    });
+    let said = choice.shown().map(|(name, value)| format!("{name}={}", plain(&value)));
     let style = if choice.is_insecure() { Style::Bad } else { Style::Plain };
     (!choice.is_default()).then(|| field("asked with", Line::of(style, said.collect::<Vec<_>>().join("  "))))
 }
@@ -234,10 +249,7 @@ fn show(view: &FeedView, width: Option<usize>) -> Vec<Line> {
 /// The adapter with its options as they were given.
 fn adapter(feed: &Feed) -> String {
     let choice = AdapterChoice::of(feed);
-    let options = choice.options().iter().map(|(name, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("  {name}={value}")
-    });
+    let options = choice.options().iter().map(|(name, value)| format!("  {name}={}", plain(value)));
     std::iter::once(choice.name().to_owned()).chain(options).collect()
 }
 

@@ -135,7 +135,7 @@ fn tell_people(printer: &Printer, event: &WatchEvent<'_>) {
             printer.note(format!("watching {}; Ctrl-C ends it", counted(*feeds as u64, "feed")));
         }
         WatchEvent::Started { feed } => printer.detail(format!("{feed}: begun")),
-        WatchEvent::Ended { report } => ended(printer, report),
+        WatchEvent::Ended { report } => ended(printer, report, ""),
         WatchEvent::NetworkDown => {
             printer.warning("no host is reached: the network of this machine is down; no feed is charged for it");
         }
@@ -152,7 +152,16 @@ fn tell_people(printer: &Printer, event: &WatchEvent<'_>) {
     }
 }
 
-fn ended(printer: &Printer, report: &FeedReport) {
+/// A line for what a hub told, as for a fetch.
+pub(super) fn pushed(printer: &Printer, report: &FeedReport) {
+    match printer.format() {
+        Format::Json => printer.json(&event("pushed", report.to_json())),
+        Format::Text => ended(printer, report, "; pushed by its hub"),
+    }
+}
+
+/// A line for a fetch, with what is said of it behind that.
+fn ended(printer: &Printer, report: &FeedReport, said: &str) {
     let name = report.feed.as_str();
     failure(printer, report);
     warnings(printer, report);
@@ -175,7 +184,7 @@ fn ended(printer: &Printer, report: &FeedReport) {
         Some(None) => "; not fetched by itself any more".to_owned(),
         None => String::new(),
     };
-    printer.line(&line.then(Style::Faint, next));
+    printer.line(&line.then(Style::Faint, said).then(Style::Faint, next));
 }
 
 fn stopped(report: &WatchReport) -> String {

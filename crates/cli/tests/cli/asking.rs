@@ -1,7 +1,7 @@
 //! How a feed's server is asked, as it is said in words and shown.
 
 use crate::site::{Reply, Site};
-use crate::support::{User, list, number, rss, text};
+use crate::support::{User, at, list, number, rss, text};
 
 #[test]
 fn how_a_server_is_asked_is_said_on_adding_later_and_in_the_configuration_and_shown_without_secrets() {
@@ -27,7 +27,10 @@ fn how_a_server_is_asked_is_said_on_adding_later_and_in_the_configuration_and_sh
     assert!(shown.contains(r#"headers=["X-One: 1","X-Two: 2"]"#) && shown.contains("follow_moves=false"), "{shown}");
     let settings = user.ask(&["config", "show"]).to_string();
     assert!(settings.contains("feeds.configured.headers"), "{settings}");
-    assert_eq!(user.run(&["feed", "set", "said", "tls=", "http=1.1"]).code, 0);
+    let set = user.run(&["feed", "set", "said", "tls=", "http=1.1"]);
+    assert_eq!(set.code, 0);
+    let told = "said: http = 1.1\nsaid: tls is no longer said\n";
+    assert!(set.stdout.starts_with("said is set: ") && set.stdout.ends_with(told), "{set:?}");
     let shown = user.run(&["feed", "show", "said"]).stdout;
     let asked = shown.lines().find(|line| line.contains("asked with")).unwrap();
     assert!(asked.contains("http=1.1") && !asked.contains("insecure"), "{asked}");
@@ -41,6 +44,65 @@ fn a_secret_that_is_written_out_is_refused_with_the_way_to_refer_to_it() {
         assert_eq!(ran.code, 2, "{option}: {ran:?}");
         assert!(ran.stderr.contains("{env:NAME}"), "{option}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn what_was_set_is_told_with_no_login_of_a_proxy_and_what_cannot_be_set_with_an_example_of_it() {
+    let user = User::new();
+    let add = ["add", "https://example.org/feed", "--as-is", "--name", "news"];
+    assert_eq!(user.run(&add).code, 0);
+    let proxy = "proxy=http://me:{env:PASSWORD}@proxy.lan:3128";
+    let set = ["feed", "set", "news", "every=2h", "headers=X-One: 1", "headers=X-Two: 2", "follow_moves=false", proxy];
+    let set = user.run(&set);
+    let told = "news: every = 2h\nnews: follow_moves = false\nnews: headers = X-One: 1, X-Two: 2\n\
+                news: proxy = http://***@proxy.lan:3128\n";
+    assert!(set.stdout.ends_with(told), "{set:?}");
+    let set = user.ask(&["feed", "set", "news", "headers=", "every=2h"]);
+    assert_eq!(at(&set, "changed").to_canonical(), r#"{"headers":null}"#);
+    assert_eq!(user.run(&["feed", "set", "news", "every=2h"]).stdout.lines().count(), 1);
+    for (option, hint) in [
+        ("every=often", "hint: as in every=15m; every= takes it back\n"),
+        ("cron=never", "hint: as in 'cron=0 */2 * * *'; cron= takes it back\n"),
+        ("tls=off", "hint: as in tls=insecure; tls= takes it back; docs/guides/fetching.md has all\n"),
+        ("proxy=socks5://a", "hint: as in 'proxy=http://proxy.lan:3128'; proxy= takes it back; docs/guides/"),
+        ("basic=me", "hint: as in 'basic=NAME:{env:PASSWORD}'; basic= takes it back; docs/guides/"),
+        ("http", "hint: as in http=1.1; http= takes it back\n"),
+        ("keep=30d", "keep = \"90d\" under [feeds.NAME]\n"),
+    ] {
+        let ran = user.run(&["feed", "set", "news", option]);
+        assert!(ran.code == 2 && ran.stderr.contains(hint), "{option}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_and_a_second_login_are_refused_before_anything_is_stored() {
+    let user = User::new();
+    let feed = ["add", "https://example.org/feed", "--as-is", "--name", "news"];
+    let logins = "a feed has one login, and several are said: ";
+    for (options, told) in [
+        (&["bearer={env:TOKEN"][..], "begins with {env: and is not closed"),
+        (&["cookie=id={file:cookie}"], "{file:cookie} is a path from the folder that a process happens to work in"),
+        (&["basic=me:{env:A}", "bearer={env:B}"], "basic and bearer"),
+        (&["headers=Authorization: {env:A}", "headers=authorization: {env:B}"], logins),
+        (&["headers=Authorization: {env:A}", "bearer={env:B}"], "bearer and Authorization in headers"),
+    ] {
+        let said: Vec<&str> = options.iter().flat_map(|option| ["-o", option]).collect();
+        let ran = user.run(&[&feed[..], &said].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{options:?}: {ran:?}");
+    }
+    let json = ["--adapter", "json", "-o", "header=Authorization: {env:A}"];
+    for (option, told) in [("bearer={env:B}", "bearer and Authorization in header"), ("query=key={env:B", "not closed")]
+    {
+        let ran = user.run(&[&feed[..], &json, &["-o", option]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{option}: {ran:?}");
+    }
+    assert_eq!(user.run(&[&feed[..], &["-o", "basic=me:{env:A}"]].concat()).code, 0);
+    let ran = user.run(&["feed", "set", "news", "bearer={env:B}"]);
+    assert!(ran.code == 2 && ran.stderr.contains(&format!("{logins}basic and bearer")), "{ran:?}");
+    assert_eq!(user.run(&["feed", "set", "news", "basic=", "bearer={env:B}"]).code, 0);
+    user.file(".config/feedspine/config.toml", "[feeds.news]\nbasic = \"me:{env:A}\"\nbearer = \"{env:B}\"\n");
+    let ran = user.run(&["feed", "list"]);
+    assert!(ran.code == 2 && ran.stderr.contains(logins), "{ran:?}");
 }
 
 #[test]

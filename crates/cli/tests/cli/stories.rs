@@ -99,7 +99,7 @@ pub(crate) fn other_keys(user: &User) {
     user.ask(&["collect"]);
     assert_eq!(user.ask(&["list", "--order", "key"]), before);
     let set = user.ask(&["feed", "set", "news", "key=link", "--rekey"]);
-    assert_eq!(members(&set), "due_now feed kept outcome policy rhythm");
+    assert_eq!(members(&set), "changed due_now feed kept outcome policy rhythm");
     assert_eq!((text(&set, "outcome"), number(&set, "kept"), text(&set, "policy.rule")), ("rekeyed", 2, "link"));
     assert_eq!(number(&user.ask(&["collect"]), "counts.new"), 2);
     let after = user.ask(&["list", "--order", "-key"]);
@@ -111,7 +111,8 @@ pub(crate) fn other_keys(user: &User) {
     let alias = user.ask(&["show", text(&held[0], "key")]);
     assert_eq!(at(&alias, "aliases.items.0.reasons.0"), &Json::from("id"));
     let told = user.run(&["feed", "set", "news", "volatile=comments"]);
-    assert_eq!((told.code, told.stdout.as_str()), (0, "news is set: keyed by link\n"), "{told:?}");
+    let expected = "news is set: keyed by link\nnews: volatile = comments\n";
+    assert_eq!((told.code, told.stdout.as_str()), (0, expected), "{told:?}");
     let shown = user.run(&["feed", "show", "news"]).stdout;
     assert!(shown.contains("key rule    link, as you said"), "{shown}");
     for words in

@@ -1,12 +1,19 @@
 //! [`Asking`]: what an adapter sends with its requests: headers and query parameters, secrets among them.
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+
+use feedspine_core::Json;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::options::Options;
-use super::secrets::{Secrets, Template};
+use super::secrets::{Secrets, Template, check_references};
 use crate::shown::is_secret;
 use crate::{Address, OpError};
+
+/// The options of adapters that may refer to secrets.
+const REFERRING: [&str; 3] = [HEADER, "query", "env"];
+const HEADER: &str = "header";
 
 /// The options `header` and `query`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +33,11 @@ pub(crate) struct Asked {
 impl Asking {
     pub(crate) fn read(options: &mut Options) -> Result<Self, OpError> {
         let mut headers = Vec::new();
-        for text in options.texts("header")? {
+        for text in options.texts(HEADER)? {
             let (name, value) = text
                 .split_once(':')
                 .and_then(|(name, value)| Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value.trim())))
-                .ok_or_else(|| options.wrong("header", "is NAME: VALUE"))?;
+                .ok_or_else(|| options.wrong(HEADER, "is NAME: VALUE"))?;
             headers.push((name.clone(), template(name.as_str(), value)?));
         }
         let mut query = Vec::new();
@@ -83,6 +90,39 @@ pub(crate) fn set_parameter(url: &mut Url, name: &str, value: &str) {
 /// Whether two addresses are of one server.
 pub(super) fn same_origin(one: &Address, other: &Address) -> bool {
     matches!((one, other), (Address::Http(one), Address::Http(other)) if one.origin() == other.origin())
+}
+
+/// Sees that what is said now as that option refers to secrets in a way that can be followed, where it may refer to any.
+///
+/// # Errors
+/// `Usage`: it does not.
+pub(crate) fn check_option(name: &str, value: &Json) -> Result<(), OpError> {
+    for text in texts(value).filter(|_| REFERRING.contains(&name)) {
+        check_references(text).map_err(|reason| {
+            OpError::usage("adapter.secret", format!("{name}: {reason}"))
+                .with_hint("a reference is {env:NAME} or {file:/WHOLE/PATH}")
+        })?;
+    }
+    Ok(())
+}
+
+/// How many of the headers in an adapter's options are logins.
+pub(crate) fn logins(options: &BTreeMap<String, Json>) -> usize {
+    options.get(HEADER).map_or(0, |value| texts(value).filter(|text| is_login(text)).count())
+}
+
+/// Whether a header, `NAME: VALUE`, says who asks (RFC 9110 section 11.6.2).
+pub(crate) fn is_login(text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str())
+}
+
+fn texts(value: &Json) -> impl Iterator<Item = &str> {
+    let (list, one) = match value {
+        Json::Array(list) => (list.as_slice(), None),
+        one => (&[][..], one.as_str()),
+    };
+    list.iter().filter_map(Json::as_str).chain(one)
 }
 
 /// Reads the value of a header, a parameter or a variable. A secret that stands in the settings would be stored and shown.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use feedspine_core::{ContentHash, Feed, Json};
 
 use super::Adapter;
+use super::asking::check_option;
 use super::edgar::EdgarList;
 use crate::{Address, OpError};
 
@@ -19,7 +20,7 @@ impl AdapterChoice {
     /// An adapter with options written `NAME=VALUE`; one that is given several times is a list.
     ///
     /// # Errors
-    /// `Usage`: an option without `=`.
+    /// `Usage`: an option without `=`, or one that refers to a secret in a way that cannot be followed.
     pub fn new<'a>(name: Option<&str>, options: impl IntoIterator<Item = &'a str>) -> Result<Self, OpError> {
         let mut choice = Self { name: name.map(str::to_owned), options: BTreeMap::new() };
         for option in options {
@@ -30,6 +31,7 @@ impl AdapterChoice {
                 })?;
             let name = name.trim().to_owned();
             let value = Json::from(value);
+            check_option(&name, &value)?;
             let list = match choice.options.remove(&name) {
                 None => value,
                 Some(Json::Array(mut held)) => {

@@ -29,13 +29,13 @@ use feedspine_core::{Candidate, Feed, FetchId, Json, KeyRule, Namespace, Reject,
 use feedspine_parse::Warning;
 use tokio::sync::SemaphorePermit;
 
-pub(crate) use asking::template;
+pub(crate) use asking::{check_option, is_login, logins, template};
 pub use choice::AdapterChoice;
 pub(crate) use identity::Identity;
 use presets::{PRESETS, Preset};
 pub(crate) use push::{Push, not_fetched};
 pub(crate) use scraps::scraps_body;
-pub(crate) use secrets::{Secrets, Template};
+pub(crate) use secrets::{Secrets, Template, check_references};
 
 use crate::archive::KeptBody;
 use crate::collect::cursor::{Memory, Source};
@@ -50,7 +50,7 @@ use identity::Naming;
 use json::{JsonApi, JsonPages};
 use lists::{List, ListKind, ListPages};
 use options::Options;
-pub(crate) use options::nearest;
+pub(crate) use options::{KEEP_HINT, nearest};
 use table::{Table, TablePages};
 
 /// How a feed is read, its options parsed.

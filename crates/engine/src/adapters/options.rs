@@ -10,6 +10,10 @@ use super::Covers;
 use crate::schedule::RhythmChoice;
 use crate::{OpError, RequestChoice};
 
+/// Where it is said how long a feed's bodies are kept, which is no option of it.
+pub(crate) const KEEP_HINT: &str =
+    "how long bodies are kept is said in the configuration, which counts as it is: keep = \"90d\" under [feeds.NAME]";
+
 /// The options of one feed, as they were given.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -97,6 +101,9 @@ impl Options {
         let Some(unknown) = self.held.keys().next() else { return Ok(()) };
         let message = format!("the adapter {} has no option {unknown}", self.adapter);
         let error = OpError::usage("adapter.option", message);
+        if unknown == "keep" {
+            return Err(error.with_hint(KEEP_HINT));
+        }
         let of_every_feed = [&RhythmChoice::NAMES[..], &RequestChoice::NAMES].concat();
         let all: Vec<&str> = self.known.iter().chain(&of_every_feed).copied().collect();
         if let Some(near) = nearest(unknown, &all) {

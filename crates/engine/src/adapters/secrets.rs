@@ -7,6 +7,9 @@ use crate::OpError;
 
 /// What is shown instead of a secret.
 const HIDDEN: &str = "***";
+/// How references begin: to an environment variable, and to a file.
+const ENVIRONMENT: &str = "{env:";
+const FILE: &str = "{file:";
 /// A secret of so many bytes stands nowhere by chance.
 const LONG: usize = 8;
 
@@ -135,6 +138,33 @@ impl Secrets {
     }
 }
 
+/// Sees that the references in a text that is said now lead somewhere: each is closed, and a path is a whole one, since a
+/// daemon works in another folder than whoever says it. What is held already is taken as it stands.
+///
+/// # Errors
+/// One that does not, in words, without what stands behind one that is not closed.
+pub(crate) fn check_references(text: &str) -> Result<(), String> {
+    let begins = |text: &str| [ENVIRONMENT, FILE].into_iter().filter_map(|kind| Some((text.find(kind)?, kind))).min();
+    let mut rest = text;
+    while let Some((at, kind)) = begins(rest) {
+        rest = &rest[at + kind.len()..];
+        // What goes on to the end of another reference is not closed itself.
+        let inside = rest.split_once('}').map(|(inside, _)| inside).filter(|inside| begins(inside).is_none());
+        match inside {
+            None => return Err(format!("a reference begins with {kind} and is not closed: it ends with }}")),
+            Some("") => return Err(format!("{kind}}} refers to nothing: {{env:NAME}} and {{file:PATH}} do")),
+            Some(path) if kind == FILE && !Path::new(path).is_absolute() => {
+                return Err(format!(
+                    "{kind}{path}}} is a path from the folder that a process happens to work in: give the whole path, as in \
+                     {{file:/etc/feedspine/token}}"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// A text without a secret. One that is short stands by chance within other words, as 42 does in 429: of it whole words alone
 /// are hidden, which it is wherever it was put.
 fn without(text: &str, secret: &str) -> String {
@@ -224,6 +254,26 @@ mod tests {
         ] {
             assert_eq!(Secrets(vec![secret.to_owned()]).hidden(text), shown, "{secret}");
         }
+    }
+
+    #[test]
+    fn a_reference_that_is_said_is_closed_and_leads_somewhere_from_every_folder() {
+        for (text, told) in [
+            ("Bearer {env:TOKEN} {file:/etc/token} {x} { }", ""),
+            ("{\"env\":1}", ""),
+            ("{env:TOKEN", "begins with {env: and is not closed"),
+            ("a {file:/etc/token", "begins with {file: and is not closed"),
+            ("{env:TOKEN {file:/etc/token}", "begins with {env: and is not closed"),
+            ("{env:A}{env:", "begins with {env: and is not closed"),
+            ("{env:}", "{env:} refers to nothing"),
+            ("{file:}", "{file:} refers to nothing"),
+            ("{file:token}", "{file:token} is a path from the folder"),
+            ("{env:A} {file:~/token}", "{file:~/token} is a path from the folder"),
+        ] {
+            let checked = check_references(text).err().unwrap_or_default();
+            assert!(checked.contains(told) && checked.is_empty() == told.is_empty(), "{text}: {checked}");
+        }
+        assert!(!check_references("{env:A s3cret").unwrap_err().contains("s3cret"));
     }
 
     #[test]

@@ -57,10 +57,11 @@ pub(super) fn no_answer(url: &Url, error: &reqwest::Error, limits: &Limits, prox
     Some(OpError::failed(code, message).with_hint(hint))
 }
 
-/// A proxy lets nobody through who does not say who asks (RFC 9110 section 15.5.8).
+/// A proxy lets nobody through who does not say who asks (RFC 9110 section 15.5.8). The hint shows no whole URL: of one that
+/// has a login nobody is shown that.
 pub(super) fn wants_login(proxy: &str) -> OpError {
     OpError::failed("proxy.auth", format!("the proxy {proxy} wants to know who asks"))
-        .with_hint("`feedspine feed set NAME 'proxy=http://NAME:{env:PASSWORD}@HOST:PORT'` says it")
+        .with_hint("its URL says it, with NAME:{env:PASSWORD}@ before the host: `feedspine feed set FEED proxy=URL`")
 }
 
 /// A failure by an answer that may be the proxy's own: of plain http it reads what is asked, and nobody can tell who answered.

@@ -12,6 +12,7 @@ use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice, check_folder};
 use crate::declared::contradiction;
 use crate::feed_settings::{FeedSettings, Tag};
+use crate::requests::check_logins;
 use crate::schedule::{RhythmChoice, Subject};
 use crate::{Address, DeclaredFeed, Engine, RequestChoice};
 
@@ -96,7 +97,7 @@ impl Engine {
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
-    /// that is not known, a path that leads to nothing that the adapter reads, a rhythm that cannot be kept. `NotFound`: nothing is at the path.
+    /// that is not known, a path that leads to nothing that the adapter reads, a rhythm that cannot be kept, several logins. `NotFound`: nothing is at the path.
     /// `Failed`: a private address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = parse_address(&request.address)?;
@@ -125,6 +126,7 @@ impl Engine {
         adapter.suits(&address)?;
         // What a collect would refuse is refused now.
         let requests = with_declared_requests(request.requests, declared);
+        check_logins(choice.options(), &requests)?;
         self.fetcher().check(&address, self.reach(request.allow_private), requests.between())?;
         let added_at = self.now();
         let mut settings = FeedSettings::default();

@@ -14,6 +14,7 @@ use crate::adapters::{Adapter, Identity};
 use crate::collect::document::{cut, reading, unreadable};
 use crate::look::{Look, Seen};
 use crate::policy::rule_in_force;
+use crate::requests::check_logins;
 use crate::shown::shown_text;
 use crate::{Address, Engine, RequestChoice, shown_address};
 pub use page::ReadPage;
@@ -288,6 +289,7 @@ impl Engine {
     /// An address that cannot be fetched at all, an adapter or an option that is not known; what the stores say.
     pub async fn diagnose(&self, request: &Diagnose) -> Result<Diagnosis, OpError> {
         let address = parse_address(&request.address)?;
+        check_logins(request.adapter.options(), &request.requests)?;
         let feed = self.feed_at(&address).await?;
         let choice = match &feed {
             Some(feed) if request.adapter.is_default() => AdapterChoice::of(feed),

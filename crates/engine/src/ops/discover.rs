@@ -13,6 +13,7 @@ use crate::adapters::Adapter;
 use crate::collect::document::unreadable;
 use crate::fetch::{Manner, Reach};
 use crate::look::{Look, Seen};
+use crate::requests::check_logins;
 use crate::{Address, Engine};
 
 /// How many of the addresses that a page merely leads to are looked at.
@@ -174,7 +175,9 @@ impl Engine {
             return Ok(SiteAdded::Added { added: self.add(feed).await?, found: None });
         }
         let declared = feed.name.as_ref().and_then(|name| self.settings().declared.get(name));
-        let manner = with_declared_requests(feed.requests.clone(), declared).manner(&address)?;
+        let requests = with_declared_requests(feed.requests.clone(), declared);
+        check_logins(feed.adapter.options(), &requests)?;
+        let manner = requests.manner(&address)?;
         let found = Search::new(self, &address, feed.allow_private, manner).run(&address).await?;
         let Some(chosen) = chosen(&found, pick)? else { return Ok(SiteAdded::Several(found)) };
         let added = self.add(AddFeed { address: chosen.address.clone(), ..feed }).await?;

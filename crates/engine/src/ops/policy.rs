@@ -1,5 +1,7 @@
 //! Another identity policy for a feed that is there.
 
+use std::collections::BTreeMap;
+
 use feedspine_core::{Feed, FeedName, Field, Filter, Json, PageRequest, Selection, Test};
 
 use super::changing::Attempts;
@@ -7,8 +9,9 @@ use super::unfinished::refuse_unfinished_import;
 use super::{OpError, ToJson};
 use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
-use crate::policy::change::{Changes, Effect, effect};
+use crate::policy::change::{Changes, Effect, as_in, effect};
 use crate::policy::{Evidence, PolicyView};
+use crate::requests::{check_logins, shown};
 use crate::schedule::{Rhythm, RhythmChoice, Subject};
 use crate::{Address, Engine, RequestChoice};
 
@@ -71,6 +74,8 @@ pub struct PolicySet {
     pub outcome: PolicyOutcome,
     /// The feed.
     pub feed: Feed,
+    /// What is said of it otherwise than before, by its names, as it is shown; null where nothing is any more.
+    pub changed: BTreeMap<String, Json>,
     /// Its policy.
     pub policy: PolicyView,
     /// When it is fetched.
@@ -86,6 +91,7 @@ impl ToJson for PolicySet {
         Json::object([
             ("outcome", self.outcome.as_str().into()),
             ("feed", self.feed.to_json()),
+            ("changed", Json::Object(self.changed.clone())),
             ("policy", self.policy.to_json()),
             ("kept", self.kept.into()),
             ("due_now", self.due_now.into()),
@@ -125,7 +131,7 @@ impl Engine {
                     texts.into_iter().partition(|text| RequestChoice::NAMES.contains(&pair(text).0));
                 let texts: Vec<String> = texts.into_iter().cloned().collect();
                 let rhythm = rhythm_set(held, before, &of_rhythm)?;
-                (Changes::read(before, &texts)?, rhythm, requests_set(asked, &of_requests)?)
+                (Changes::read(before, &texts)?, rhythm, requests_set(asked.clone(), &of_requests)?)
             }
             PolicySays::AsConfigured => {
                 let declared = self.settings().declared.get(&before.name);
@@ -136,6 +142,10 @@ impl Engine {
         };
         let choice = AdapterChoice::of(before);
         let options = changes.made_to(choice.options());
+        // What is held already says nothing against what is said of something else.
+        if requests != asked || options != *choice.options() {
+            check_logins(&options, &requests)?;
+        }
         let mut settings = FeedSettings::of(before);
         settings.set_adapter(&choice.with_options(options));
         settings.set_rhythm(&rhythm);
@@ -176,7 +186,15 @@ impl Engine {
         }
         let cursor = self.storage().cursor(after.id).await?;
         let policy = PolicyView::of(&after, cursor.as_ref(), self.settings().declared.get(&after.name));
-        Ok(Some(PolicySet { outcome, feed: after, policy, rhythm: rhythm.rhythm(), kept, due_now }))
+        Ok(Some(PolicySet {
+            outcome,
+            changed: changed_between(before, &after),
+            feed: after,
+            policy,
+            rhythm: rhythm.rhythm(),
+            kept,
+            due_now,
+        }))
     }
 
     /// How many records its namespace has, when the feed was observed at all.
@@ -199,6 +217,27 @@ impl Engine {
     }
 }
 
+/// All that is said of a feed, by its names.
+fn said(feed: &Feed) -> BTreeMap<String, Json> {
+    let mut said = AdapterChoice::of(feed).options().clone();
+    said.extend(RhythmChoice::of(feed).said().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    said.extend(RequestChoice::of(feed).said().map(|(name, value)| (name.to_owned(), value.clone())));
+    said
+}
+
+/// What is said of it otherwise, as it is shown; null where nothing is any more.
+fn changed_between(before: &Feed, after: &Feed) -> BTreeMap<String, Json> {
+    let (before, after) = (said(before), said(after));
+    let mut changed: BTreeMap<String, Json> =
+        before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Json::Null)).collect();
+    for (name, value) in &after {
+        if before.get(name) != Some(value) {
+            changed.insert(name.clone(), shown(name, value));
+        }
+    }
+    changed
+}
+
 /// `NAME=VALUE`, or a name without a value.
 fn pair(text: &str) -> (&str, &str) {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
@@ -206,32 +245,39 @@ fn pair(text: &str) -> (&str, &str) {
 }
 
 /// A name alone takes nothing back: it may be a slip.
-fn refuse_names_alone(texts: &[&String], example: &str) -> Result<(), OpError> {
+fn refuse_names_alone(texts: &[&String]) -> Result<(), OpError> {
     match texts.iter().find(|text| !text.contains('=')) {
         Some(text) => Err(OpError::usage("feed.option", format!("an option is NAME=VALUE, not {text:?}"))
-            .with_hint(format!("as in {example}; {text}= takes it back"))),
+            .with_hint(as_in(text.trim()))),
         None => Ok(()),
     }
 }
 
+/// How the option is said that was told to be wrong, where one by itself is.
+fn as_in_of(told: &str, texts: &[&String]) -> Option<String> {
+    let is_meant = |name: &&str| told.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
+    texts.iter().map(|text| pair(text).0).find(is_meant).map(as_in)
+}
+
 fn rhythm_set(held: RhythmChoice, feed: &Feed, texts: &[&String]) -> Result<RhythmChoice, OpError> {
-    refuse_names_alone(texts, "every=15m")?;
+    refuse_names_alone(texts)?;
     if !texts.is_empty() && matches!(feed.address.parse(), Ok(Address::Push(_))) {
         let message = format!("{} is handed over, never fetched: it has no rhythm", feed.name);
         return Err(OpError::usage("feed.pushed", message).with_hint("`feedspine ingest` takes what is handed over"));
     }
     held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
-        OpError::usage("feed.rhythm", told)
-            .with_hint("as in every=15m, 'cron=0 */2 * * *' or adaptive=false; every= takes it back")
+        let hint = as_in_of(&told, texts);
+        let hint = hint.unwrap_or_else(|| "say every=15m, 'cron=0 */2 * * *' or adaptive=false alone".to_owned());
+        OpError::usage("feed.rhythm", told).with_hint(hint)
     })
 }
 
 fn requests_set(held: RequestChoice, texts: &[&String]) -> Result<RequestChoice, OpError> {
-    refuse_names_alone(texts, "http=1.1")?;
+    refuse_names_alone(texts)?;
     held.changed(texts.iter().map(|text| pair(text))).map_err(|told| {
-        OpError::usage("feed.requests", told).with_hint(
-            "as in follow_moves=false or 'bearer={env:TOKEN}'; NAME= takes it back; docs/guides/fetching.md has all",
-        )
+        let hint = as_in_of(&told, texts).map(|hint| format!("{hint}; "));
+        OpError::usage("feed.requests", told)
+            .with_hint(format!("{}docs/guides/fetching.md has all", hint.unwrap_or_default()))
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use feedspine_core::{Feed, FeedName, Json, KeyRule};
 
 use super::rule_in_force;
-use crate::adapters::{Adapter, AdapterChoice};
+use crate::adapters::{Adapter, AdapterChoice, KEEP_HINT, check_option};
 use crate::{DeclaredFeed, OpError};
 
 /// Options to be given, or to be taken back: `None`.
@@ -19,12 +19,16 @@ impl Changes {
         for text in texts {
             let (name, value) = text.split_once('=').ok_or_else(|| {
                 OpError::usage("feed.option", format!("an option is NAME=VALUE, not {text:?}"))
-                    .with_hint("as in key=link; key= takes it back")
+                    .with_hint(as_in(text.trim()))
             })?;
             let (name, value) = (name.trim(), value.trim());
             if name == "namespace" {
                 check_namespace(feed, value)?;
                 continue;
+            }
+            if name == "keep" {
+                let message = "the option keep is not set of a feed that is there".to_owned();
+                return Err(OpError::usage("feed.option", message).with_hint(KEEP_HINT));
             }
             held.entry(name.to_owned()).or_default().push(value.to_owned());
         }
@@ -36,6 +40,7 @@ impl Changes {
                 1 => values.pop().map(Json::from),
                 _ => Some(Json::from(values)),
             };
+            value.as_ref().map_or(Ok(()), |value| check_option(&name, value))?;
             changes.insert(name, value);
         }
         Ok(Self(changes))
@@ -73,6 +78,32 @@ impl Changes {
         }
         options
     }
+}
+
+/// How that option is said, and taken back.
+pub(crate) fn as_in(name: &str) -> String {
+    let example = match name {
+        "key" => "key=link",
+        "fold_case" => "fold_case=true",
+        "volatile" => "volatile=comments",
+        "every" => "every=15m",
+        "cron" => "'cron=0 */2 * * *'",
+        "adaptive" => "adaptive=false",
+        "follow_moves" => "follow_moves=false",
+        "websub" => "websub=false",
+        "headers" => "'headers=Accept-Language: en'",
+        "cookie" => "'cookie=id={env:COOKIE}'",
+        "basic" => "'basic=NAME:{env:PASSWORD}'",
+        "bearer" => "'bearer={env:TOKEN}'",
+        "tls" => "tls=insecure",
+        "ca" => "ca=/etc/feedspine/ca.pem",
+        "user_agent" => "'user_agent=Mine/1 (+https://example.org)'",
+        "proxy" => "'proxy=http://proxy.lan:3128'",
+        "http" => "http=1.1",
+        // One of its adapter.
+        _ => return format!("as in {name}=VALUE; {name}= takes it back"),
+    };
+    format!("as in {example}; {name}= takes it back")
 }
 
 fn check_namespace(feed: &Feed, wanted: &str) -> Result<(), OpError> {
@@ -164,6 +195,7 @@ impl Keying {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{RequestChoice, RhythmChoice};
 
     fn feed(adapter: &str, options: &str, key_rule: Option<KeyRule>) -> Feed {
         crate::sample::feed(&format!(r#"{{"adapter":"{adapter}","options":{options}}}"#), key_rule)
@@ -204,6 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn every_option_that_all_feeds_have_has_an_example_of_its_own_that_can_be_said() {
+        let mut rhythms = RhythmChoice::default();
+        let mut requests = RequestChoice::default();
+        for name in RhythmChoice::NAMES.into_iter().chain(RequestChoice::NAMES) {
+            let told = as_in(name);
+            let (example, back) = told.strip_prefix("as in ").and_then(|told| told.split_once("; ")).unwrap();
+            let (said, value) = example.trim_matches('\'').split_once('=').unwrap();
+            assert_eq!((said, back), (name, format!("{name}= takes it back").as_str()));
+            let can_be = if RhythmChoice::NAMES.contains(&name) {
+                rhythms.say(name, &value.into())
+            } else {
+                requests.say(name, &value.into())
+            };
+            assert_eq!(can_be, Ok(()), "{told}");
+        }
+    }
+
+    #[test]
     fn changes_are_read_as_they_are_written() {
         let news = feed("feed", r#"{"key":"id","volatile":["a","b"]}"#, None);
         let read = |texts: &[&str]| {
@@ -216,9 +266,14 @@ mod tests {
         assert_eq!(made(&["key=a", "key=b"]), r#"{"key":["a","b"],"match":"x"}"#);
         assert_eq!(made(&["key=", "volatile=a"]), r#"{"match":"x","volatile":"a"}"#);
         assert_eq!(made(&["namespace=a"]), r#"{"key":"id","match":"x"}"#);
-        for (text, code, hint) in
-            [("key", "feed.option", "key=link"), ("namespace=other", "feed.namespace_fixed", "--namespace other")]
-        {
+        for (text, code, hint) in [
+            ("key", "feed.option", "as in key=link; key= takes it back"),
+            ("delimiter", "feed.option", "as in delimiter=VALUE; delimiter= takes it back"),
+            ("keep=30d", "feed.option", "keep = \"90d\" under [feeds.NAME]"),
+            ("keep=", "feed.option", "keep = \"90d\" under [feeds.NAME]"),
+            ("header=X-Key: {env:KEY", "adapter.secret", "{env:NAME} or {file:/WHOLE/PATH}"),
+            ("namespace=other", "feed.namespace_fixed", "--namespace other"),
+        ] {
             let error = read(&[text]).unwrap_err();
             assert_eq!(error.code(), code, "{text}");
             assert!(error.hint().unwrap().contains(hint), "{text}: {error:?}");

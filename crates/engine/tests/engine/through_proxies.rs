@@ -68,6 +68,9 @@ async fn the_faults_of_a_proxy_are_told_as_its_own() {
             continue;
         }
         assert!(error.message().contains("the proxy http://") && error.hint().is_some(), "{error:?}");
+        let example = error.hint().is_some_and(|hint| hint.contains("NAME:{env:PASSWORD}@ before the host"));
+        assert_eq!(example, expected == "proxy.auth", "{error:?}");
+        assert!(!error.hint().unwrap().contains("***"), "{error:?}");
         let hosts = engine.politeness(&PolitenessOf { since: start() }).await.unwrap().hosts;
         assert!(hosts.is_empty(), "the feed's server was not asked: {hosts:?}");
         let why = engine.explain(&feed.name).await.unwrap().next.unwrap().why;

@@ -2,13 +2,13 @@
 
 mod hub;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use feedspine::core::{Content, Feed, StateStore, StorageBackend};
+use feedspine::core::{Content, Feed, Json, StateStore, StorageBackend};
 use feedspine_sqlite::SqliteStore;
 
 use crate::site::{Reply, Site};
@@ -60,16 +60,36 @@ struct Served {
 impl Served {
     /// One that hubs reach at that port, once it is ready.
     fn start(user: &User, port: u16, callback: Option<&str>) -> Self {
-        let mut command = user.command(&["serve", "--listen", &format!("127.0.0.1:{port}"), "--json", "-vv"]);
+        let (child, mut lines) = Self::spawn(user, port, callback, &["--json"]);
+        let begun = |line: &String| line.contains(r#""event":"begun""#);
+        lines.by_ref().map_while(Result::ok).find(begun).expect("it begins");
+        Self::keeping(user, child, lines)
+    }
+
+    /// The same, which tells people.
+    fn start_for_people(user: &User, port: u16, callback: &str) -> Self {
+        let listens = || std::fs::read_to_string(user.home().join("log")).unwrap_or_default();
+        let before = listens().matches("listening at").count();
+        let (child, lines) = Self::spawn(user, port, Some(callback), &[]);
+        until(|| listens().matches("listening at").count() > before);
+        Self::keeping(user, child, lines)
+    }
+
+    fn spawn(user: &User, port: u16, callback: Option<&str>, more: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
+        let listen = format!("127.0.0.1:{port}");
+        let mut command = user.command(&[&["serve", "--listen", &listen, "-vv"], more].concat());
         if let Some(callback) = callback {
             command.env("FEEDSPINE_WEBSUB_CALLBACK", callback);
         }
         command.env("FEEDSPINE_DB", db(user)).stdout(Stdio::piped());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(user.home().join("log"));
         let mut child = command.stderr(log.expect("the home can be written")).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let begun = |line: &String| line.contains(r#""event":"begun""#);
-        lines.by_ref().map_while(Result::ok).find(begun).expect("it begins");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        (child, lines)
+    }
+
+    /// What it tells is in the file `told` once it has ended.
+    fn keeping(user: &User, child: Child, lines: Lines<BufReader<ChildStdout>>) -> Self {
         let home = user.home().to_owned();
         std::thread::spawn(move || {
             let told: Vec<String> = lines.map_while(Result::ok).collect();
@@ -100,7 +120,7 @@ fn db(user: &User) -> String {
     format!("sqlite:{}", user.home().join("feeds.db").display())
 }
 
-fn ask(user: &User, words: &[&str]) -> feedspine::core::Json {
+fn ask(user: &User, words: &[&str]) -> Json {
     user.ask(&[words, &["--db", &db(user)]].concat())
 }
 
@@ -215,7 +235,15 @@ fn a_hub_tells_of_new_items_and_nobody_else_does() {
     let secrets = [form["hub.secret"].clone(), form["hub.callback"].rsplit('/').next().unwrap_or_default().to_owned()];
     let mut shown = vec![std::fs::read_to_string(user.home().join("log")).expect("there is a log")];
     until(|| user.home().join("told").exists());
-    shown.push(std::fs::read_to_string(user.home().join("told")).expect("there is one"));
+    let told = std::fs::read_to_string(user.home().join("told")).expect("there is one");
+    // What was stored has a line each, and nothing else that was told.
+    let pushed = told.lines().filter(|line| line.contains(r#""event":"pushed""#)).map(|line| {
+        let pushed = Json::parse(line).expect("a line is one document");
+        (text(&pushed, "feed").to_owned(), text(&pushed, "outcome").to_owned(), number(&pushed, "counts.new"))
+    });
+    let of_news = |new| ("news".to_owned(), "captured".to_owned(), new);
+    assert_eq!(pushed.collect::<Vec<_>>(), [of_news(1), of_news(0)]);
+    shown.push(told);
     for words in [&["feed", "show", "news"][..], &["feed", "list"], &["websub"], &["runs"], &["explain", "news"]] {
         shown.push(run(&user, words).stdout);
         shown.push(ask(&user, words).to_canonical());
@@ -238,10 +266,12 @@ fn a_subscription_outlives_its_process_is_renewed_denied_and_ended() {
     until(|| state(&user) == "verified");
     served.stop();
 
-    let served = Served::start(&user, port, Some(&public));
+    let served = Served::start_for_people(&user, port, &public);
     assert_eq!(tell(&form, &rss(&[("b", "B")])).status, 202);
     assert_eq!((items(&user), hub.forms().len(), state(&user).as_str()), (2, 1, "verified"));
     served.stop();
+    let told = || std::fs::read_to_string(user.home().join("told")).unwrap_or_default();
+    until(|| told().contains("news captured, 1 new; pushed by its hub"));
 
     // Its lease is nearly over.
     let until_at = text(&ask(&user, &["websub"]), "feeds.0.until").to_owned();
