@@ -7,8 +7,8 @@ use std::str::FromStr;
 use async_trait::async_trait;
 
 use crate::{
-    CaptureStore, Content, FeedId, FeedName, FetchId, IngestBatch, IngestReport, KeyRule, Namespace, Page, PageRequest,
-    Result, StorageError, Timestamp,
+    CaptureStore, Content, Counts, FeedCursor, FeedId, FeedName, FetchId, IngestBatch, IngestReport, KeyRule,
+    Namespace, Page, PageRequest, Result, StorageError, Timestamp,
 };
 
 /// Whether a feed is polled.
@@ -386,17 +386,42 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         None
     }
 
-    /// How the last batch of a fetch is taken together with its end, by a store that is the backend as well; `None` where
-    /// that takes two units of work.
-    fn conclude(&self) -> Option<&dyn Conclude> {
+    /// What a store that is the backend as well does to both in one unit of work; `None` where that takes several.
+    fn joint(&self) -> Option<&dyn Joint> {
         None
     }
 }
 
-/// Takes what a fetch brought last and writes down what came of it, in one unit of work: half the waits for the disk, and
-/// no moment in between at which a process can end.
+/// What is known of a feed as its fetch begins, all of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outset {
+    /// The feed.
+    pub feed: Feed,
+    /// Its cursor.
+    pub cursor: Option<FeedCursor>,
+    /// What the fetch counted that told the cursor's manifest; `None` without a manifest.
+    pub told: Option<Counts>,
+    /// When it was to be fetched; `None` before it was ever scheduled.
+    pub schedule: Option<Schedule>,
+}
+
+/// The two ends of a fetch, of a store that is backend and control plane in one: each is one unit of work. That is half the
+/// waits for the disk, and leaves no moment in between at which a process can end, or somebody else come.
 #[async_trait]
-pub trait Conclude: Send + Sync {
+pub trait Joint: Send + Sync {
+    /// Begins to fetch a feed that is polled: as [`StateStore::begin_fetch`] at the address that the feed has, and answers what
+    /// is known of it. `None`, and nothing is written, when the feed is not active, or unknown.
+    ///
+    /// # Errors
+    /// Those of `begin_fetch`, and of [`cursor`](crate::StorageBackend::cursor).
+    async fn begin_turn(
+        &self,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>>;
+
     /// As [`ingest`](crate::StorageBackend::ingest) and then [`StateStore::finish_fetch`]: both, or none of them. A batch that
     /// was taken before is answered again, and its fetch ended anew.
     ///

@@ -118,7 +118,7 @@ impl StorageBackend for DuckDbStore {
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
-        let question = move |conn: &_| Ok(ledger::feed(conn, feed)?.and_then(|state| state.to_cursor()));
+        let question = move |conn: &_| Ok(ledger::feed(conn, feed)?.unwrap_or_default().to_cursor()?);
         self.session()?.read(question).await
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use feedspine_core::{Conclude, Feed, FetchId, StateStore, StorageBackend, Timestamp};
+use feedspine_core::{Feed, FetchId, Joint, StateStore, StorageBackend, Timestamp};
 use tokio::sync::{Mutex, MutexGuard, Notify, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -81,10 +81,10 @@ impl Engine {
         &*self.inner.state
     }
 
-    /// How the last batch of a fetch is stored together with its end; `None` where backend and control plane are two.
-    pub(crate) fn conclude(&self) -> Option<&dyn Conclude> {
+    /// Backend and control plane where they are one store that does to both at once what touches both.
+    pub(crate) fn joint(&self) -> Option<&dyn Joint> {
         let is_one = std::ptr::addr_eq(Arc::as_ptr(&self.inner.storage), Arc::as_ptr(&self.inner.state));
-        self.state().conclude().filter(|_| is_one)
+        self.state().joint().filter(|_| is_one)
     }
 
     /// How this engine behaves.

@@ -136,7 +136,10 @@ impl Out<'_> {
         let select = format!("SELECT id, {FEED} FROM feeds WHERE observations > 0 ORDER BY id");
         self.scroll(&select, FETCHED, |mut columns| {
             let feed = columns.feed()?;
-            Ok(Row::Feed(FeedRow { feed, state: feed_row::FeedRow::read(columns)?.state }))
+            let state = feed_row::FeedRow::read(columns)?.state;
+            // One that is damaged is found.
+            state.to_cursor()?;
+            Ok(Row::Feed(FeedRow { feed, state }))
         })
         .await?;
         self.observations().await?;

@@ -1,13 +1,13 @@
 //! A feed's header: its cursor, and its manifest in brief.
 
 use feedspine_core::ingest::{FeedState, Manifest, ManifestDigest};
-use feedspine_core::{FeedId, FetchId, HashRuleId, Json, Timestamp};
+use feedspine_core::{Content, FeedId, FetchId, HashRuleId, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::bind::bind;
 use crate::error::Outcome;
-use crate::rows::{self, Columns, corrupt};
+use crate::rows::{self, Columns};
 use crate::session::Session;
 use crate::writes::Writes;
 
@@ -34,8 +34,7 @@ impl FeedRow {
     /// Reads [`FEED`].
     pub(crate) fn read(mut columns: Columns<'_>) -> Outcome<Self> {
         let revision = columns.unsigned()?;
-        let cursor = columns.take::<Option<&str>>()?;
-        let cursor = cursor.map(|text| Json::parse(text).map_err(|_| corrupt("a feed's cursor"))).transpose()?;
+        let cursor = columns.take::<Option<&str>>()?.map(Content::from_canonical);
         let round = columns.optional_round()?;
         let (observations, rejects) = (columns.take()?, columns.take()?);
         let observed_at = columns.optional_instant()?;
@@ -55,7 +54,7 @@ impl FeedRow {
         let values = bind![
             rows::feed_uuid(feed),
             self.state.revision.cast_signed(),
-            self.state.cursor.as_ref().map(Json::to_canonical),
+            self.state.cursor.as_ref().map(Content::as_str),
             self.state.round.map(rows::round_number),
             self.observations,
             self.rejects,

@@ -172,7 +172,7 @@ impl StorageBackend for PostgresStore {
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
         let row: Result<FeedRow> = ask!(self.whole()?, session => FeedRow::load(session, feed));
-        Ok(row?.state.to_cursor())
+        row?.state.to_cursor()
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {

@@ -1,11 +1,11 @@
 //! A feed's header: its cursor, and its manifest in brief.
 
 use feedspine_core::ingest::{FeedState, Manifest, ManifestDigest};
-use feedspine_core::{FeedId, FetchId, HashRuleId, Json, Timestamp};
+use feedspine_core::{Content, FeedId, FetchId, HashRuleId, Timestamp};
 use rusqlite::{Connection, Row};
 
 use crate::error::Outcome;
-use crate::rows::{self, corrupt};
+use crate::rows;
 use crate::session::Session;
 
 /// What is held of a feed.
@@ -29,8 +29,7 @@ impl FeedRow {
     }
 
     fn read(row: &Row<'_>) -> Outcome<Self> {
-        let cursor: Option<String> = row.get(2)?;
-        let cursor = cursor.map(|text| Json::parse(&text).map_err(|_| corrupt("a feed's cursor"))).transpose()?;
+        let cursor = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?.map(Content::from_canonical);
         let last_round = match (rows::optional_instant(row.get(11)?)?, row.get::<_, Option<[u8; 16]>>(12)?) {
             (Some(at), Some(fetch)) => Some((at, FetchId::from_bytes(fetch))),
             _ => None,
@@ -48,7 +47,7 @@ impl FeedRow {
     pub(crate) fn store(&self, session: &mut Session<'_>) -> Outcome<()> {
         let manifest = self.state.manifest.as_ref();
         let rule = manifest.map(|manifest| session.rule(&manifest.hash_rule)).transpose()?;
-        let cursor = self.state.cursor.as_ref().map(Json::to_canonical);
+        let cursor = self.state.cursor.as_ref().map(Content::as_str);
         let mut update = session.conn.prepare_cached(
             "UPDATE feeds SET revision = ?, cursor = ?, round = ?, told_by = ?, told_in = ?, digest = ?, size = ?,
                     rule = ?, observations = ?, rejects = ?, observed_at = ?, last_fetch = ? WHERE no = ?",
@@ -82,7 +81,10 @@ pub(crate) fn load_all(conn: &Connection) -> Outcome<Vec<(FeedId, FeedRow)>> {
     let mut found = load.query([])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
-        all.push((FeedId::from_bytes(row.get(13)?), FeedRow::read(row)?));
+        let feed = FeedRow::read(row)?;
+        // One that is damaged is found.
+        feed.state.to_cursor()?;
+        all.push((FeedId::from_bytes(row.get(13)?), feed));
     }
     Ok(all)
 }

@@ -215,6 +215,16 @@ pub(crate) fn coverage_number(coverage: Coverage) -> i64 {
     }
 }
 
+/// What the feed's observation of that fetch counted.
+pub(crate) fn counts_of(conn: &Connection, feed: i64, fetch: FetchId) -> Outcome<Option<Counts>> {
+    let mut load = conn.prepare_cached(&format!(
+        "SELECT {} FROM fetches f JOIN ledger l ON l.fetch = f.no AND l.feed = ?2 WHERE f.id = ?1",
+        rows::COUNTS
+    ))?;
+    let mut found = load.query((fetch.as_bytes(), feed))?;
+    found.next()?.map(|row| rows::counts(row, 0)).transpose()
+}
+
 /// The place and round of a Snapshot or Unchanged observation of the feed.
 pub(crate) fn find_observation(conn: &Connection, feed: i64, fetch: FetchId) -> Outcome<Option<(i64, i64)>> {
     let mut find = conn.prepare_cached(

@@ -1,17 +1,19 @@
 //! The control plane in the same file: feeds, and what became of each fetch.
 
+use feedspine_core::ingest::FeedState;
 use feedspine_core::{
-    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Json, KeyRule,
-    Namespace, Page, PageRequest, Schedule, Slot, StorageError,
+    Content, Counts, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Json,
+    KeyRule, Namespace, Outset, Page, PageRequest, Schedule, Slot, StorageError, Timestamp,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Fault, Outcome};
+use crate::feed_row::FeedRow;
 use crate::history::{limit, number_of};
 use crate::rows::{self, corrupt};
 use crate::session::{Session, find_feed};
-use crate::{leases, schedules};
+use crate::{leases, ledger, schedules};
 
 /// Marks running fetches as interrupted, at the first value; which ones is the caller's to say.
 pub(crate) const INTERRUPT: &str = "UPDATE fetches SET status = 'interrupted', finished_at = ?1, wire_bytes = 0,
@@ -74,12 +76,13 @@ pub(crate) fn settle_key_rule(session: &mut Session<'_>, feed: FeedId, rule: Key
 }
 
 fn known(conn: &Connection, feed: FeedId) -> Outcome<Feed> {
+    find(conn, feed)?.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")).into())
+}
+
+fn find(conn: &Connection, feed: FeedId) -> Outcome<Option<Feed>> {
     let mut load = conn.prepare_cached(&format!("SELECT {FEED_COLUMNS} FROM control_feeds WHERE id = ?"))?;
     let mut found = load.query([feed.as_bytes()])?;
-    match found.next()? {
-        Some(row) => read_feed(row),
-        None => Err(StorageError::invalid(format!("there is no feed {feed}")).into()),
-    }
+    found.next()?.map(read_feed).transpose()
 }
 
 /// A name belongs to one feed at a time; removed feeds need none.
@@ -131,11 +134,11 @@ fn read_feed(row: &Row<'_>) -> Outcome<Feed> {
 /// Writes down that a fetch begins, unless it is to fill a slot that is filled.
 pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent, slot: Option<&Slot>) -> Outcome<()> {
     let conn = session.conn;
-    let fetch = session.fetch(intent.fetch)?;
-    let known: bool = conn
-        .prepare_cached("SELECT begun IS NOT NULL FROM fetches WHERE no = ?")?
-        .query_row([fetch], |row| row.get(0))?;
-    if known {
+    let held: Option<(i64, bool)> = conn
+        .prepare_cached("SELECT no, begun IS NOT NULL FROM fetches WHERE id = ?")?
+        .query_row([intent.fetch.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if held.is_some_and(|(_, is_begun)| is_begun) {
         return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)).into());
     }
     if let Some(slot) = slot
@@ -144,32 +147,78 @@ pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent, slot:
         return Err(slot.filled(intent.feed).into());
     }
     let feed = session.feed(intent.feed)?;
-    let last: i64 = conn
-        .prepare_cached("SELECT ifnull(max(begun), 0) FROM fetches WHERE feed = ? AND begun IS NOT NULL")?
-        .query_row([feed], |row| row.get(0))?;
+    let last: Option<(i64, i64, bool)> = conn
+        .prepare_cached(
+            "SELECT no, begun, finished_at IS NULL FROM fetches
+             WHERE feed = ? AND begun IS NOT NULL ORDER BY begun DESC LIMIT 1",
+        )?
+        .query_row([feed], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
     // Whoever begins a fetch interrupts the one before, so no earlier one can still be running.
-    conn.prepare_cached(&format!("{INTERRUPT} WHERE feed = ?2 AND begun = ?3 AND finished_at IS NULL"))?.execute((
-        intent.started_at.as_micros(),
-        feed,
-        last,
-    ))?;
+    if let Some((running, ..)) = last.filter(|(.., runs)| *runs) {
+        conn.prepare_cached(&format!("{INTERRUPT} WHERE no = ?2"))?
+            .execute((intent.started_at.as_micros(), running))?;
+    }
     let address = address(session, &intent.address)?;
     let lease = slot.map(|slot| &slot.lease);
-    let values: [&dyn ToSql; 7] = [
-        &fetch,
+    let values: [&dyn ToSql; 8] = [
+        &held.map(|(no, _)| no),
+        intent.fetch.as_bytes(),
         &feed,
-        &(last + 1),
+        &last.map_or(1, |(_, begun, _)| begun + 1),
         &address,
         &intent.started_at.as_micros(),
         &lease.map(|lease| &lease.host),
         &lease.map(|lease| lease.token.cast_signed()),
     ];
     conn.prepare_cached(
-        "UPDATE fetches SET feed = ?2, begun = ?3, address = ?4, started_at = ?5, lease_host = ?6, lease_token = ?7
-         WHERE no = ?1",
+        "INSERT INTO fetches (no, id, feed, begun, address, started_at, lease_host, lease_token)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (no) DO UPDATE SET feed = excluded.feed, begun = excluded.begun, address = excluded.address,
+             started_at = excluded.started_at, lease_host = excluded.lease_host, lease_token = excluded.lease_token",
     )?
     .execute(values.as_slice())?;
     Ok(())
+}
+
+/// What was loaded as a fetch began.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    feed: Feed,
+    held: FeedState,
+    told: Option<Counts>,
+    schedule: Option<Schedule>,
+}
+
+impl Begun {
+    /// What is known of the feed.
+    pub(crate) fn into_outset(self) -> Result<Outset, StorageError> {
+        let Self { feed, held, told, schedule } = self;
+        Ok(Outset { feed, cursor: held.to_cursor()?, told, schedule })
+    }
+}
+
+/// Begins to fetch a feed, if it is polled.
+pub(crate) fn begin_turn(
+    session: &mut Session<'_>,
+    feed: FeedId,
+    fetch: FetchId,
+    started_at: Timestamp,
+    slot: Option<&Slot>,
+) -> Outcome<Option<Begun>> {
+    let conn = session.conn;
+    let Some(feed) = find(conn, feed)?.filter(|feed| feed.status == FeedStatus::Active) else { return Ok(None) };
+    let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
+    begin_fetch(session, &intent, slot)?;
+    let (mut held, mut told) = (FeedState::default(), None);
+    if let Some(FeedRow { no, state, .. }) = FeedRow::load(conn, feed.id)? {
+        if let Some(manifest) = &state.manifest {
+            told = ledger::counts_of(conn, no, manifest.told_by)?;
+        }
+        held = state;
+    }
+    let schedule = schedules::of(conn, feed.id)?;
+    Ok(Some(Begun { feed, held, told, schedule }))
 }
 
 /// The number of an address: most fetches ask one that was asked before.

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, Conclude, ContentHash,
-    Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId,
-    KeyRule, Layer, Lease, LeaseRequest, NaturalKey, PackedBody, Page, PageRequest, Quarantined, Query, Record,
+    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, ContentHash, Feed,
+    FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, Joint,
+    KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Outset, PackedBody, Page, PageRequest, Quarantined, Query, Record,
     RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
     StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
@@ -251,8 +251,8 @@ impl StorageBackend for SqliteStore {
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
-        let question = move |conn: &_| Ok(FeedRow::load(conn, feed)?.and_then(|feed| feed.state.to_cursor()));
-        self.data()?.ask_brief(question).await
+        let question = move |conn: &_| Ok(FeedRow::load(conn, feed)?.map(|feed| feed.state));
+        self.data()?.ask_brief(question).await?.map_or(Ok(None), |state| state.to_cursor())
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {
@@ -445,13 +445,26 @@ impl StateStore for SqliteStore {
         Some(self)
     }
 
-    fn conclude(&self) -> Option<&dyn Conclude> {
+    fn joint(&self) -> Option<&dyn Joint> {
         Some(self)
     }
 }
 
 #[async_trait]
-impl Conclude for SqliteStore {
+impl Joint for SqliteStore {
+    async fn begin_turn(
+        &self,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        let slot = slot.cloned();
+        let begin = move |session: &mut Session<'_>| state::begin_turn(session, feed, fetch, started_at, slot.as_ref());
+        // What was loaded is read here, where nobody waits for it.
+        self.data()?.write(begin).await?.map(state::Begun::into_outset).transpose()
+    }
+
     async fn ingest_and_finish(
         &self,
         batch: IngestBatch,

@@ -64,7 +64,10 @@ const GROUPS: [(&str, &str); 30] = [
     ("leases", "Which daemon asks which host, and what becomes of the fetches of one that stood still."),
     ("slots", "The turns of feeds, each filled once, however many daemons there are."),
     ("fence", "Control plane and captures in one store: a fetch that was given up moves no cursor."),
-    ("conclude", "The last batch of a fetch and its end in one unit of work (`Conclude`), where one store takes both."),
+    (
+        "joint",
+        "The two ends of a fetch, each one unit of work (`Joint`), where one store is backend and control plane.",
+    ),
     ("captures", "The bytes that fetches brought (`CaptureStore`): each body once, until somebody asks to forget it."),
 ];
 

@@ -149,7 +149,7 @@ impl StorageBackend for RedbStore {
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
-        self.read(move |tx| Ok(FEEDS.get(tx, *feed.as_bytes())?.and_then(|state| state.to_cursor()))).await
+        self.read(move |tx| FEEDS.get(tx, *feed.as_bytes())?.unwrap_or_default().to_cursor()).await
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {

@@ -8,7 +8,9 @@ use super::{
     Candidate, Counts, Coverage, CursorStep, FeedCursor, IngestBatch, IngestReport, KEY_COLLISION, Outcome, WritePlan,
 };
 use crate::json::Json;
-use crate::{ContentHash, FetchId, HashRuleId, KeyHash, KeyHashMap, Result, Round, StorageError, Timestamp, VersionNo};
+use crate::{
+    Content, ContentHash, FetchId, HashRuleId, KeyHash, KeyHashMap, Result, Round, StorageError, Timestamp, VersionNo,
+};
 
 /// SHA-256 over what a batch says, its own times left out: a batch that is submitted again has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Prepared {
     /// Indexes into `entries`, in the order of the document.
     pub(super) document: Vec<usize>,
     pub(super) rule: HashRuleId,
+    /// `None` where the cursor stays.
+    next_cursor: Option<Content>,
     manifest_digest: Option<ManifestDigest>,
 }
 
@@ -98,8 +102,8 @@ const FEW_RIVALS: usize = 8;
 pub struct FeedState {
     /// The cursor's revision; 0 when it was never set.
     pub revision: u64,
-    /// The cursor.
-    pub cursor: Option<Json>,
+    /// The cursor: as text, which is what most who load it hand on.
+    pub cursor: Option<Content>,
     /// The last round.
     pub round: Option<Round>,
     /// What the feed was last known to hold.
@@ -132,9 +136,16 @@ impl FeedState {
     }
 
     /// What [`crate::StorageBackend::cursor`] answers.
-    pub fn to_cursor(&self) -> Option<FeedCursor> {
+    ///
+    /// # Errors
+    /// `Corrupt`: what was stored of the cursor is no JSON.
+    pub fn to_cursor(&self) -> Result<Option<FeedCursor>> {
+        let Some(text) = &self.cursor else { return Ok(None) };
+        let value = Json::parse(text.as_str()).map_err(|error| {
+            StorageError::corrupt("the store holds what cannot be: a feed's cursor").with_source(error)
+        })?;
         let manifest = self.manifest.as_ref().map(|manifest| manifest.told_by);
-        self.cursor.clone().map(|value| FeedCursor { revision: self.revision, value, manifest })
+        Ok(Some(FeedCursor { revision: self.revision, value, manifest }))
     }
 }
 
@@ -206,7 +217,11 @@ impl Prepared {
                 (candidate.key.hash(), Contender { item, hash: batch.hash_rule.hash(&candidate.content) })
             })
             .collect();
-        let digest = digest_of(&batch, &keyed);
+        let next_cursor = match &batch.step {
+            CursorStep::Keep => None,
+            CursorStep::Advance { next, .. } => Some(Content::new(next)),
+        };
+        let digest = digest_of(&batch, next_cursor.as_ref(), &keyed);
         let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
         let mut places = HashMap::new();
         for (key_hash, contender) in by_key(&keyed).map(|item| keyed[item]) {
@@ -223,7 +238,7 @@ impl Prepared {
         }
         let document = first_of.into_iter().flatten().collect();
         let manifest_digest = manifest_digest_of(&batch, &entries);
-        Ok(Self { rule: batch.hash_rule.id(), batch, digest, entries, document, manifest_digest })
+        Ok(Self { rule: batch.hash_rule.id(), batch, next_cursor, digest, entries, document, manifest_digest })
     }
 
     /// The batch.
@@ -367,14 +382,15 @@ impl Prepared {
     fn one_row(&self, header: &Header, counts: Counts, outcomes: Vec<Outcome>, retold: bool) -> WritePlan {
         let mut feed = header.feed.clone();
         let round = self.step(&mut feed);
+        let revision = feed.revision;
         if retold && let Some(manifest) = &mut feed.manifest {
             // A Snapshot that shows the same begins a chain of its own: an Unchanged batch may name it.
             manifest.told_by = self.batch.fetch;
             manifest.told_in = round;
         }
         WritePlan {
-            feed: feed.clone(),
-            report: IngestReport { round: Some(round), revision: feed.revision, counts, outcomes, replayed: false },
+            feed,
+            report: IngestReport { round: Some(round), revision, counts, outcomes, replayed: false },
             ..WritePlan::default()
         }
     }
@@ -388,7 +404,7 @@ impl Prepared {
     }
 
     pub(super) fn step_cursor(&self, feed: &mut FeedState) {
-        if let CursorStep::Advance { next, .. } = &self.batch.step {
+        if let Some(next) = &self.next_cursor {
             feed.revision += 1;
             feed.cursor = Some(next.clone());
         }
@@ -439,10 +455,13 @@ fn by_key(keyed: &[(KeyHash, Contender)]) -> impl Iterator<Item = usize> + use<>
     order.into_iter().map(|(_, item)| item)
 }
 
-fn digest_of(batch: &IngestBatch, keyed: &[(KeyHash, Contender)]) -> BatchDigest {
+fn digest_of(batch: &IngestBatch, next_cursor: Option<&Content>, keyed: &[(KeyHash, Contender)]) -> BatchDigest {
     let mut sha = Sha256::new();
     sha.update(format!("{:?} {} {:?}", batch.coverage, batch.part.last, batch.hash_rule.id()));
-    sha.update(format!("{:?}", batch.step));
+    if let (CursorStep::Advance { expected, .. }, Some(next)) = (&batch.step, next_cursor) {
+        sha.update(expected.to_be_bytes());
+        sha.update(next.hash().as_bytes());
+    }
     let date = |date: Option<Timestamp>| date.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes();
     for ((key_hash, _), item) in keyed.iter().zip(&batch.items) {
         let mut said = [0; 84];

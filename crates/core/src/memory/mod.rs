@@ -94,7 +94,7 @@ impl StorageBackend for MemoryStore {
     }
 
     async fn cursor(&self, feed: FeedId) -> Result<Option<FeedCursor>> {
-        Ok(self.open()?.feeds.get(&feed).and_then(|feed| feed.state.to_cursor()))
+        self.open()?.feeds.get(&feed).map_or(Ok(None), |feed| feed.state.to_cursor())
     }
 
     async fn put_many(&self, writes: Vec<RecordWrite>) -> Result<Vec<VersionNo>> {

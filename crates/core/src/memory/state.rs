@@ -9,8 +9,8 @@ use super::tables::{Fetches, Tables};
 use super::{CAPABILITIES, MemoryStore};
 use crate::ingest::Prepared;
 use crate::{
-    CaptureStore, Conclude, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent,
-    FetchStatus, HolderId, IngestBatch, IngestReport, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Page,
+    CaptureStore, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus,
+    HolderId, IngestBatch, IngestReport, Joint, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Outset, Page,
     PageRequest, Reschedule, Result, Schedule, Slot, StateStore, StorageError, Timestamp,
 };
 
@@ -63,18 +63,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn begin_fetch(&self, intent: &FetchIntent, slot: Option<&Slot>) -> Result<()> {
-        let mut tables = self.control()?;
-        if tables.fetches.places.contains_key(&intent.fetch) {
-            return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)));
-        }
-        if let Some(slot) = slot
-            && !tables.is_open(intent.feed, slot)
-        {
-            return Err(slot.filled(intent.feed));
-        }
-        tables.fetches.interrupt(intent.started_at, |running, _| running.feed == intent.feed);
-        tables.fetches.begin(intent.clone(), slot.map(|slot| slot.lease.clone()));
-        Ok(())
+        self.control()?.begin(intent.clone(), slot)
     }
 
     async fn finish_fetch(&self, fetch: FetchId, detail: &FetchDetail, schedule: Option<&Schedule>) -> Result<()> {
@@ -164,13 +153,32 @@ impl StateStore for MemoryStore {
         Some(self)
     }
 
-    fn conclude(&self) -> Option<&dyn Conclude> {
+    fn joint(&self) -> Option<&dyn Joint> {
         Some(self)
     }
 }
 
 #[async_trait]
-impl Conclude for MemoryStore {
+impl Joint for MemoryStore {
+    async fn begin_turn(
+        &self,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        let mut tables = self.open()?;
+        let Some(feed) = tables.control.get(&feed).filter(|feed| feed.status == FeedStatus::Active).cloned() else {
+            return Ok(None);
+        };
+        tables.begin(FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() }, slot)?;
+        let cursor = tables.feeds.get(&feed.id).map_or(Ok(None), |held| held.state.to_cursor())?;
+        let told_by = cursor.as_ref().and_then(|cursor| cursor.manifest);
+        let told = told_by.and_then(|told_by| tables.observation(feed.id, told_by)).map(|told| told.counts);
+        let schedule = tables.schedules.get(&feed.id).cloned();
+        Ok(Some(Outset { feed, cursor, told, schedule }))
+    }
+
     async fn ingest_and_finish(
         &self,
         batch: IngestBatch,
@@ -233,6 +241,21 @@ impl Fetches {
 }
 
 impl Tables {
+    /// Writes down that a fetch begins, unless it is to fill a slot that is filled.
+    fn begin(&mut self, intent: FetchIntent, slot: Option<&Slot>) -> Result<()> {
+        if self.fetches.places.contains_key(&intent.fetch) {
+            return Err(StorageError::conflict(format!("fetch {} is known already", intent.fetch)));
+        }
+        if let Some(slot) = slot
+            && !self.is_open(intent.feed, slot)
+        {
+            return Err(slot.filled(intent.feed));
+        }
+        self.fetches.interrupt(intent.started_at, |running, _| running.feed == intent.feed);
+        self.fetches.begin(intent, slot.map(|slot| slot.lease.clone()));
+        Ok(())
+    }
+
     /// Where a fetch's row is that was begun.
     fn begun(&self, fetch: FetchId) -> Result<usize> {
         let place = self.fetches.places.get(&fetch).copied();

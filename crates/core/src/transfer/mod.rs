@@ -165,7 +165,7 @@ impl Row {
     /// About how many bytes it takes: what [`Batches`] go by.
     pub fn weight(&self) -> usize {
         let own = match self {
-            Self::Feed(feed) => feed.state.cursor.as_ref().map_or(0, |cursor| cursor.to_canonical().len()),
+            Self::Feed(feed) => feed.state.cursor.as_ref().map_or(0, |cursor| cursor.as_str().len()),
             Self::Observation(row) => {
                 row.parts.iter().map(|(_, part)| 40 * (part.made.len() + part.rejected.len())).sum()
             }

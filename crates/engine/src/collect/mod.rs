@@ -23,7 +23,7 @@ use crate::schedule::{Rest, Slowed, rest_of, slowed_by};
 use crate::settings::HostRates;
 use crate::{Address, Engine, HostRate, OpError};
 use agenda::{Agenda, Next};
-pub(crate) use one::{Announced, Heard, Pushed, ReadAgain, Turn, announce, chance, collect_turn, push, store_again};
+pub(crate) use one::{Announced, Heard, Pushed, ReadAgain, Turn, announce, chance, collect, push, store_again};
 
 /// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
 /// rest after it take together.
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
         let feed = &self.feeds[place];
         tell(CollectEvent::Started { feed: &feed.name });
         let reach = self.engine.reach(self.allow_private || feed.allow_private);
-        let task = self.tasks.spawn(one::collect(self.engine.clone(), feed.clone(), reach));
+        let task = self.tasks.spawn(collect(self.engine.clone(), feed.clone(), reach, Turn::default()));
         self.under_way.insert(task.id(), place);
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use feedspine_core::{
     Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchId, FetchIntent, FetchStatus, HashRule,
-    IngestBatch, IngestReport, Json, KeyRule, Part, Schedule, Slot, Timestamp,
+    IngestBatch, IngestReport, Json, KeyRule, Outset, Part, Schedule, Slot, StorageError, Timestamp,
 };
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -53,42 +53,47 @@ pub(crate) struct Turn {
 }
 
 /// Collects one feed and reports what came of it. It may have been chosen long ago.
-pub(super) async fn collect(engine: Engine, chosen: Feed, reach: Reach) -> FeedReport {
-    match engine.state().schedule_of(chosen.id).await {
-        Ok(schedule) => collect_turn(engine, chosen, reach, Turn { schedule, ..Turn::default() }).await,
-        Err(error) => failed_report(&chosen, error.into()),
-    }
-}
-
-/// The same, of a feed whose turn it is.
-pub(crate) async fn collect_turn(engine: Engine, chosen: Feed, reach: Reach, turn: Turn) -> FeedReport {
+pub(crate) async fn collect(engine: Engine, chosen: Feed, reach: Reach, turn: Turn) -> FeedReport {
     let started = Instant::now();
-    let (cursor, feed) = match begin(&engine, &chosen).await {
-        Ok((cursor, Some(feed))) => (cursor, feed),
-        Ok((_, None)) => return not_asked(&chosen),
+    let (outset, intent) = match begin(&engine, &chosen, &turn).await {
+        Ok(Beginning::Begun(outset, intent)) => (*outset, intent),
+        Ok(Beginning::Stopped) => return not_asked(&chosen),
+        Ok(Beginning::Filled) => return filled(&chosen),
         Err(error) => return failed_report(&chosen, error),
     };
-    written_down(&engine, &feed, started, Some(turn), async |journey| journey.run(reach, cursor).await).await
+    let Outset { feed, cursor, told, schedule } = outset;
+    let turn = Turn { schedule, ..turn };
+    let run = async |journey: &mut Journey<'_>| journey.run(reach, cursor, told).await;
+    carried_out(&engine, &feed, &intent, started, Some(&turn), run).await
 }
 
-/// One fetch from its intent to its detail, which are written down whatever comes of it. `turn`: that of a feed that is
-/// asked, which is scheduled anew; `None` when nobody is asked.
+/// One fetch that asks nobody, from its intent to its detail, which are written down whatever comes of it.
 async fn written_down(
     engine: &Engine,
     feed: &Feed,
     started: Instant,
-    turn: Option<Turn>,
     run: impl AsyncFnOnce(&mut Journey<'_>) -> Result<Arrived, OpError>,
 ) -> FeedReport {
-    let fetch = engine.new_fetch_id();
-    let intent = FetchIntent { fetch, feed: feed.id, started_at: engine.now(), address: feed.address.clone() };
-    let slot = turn.as_ref().and_then(|turn| turn.slot.as_ref());
-    match engine.state().begin_fetch(&intent, slot).await {
-        Err(error) if slot.is_some() && error.kind() == ErrorKind::Conflict => return filled(feed),
-        Err(error) => return failed_report(feed, error.into()),
-        Ok(()) => {}
+    let (fetch, started_at) = (engine.new_fetch_id(), engine.now());
+    let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
+    match engine.state().begin_fetch(&intent, None).await {
+        Ok(()) => carried_out(engine, feed, &intent, started, None, run).await,
+        Err(error) => failed_report(feed, error.into()),
     }
-    let trace = turn.as_ref().map(|turn| Arc::clone(&turn.trace)).unwrap_or_default();
+}
+
+/// One fetch that was begun, up to its detail. `turn`: that of a feed that is asked, which is scheduled anew; `None` when
+/// nobody is asked.
+async fn carried_out(
+    engine: &Engine,
+    feed: &Feed,
+    intent: &FetchIntent,
+    started: Instant,
+    turn: Option<&Turn>,
+    run: impl AsyncFnOnce(&mut Journey<'_>) -> Result<Arrived, OpError>,
+) -> FeedReport {
+    let fetch = intent.fetch;
+    let trace = turn.map(|turn| Arc::clone(&turn.trace)).unwrap_or_default();
     let mut journey = Journey {
         engine,
         feed,
@@ -133,7 +138,7 @@ async fn written_down(
     }
     let account = Account { captured, checked, again, pushed, backup, ..Account::of(&traced) };
     let seen = Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
-    let ended = Ended { engine, feed, intent: &intent, started, turn: turn.as_ref(), account, seen };
+    let ended = Ended { engine, feed, intent, started, turn, account, seen };
     if let Some(batch) = last {
         report = match ended.write_with(batch, report).await {
             Ok(report) => return report,
@@ -143,13 +148,56 @@ async fn written_down(
     ended.write(report).await
 }
 
-/// The feed's cursor, and the feed if it is still polled.
+/// How a fetch begins.
+enum Beginning {
+    Begun(Box<Outset>, FetchIntent),
+    /// It is not polled any more, and nobody is asked.
+    Stopped,
+    /// Somebody else has filled its slot, or will.
+    Filled,
+}
+
+async fn begin(engine: &Engine, chosen: &Feed, turn: &Turn) -> Result<Beginning, OpError> {
+    let (fetch, started_at) = (engine.new_fetch_id(), engine.now());
+    let begun = match engine.joint() {
+        Some(joint) => joint.begin_turn(chosen.id, fetch, started_at, turn.slot.as_ref()).await,
+        None => begin_apart(engine, chosen, fetch, started_at, turn).await,
+    };
+    match begun {
+        Ok(Some(outset)) => {
+            let intent = FetchIntent { fetch, feed: chosen.id, started_at, address: outset.feed.address.clone() };
+            Ok(Beginning::Begun(Box::new(outset), intent))
+        }
+        Ok(None) => Ok(Beginning::Stopped),
+        Err(error) if turn.slot.is_some() && error.kind() == ErrorKind::Conflict => Ok(Beginning::Filled),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What [`Joint::begin_turn`](feedspine_core::Joint) does, where backend and control plane are two.
 ///
 /// The cursor first: a removal moves it after it stopped the feed, so that it supersedes the fetch that did not see it.
-async fn begin(engine: &Engine, chosen: &Feed) -> Result<(Option<FeedCursor>, Option<Feed>), OpError> {
+async fn begin_apart(
+    engine: &Engine,
+    chosen: &Feed,
+    fetch: FetchId,
+    started_at: Timestamp,
+    turn: &Turn,
+) -> Result<Option<Outset>, StorageError> {
     let cursor = engine.storage().cursor(chosen.id).await?;
     let now = engine.as_it_is_now(chosen).await?;
-    Ok((cursor, now.filter(|feed| feed.status == FeedStatus::Active)))
+    let Some(feed) = now.filter(|feed| feed.status == FeedStatus::Active) else { return Ok(None) };
+    let told = match cursor.as_ref().and_then(|cursor| cursor.manifest) {
+        Some(told_by) => engine.storage().observation(feed.id, told_by).await?.map(|told| told.counts),
+        None => None,
+    };
+    let schedule = match &turn.schedule {
+        Some(schedule) => Some(schedule.clone()),
+        None => engine.state().schedule_of(feed.id).await?,
+    };
+    let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
+    engine.state().begin_fetch(&intent, turn.slot.as_ref()).await?;
+    Ok(Some(Outset { feed, cursor, told, schedule }))
 }
 
 /// A panic is a failure of this fetch only, and of it it is written down as others are.
@@ -239,14 +287,20 @@ struct Basis {
 }
 
 impl Journey<'_> {
-    async fn run(&mut self, reach: Reach, cursor: Option<FeedCursor>) -> Result<Arrived, OpError> {
+    /// `told`: what the fetch of the cursor's manifest counted.
+    async fn run(
+        &mut self,
+        reach: Reach,
+        cursor: Option<FeedCursor>,
+        told: Option<Counts>,
+    ) -> Result<Arrived, OpError> {
         let adapter = Adapter::of(self.feed)?;
         self.manner = Arc::new(RequestChoice::of(self.feed).manner(&self.feed.address.parse()?)?);
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
         self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
         let is_read_anew = Subscription::of(self.feed).is_read_anew;
-        let anew = if is_read_anew { Anew::Yes } else { self.was_held_back(cursor.as_ref()).await? };
+        let anew = if is_read_anew { Anew::Yes } else { self.was_held_back(cursor.as_ref(), told).await? };
         let mut arrived = match &adapter {
             Adapter::Feed(identity) => self.run_document(reach, cursor, anew, identity).await,
             _ => self.run_pages(reach, cursor, anew, &adapter).await,
@@ -261,10 +315,16 @@ impl Journey<'_> {
 
     /// Whether the feed is to be read whatever says that it is the same: what it told last was held back in part, and is to
     /// be kept when it stays (see [`Counts::held_back`]).
-    async fn was_held_back(&self, cursor: Option<&FeedCursor>) -> Result<Anew, OpError> {
-        let Some(fetch) = cursor.and_then(told_by) else { return Ok(Anew::No) };
-        let told = self.engine.storage().observation(self.feed.id, fetch).await?;
-        Ok(if told.is_some_and(|told| told.counts.held_back > 0) { Anew::Yes } else { Anew::No })
+    async fn was_held_back(&self, cursor: Option<&FeedCursor>, told: Option<Counts>) -> Result<Anew, OpError> {
+        let Some((cursor, fetch)) = cursor.and_then(|cursor| Some((cursor, told_by(cursor)?))) else {
+            return Ok(Anew::No);
+        };
+        let counts = if cursor.manifest == Some(fetch) {
+            told
+        } else {
+            self.engine.storage().observation(self.feed.id, fetch).await?.map(|told| told.counts)
+        };
+        Ok(if counts.is_some_and(|counts| counts.held_back > 0) { Anew::Yes } else { Anew::No })
     }
 
     /// A configuration that has no effect is told of, and so is what gives it one.
@@ -410,7 +470,7 @@ impl Journey<'_> {
         };
         let unchanged = Arrived::with(FetchStatus::Unchanged, Vec::new());
         let stays = self.answered.as_ref().is_none_or(|answered| answered.is_at(&self.feed.address));
-        if stays && self.engine.conclude().is_some() {
+        if stays && self.engine.joint().is_some() {
             return Ok(Arrived { last: Some(batch), ..unchanged });
         }
         Ok(if self.submit(batch).await? { unchanged } else { self.superseded() })

@@ -234,7 +234,7 @@ impl Engine {
     }
 
     /// A feed as it is now, whatever it is called.
-    pub(crate) async fn as_it_is_now(&self, feed: &Feed) -> Result<Option<Feed>, OpError> {
+    pub(crate) async fn as_it_is_now(&self, feed: &Feed) -> Result<Option<Feed>, StorageError> {
         let named = self.state().feed_named(&feed.name).await?.filter(|named| named.id == feed.id);
         match named {
             Some(named) => Ok(Some(named)),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation};
 use feedspine_core::{
-    Applied, BackendInfo, Change, Conclude, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId,
-    KeyRule, Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Page, PageRequest, Quarantined, Query, Record,
-    RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
-    StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    Applied, BackendInfo, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, Joint,
+    KeyRule, Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Outset, Page, PageRequest, Quarantined, Query,
+    Record, RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot,
+    StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -107,13 +107,13 @@ impl Faults {
 pub(super) struct Faulty {
     store: Arc<MemoryStore>,
     faults: Arc<Faults>,
-    /// Whether it takes a fetch's last batch and its end in one unit of work.
-    concludes: bool,
+    /// Whether it does to data and control plane at once what touches both.
+    is_joint: bool,
 }
 
 impl Faulty {
-    pub(super) fn new(store: Arc<MemoryStore>, faults: Arc<Faults>, concludes: bool) -> Self {
-        Self { store, faults, concludes }
+    pub(super) fn new(store: Arc<MemoryStore>, faults: Arc<Faults>, is_joint: bool) -> Self {
+        Self { store, faults, is_joint }
     }
 }
 
@@ -266,13 +266,23 @@ impl StateStore for Faulty {
         self.faults.call(self.store.leases()).await
     }
 
-    fn conclude(&self) -> Option<&dyn Conclude> {
-        self.concludes.then_some(self)
+    fn joint(&self) -> Option<&dyn Joint> {
+        self.is_joint.then_some(self)
     }
 }
 
 #[async_trait]
-impl Conclude for Faulty {
+impl Joint for Faulty {
+    async fn begin_turn(
+        &self,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        self.faults.call(self.store.begin_turn(feed, fetch, started_at, slot)).await
+    }
+
     async fn ingest_and_finish(
         &self,
         batch: IngestBatch,

@@ -20,7 +20,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::collect::agenda::{Agenda, Next};
-use crate::collect::{Turn, chance, collect_turn, failed_report, host_of, is_pushed};
+use crate::collect::{Turn, chance, collect, failed_report, host_of, is_pushed};
 use crate::fetch::{LEASE_LOST, Link, Trace};
 use crate::ops::{FeedReport, Watch, WatchEvent, WatchReport};
 use crate::schedule::{self, Standing};
@@ -401,7 +401,7 @@ impl<'a> Daemon<'a> {
             trace: Arc::new(Trace::under(Arc::clone(tenure))),
         };
         let reach = self.engine.reach(self.request.allow_private || feed.allow_private);
-        let task = self.tasks.spawn(collect_turn(self.engine.clone(), feed.clone(), reach, turn));
+        let task = self.tasks.spawn(collect(self.engine.clone(), feed.clone(), reach, turn));
         self.under_way.insert(task.id(), id);
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::{
-    Content, Coverage, CursorStep, Feed, FetchDetail, FetchId, FetchIntent, FetchStatus, HashRule, IngestBatch, Json,
-    Part, StateStore as _, StorageBackend as _, Timestamp,
+    Content, Coverage, CursorStep, Feed, FetchDetail, FetchId, FetchStatus, HashRule, IngestBatch, Joint as _, Json,
+    Part, Timestamp,
 };
 use feedspine_sqlite::SqliteStore;
 use futures_util::{StreamExt as _, stream};
@@ -36,8 +36,8 @@ pub(super) async fn bare_round(
     began.elapsed()
 }
 
-/// Writes down for all feeds what a fetch writes that found nothing new: its intent, its row of the ledger with the cursor,
-/// what came of it with the next turn.
+/// Writes down for all feeds what a fetch writes that found nothing new: its intent, as its feed is looked up; its row of the
+/// ledger with the cursor, what came of it and the next turn.
 pub(super) async fn write_round(store: &Arc<SqliteStore>, feeds: &[Feed], at: Timestamp, round: u128) -> Duration {
     let began = std::time::Instant::now();
     let mut written = stream::iter(feeds.iter().cloned().enumerate())
@@ -56,10 +56,9 @@ pub(super) async fn write_round(store: &Arc<SqliteStore>, feeds: &[Feed], at: Ti
 }
 
 async fn write_one(store: &SqliteStore, feed: &Feed, fetch: FetchId, at: Timestamp) {
-    let cursor = store.cursor(feed.id).await.expect("the store answers").expect("it was collected");
-    let schedule = store.schedule_of(feed.id).await.expect("the store answers");
-    let intent = FetchIntent { fetch, feed: feed.id, started_at: at, address: feed.address.clone() };
-    store.begin_fetch(&intent, None).await.expect("the store takes it");
+    let begun = store.begin_turn(feed.id, fetch, at, None).await.expect("the store takes it");
+    let outset = begun.expect("the feed is polled");
+    let cursor = outset.cursor.expect("it was collected");
     let batch = IngestBatch {
         feed: feed.id,
         fetch,
@@ -72,7 +71,6 @@ async fn write_one(store: &SqliteStore, feed: &Feed, fetch: FetchId, at: Timesta
         rejects: Vec::new(),
         step: CursorStep::Advance { expected: cursor.revision, next: cursor.value },
     };
-    store.ingest(batch).await.expect("the store takes it");
     let notes = Json::object([("asked", Json::Array(vec![Json::Array(vec![250_u64.into(), 304_u64.into()])]))]);
     let detail = FetchDetail {
         status: FetchStatus::Unchanged,
@@ -81,5 +79,5 @@ async fn write_one(store: &SqliteStore, feed: &Feed, fetch: FetchId, at: Timesta
         notes: Content::new(&notes),
         ..FetchDetail::interrupted(at)
     };
-    store.finish_fetch(fetch, &detail, schedule.as_ref()).await.expect("the store takes it");
+    store.ingest_and_finish(batch, &detail, outset.schedule.as_ref()).await.expect("the store takes it");
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use feedspine::ops::{Collect, CollectReport};
 use feedspine::{Engine, HostRate, Settings};
 use feedspine_core::{Content, Feed, FeedId, FeedStatus, FetchStatus, StateStore as _, StorageBackend, Timestamp};
-use feedspine_sqlite::SqliteStore;
+use feedspine_sqlite::{SqliteStore, Stats};
 
 use crate::ingest;
 use crate::table::{Goal, Row};
@@ -44,6 +44,8 @@ struct Round {
     processor: Duration,
     peak_megabytes: f64,
     grown_bytes: f64,
+    /// How many units of work one commit ended, on average.
+    jobs_a_commit: f64,
 }
 
 /// A store in a folder, and the feeds in it.
@@ -83,7 +85,7 @@ async fn measured(feeds: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
     let ingest_rate = ingest::new_items_rate(&folder.path().join("ingest.db"), feeds * ITEMS, ITEMS).await;
 
     origin.turn(&client, Manners::Conditional, 1).await;
-    place.collect(HostRate::default()).await;
+    place.collect(&Arc::new(SqliteStore::new(&path)), HostRate::default()).await;
     let polite = origin.log(&client).await;
     tell(&format!("fetch, {}: {polite:?}", told(HostRate::default())));
 
@@ -155,11 +157,10 @@ fn unchanged(report: &CollectReport) -> usize {
 }
 
 impl Place<'_> {
-    async fn engine(&self, host_rate: HostRate) -> Engine {
-        let store = Arc::new(SqliteStore::new(self.path));
+    async fn engine(&self, store: &Arc<SqliteStore>, host_rate: HostRate) -> Engine {
         let allow = vec!["127.0.0.0/8".parse().expect("a network")];
         let settings = Settings { allow, host_rate, concurrency: IN_FLIGHT, ..Settings::default() };
-        Engine::open(store.clone(), store, settings).await.expect("the store opens")
+        Engine::open(store.clone(), store.clone(), settings).await.expect("the store opens")
     }
 
     async fn subscribe(&self, origin: &Origin) {
@@ -187,16 +188,20 @@ impl Place<'_> {
     async fn round(&self, what: &str, came: impl Fn(&CollectReport) -> bool, tell: &dyn Fn(&str)) -> Round {
         let before = self.bytes();
         cost::forget_peak();
-        let (report, took, processor) = self.collect(HOST_RATE).await;
+        let store = Arc::new(SqliteStore::new(self.path));
+        let (report, took, processor) = self.collect(&store, HOST_RATE).await;
         assert!(came(&report), "{what}: {:?}", report.counts);
         let grown_bytes = self.bytes() - before;
-        let round = Round { took, processor, peak_megabytes: cost::peak_megabytes(), grown_bytes };
+        let Stats { jobs, commits } = store.stats();
+        let number = |of: u64| ingest::count(usize::try_from(of).expect("it fits"));
+        let jobs_a_commit = number(jobs) / number(commits);
+        let round = Round { took, processor, peak_megabytes: cost::peak_megabytes(), grown_bytes, jobs_a_commit };
         tell(&format!("fetch, {what}: {round:?}"));
         round
     }
 
-    async fn collect(&self, host_rate: HostRate) -> (CollectReport, Duration, Duration) {
-        let engine = self.engine(host_rate).await;
+    async fn collect(&self, store: &Arc<SqliteStore>, host_rate: HostRate) -> (CollectReport, Duration, Duration) {
+        let engine = self.engine(store, host_rate).await;
         let (began, used) = (Instant::now(), cost::processor_time());
         let report = engine.collect(&Collect::default(), &|_| {}).await.expect("a collect ends");
         let (took, processor) = (began.elapsed(), cost::processor_time().saturating_sub(used));
@@ -208,11 +213,9 @@ impl Place<'_> {
 
     /// How long the store takes for what an unchanged round writes.
     async fn store_limit(&self) -> Duration {
-        let engine = self.engine(HOST_RATE).await;
-        let feeds = engine.feeds().await.expect("the store answers").items;
-        engine.close().await.expect("the store closes");
         let store = Arc::new(SqliteStore::new(self.path));
         store.initialize().await.expect("the store opens");
+        let feeds = store.feeds().await.expect("the store answers");
         let at = feeds[0].added_at.saturating_add_micros(3_600_000_000);
         let took = limits::write_round(&store, &feeds, at, 1).await;
         StorageBackend::close(&*store).await.expect("the store closes");

@@ -2,10 +2,10 @@
 //! bytes that fetches brought.
 
 mod captures;
-mod conclude;
 mod feeds;
 mod fence;
 mod fetches;
+mod joint;
 mod leases;
 mod schedules;
 mod slots;
@@ -52,7 +52,7 @@ const GROUPS: [&[Check<Subject>]; 8] = [
     leases::CHECKS,
     slots::CHECKS,
     fence::CHECKS,
-    conclude::CHECKS,
+    joint::CHECKS,
     captures::CHECKS,
 ];
 

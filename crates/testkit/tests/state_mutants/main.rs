@@ -1,7 +1,7 @@
 //! The kit of the control plane, checked: a fault seeded into the memory backend turns the check named for it red.
 
 mod captures;
-mod conclude;
+mod joint;
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Capture, CaptureFigures, CaptureName, CaptureStore, Conclude, Content, ContentHash, Feed, FeedId, FeedName,
-    FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch,
-    IngestReport, KeyRule, Lease, LeaseRequest, MemoryStore, PackedBody, Page, PageRequest, Reschedule, Result,
+    Capture, CaptureFigures, CaptureName, CaptureStore, Content, ContentHash, Feed, FeedId, FeedName, FeedStatus,
+    Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch, IngestReport,
+    Joint, KeyRule, Lease, LeaseRequest, MemoryStore, Outset, PackedBody, Page, PageRequest, Reschedule, Result,
     Schedule, Slot, StateStore, StorageBackend, Timestamp,
 };
 use feedspine_testkit::{Failure, state, storage};
@@ -115,6 +115,17 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.forget(captures).await
     }
 
+    async fn begin_turn(
+        &self,
+        store: &MemoryStore,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        store.begin_turn(feed, fetch, started_at, slot).await
+    }
+
     async fn ingest_and_finish(
         &self,
         store: &MemoryStore,
@@ -215,13 +226,23 @@ impl<F: Faulty> StateStore for Handle<F> {
         Some(self)
     }
 
-    fn conclude(&self) -> Option<&dyn Conclude> {
+    fn joint(&self) -> Option<&dyn Joint> {
         Some(self)
     }
 }
 
 #[async_trait]
-impl<F: Faulty> Conclude for Handle<F> {
+impl<F: Faulty> Joint for Handle<F> {
+    async fn begin_turn(
+        &self,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        self.fault.begin_turn(&self.store, feed, fetch, started_at, slot).await
+    }
+
     async fn ingest_and_finish(
         &self,
         batch: IngestBatch,

@@ -62,6 +62,6 @@ pub(crate) async fn store_again(
         };
         Ok(Arrived::with(FetchStatus::Captured, vec![why]))
     };
-    let report = written_down(engine, feed, Instant::now(), None, store).await;
+    let report = written_down(engine, feed, Instant::now(), store).await;
     (report, outcomes)
 }

@@ -106,7 +106,7 @@ pub(crate) async fn announce(engine: &Engine, feed: &Feed, told: Announced) -> R
             }
         }
     };
-    Ok(Heard::Stored(Box::new(written_down(engine, feed, started, None, store).await)))
+    Ok(Heard::Stored(Box::new(written_down(engine, feed, started, store).await)))
 }
 
 /// Whether a body is nothing that a feed's document could be: no more than a word that there is something.

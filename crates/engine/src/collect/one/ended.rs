@@ -63,7 +63,7 @@ impl Ended<'_> {
         batch: IngestBatch,
         mut report: FeedReport,
     ) -> Result<FeedReport, Box<FeedReport>> {
-        let store = self.engine.conclude().expect("a batch is left for the end only where both can be stored at once");
+        let store = self.engine.joint().expect("a batch is left for the end only where both can be stored at once");
         let next = self.decide(&mut report);
         let (detail, schedule) = (self.detail(&report), schedule_of(next.as_ref()));
         match persistently(|| store.ingest_and_finish(batch.clone(), &detail, schedule)).await {

@@ -39,5 +39,5 @@ pub(crate) async fn push(engine: &Engine, feed: &Feed, hash_rule: &HashRule, pus
             Ok(journey.superseded())
         }
     };
-    written_down(engine, feed, Instant::now(), None, store).await
+    written_down(engine, feed, Instant::now(), store).await
 }

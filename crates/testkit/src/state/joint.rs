@@ -1,0 +1,227 @@
+//! The two ends of a fetch: it begins with what is known of its feed, and ends with what it brought last.
+
+use std::ops::Deref;
+
+use feedspine_core::{
+    ErrorKind, Feed, FeedStatus, FetchIntent, FetchStatus, IngestBatch, Joint, Outset, Selection, Slot, StorageBackend,
+};
+
+use super::Subject;
+use super::subject::{LONG, a_feed, detail, intent, schedule, slot, token};
+use crate::check::{checks, ensure, ensure_eq, refused};
+use crate::script::{advancing, at, feed, fetch, item, snapshot, unchanged};
+use crate::{Failure, Verdict};
+
+checks! { Subject, "joint":
+    a_turn_begins_with_what_is_known_of_the_feed: "P6", "The feed, its cursor, what the fetch of its manifest counted and its schedule are answered as they are; the fetch runs, at the feed's address.";
+    a_feed_that_is_not_polled_begins_no_turn: "Control plane", "Of a feed that is paused, removed or unknown nothing is answered, no fetch is begun and none interrupted.";
+    a_turn_fills_its_slot_once: "Scheduling", "A turn under a lease that changed hands, at another time or filled before is Conflict, and nothing is begun.";
+    a_turn_interrupts_the_fetch_before: "P7", "The fetch of the feed that still runs is marked interrupted, at the time at which the turn began.";
+    a_known_fetch_begins_no_turn: "Control plane", "Beginning a fetch twice is Conflict.";
+    a_last_batch_and_the_end_are_stored: "P6", "What a fetch brought last, its end and its feed's schedule are there once the call is answered.";
+    a_batch_that_is_refused_ends_no_fetch: "P6", "A batch on another cursor is Conflict; its fetch still runs, and its feed is due as it was.";
+    an_end_that_is_refused_stores_no_batch: "P6", "The end of a fetch that was never begun is Invalid, and nothing of its batch is stored.";
+    an_interrupted_fetch_concludes_nothing: "P7", "A batch that moves the cursor is Conflict once its fetch was interrupted, and neither its end nor a schedule is written.";
+    a_batch_that_was_taken_is_answered_again_with_its_end: "P5", "The call again is answered as the first time; the end and the schedule that were told last stand while the fetch runs.";
+    a_conclusion_outlives_the_process: "P1", "Batch, end and schedule are there when the store is opened again.";
+}
+
+/// A store that is both.
+fn joint(store: &Subject) -> Verdict<&dyn Joint> {
+    store.deref().joint().ok_or_else(|| Failure::does_not_apply("what touches both is done one after the other"))
+}
+
+/// Begins fetch `number` of feed 1 that many seconds into 2026.
+async fn begin(store: &Subject, number: u32, slot: Option<&Slot>) -> Verdict<feedspine_core::Result<Option<Outset>>> {
+    Ok(joint(store)?.begin_turn(feed(1), fetch(number.into()), at(number.into()), slot).await)
+}
+
+async fn a_turn_begins_with_what_is_known_of_the_feed(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = store.storage().await?;
+    store.scheduled(&[(2, 20)]).await?;
+    store.add_feed(&a_feed(1, "feed-1")).await?;
+    let known = Outset { feed: a_feed(1, "feed-1"), cursor: None, told: None, schedule: None };
+    ensure_eq!(begin(&store, 1, None).await??, Some(known), "what is known at first");
+    let document = advancing(0, "1", snapshot(1, vec![item("a", "one"), item("b", "two")]));
+    joint(&store)?.ingest_and_finish(document, &detail(FetchStatus::Captured, 1), Some(&schedule(1, 10))).await?;
+    begin(&store, 2, None).await??;
+    joint(&store)?.ingest_and_finish(nothing_new(), &detail(FetchStatus::Unchanged, 2), None).await?;
+    let moved = Feed { address: "https://example.org/elsewhere".to_owned(), ..a_feed(1, "feed-1") };
+    store.update_feed(&moved).await?;
+    let outset = begin(&store, 3, None).await??.ok_or_else(|| Failure::broken("nothing is answered"))?;
+    let told = storage.observation(feed(1), fetch(1)).await?.map(|told| told.counts);
+    ensure_eq!(told.map(|told| told.new), Some(2), "what fetch 1 counted");
+    let (cursor, schedule) = (storage.cursor(feed(1)).await?, Some(schedule(1, 10)));
+    ensure_eq!(cursor.as_ref().map(|cursor| cursor.revision), Some(2), "the cursor's revision");
+    ensure_eq!(outset, Outset { feed: moved.clone(), cursor, told, schedule }, "what is known in the end");
+    let begun = FetchIntent { fetch: fetch(3), feed: feed(1), started_at: at(3), address: moved.address };
+    let last = store.fetches(1).await?.into_iter().next();
+    ensure_eq!(last.map(|last| (last.intent, last.detail)), Some((begun, None)), "the fetch");
+    Ok(())
+}
+
+async fn a_feed_that_is_not_polled_begins_no_turn(store: Subject) -> Verdict {
+    joint(&store)?;
+    store.scheduled(&[(1, 10)]).await?;
+    store.begin_fetch(&intent(1, 1), None).await?;
+    for status in [FeedStatus::Paused, FeedStatus::Removed] {
+        store.update_feed(&Feed { status, ..a_feed(1, "feed-1") }).await?;
+        ensure_eq!(begin(&store, 2, None).await??, None, "what is answered of one that is {status:?}");
+    }
+    let unknown = joint(&store)?.begin_turn(feed(9), fetch(2), at(2), None).await?;
+    ensure_eq!(unknown, None, "what is answered of one that is unknown");
+    ensure_eq!(store.statuses(1).await?, [None], "the fetches");
+    ensure_eq!(store.statuses(9).await?, [], "the fetches of the unknown one");
+    Ok(())
+}
+
+async fn a_turn_fills_its_slot_once(store: Subject) -> Verdict {
+    joint(&store)?;
+    store.scheduled(&[(1, 10)]).await?;
+    let lease = store.lease("a", &["one"], LONG).await?.remove(0);
+    for refused_slot in [slot(&lease, 11), slot(&token("one", 9), 10), slot(&token("two", 1), 10)] {
+        refused(begin(&store, 1, Some(&refused_slot)).await?, ErrorKind::Conflict)?;
+    }
+    ensure_eq!(store.statuses(1).await?, [], "the fetches");
+    let open = slot(&lease, 10);
+    let outset = begin(&store, 1, Some(&open)).await??;
+    ensure_eq!(outset.and_then(|outset| outset.schedule), Some(schedule(1, 10)), "the schedule");
+    store.finish_fetch(fetch(1), &detail(FetchStatus::Captured, 1), Some(&schedule(1, 20))).await?;
+    refused(begin(&store, 2, Some(&open)).await?, ErrorKind::Conflict)?;
+    begin(&store, 2, Some(&slot(&lease, 20))).await??;
+    store.lease("b", &["one"], LONG).await?;
+    ensure_eq!(store.statuses(1).await?, [None, Some(FetchStatus::Captured)], "the fetches in the next turn");
+    Ok(())
+}
+
+async fn a_turn_interrupts_the_fetch_before(store: Subject) -> Verdict {
+    joint(&store)?;
+    store.scheduled(&[(1, 10), (2, 10)]).await?;
+    store.begin_fetch(&intent(1, 1), None).await?;
+    store.begin_fetch(&intent(2, 2), None).await?;
+    begin(&store, 3, None).await??;
+    ensure_eq!(store.statuses(1).await?, [None, Some(FetchStatus::Interrupted)], "the fetches");
+    let ended = store.fetches(1).await?.pop().and_then(|first| first.detail).map(|detail| detail.finished_at);
+    ensure_eq!(ended, Some(at(3)), "when the first was interrupted");
+    ensure_eq!(store.statuses(2).await?, [None], "the fetches of the other feed");
+    Ok(())
+}
+
+async fn a_known_fetch_begins_no_turn(store: Subject) -> Verdict {
+    joint(&store)?;
+    store.scheduled(&[(1, 10)]).await?;
+    begin(&store, 1, None).await??;
+    refused(begin(&store, 1, None).await?, ErrorKind::Conflict)?;
+    store.finish_fetch(fetch(1), &detail(FetchStatus::Captured, 1), None).await?;
+    refused(begin(&store, 1, None).await?, ErrorKind::Conflict)?;
+    ensure_eq!(store.statuses(1).await?, [Some(FetchStatus::Captured)], "the fetches");
+    Ok(())
+}
+
+/// A document of feed 1 with one item, which moves the cursor from there.
+fn document(number: u32, expected: u64) -> IngestBatch {
+    advancing(expected, &format!("{number}"), snapshot(number, vec![item("a", &format!("title {number}"))]))
+}
+
+/// Fetch 1 of feed 1, which is due at second 10, has brought a document, and fetch 2 was begun.
+async fn collected(store: &Subject) -> Verdict<std::sync::Arc<dyn StorageBackend>> {
+    let storage = store.storage().await?;
+    store.scheduled(&[(1, 10)]).await?;
+    store.begin_fetch(&intent(1, 1), None).await?;
+    joint(store)?.ingest_and_finish(document(1, 0), &detail(FetchStatus::Captured, 1), None).await?;
+    store.begin_fetch(&intent(1, 2), None).await?;
+    Ok(storage)
+}
+
+/// Fetch 2 found what fetch 1 had found.
+fn nothing_new() -> IngestBatch {
+    advancing(1, "2", unchanged(2, 1))
+}
+
+async fn is_untouched(store: &Subject, storage: &dyn StorageBackend) -> Verdict {
+    ensure_eq!(storage.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(1), "the cursor's revision");
+    ensure_eq!(storage.observation(feed(1), fetch(2)).await?, None, "the ledger's row");
+    ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 10)), "the schedule");
+    Ok(())
+}
+
+async fn a_last_batch_and_the_end_are_stored(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = collected(&store).await?;
+    let told = detail(FetchStatus::Unchanged, 2);
+    let report = joint(&store)?.ingest_and_finish(nothing_new(), &told, Some(&schedule(1, 20))).await?;
+    ensure_eq!((report.revision, report.counts.unchanged), (2, 1), "the answer");
+    ensure_eq!(storage.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(2), "the cursor's revision");
+    ensure!(storage.observation(feed(1), fetch(2)).await?.is_some(), "the ledger has no row of the fetch");
+    ensure_eq!(store.fetches(1).await?.first().and_then(|fetch| fetch.detail.clone()), Some(told), "the end");
+    ensure_eq!(store.statuses(1).await?, [Some(FetchStatus::Unchanged), Some(FetchStatus::Captured)], "the fetches");
+    ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 20)), "the schedule");
+    Ok(())
+}
+
+async fn a_batch_that_is_refused_ends_no_fetch(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = collected(&store).await?;
+    let stale = advancing(7, "2", unchanged(2, 1));
+    let told = detail(FetchStatus::Unchanged, 2);
+    refused(joint(&store)?.ingest_and_finish(stale, &told, Some(&schedule(1, 20))).await, ErrorKind::Conflict)?;
+    ensure_eq!(store.statuses(1).await?, [None, Some(FetchStatus::Captured)], "the fetches");
+    is_untouched(&store, &*storage).await
+}
+
+async fn an_end_that_is_refused_stores_no_batch(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = store.storage().await?;
+    store.scheduled(&[(1, 10)]).await?;
+    let told = detail(FetchStatus::Captured, 1);
+    let answer = joint(&store)?.ingest_and_finish(document(1, 0), &told, Some(&schedule(1, 20))).await;
+    refused(answer, ErrorKind::Invalid)?;
+    ensure_eq!(storage.cursor(feed(1)).await?, None, "the cursor");
+    ensure_eq!(storage.count(&Selection::everything()).await?, 0, "records");
+    ensure_eq!(storage.observation(feed(1), fetch(1)).await?, None, "the ledger's row");
+    ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 10)), "the schedule");
+    Ok(())
+}
+
+async fn an_interrupted_fetch_concludes_nothing(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = collected(&store).await?;
+    store.begin_fetch(&intent(1, 3), None).await?;
+    let told = detail(FetchStatus::Unchanged, 2);
+    let answer = joint(&store)?.ingest_and_finish(nothing_new(), &told, Some(&schedule(1, 20))).await;
+    refused(answer, ErrorKind::Conflict)?;
+    let ends = [None, Some(FetchStatus::Interrupted), Some(FetchStatus::Captured)];
+    ensure_eq!(store.statuses(1).await?, ends, "the fetches");
+    is_untouched(&store, &*storage).await
+}
+
+async fn a_batch_that_was_taken_is_answered_again_with_its_end(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = collected(&store).await?;
+    storage.ingest(nothing_new()).await?;
+    for (second, at) in [(2, 20), (3, 30)] {
+        let told = detail(FetchStatus::Unchanged, second);
+        let report = joint(&store)?.ingest_and_finish(nothing_new(), &told, Some(&schedule(1, at))).await?;
+        ensure!(report.replayed, "the batch is taken anew: {report:?}");
+        ensure_eq!(store.fetches(1).await?.first().and_then(|fetch| fetch.detail.clone()), Some(told), "the end");
+        // What came of a fetch that has ended may be told again; when its feed is fetched next was said then.
+        ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 20)), "the schedule, after {at}");
+    }
+    ensure_eq!(storage.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(2), "the cursor's revision");
+    Ok(())
+}
+
+async fn a_conclusion_outlives_the_process(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = collected(&store).await?;
+    let told = detail(FetchStatus::Unchanged, 2);
+    joint(&store)?.ingest_and_finish(nothing_new(), &told, Some(&schedule(1, 20))).await?;
+    drop(storage);
+    let store = store.reopened().await?;
+    ensure_eq!(store.fetches(1).await?.first().and_then(|fetch| fetch.detail.clone()), Some(told), "the end");
+    ensure_eq!(store.schedule_of(feed(1)).await?, Some(schedule(1, 20)), "the schedule");
+    let storage = store.storage().await?;
+    ensure_eq!(storage.cursor(feed(1)).await?.map(|cursor| cursor.revision), Some(2), "the cursor's revision");
+    Ok(())
+}
