@@ -47,12 +47,6 @@ pub(super) async fn runs(arguments: arguments::Runs, context: Context<'_>) -> Re
     if listed.more {
         printer.note("there are more: --limit shows them");
     }
-    let running = listed.runs.iter().filter(|run| run.fetch.detail.is_none()).count();
-    if running > 0 {
-        let fetches = if running == 1 { "1 fetch has".to_owned() } else { format!("{running} fetches have") };
-        let marked = "the next fetch of the feed, or its removal, marks what was cut off";
-        printer.note(format!("running: {fetches} no end yet; {marked}"));
-    }
     Ok(Ending::Done)
 }
 

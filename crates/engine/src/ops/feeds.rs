@@ -1,9 +1,8 @@
 //! Feeds: listing, showing, renaming, pausing, removing.
 
 use feedspine_core::{
-    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, HashRule,
-    IngestBatch, Json, MAX_PAGE, Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError,
-    Timestamp,
+    Counts, Coverage, CursorStep, Feed, FeedCursor, FeedId, FeedName, FeedStatus, Fetch, HashRule, IngestBatch, Json,
+    Observation, Page, PageRequest, Part, Quarantined, Reschedule, Schedule, StorageError, Timestamp,
 };
 
 use super::json::{array, instant};
@@ -202,20 +201,7 @@ impl Engine {
         // remove it again.
         let feed = self.pause(name).await?;
         self.end_open_spans(&feed, Json::Null).await?;
-        self.end_what_runs(&feed).await?;
         self.set_status(feed, FeedStatus::Removed).await
-    }
-
-    /// Marks what still runs of a feed that is removed: no later fetch will. One that does run stores nothing any more, since
-    /// the cursor moved, and says so.
-    async fn end_what_runs(&self, feed: &Feed) -> Result<(), OpError> {
-        let newest = self.state().fetches_page(feed.id, &PageRequest::first(MAX_PAGE)).await?.items;
-        let reason = Some("its feed was removed".to_owned());
-        let ended = FetchDetail { reason, ..FetchDetail::interrupted(self.now()) };
-        for fetch in newest.iter().filter(|fetch| fetch.detail.is_none()) {
-            self.state().finish_fetch(fetch.intent.fetch, &ended, None).await?;
-        }
-        Ok(())
     }
 
     pub(crate) async fn named(&self, name: &FeedName) -> Result<Feed, OpError> {
@@ -283,7 +269,7 @@ impl Engine {
 
     async fn ledger_figures(&self, feed: &Feed) -> Result<LedgerFigures, OpError> {
         let mut figures = LedgerFigures::default();
-        let mut page = PageRequest::first(MAX_PAGE);
+        let mut page = PageRequest::first(feedspine_core::MAX_PAGE);
         loop {
             let found = self.storage().observations_page(feed.id, &page).await?;
             for observation in &found.items {

@@ -2,12 +2,12 @@
 
 use crate::support::{add, engine, name, start};
 use feedspine::core::{
-    Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, FetchIntent, HashRule, IngestBatch, Json,
-    KeyRule, Layer, NaturalKey, Part,
+    Candidate, Content, Coverage, CursorStep, Feed, FeedStatus, FetchId, HashRule, IngestBatch, Json, KeyRule, Layer,
+    NaturalKey, Part,
 };
 use feedspine::ops::{
-    AddFeed, AddOutcome, FetchOutcome, ListRecords, ListRuns, PolicyOutcome, PolicySays, RecordHistory,
-    RecordSightings, Rekey, RunKind, SetPolicy, parse_condition,
+    AddFeed, AddOutcome, ListRecords, PolicyOutcome, PolicySays, RecordHistory, RecordSightings, Rekey, SetPolicy,
+    parse_condition,
 };
 use feedspine::{Ending, Engine, RhythmChoice, ToJson};
 use std::num::NonZeroUsize;
@@ -157,25 +157,6 @@ async fn a_removed_feed_frees_its_name_and_loses_nothing_but_its_open_spans() {
     assert_eq!(engine.show("a", None).await.unwrap().seen.unwrap().count, 1);
     // The namespace stays the removed feed's: coming back into it has to be said.
     assert_eq!(add(&engine, "https://example.org/a").await.namespace.as_str(), "example.org-2");
-}
-
-#[tokio::test]
-async fn what_a_dead_process_left_of_a_feed_does_not_run_any_more_once_it_is_removed() {
-    let engine = engine().await;
-    let feed = add(&engine, "https://example.org/a").await;
-    let intent =
-        FetchIntent { fetch: FetchId::from_u128(1), feed: feed.id, started_at: start(), address: feed.address.clone() };
-    engine.state().begin_fetch(&intent, None).await.unwrap();
-    let last = async || {
-        let request = ListRuns { feed: None, since: None, only: RunKind::All, limit: 1 };
-        engine.runs(&request).await.unwrap().runs.remove(0).fetch
-    };
-    engine.pause(&feed.name).await.unwrap();
-    assert_eq!(FetchOutcome::of(&last().await).as_str(), "running", "it may be, and would be stored");
-    engine.remove(&feed.name).await.unwrap();
-    let fetch = last().await;
-    assert_eq!(FetchOutcome::of(&fetch).as_str(), "interrupted");
-    assert_eq!(fetch.detail.unwrap().reason.unwrap(), "its feed was removed");
 }
 
 #[tokio::test]
