@@ -207,13 +207,18 @@ impl RequestChoice {
 /// # Errors
 /// `Usage`: several do, which are named.
 pub(crate) fn check_logins(options: &BTreeMap<String, Json>, requests: &RequestChoice) -> Result<(), OpError> {
-    let of_adapter = (0..logins(options)).map(|_| "Authorization in header");
-    let logins: Vec<&str> = requests.logins().chain(of_adapter).collect();
+    let logins = logins_of(options, requests);
     if logins.len() < 2 {
         return Ok(());
     }
     let message = format!("a feed has one login, and several are said: {}", logins.join(" and "));
-    Err(OpError::usage("feed.logins", message).with_hint("leave one; `feedspine feed set NAME basic=` takes one back"))
+    Err(OpError::usage("feed.logins", message).with_hint("say one of them alone"))
+}
+
+/// What says who asks, each in words.
+pub(crate) fn logins_of<'r>(options: &BTreeMap<String, Json>, requests: &'r RequestChoice) -> Vec<&'r str> {
+    let of_adapter = (0..logins(options)).map(|_| "Authorization in header");
+    requests.logins().chain(of_adapter).collect()
 }
 
 /// What is said, read.

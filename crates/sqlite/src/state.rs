@@ -1,9 +1,8 @@
 //! The control plane in the same file: feeds, and what became of each fetch.
 
-use feedspine_core::ingest::FeedState;
 use feedspine_core::{
-    Content, Counts, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Json,
-    KeyRule, Namespace, Outset, Page, PageRequest, Schedule, Slot, StorageError, Timestamp,
+    Content, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Json, KeyRule,
+    Namespace, Outset, Page, PageRequest, Schedule, Slot, StorageError, Timestamp,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -181,44 +180,28 @@ pub(crate) fn begin_fetch(session: &mut Session<'_>, intent: &FetchIntent, slot:
     Ok(())
 }
 
-/// What was loaded as a fetch began.
-#[derive(Debug)]
-pub(crate) struct Begun {
-    feed: Feed,
-    held: FeedState,
-    told: Option<Counts>,
-    schedule: Option<Schedule>,
-}
-
-impl Begun {
-    /// What is known of the feed.
-    pub(crate) fn into_outset(self) -> Result<Outset, StorageError> {
-        let Self { feed, held, told, schedule } = self;
-        Ok(Outset { feed, cursor: held.to_cursor()?, told, schedule })
-    }
-}
-
-/// Begins to fetch a feed, if it is polled.
+/// Begins to fetch a feed that is polled; what is known of it, unless it is not.
 pub(crate) fn begin_turn(
     session: &mut Session<'_>,
     feed: FeedId,
     fetch: FetchId,
     started_at: Timestamp,
     slot: Option<&Slot>,
-) -> Outcome<Option<Begun>> {
+) -> Outcome<Option<Outset>> {
     let conn = session.conn;
     let Some(feed) = find(conn, feed)?.filter(|feed| feed.status == FeedStatus::Active) else { return Ok(None) };
-    let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
-    begin_fetch(session, &intent, slot)?;
-    let (mut held, mut told) = (FeedState::default(), None);
+    let (mut cursor, mut told) = (None, None);
     if let Some(FeedRow { no, state, .. }) = FeedRow::load(conn, feed.id)? {
         if let Some(manifest) = &state.manifest {
             told = ledger::counts_of(conn, no, manifest.told_by)?;
         }
-        held = state;
+        cursor = state.to_cursor()?;
     }
     let schedule = schedules::of(conn, feed.id)?;
-    Ok(Some(Begun { feed, held, told, schedule }))
+    // Last: what cannot be read begins nothing.
+    let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
+    begin_fetch(session, &intent, slot)?;
+    Ok(Some(Outset { feed, cursor, told, schedule }))
 }
 
 /// The number of an address: most fetches ask one that was asked before.

@@ -461,8 +461,7 @@ impl Joint for SqliteStore {
     ) -> Result<Option<Outset>> {
         let slot = slot.cloned();
         let begin = move |session: &mut Session<'_>| state::begin_turn(session, feed, fetch, started_at, slot.as_ref());
-        // What was loaded is read here, where nobody waits for it.
-        self.data()?.write(begin).await?.map(state::Begun::into_outset).transpose()
+        self.data()?.write(begin).await
     }
 
     async fn ingest_and_finish(

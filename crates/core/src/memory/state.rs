@@ -171,8 +171,8 @@ impl Joint for MemoryStore {
         let Some(feed) = tables.control.get(&feed).filter(|feed| feed.status == FeedStatus::Active).cloned() else {
             return Ok(None);
         };
-        tables.begin(FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() }, slot)?;
         let cursor = tables.feeds.get(&feed.id).map_or(Ok(None), |held| held.state.to_cursor())?;
+        tables.begin(FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() }, slot)?;
         let told_by = cursor.as_ref().and_then(|cursor| cursor.manifest);
         let told = told_by.and_then(|told_by| tables.observation(feed.id, told_by)).map(|told| told.counts);
         let schedule = tables.schedules.get(&feed.id).cloned();

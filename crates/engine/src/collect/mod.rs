@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::not_fetched;
-use crate::fetch::{RATE_EXCEEDED, Resting, SHUT_OUT};
+use crate::fetch::{LONGEST_REST, RATE_EXCEEDED, Resting, SHUT_OUT};
 use crate::ops::{Collect, CollectEvent, CollectReport, FeedReport, Which};
 use crate::schedule::{Rest, Slowed, rest_of, slowed_by};
 use crate::settings::HostRates;
@@ -28,6 +28,8 @@ pub(crate) use one::{Announced, Heard, Pushed, ReadAgain, Turn, announce, chance
 /// Fetches that began within so long are looked through for one that was shut out at its end: longer than a fetch and the
 /// rest after it take together.
 const RECALLED: Duration = Duration::from_hours(1);
+/// The clocks of machines that share a store differ by less.
+const SKEW: Duration = Duration::from_hours(1);
 
 impl Engine {
     /// Fetches, parses and stores feeds, many at once, each host at its rate. One feed's failure is its own, told in
@@ -99,13 +101,19 @@ impl Engine {
     }
 
     /// Until when hosts want to be left alone, or wanted to, by the name under which each is paced: the feeds' schedules say so.
+    /// What was written by a clock that was ahead says nothing.
     pub(crate) fn rests<'f>(
         &self,
         feeds: impl IntoIterator<Item = &'f Feed>,
         schedules: &[Schedule],
     ) -> HashMap<String, Rest> {
-        let held: HashMap<FeedId, Rest> =
-            schedules.iter().filter_map(|schedule| Some((schedule.feed, rest_of(&schedule.state)?))).collect();
+        let longest = i64::try_from((LONGEST_REST + SKEW).as_micros()).unwrap_or(i64::MAX);
+        let latest = self.now().saturating_add_micros(longest);
+        let held: HashMap<FeedId, Rest> = schedules
+            .iter()
+            .filter_map(|schedule| Some((schedule.feed, rest_of(&schedule.state)?)))
+            .filter(|(_, rest)| rest.until <= latest)
+            .collect();
         let rates = HostRates::of(self.settings());
         let mut rests: HashMap<String, Rest> = HashMap::new();
         for feed in feeds {

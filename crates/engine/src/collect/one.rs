@@ -45,11 +45,18 @@ pub(crate) use pushed::{Pushed, push};
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     /// The slot that it fills, where a daemon fetches it.
-    pub(crate) slot: Option<Slot>,
-    /// When it was to be fetched; `None` before it was ever scheduled.
-    pub(crate) schedule: Option<Schedule>,
+    slot: Option<Slot>,
+    /// When it was to be fetched, as that stood when its fetch began; `None` before it was ever scheduled.
+    schedule: Option<Schedule>,
     /// Where its requests are noted.
-    pub(crate) trace: Arc<Trace>,
+    trace: Arc<Trace>,
+}
+
+impl Turn {
+    /// That of a daemon, whose requests are noted there.
+    pub(crate) fn filling(slot: Slot, trace: Trace) -> Self {
+        Self { slot: Some(slot), schedule: None, trace: Arc::new(trace) }
+    }
 }
 
 /// Collects one feed and reports what came of it. It may have been chosen long ago.
@@ -161,7 +168,7 @@ async fn begin(engine: &Engine, chosen: &Feed, turn: &Turn) -> Result<Beginning,
     let (fetch, started_at) = (engine.new_fetch_id(), engine.now());
     let begun = match engine.joint() {
         Some(joint) => joint.begin_turn(chosen.id, fetch, started_at, turn.slot.as_ref()).await,
-        None => begin_apart(engine, chosen, fetch, started_at, turn).await,
+        None => begin_apart(engine, chosen, fetch, started_at, turn.slot.as_ref()).await,
     };
     match begun {
         Ok(Some(outset)) => {
@@ -182,7 +189,7 @@ async fn begin_apart(
     chosen: &Feed,
     fetch: FetchId,
     started_at: Timestamp,
-    turn: &Turn,
+    slot: Option<&Slot>,
 ) -> Result<Option<Outset>, StorageError> {
     let cursor = engine.storage().cursor(chosen.id).await?;
     let now = engine.as_it_is_now(chosen).await?;
@@ -191,12 +198,9 @@ async fn begin_apart(
         Some(told_by) => engine.storage().observation(feed.id, told_by).await?.map(|told| told.counts),
         None => None,
     };
-    let schedule = match &turn.schedule {
-        Some(schedule) => Some(schedule.clone()),
-        None => engine.state().schedule_of(feed.id).await?,
-    };
+    let schedule = engine.state().schedule_of(feed.id).await?;
     let intent = FetchIntent { fetch, feed: feed.id, started_at, address: feed.address.clone() };
-    engine.state().begin_fetch(&intent, turn.slot.as_ref()).await?;
+    engine.state().begin_fetch(&intent, slot).await?;
     Ok(Some(Outset { feed, cursor, told, schedule }))
 }
 
@@ -435,26 +439,20 @@ impl Journey<'_> {
                 self.asks = Some(std::mem::take(&mut items.asks));
                 self.noticed = memory.source.url.as_deref().map(|url| Noticed::of(link.as_deref(), &items.named, url));
                 let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
-                if !self.settle_key_rule(learned.map(|learned| learned.rule)).await? {
-                    return Ok(self.superseded());
-                }
+                let settled = settle_key_rule(self.engine, self.feed, learned.map(|learned| learned.rule));
                 let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
                 let bytes = std::mem::take(&mut items.body);
                 let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), headers, bytes };
-                items.warnings.extend(self.keep(basis, body).await);
+                // Both before any item is stored, and at once.
+                let (settled, kept) = tokio::join!(settled, self.keep(basis, body));
+                if !settled? {
+                    return Ok(self.superseded());
+                }
+                items.warnings.extend(kept);
                 items.warnings.extend(found_out);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
                 self.commit_items(basis, *items, &memory).await
             }
-        }
-    }
-
-    /// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen
-    /// twice. False when another fetch chose another one meanwhile.
-    async fn settle_key_rule(&self, chosen: Option<KeyRule>) -> Result<bool, OpError> {
-        match chosen {
-            Some(rule) => Ok(self.engine.state().settle_key_rule(self.feed.id, rule).await? == rule),
-            None => Ok(true),
         }
     }
 
@@ -569,6 +567,15 @@ impl Journey<'_> {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen twice.
+/// False when another fetch chose another one meanwhile.
+async fn settle_key_rule(engine: &Engine, feed: &Feed, chosen: Option<KeyRule>) -> Result<bool, OpError> {
+    match chosen {
+        Some(rule) => Ok(engine.state().settle_key_rule(feed.id, rule).await? == rule),
+        None => Ok(true),
     }
 }
 

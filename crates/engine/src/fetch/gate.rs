@@ -14,7 +14,9 @@ use crate::settings::HostRates;
 /// Idle hosts are forgotten when more than this many are known.
 const HOSTS_KEPT: usize = 4_096;
 /// How long a host that asks to be left alone is left alone: at least, and at most.
-const REST: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(24));
+const REST: (Duration, Duration) = (Duration::from_mins(1), LONGEST_REST);
+/// No host is left alone for longer than this, whatever it says.
+pub(crate) const LONGEST_REST: Duration = Duration::from_hours(24);
 
 /// Gives turns to ask a host, in the order in which they were asked for; shared by all feeds of an engine.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ use url::Origin;
 use clients::Made;
 pub(crate) use decode::Coding;
 use decode::Decoded;
-pub(crate) use gate::Resting;
+pub(crate) use gate::{LONGEST_REST, Resting};
 pub(crate) use guard::{Between, Reach};
 pub(crate) use http::{LEASE_LOST, RATE_EXCEEDED, RESTING, SHUT_OUT};
 pub(crate) use link::targets;

@@ -11,7 +11,7 @@ use crate::adapters::{Adapter, AdapterChoice};
 use crate::feed_settings::FeedSettings;
 use crate::policy::change::{Changes, Effect, as_in, effect};
 use crate::policy::{Evidence, PolicyView};
-use crate::requests::{check_logins, shown};
+use crate::requests::{check_logins, logins_of, shown};
 use crate::schedule::{Rhythm, RhythmChoice, Subject};
 use crate::{Address, Engine, RequestChoice};
 
@@ -142,8 +142,9 @@ impl Engine {
         };
         let choice = AdapterChoice::of(before);
         let options = changes.made_to(choice.options());
-        // What is held already says nothing against what is said of something else.
-        if requests != asked || options != *choice.options() {
+        // Several that are held already say nothing against what is said of something else, or take one back.
+        let (held, said) = (logins_of(choice.options(), &asked), logins_of(&options, &requests));
+        if said != held && said.len() >= held.len() {
             check_logins(&options, &requests)?;
         }
         let mut settings = FeedSettings::of(before);

@@ -83,7 +83,7 @@ fn decide_anew(
     verdict.enter(&mut standing, answer);
     standing.slowed = host.slowed;
     standing.rest = host.rest.filter(|rest| rest.until > answer.at);
-    if let (Verdict::Charged(_) | Verdict::GivenUp, Some(since)) = (verdict, standing.gone_since()) {
+    if let Some(since) = standing.gone_since() {
         let answers = u32::try_from(standing.gone.len()).unwrap_or(u32::MAX);
         return decision(None, Reason::of(Base::Gone { answers, since }), standing);
     }

@@ -267,11 +267,17 @@ impl Standing {
         };
         gone.sort_unstable();
         gone.drain(..gone.len().saturating_sub(GONE.0));
+        let failing = kept.get("failing").and_then(Json::as_str).map(Failure::named);
+        let (mut failures, mut at_proxy) = (json::count(kept, "failures"), json::count(kept, "at_proxy"));
+        // Programs before counted both as one.
+        if failing == Some(Failure::Proxy) && kept.get("at_proxy").is_none() {
+            (failures, at_proxy) = (0, failures);
+        }
         Self {
-            failures: json::count(kept, "failures"),
-            failing: kept.get("failing").and_then(Json::as_str).map(Failure::named),
+            failures,
+            failing,
             unreadable: json::count(kept, "unreadable"),
-            at_proxy: json::count(kept, "at_proxy"),
+            at_proxy,
             gone,
             since: json::instant(kept, "since"),
             answered_at: json::instant(kept, "answered_at"),

@@ -425,6 +425,12 @@ fn a_feed_is_gone_after_three_answers_a_day_apart_each_and_not_before() {
     }
     let given_up = plain(&fixed(), gone.standing.clone(), &answer(Came::GivenUp, Hints::default()));
     assert_eq!((given_up.at, &given_up.reason), (None, &gone.reason), "it says nothing else since");
+    let ours = Host { network: Network::Down, ..Host::default() };
+    for (failure, host) in [(Failure::Network, &ours), (Failure::Store, &Host::default())] {
+        let failed = answer(Came::Failed(failure), Hints::default());
+        let decision = decide(&fixed(), &Bounds::default(), gone.standing.clone(), &failed, host, 0);
+        assert_eq!((decision.at, &decision.reason), (None, &gone.reason), "{failure:?} says nothing of the server");
+    }
     let resumed = answer(Came::Unchanged, Hints::default());
     assert!(plain(&fixed(), gone.standing, &resumed).standing.gone.is_empty());
 }
@@ -525,6 +531,15 @@ fn a_standing_of_another_program_is_read_as_far_as_it_is_known() {
     let read = Standing::from_json(&Json::parse(newer).unwrap());
     assert_eq!((read.failures, read.failing, read.gaps), (u32::MAX, Some(Failure::Other), 8));
     assert_eq!(read.mean_gap, Some(seconds(30 * DAY)));
+    // Before proxies had a count of their own.
+    for (older, counts) in [
+        (r#"{"failing":"proxy","failures":12}"#, (0, 12)),
+        (r#"{"failing":"server","failures":12}"#, (12, 0)),
+        (r#"{"failing":"proxy","failures":12,"at_proxy":0}"#, (12, 0)),
+    ] {
+        let read = Standing::from_json(&Json::parse(older).unwrap());
+        assert_eq!((read.failures, read.at_proxy), counts, "{older}");
+    }
 }
 
 fn instants() -> impl Strategy<Value = Timestamp> {

@@ -216,9 +216,10 @@ impl<'a> Daemon<'a> {
         let state = self.engine.state();
         let is_polled = |feed: &Feed| feed.status == FeedStatus::Active && !is_pushed(feed);
         let feeds = state.feeds().await?;
-        self.feeds = feeds.into_iter().filter(is_polled).map(|feed| (feed.id, feed)).collect();
         let held = state.schedules().await?;
-        self.engine.leave_alone(self.feeds.values(), &held);
+        // Also of feeds that are not polled any more: the host is the same.
+        self.engine.leave_alone(&feeds, &held);
+        self.feeds = feeds.into_iter().filter(is_polled).map(|feed| (feed.id, feed)).collect();
         let known: HashSet<FeedId> = held.iter().map(|schedule| schedule.feed).collect();
         let new = self.feeds.values().filter(|feed| !known.contains(&feed.id)).map(|feed| first(self.engine, feed.id));
         let now = self.engine.now();
@@ -395,11 +396,8 @@ impl<'a> Daemon<'a> {
             return self.left(id);
         }
         (self.tell)(WatchEvent::Started { feed: &feed.name });
-        let turn = Turn {
-            slot: Some(Slot { lease: token.clone(), due_at }),
-            schedule: Some(entered.schedule.clone()),
-            trace: Arc::new(Trace::under(Arc::clone(tenure))),
-        };
+        let slot = Slot { lease: token.clone(), due_at };
+        let turn = Turn::filling(slot, Trace::under(Arc::clone(tenure)));
         let reach = self.engine.reach(self.request.allow_private || feed.allow_private);
         let task = self.tasks.spawn(collect(self.engine.clone(), feed.clone(), reach, turn));
         self.under_way.insert(task.id(), id);

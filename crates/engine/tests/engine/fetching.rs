@@ -328,6 +328,18 @@ async fn a_feed_that_is_due_while_its_host_rests_is_not_late() {
 }
 
 #[tokio::test]
+async fn a_rest_that_was_written_down_by_a_clock_that_was_ahead_is_none() {
+    let origin = Origin::start(|_| Answer::status(429)).await;
+    let clock = Arc::new(SimulatedClock::at(start()));
+    let engine = engine_with(Settings { clock, ..settings() }).await;
+    let feed = add(&engine, origin.url("/a")).await;
+    let state = Content::parse(r#"{"rests_until":"2999-01-01T00:00:00Z"}"#).unwrap();
+    engine.state().set_schedules(&[Schedule { feed: feed.id, due_at: Some(start()), state }]).await.unwrap();
+    assert_eq!(code(&collect(&engine, &feed).await), "http.status");
+    assert_eq!(origin.asked(), 1);
+}
+
+#[tokio::test]
 async fn a_host_that_is_overloaded_is_left_alone_by_the_next_process_too() {
     let origin = Origin::start(|_| Answer::status(429).with("retry-after", "120")).await;
     let store = Arc::new(MemoryStore::new());

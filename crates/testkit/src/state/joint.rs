@@ -18,6 +18,7 @@ checks! { Subject, "joint":
     a_turn_fills_its_slot_once: "Scheduling", "A turn under a lease that changed hands, at another time or filled before is Conflict, and nothing is begun.";
     a_turn_interrupts_the_fetch_before: "P7", "The fetch of the feed that still runs is marked interrupted, at the time at which the turn began.";
     a_known_fetch_begins_no_turn: "Control plane", "Beginning a fetch twice is Conflict.";
+    a_turn_is_of_one_moment: "P6", "Of a feed that is removed, its cursor moved after that, a turn beside it knows the cursor from before the removal, or begins nothing.";
     a_last_batch_and_the_end_are_stored: "P6", "What a fetch brought last, its end and its feed's schedule are there once the call is answered.";
     a_batch_that_is_refused_ends_no_fetch: "P6", "A batch on another cursor is Conflict; its fetch still runs, and its feed is due as it was.";
     an_end_that_is_refused_stores_no_batch: "P6", "The end of a fetch that was never begun is Invalid, and nothing of its batch is stored.";
@@ -105,6 +106,37 @@ async fn a_turn_interrupts_the_fetch_before(store: Subject) -> Verdict {
     let ended = store.fetches(1).await?.pop().and_then(|first| first.detail).map(|detail| detail.finished_at);
     ensure_eq!(ended, Some(at(3)), "when the first was interrupted");
     ensure_eq!(store.statuses(2).await?, [None], "the fetches of the other feed");
+    Ok(())
+}
+
+async fn a_turn_is_of_one_moment(store: Subject) -> Verdict {
+    joint(&store)?;
+    let storage = store.storage().await?;
+    for number in 1..=24_u32 {
+        let of = u128::from(number);
+        let known = a_feed(of, &format!("feed-{number}"));
+        store.add_feed(&known).await?;
+        let beside = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                // Later from round to round, so that some meet the removal half-way.
+                for _ in 0..number / 4 {
+                    tokio::task::yield_now().await;
+                }
+                let joint = joint(&store)?;
+                Ok::<_, Failure>(joint.begin_turn(feed(of), fetch(1_000 + of), at(1), None).await?)
+            })
+        };
+        let removed = Feed { status: FeedStatus::Removed, ..known.clone() };
+        ensure!(store.replace_feed(&known, &removed).await?, "the feed is not removed");
+        let last = IngestBatch { feed: feed(of), ..advancing(0, "removed", snapshot(number, Vec::new())) };
+        storage.ingest(last).await?;
+        let outset = beside.await.map_err(Failure::broken)??;
+        if let Some(outset) = outset {
+            ensure_eq!(outset.feed.status, FeedStatus::Active, "the feed's status, in round {number}");
+            ensure_eq!(outset.cursor, None, "the cursor, in round {number}");
+        }
+    }
     Ok(())
 }
 

@@ -106,6 +106,32 @@ fn a_fetch_was_interrupted_before_it_began() {
     turns_red(&InterruptsAtNoTime, "joint::a_turn_interrupts_the_fetch_before");
 }
 
+/// The cursor is asked for when the fetch has begun.
+#[derive(Debug, Clone)]
+struct AsksAfterwards;
+
+#[async_trait]
+impl Faulty for AsksAfterwards {
+    async fn begin_turn(
+        &self,
+        store: &MemoryStore,
+        feed: FeedId,
+        fetch: FetchId,
+        started_at: Timestamp,
+        slot: Option<&Slot>,
+    ) -> Result<Option<Outset>> {
+        let outset = store.begin_turn(feed, fetch, started_at, slot).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let cursor = store.cursor(feed).await?;
+        Ok(outset.map(|outset| Outset { cursor, ..outset }))
+    }
+}
+
+#[test]
+fn a_cursor_is_from_after_the_removal() {
+    turns_red(&AsksAfterwards, "joint::a_turn_is_of_one_moment");
+}
+
 /// A fetch that is known is no fetch of anybody.
 #[derive(Debug, Clone)]
 struct KnowsItAlready;
