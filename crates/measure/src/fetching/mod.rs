@@ -131,6 +131,7 @@ async fn measured(feeds: usize, tell: &dyn Fn(&str)) -> Vec<Row> {
         let processor = each(round.processor.as_secs_f64() * 1e6);
         rows.push(row(&format!("processor time a feed, {what}"), processor, "us", Vec::new(), None));
         rows.push(row(&format!("growth a feed, {what}"), each(round.grown_bytes), "bytes", Vec::new(), None));
+        rows.push(row(&format!("units of work a commit, {what}"), round.jobs_a_commit, "", Vec::new(), None));
     }
     let peak = [first, not_modified, same, one_new].iter().map(|round| round.peak_megabytes).fold(0.0, f64::max);
     rows.push(row("memory at its peak", peak, "MB", Vec::new(), Some(Goal::AtMost(300.0))));
