@@ -294,7 +294,7 @@ async fn a_host_that_is_overloaded_is_left_alone_by_all_its_feeds() {
 #[tokio::test]
 async fn feeds_whose_host_rests_wait_for_no_turn_since_nobody_is_asked() {
     let origin = Origin::start(|_| Answer::status(429).with("retry-after", "600")).await;
-    let host_rate = HostRate { in_flight: 1, interval: Duration::from_secs(60) };
+    let host_rate = HostRate { in_flight: 1, interval: Duration::from_mins(1) };
     let engine = engine_with(Settings { host_rate, ..settings() }).await;
     let first = add(&engine, origin.url("/a")).await;
     for path in ["/b", "/c"] {
@@ -302,7 +302,7 @@ async fn feeds_whose_host_rests_wait_for_no_turn_since_nobody_is_asked() {
     }
     assert_eq!(code(&collect(&engine, &first).await), "http.status");
     let all = tokio::time::timeout(Duration::from_secs(30), collect_all(&engine)).await.expect("nobody waits");
-    assert!(all.iter().all(|report| report.is_resting()), "{all:?}");
+    assert!(all.iter().all(feedspine::ops::FeedReport::is_resting), "{all:?}");
     assert_eq!(origin.asked(), 1);
 }
 
