@@ -20,13 +20,6 @@ pub(super) const LISTED_LAST: &str = "anew";
 /// Feeds that are captured.
 pub(super) const FEEDS: [u128; 5] = [1, 2, 3, 4, 5];
 
-/// What is agreed with a hub, as the engine keeps it.
-const SUBSCRIBED: &str = r#"{"subscription":{
-    "agreement":{"callback":"https://feeds.example.org/base","farewells":0,"forged":1,"hub":"https://hub.example.org/",
-        "lease":{"since":"2026-11-01T00:00:00Z","until":"2026-11-11T00:00:00Z"},"pending":null,"secret":"a secret",
-        "token":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","topic":"https://example.org/7"},
-    "noticed":{"hubs":["https://hub.example.org/"],"topic":"https://example.org/7"}}}"#;
-
 /// Keys that were sighted and have no record: no store lists them.
 pub(super) fn told_keys() -> [NaturalKey; 2] {
     [key("only told"), key_in("elsewhere", "only told")]
@@ -48,7 +41,6 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
         Feed { status: FeedStatus::Removed, ..a_feed(4, "old") },
         a_feed(5, "old"),
         Feed { settings: content(r#"{"tags":["wires"]}"#), ..a_feed(6, "tagged") },
-        Feed { settings: content(SUBSCRIBED), ..a_feed(7, "subscribed") },
     ];
     for feed in &feeds {
         store.add_feed(feed).await?;
@@ -77,14 +69,6 @@ pub(super) async fn control_plane(store: &impl StateStore) -> Result<()> {
         store.begin_fetch(&begun, None).await?;
         store.finish_fetch(begun.fetch, &detail, None).await?;
     }
-    let pushed = FetchDetail {
-        http_status: None,
-        notes: content(r#"{"pushed":["https://hub.example.org/",1,0]}"#),
-        ..detail(FetchStatus::Captured, 94)
-    };
-    let begun = intent(7, 94);
-    store.begin_fetch(&begun, None).await?;
-    store.finish_fetch(begun.fetch, &pushed, None).await?;
     // The second marks the first as interrupted, and runs on. No document is of either: none would be taken of the first.
     store.begin_fetch(&intent(2, 91), None).await?;
     store.begin_fetch(&intent(2, 92), None).await?;
