@@ -221,7 +221,7 @@ impl Prepared {
             CursorStep::Keep => None,
             CursorStep::Advance { next, .. } => Some(Content::new(next)),
         };
-        let digest = digest_of(&batch, next_cursor.as_ref(), &keyed);
+        let digest = digest_of(&batch, &keyed);
         let mut entries: Vec<Entry> = Vec::with_capacity(keyed.len());
         let mut places = HashMap::new();
         for (key_hash, contender) in by_key(&keyed).map(|item| keyed[item]) {
@@ -455,13 +455,11 @@ fn by_key(keyed: &[(KeyHash, Contender)]) -> impl Iterator<Item = usize> + use<>
     order.into_iter().map(|(_, item)| item)
 }
 
-fn digest_of(batch: &IngestBatch, next_cursor: Option<&Content>, keyed: &[(KeyHash, Contender)]) -> BatchDigest {
+fn digest_of(batch: &IngestBatch, keyed: &[(KeyHash, Contender)]) -> BatchDigest {
     let mut sha = Sha256::new();
     sha.update(format!("{:?} {} {:?}", batch.coverage, batch.part.last, batch.hash_rule.id()));
-    if let (CursorStep::Advance { expected, .. }, Some(next)) = (&batch.step, next_cursor) {
-        sha.update(expected.to_be_bytes());
-        sha.update(next.hash().as_bytes());
-    }
+    // As it always was: stores hold digests of batches that may be submitted again.
+    sha.update(format!("{:?}", batch.step));
     let date = |date: Option<Timestamp>| date.map_or(i64::MIN, Timestamp::as_micros).to_be_bytes();
     for ((key_hash, _), item) in keyed.iter().zip(&batch.items) {
         let mut said = [0; 84];
