@@ -97,7 +97,8 @@ impl Engine {
     /// # Errors
     /// `Usage`: an address that cannot be fetched, a name that is taken, a namespace that another feed uses and that
     /// was not named, another name, namespace or adapter for an address that is there already, an adapter or an option
-    /// that is not known, a path that leads to nothing that the adapter reads, a rhythm that cannot be kept, several logins. `NotFound`: nothing is at the path.
+    /// that is not known, a path that leads to nothing that the adapter reads, a rhythm that cannot be kept, several
+    /// logins. `NotFound`: nothing is at the path.
     /// `Failed`: a private address, or a port, that is not allowed; an import into the store is unfinished.
     pub async fn add(&self, request: AddFeed) -> Result<Added, OpError> {
         let address = parse_address(&request.address)?;
