@@ -3,6 +3,8 @@
 mod fit;
 mod looks;
 
+use std::borrow::Cow;
+
 use feedspine_core::{Candidate, Content, Json, KeyError, KeyRule, Namespace, NaturalKey, Reject};
 
 use crate::content::content;
@@ -103,18 +105,18 @@ pub fn rekey(identified: Identified, places: &[JsonQuery], fold_case: bool) -> I
 
 fn keyed(item: &Item, content: &Content, rule: KeyRule) -> (String, KeyRule) {
     let fall_back: &[KeyRule] = if rule == KeyRule::Id { &[KeyRule::Id, KeyRule::Link] } else { &[rule] };
-    let found = fall_back.iter().find_map(|rule| key_text(item, *rule).map(|key| (key, *rule)));
+    let found = fall_back.iter().find_map(|rule| key_text(item, *rule).map(|key| (key.into_owned(), *rule)));
     found.unwrap_or_else(|| (format!("sha256:{}", content.hash()), KeyRule::Content))
 }
 
 /// The key of an item under a rule that looks at one field; `None` when it has nothing there.
-fn key_text(item: &Item, rule: KeyRule) -> Option<String> {
+fn key_text(item: &Item, rule: KeyRule) -> Option<Cow<'_, str>> {
     match rule {
-        KeyRule::Id => item.id.clone(),
-        KeyRule::Link => item.link().map(str::to_owned),
+        KeyRule::Id => item.id.as_deref().map(Cow::Borrowed),
+        KeyRule::Link => item.link().map(Cow::Borrowed),
         KeyRule::LinkDate => {
             let date = item.published.as_ref().or(item.updated.as_ref())?;
-            item.link().map(|link| format!("{link} {}", date.raw))
+            item.link().map(|link| Cow::Owned(format!("{link} {}", date.raw)))
         }
         KeyRule::Content | KeyRule::Given => None,
     }

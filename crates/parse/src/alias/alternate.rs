@@ -54,12 +54,7 @@ pub(crate) struct Alternate {
 impl Alternate {
     /// Takes an address apart; `None` for what is none of the web.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let is_web = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        if !is_web("http://") && !is_web("https://") {
-            return None;
-        }
-        let url = Url::parse(text).ok()?;
+        let url = on_the_web(text)?;
         let host = url.host_str()?;
         let bare = host.strip_prefix("www.").unwrap_or(host);
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -80,7 +75,7 @@ impl Alternate {
             slash: url.path().ends_with('/'),
             tracked,
             host: format!("{bare}{port}"),
-            path: url.path().trim_end_matches('/').to_owned(),
+            path: bare_path(&url).to_owned(),
             rest,
         })
     }
@@ -109,7 +104,18 @@ impl Alternate {
 
 /// The path of an address of the web, without a slash at its end.
 pub(crate) fn path_of(address: &str) -> Option<String> {
-    Alternate::of(address).map(|alternate| alternate.path)
+    on_the_web(address).map(|url| bare_path(&url).to_owned())
+}
+
+/// An address with http or https; `None` for any other.
+fn on_the_web(text: &str) -> Option<Url> {
+    let text = text.trim();
+    let is_web = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if is_web("http://") || is_web("https://") { Url::parse(text).ok() } else { None }
+}
+
+fn bare_path(url: &Url) -> &str {
+    url.path().trim_end_matches('/')
 }
 
 fn is_tracking(pair: &str) -> bool {

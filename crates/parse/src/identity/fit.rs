@@ -1,5 +1,6 @@
 //! How well each rule tells the items of a document apart: what a feed's key rule is learned from.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -55,20 +56,27 @@ pub fn learn_rule(document: &Document) -> Option<LearnedRule> {
     if document.items.is_empty() {
         return None;
     }
-    let hashes: Vec<ContentHash> = document.items.iter().map(|item| content(item).hash()).collect();
+    // Nearly every key is an item's own, and then its content is not asked for.
+    let hashes: Vec<OnceCell<ContentHash>> = document.items.iter().map(|_| OnceCell::new()).collect();
     let items = counted(document.items.len());
     let fits: Vec<RuleFit> = TRIED.into_iter().map(|rule| fit(&document.items, &hashes, rule)).collect();
     let chosen = fits.iter().find(|fit| fit.unfit() <= tolerated(items));
     Some(LearnedRule { rule: chosen.map_or(KeyRule::Content, |fit| fit.rule), items, fits })
 }
 
-fn fit(items: &[Item], hashes: &[ContentHash], rule: KeyRule) -> RuleFit {
+fn fit(items: &[Item], hashes: &[OnceCell<ContentHash>], rule: KeyRule) -> RuleFit {
+    let keys: Vec<_> = items.iter().map(|item| key_text(item, rule)).collect();
+    let mut times: HashMap<&str, u32> = HashMap::with_capacity(items.len());
+    for key in keys.iter().flatten() {
+        *times.entry(key).or_default() += 1;
+    }
     let mut held = KeysHeld::default();
     let mut missing = 0;
-    for (item, hash) in items.iter().zip(hashes) {
-        match key_text(item, rule) {
+    for ((item, hash), key) in items.iter().zip(hashes).zip(&keys) {
+        match key.as_deref() {
             None => missing += 1,
-            Some(key) => held.add(key, *hash),
+            Some(key) if times[key] == 1 => {}
+            Some(key) => held.add(key, *hash.get_or_init(|| content(item).hash())),
         }
     }
     RuleFit { rule, missing, clashing: held.clashing() }

@@ -31,15 +31,21 @@ pub fn looks(document: &Document) -> Vec<Look> {
 }
 
 fn look_of(item: &Item) -> Option<u32> {
-    let title = item.title.as_ref().map(|title| title.value.split_whitespace().collect::<Vec<_>>().join(" "));
-    let title = title.filter(|title| !title.is_empty());
+    let mut words = item.title.iter().flat_map(|title| title.value.split_whitespace());
+    let mut text = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        text.push(' ');
+        text.push_str(word);
+    }
     let date = item.published.as_ref().or(item.updated.as_ref()).map(|date| date.raw.trim());
-    if title.is_none() && date.is_none() {
+    if text.is_empty() && date.is_none() {
         return None;
     }
-    let path = item.link().and_then(path_of).unwrap_or_default();
     // No line break is left in any of the three.
-    let text = format!("{}\n{}\n{path}", title.unwrap_or_default(), date.unwrap_or_default().replace('\n', " "));
+    text.push('\n');
+    text.push_str(&date.unwrap_or_default().replace('\n', " "));
+    text.push('\n');
+    text.push_str(&item.link().and_then(path_of).unwrap_or_default());
     let hash = ContentHash::of(text.as_bytes());
     let (first, _) = hash.as_bytes().split_first_chunk().expect("32 bytes begin with 4");
     Some(u32::from_be_bytes(*first))
