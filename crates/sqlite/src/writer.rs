@@ -29,6 +29,15 @@ const HELD: Duration = Duration::from_millis(200);
 /// How long it leaves the turn to them then: they ask three times meanwhile.
 const LET_GO: Duration = connect::TURN.saturating_mul(3);
 
+/// After a group of so many jobs more are expected: fewer come from callers who wait for each answer.
+const SOME: usize = 8;
+
+/// So many are not waited with: their COMMIT is a small part of what they cost.
+const MANY: usize = 32;
+
+/// The longest wait for more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
 /// How many jobs were committed by how many commits.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -159,6 +168,7 @@ struct Thread {
 impl Thread {
     fn serve(mut self, mut waiting: mpsc::Receiver<Message>) {
         let mut turns = Turns { since: Instant::now() };
+        let mut company = Company::default();
         loop {
             let done_at = Instant::now();
             let Some(first) = waiting.blocking_recv() else { return };
@@ -166,6 +176,12 @@ impl Thread {
             let mut group = Vec::new();
             let mut closing = None;
             let mut next = Some(first);
+            let is_job = matches!(next, Some(Message::Job(_)));
+            std::thread::sleep(if is_job {
+                company.pause(1 + waiting.len(), done_at.elapsed())
+            } else {
+                Duration::ZERO
+            });
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => group.push(job),
@@ -174,8 +190,9 @@ impl Thread {
                 let full = group.len() == GROUP || closing.is_some();
                 next = if full { None } else { waiting.try_recv().ok() };
             }
+            company.jobs = group.len();
             if !group.is_empty() {
-                self.commit(group);
+                company.commit = self.commit(group);
             }
             if let Some(answer) = closing {
                 waiting.close();
@@ -192,16 +209,18 @@ impl Thread {
         conn.close().map_err(|(_, error)| Fault::from(error).into_error())
     }
 
-    /// Runs a group, and again what is left of it when the transaction had to be given up.
-    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+    /// Runs a group, and again what is left of it when the transaction had to be given up. Answers how long COMMIT took.
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Duration {
         let mut framed = Framed::Together;
+        let mut took = Duration::ZERO;
         while !group.is_empty() {
-            group = self.commit_once(group, framed);
+            group = self.commit_once(group, framed, &mut took);
             framed = Framed::Apart;
         }
+        took
     }
 
-    fn commit_once(&mut self, group: Vec<Box<dyn Job>>, framed: Framed) -> Vec<Box<dyn Job>> {
+    fn commit_once(&mut self, group: Vec<Box<dyn Job>>, framed: Framed, took: &mut Duration) -> Vec<Box<dyn Job>> {
         let conn = match self.connection() {
             Ok(conn) => conn,
             Err(error) => {
@@ -250,8 +269,10 @@ impl Thread {
         if done.iter().any(|job| is_late(job.as_ref(), patience)) {
             return self.give_up(conn, done);
         }
+        let began = Instant::now();
         match execute(&conn, "COMMIT") {
             Ok(()) => {
+                *took = began.elapsed();
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.counters.jobs.fetch_add(done.len() as u64, Ordering::Relaxed);
                 for job in done {
@@ -326,6 +347,24 @@ impl Turns {
     }
 }
 
+/// What the last group was, which says who will come next: those whose jobs it acknowledged are on their way.
+#[derive(Debug, Default)]
+struct Company {
+    /// How many jobs it had.
+    jobs: usize,
+    /// How long its COMMIT took.
+    commit: Duration,
+}
+
+impl Company {
+    /// How long to wait for more jobs when so many are there, and there were none for so long. A COMMIT costs as much as some dozen small jobs; whoever has come
+    /// by now would else wait for the next one, and the others with them.
+    fn pause(&self, here: usize, idle: Duration) -> Duration {
+        let is_expected = self.jobs >= SOME && here < MANY && idle < LONGEST_PAUSE;
+        if is_expected { self.commit.min(LONGEST_PAUSE) } else { Duration::ZERO }
+    }
+}
+
 /// How the jobs of a group are kept apart.
 #[derive(Debug, Clone, Copy)]
 enum Framed {
@@ -397,6 +436,19 @@ fn refuse_all(jobs: impl IntoIterator<Item = Box<dyn Job>>, failure: &Failure, a
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_jobs_wait_for_those_of_the_group_before_as_long_as_a_commit_takes() {
+        let after = |jobs, micros| Company { jobs, commit: Duration::from_micros(micros) };
+        let now = Duration::ZERO;
+        assert_eq!(after(SOME, 700).pause(1, now), Duration::from_micros(700));
+        assert_eq!(after(SOME, 700).pause(MANY - 1, now), Duration::from_micros(700));
+        assert_eq!(after(SOME, 700).pause(MANY, now), Duration::ZERO);
+        assert_eq!(after(SOME - 1, 700).pause(1, now), Duration::ZERO);
+        assert_eq!(after(SOME, 700).pause(1, LONGEST_PAUSE), Duration::ZERO, "they are long gone");
+        assert_eq!(after(128, 60_000).pause(1, now), LONGEST_PAUSE);
+        assert_eq!(Company::default().pause(1, now), Duration::ZERO);
+    }
 
     #[test]
     fn a_writer_that_is_never_idle_leaves_others_the_turn_now_and_then() {
