@@ -21,7 +21,7 @@ use origin::{HOSTS, ITEMS, Log, Manners, Origin};
 /// How many feeds there are, unless it is said otherwise.
 pub const FEEDS: usize = 10_000;
 /// How many are fetched at once.
-const IN_FLIGHT: usize = 64;
+const IN_FLIGHT: usize = 128;
 /// How often a host may be asked: at its usual rate fifty feeds of a host would take fifty seconds.
 const HOST_RATE: HostRate = HostRate { in_flight: 8, interval: Duration::ZERO };
 /// The least time between two requests at one host at the default rate, as the origin sees it: what the way there takes
