@@ -59,8 +59,8 @@ pub use record::{Layer, Lineage, Origin, Record, RecordName, RecordRef, RecordWr
 pub use sighting::{Round, Seen, Sighting, SpanEnd};
 pub use sql::{AskSql, SqlAnswer};
 pub use state::{
-    Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, Joint, Lease, LeaseRequest, LeaseToken,
-    Outset, Reschedule, Schedule, Slot, StateStore,
+    Conclude, Conclusion, Feed, FeedStatus, Fetch, FetchDetail, FetchIntent, FetchStatus, HolderId, Joint, Landing,
+    Lease, LeaseRequest, LeaseToken, Outset, Reschedule, Schedule, Slot, StateStore,
 };
 pub use time::{Timestamp, TimestampError};
 pub use write::Put;

@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::{
-    CaptureStore, Content, Counts, FeedCursor, FeedId, FeedName, FetchId, IngestBatch, IngestReport, KeyRule,
-    Namespace, Page, PageRequest, Result, StorageError, Timestamp,
+    Capture, CaptureName, CaptureStore, Content, Counts, FeedCursor, FeedId, FeedName, FetchId, IngestBatch,
+    IngestReport, KeyRule, Namespace, PackedBody, Page, PageRequest, Result, StorageError, Timestamp,
 };
 
 /// Whether a feed is polled.
@@ -422,18 +423,73 @@ pub trait Joint: Send + Sync {
         slot: Option<&Slot>,
     ) -> Result<Option<Outset>>;
 
-    /// As [`ingest`](crate::StorageBackend::ingest) and then [`StateStore::finish_fetch`]: both, or none of them. A batch that
-    /// was taken before is answered again, and its fetch ended anew.
+    /// As [`StateStore::settle_key_rule`], [`CaptureStore::keep`], [`ingest`](crate::StorageBackend::ingest) and
+    /// [`StateStore::finish_fetch`], as far as there is something for each: all, or none of them. A batch that was taken before
+    /// is answered again, and its fetch ended anew.
+    ///
+    /// `conclude` is asked within the unit of work what to write down of the end, given what the batch did; again where the unit
+    /// is carried out again. It neither waits nor asks a store.
     ///
     /// # Errors
-    /// Those of either; then nothing of both is written.
-    async fn ingest_and_finish(
-        &self,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport>;
+    /// Those of each, and `Conflict` when the feed has another key rule; then nothing is written. Where several are refused, what
+    /// comes first of these is told: the batch, the key rule, the body, the end.
+    async fn land(&self, landing: Landing, conclude: Conclude) -> Result<IngestReport>;
 }
+
+/// What a fetch brought last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landing {
+    /// What is stored of it.
+    pub batch: IngestBatch,
+    /// The key rule that the feed's first items chose; `None` where none was chosen.
+    pub key_rule: Option<KeyRule>,
+    /// The bytes that the batch was read from; `None` where they are not kept, or are already.
+    pub capture: Option<(Capture, PackedBody)>,
+}
+
+impl Landing {
+    /// A batch and nothing else.
+    pub const fn of(batch: IngestBatch) -> Self {
+        Self { batch, key_rule: None, capture: None }
+    }
+
+    /// Whether the body is one that can be kept as that capture, and a capture of the batch's fetch.
+    ///
+    /// # Errors
+    /// Those of [`Capture::check`]; `Invalid` when it is of another fetch.
+    pub fn check(&self) -> Result<()> {
+        let Some((capture, body)) = &self.capture else { return Ok(()) };
+        let CaptureName { feed, fetch, .. } = capture.name;
+        if (feed, fetch) != (self.batch.feed, self.batch.fetch) {
+            return Err(StorageError::invalid(format!("the body is of fetch {fetch}, not of {}", self.batch.fetch)));
+        }
+        capture.check(body)
+    }
+
+    /// Whether the rule that was chosen is the one that the feed has now.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not.
+    pub fn check_key_rule(feed: FeedId, chosen: KeyRule, held: KeyRule) -> Result<()> {
+        if chosen == held {
+            return Ok(());
+        }
+        let (chosen, held) = (chosen.as_str(), held.as_str());
+        Err(StorageError::conflict(format!("feed {feed} is keyed by {held}, not by {chosen}")))
+    }
+}
+
+/// What is written down of a fetch's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conclusion {
+    /// What came of it.
+    pub detail: FetchDetail,
+    /// When its feed is fetched next; `None` leaves that as it is.
+    pub schedule: Option<Schedule>,
+}
+
+/// What is written down of a fetch's end, by what its last batch did.
+pub type Conclude = Arc<dyn Fn(&IngestReport) -> Conclusion + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation, Prepared};
 use feedspine_core::transfer::{Export, Progress, Row, Transfer};
 use feedspine_core::{
-    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, ContentHash, Feed,
-    FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, Joint,
-    KeyRule, Layer, Lease, LeaseRequest, NaturalKey, Outset, PackedBody, Page, PageRequest, Quarantined, Query, Record,
-    RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot, StateStore,
-    StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    BackendInfo, Capabilities, Capture, CaptureFigures, CaptureName, CaptureStore, Care, Change, Conclude, Conclusion,
+    ContentHash, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture,
+    HolderId, Joint, KeyRule, Landing, Layer, Lease, LeaseRequest, NaturalKey, Outset, PackedBody, Page, PageRequest,
+    Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq,
+    Sighting, Slot, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use rusqlite::Connection;
 
@@ -464,22 +464,27 @@ impl Joint for SqliteStore {
         self.data()?.write(begin).await
     }
 
-    async fn ingest_and_finish(
-        &self,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        CAPABILITIES.check_size(&batch)?;
+    async fn land(&self, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&landing.batch)?;
+        landing.check()?;
+        let Landing { batch, key_rule, capture } = landing;
         let door = self.data()?;
         let prepared = Prepared::new(batch)?;
-        let (detail, schedule) = (detail.clone(), schedule.cloned());
-        let both = move |session: &mut Session<'_>| {
+        let all = move |session: &mut Session<'_>| {
+            // The batch first: nearly all that is refused is refused by it, before anything is written.
             let report = ingest::ingest(session, &prepared)?;
-            state::finish_fetch(session, prepared.batch().fetch, &detail, schedule.as_ref())?;
+            let IngestBatch { feed, fetch, .. } = prepared.batch();
+            if let Some(chosen) = key_rule {
+                Landing::check_key_rule(*feed, chosen, state::settle_key_rule(session, *feed, chosen)?)?;
+            }
+            if let Some((capture, body)) = &capture {
+                captures::keep(session, capture, body)?;
+            }
+            let Conclusion { detail, schedule } = conclude(&report);
+            state::finish_fetch(session, *fetch, &detail, schedule.as_ref())?;
             Ok(report)
         };
-        door.write(both).await
+        door.write(all).await
     }
 }
 

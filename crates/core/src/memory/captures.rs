@@ -75,16 +75,22 @@ fn of_feed(feed: FeedId) -> RangeInclusive<CaptureName> {
 }
 
 impl Captures {
-    fn keep(&mut self, capture: Capture, body: PackedBody) -> Result<()> {
+    /// Whether a capture can be kept.
+    pub(super) fn check(&self, capture: &Capture, body: &PackedBody) -> Result<()> {
         if let Some(held) = self.rows.get(&capture.name) {
             return capture.check_same(held);
         }
-        if !self.bodies.contains_key(&body.hash) {
-            let base = body.packing.base().and_then(|base| self.bodies.get(&base));
-            body.packing.check_base(base.map(|base| base.packing))?;
-            self.bodies.insert(body.hash, body);
+        if self.bodies.contains_key(&body.hash) {
+            return Ok(());
         }
-        self.rows.insert(capture.name, capture);
+        let base = body.packing.base().and_then(|base| self.bodies.get(&base));
+        body.packing.check_base(base.map(|base| base.packing))
+    }
+
+    pub(super) fn keep(&mut self, capture: Capture, body: PackedBody) -> Result<()> {
+        self.check(&capture, &body)?;
+        self.bodies.entry(body.hash).or_insert(body);
+        self.rows.entry(capture.name).or_insert(capture);
         Ok(())
     }
 

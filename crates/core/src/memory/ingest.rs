@@ -9,19 +9,47 @@ use crate::ingest::{
 };
 use crate::{FeedId, KeyHash, KeyHashMap, Layer, Quarantined, Record, RecordId, Result};
 
+/// What a batch is going to do.
+pub(super) enum Planned {
+    /// Nothing: it was taken before.
+    Replayed(IngestReport),
+    Write(Box<WritePlan>, Loaded),
+}
+
+impl Planned {
+    /// What it is answered with.
+    pub(super) fn report(&self) -> &IngestReport {
+        match self {
+            Self::Replayed(report) => report,
+            Self::Write(plan, _) => &plan.report,
+        }
+    }
+}
+
 impl Tables {
     pub(super) fn ingest(&mut self, prepared: &Prepared) -> Result<IngestReport> {
+        let planned = self.planned(prepared)?;
+        Ok(self.carry_out(prepared, planned))
+    }
+
+    /// All that can be refused is refused here, before anything is written.
+    pub(super) fn planned(&self, prepared: &Prepared) -> Result<Planned> {
         let header = self.header(prepared);
-        let mut loaded = Loaded::default();
-        let plan = match prepared.begin(&header)? {
-            Begin::Replay(_) => return Ok(self.replay(prepared)),
-            Begin::Settled(plan) => *plan,
+        Ok(match prepared.begin(&header)? {
+            Begin::Replay(_) => Planned::Replayed(self.replay(prepared)),
+            Begin::Settled(plan) => Planned::Write(plan, Loaded::default()),
             Begin::Judge => {
-                loaded = self.load(prepared, &header);
-                prepared.plan(&header, &loaded)
+                let loaded = self.load(prepared, &header);
+                Planned::Write(Box::new(prepared.plan(&header, &loaded)), loaded)
             }
-        };
-        Ok(self.apply(prepared, plan, &loaded))
+        })
+    }
+
+    pub(super) fn carry_out(&mut self, prepared: &Prepared, planned: Planned) -> IngestReport {
+        match planned {
+            Planned::Replayed(report) => report,
+            Planned::Write(plan, loaded) => self.apply(prepared, *plan, &loaded),
+        }
     }
 
     fn header(&self, prepared: &Prepared) -> Header {

@@ -9,9 +9,9 @@ use super::tables::{Fetches, Tables};
 use super::{CAPABILITIES, MemoryStore};
 use crate::ingest::Prepared;
 use crate::{
-    CaptureStore, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, FetchStatus,
-    HolderId, IngestBatch, IngestReport, Joint, Json, KeyRule, Lease, LeaseRequest, LeaseToken, Outset, Page,
-    PageRequest, Reschedule, Result, Schedule, Slot, StateStore, StorageError, Timestamp,
+    CaptureStore, Conclude, Conclusion, Cursor, Feed, FeedId, FeedName, FeedStatus, Fetch, FetchDetail, FetchId,
+    FetchIntent, FetchStatus, HolderId, IngestReport, Joint, Json, KeyRule, Landing, Lease, LeaseRequest, LeaseToken,
+    Outset, Page, PageRequest, Reschedule, Result, Schedule, Slot, StateStore, StorageError, Timestamp,
 };
 
 #[async_trait]
@@ -46,10 +46,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        let mut tables = self.control()?;
-        let held = tables.control.get_mut(&feed);
-        let held = held.ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))?;
-        Ok(*held.key_rule.get_or_insert(rule))
+        Ok(*self.control()?.named_feed(feed)?.key_rule.get_or_insert(rule))
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
@@ -179,18 +176,31 @@ impl Joint for MemoryStore {
         Ok(Some(Outset { feed, cursor, told, schedule }))
     }
 
-    async fn ingest_and_finish(
-        &self,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        CAPABILITIES.check_size(&batch)?;
+    async fn land(&self, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        CAPABILITIES.check_size(&landing.batch)?;
+        landing.check()?;
+        let Landing { batch, key_rule, capture } = landing;
+        let feed = batch.feed;
         let prepared = Prepared::new(batch)?;
         let mut tables = self.open()?;
+        // All that can be refused, or go wrong, comes before the first write.
+        let planned = tables.planned(&prepared)?;
+        if let Some(chosen) = key_rule {
+            Landing::check_key_rule(feed, chosen, tables.named_feed(feed)?.key_rule.unwrap_or(chosen))?;
+        }
+        if let Some((capture, body)) = &capture {
+            tables.captures.check(capture, body)?;
+        }
         let place = tables.begun(prepared.batch().fetch)?;
-        let report = tables.ingest(&prepared)?;
-        tables.finish(place, detail, schedule);
+        let Conclusion { detail, schedule } = conclude(planned.report());
+        let report = tables.carry_out(&prepared, planned);
+        if let Some(chosen) = key_rule {
+            tables.named_feed(feed)?.key_rule = Some(chosen);
+        }
+        if let Some((capture, body)) = capture {
+            tables.captures.keep(capture, body)?;
+        }
+        tables.finish(place, &detail, schedule.as_ref());
         Ok(report)
     }
 }
@@ -254,6 +264,10 @@ impl Tables {
         self.fetches.interrupt(intent.started_at, |running, _| running.feed == intent.feed);
         self.fetches.begin(intent, slot.map(|slot| slot.lease.clone()));
         Ok(())
+    }
+
+    fn named_feed(&mut self, feed: FeedId) -> Result<&mut Feed> {
+        self.control.get_mut(&feed).ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))
     }
 
     /// Where a fetch's row is that was begun.

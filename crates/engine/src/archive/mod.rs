@@ -1,7 +1,7 @@
 //! [`Archive`]: the bodies that fetches brought, kept so that they can be read again.
 //!
-//! They are kept where feeds and fetches are ([`CaptureStore`]), each once, packed here. A body is kept before its items
-//! are stored: no item is there whose body is not, unless it could not be kept, which is a warning.
+//! They are kept where feeds and fetches are ([`CaptureStore`]), each once, packed here. A body is kept with its items,
+//! or before them: no item is there whose body is not, unless it could not be kept, which is a warning.
 
 mod former;
 mod keep;
@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 pub(crate) use feedspine_core::CaptureName as BodyName;
 use feedspine_core::{
-    Capture, CaptureStore, ContentHash, ErrorKind, FeedId, FetchId, HeldBody, PageRequest, StateStore, Timestamp,
+    Capture, CaptureStore, ContentHash, ErrorKind, FeedId, FetchId, HeldBody, PackedBody, PageRequest, StateStore,
+    Timestamp,
 };
 
 use crate::OpError;
@@ -59,6 +60,35 @@ pub(crate) enum Keeping {
     Off,
 }
 
+/// What came of packing a body.
+#[derive(Debug)]
+pub(crate) enum Packed {
+    /// It can be kept.
+    Ready(Box<ReadyBody>),
+    /// It is larger than what is kept for a feed; packed it has so many bytes.
+    TooLarge(u64),
+    /// Nothing is kept.
+    Off,
+}
+
+/// A body that is packed, and kept nowhere yet.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadyBody {
+    pub(crate) capture: Capture,
+    pub(crate) packed: PackedBody,
+    /// As it was received: what it was packed against may be forgotten until it is kept.
+    pub(crate) bytes: Arc<Vec<u8>>,
+}
+
+/// Whether a feed's body may be packed against an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// Where there is one.
+    Perhaps,
+    /// There is none that would be worth a question: nothing was stored of the feed.
+    None,
+}
+
 /// What became of a folder of bodies that an earlier program kept beside a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TakenOver {
@@ -87,34 +117,58 @@ impl Archive {
         fetch: FetchId,
         body: KeptBody,
     ) -> Result<Keeping, OpError> {
-        let Some(store) = self.store().filter(|_| keep != Keep::Nothing) else { return Ok(Keeping::Off) };
+        match self.pack(keep, feed, fetch, body, Past::Perhaps).await? {
+            Packed::Ready(ready) => self.keep_packed(keep, *ready).await,
+            Packed::TooLarge(bytes) => Ok(Keeping::TooLarge(bytes)),
+            Packed::Off => Ok(Keeping::Off),
+        }
+    }
+
+    /// Packs a body, which is kept nowhere yet.
+    pub(crate) async fn pack(
+        &self,
+        keep: Keep,
+        feed: FeedId,
+        fetch: FetchId,
+        body: KeptBody,
+        past: Past,
+    ) -> Result<Packed, OpError> {
+        let Some(store) = self.store().filter(|_| keep != Keep::Nothing) else { return Ok(Packed::Off) };
         let KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, http_status, headers, bytes } =
             body;
-        let name = BodyName { feed, fetch, first_ordinal };
+        let base = match past {
+            Past::Perhaps => store.newest_base(feed).await?,
+            Past::None => None,
+        };
         let bytes = Arc::new(bytes);
-        let mut base = store.newest_base(feed).await?;
-        loop {
-            let given = (Arc::clone(&bytes), base.take());
-            let packed = blocking(move || {
-                let (bytes, base) = given;
-                let base = base.map(|body| HeldBody { body, base: None });
-                packed::pack(&bytes, ContentHash::of(&bytes), base.as_ref())
-                    .map_err(|error| OpError::failed("archive.unwritten", error.to_string()))
-            })
-            .await?;
-            let size = packed.packed.len() as u64;
-            if keep.excess(size) > 0 {
-                return Ok(Keeping::TooLarge(size));
+        let packed = packed_apart(Arc::clone(&bytes), base).await?;
+        let size = packed.packed.len() as u64;
+        if keep.excess(size) > 0 {
+            return Ok(Packed::TooLarge(size));
+        }
+        let name = BodyName { feed, fetch, first_ordinal };
+        let body = packed.hash;
+        let capture = Capture { name, last_ordinal, observed_at, url, content_type, http_status, headers, body };
+        Ok(Packed::Ready(Box::new(ReadyBody { capture, packed, bytes })))
+    }
+
+    /// Keeps a body that was packed, on the disk when this is answered.
+    pub(crate) async fn keep_packed(&self, keep: Keep, ready: ReadyBody) -> Result<Keeping, OpError> {
+        let Some(store) = self.store() else { return Ok(Keeping::Off) };
+        let ReadyBody { capture, packed, bytes } = ready;
+        let (hash, is_based) = (packed.hash, packed.packing.base().is_some());
+        match store.keep(capture.clone(), packed).await {
+            // What it was packed against was forgotten meanwhile: then it is packed by itself.
+            Err(error) if is_based && error.kind() == ErrorKind::Conflict => {
+                let alone = packed_apart(bytes, None).await?;
+                let size = alone.packed.len() as u64;
+                if keep.excess(size) > 0 {
+                    return Ok(Keeping::TooLarge(size));
+                }
+                store.keep(capture, alone).await?;
+                Ok(Keeping::Kept(hash))
             }
-            let (hash, is_based) = (packed.hash, packed.packing.base().is_some());
-            let (url, content_type, headers) = (url.clone(), content_type.clone(), headers.clone());
-            let capture =
-                Capture { name, last_ordinal, observed_at, url, content_type, http_status, headers, body: hash };
-            match store.keep(capture, packed).await {
-                // What it was packed against was forgotten meanwhile: then it is packed by itself.
-                Err(error) if is_based && error.kind() == ErrorKind::Conflict => {}
-                answer => return Ok(answer.map(|()| Keeping::Kept(hash))?),
-            }
+            answer => Ok(answer.map(|()| Keeping::Kept(hash))?),
         }
     }
 
@@ -201,6 +255,16 @@ fn damaged(hash: ContentHash) -> OpError {
 fn unreadable(path: &Path, error: &std::io::Error) -> OpError {
     OpError::failed("archive.unreadable", format!("cannot read {}: {error}", path.display()))
         .with_hint("see that it may be read; what was kept in it stays there until then")
+}
+
+/// Packs where no other fetch waits for it.
+async fn packed_apart(bytes: Arc<Vec<u8>>, base: Option<PackedBody>) -> Result<PackedBody, OpError> {
+    blocking(move || {
+        let base = base.map(|body| HeldBody { body, base: None });
+        packed::pack(&bytes, ContentHash::of(&bytes), base.as_ref())
+            .map_err(|error| OpError::failed("archive.unwritten", error.to_string()))
+    })
+    .await
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, OpError> + Send + 'static) -> Result<T, OpError> {

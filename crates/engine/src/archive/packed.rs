@@ -6,6 +6,7 @@
 //! body is packed by itself, and becomes the dictionary of those after it.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use feedspine_core::{ContentHash, HeldBody, PackedBody, Packing};
 use zstd::bulk::{Compressor, Decompressor};
@@ -20,6 +21,9 @@ const SMALL: usize = 256;
 /// hold a dictionary of 1 MiB; of one of 2 MiB half was found again, of one of 5 MiB a fifth, and tables that hold these cost
 /// a tenth of a second and more for each body.
 const MOST_BYTES: u64 = 1024 * 1024;
+
+/// So many of what packs are kept for the next bodies: each has tables of some hundred kilobytes, and the dictionary it had.
+const MOST_IDLE: usize = 4;
 
 /// Packs a body, against `base` where that pays.
 ///
@@ -38,14 +42,14 @@ pub(super) fn pack(bytes: &[u8], hash: ContentHash, base: Option<&HeldBody>) -> 
     let base = base.filter(|base| fits(length) && fits(base.body.length) && base.body.length >= SMALL as u64);
     // A dictionary that cannot be had, or that zstd does not take, is none: the body can be packed by itself.
     let dictionary = base.and_then(|base| Some((base.body.hash, unpack(base)?)));
-    let against = dictionary.and_then(|(of, dictionary)| Some((of, pack_against(bytes, &dictionary).ok()?)));
+    let against = dictionary.and_then(|(of, dictionary)| Some((of, compress(bytes, &dictionary).ok()?)));
     let against = match (base, against) {
         (Some(base), Some((of, packed))) if surely_pays(bytes.len(), packed.len(), &base.body) => {
             return Ok(PackedBody { hash, length, packing: Packing::ZstdAgainst(of), packed });
         }
         (_, against) => against,
     };
-    let alone = Compressor::new(LEVEL)?.compress(bytes)?;
+    let alone = compress(bytes, &[])?;
     let shared = against.as_ref().map(|(_, packed)| packed.len());
     Ok(match (choose(bytes.len(), alone.len(), shared), against) {
         (Way::Against, Some((base, packed))) => {
@@ -60,8 +64,19 @@ fn fits(length: u64) -> bool {
     length <= MOST_BYTES
 }
 
-fn pack_against(bytes: &[u8], dictionary: &[u8]) -> io::Result<Vec<u8>> {
-    Compressor::with_dictionary(LEVEL, dictionary)?.compress(bytes)
+/// Packs by zstd; the dictionary is empty where a body is packed by itself.
+fn compress(bytes: &[u8], dictionary: &[u8]) -> io::Result<Vec<u8>> {
+    // Made anew it would cost about as much as what it packs.
+    static IDLE: Mutex<Vec<Compressor<'static>>> = Mutex::new(Vec::new());
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut compressor = idle().pop().unwrap_or_default();
+    compressor.set_dictionary(LEVEL, dictionary)?;
+    let packed = compressor.compress(bytes)?;
+    let mut idle = idle();
+    if idle.len() < MOST_IDLE {
+        idle.push(compressor);
+    }
+    Ok(packed)
 }
 
 /// How a body is packed.

@@ -64,8 +64,8 @@ impl Memory {
     }
 
     /// The cursor's value, bound to what it was made by: the address, the parser, the policy and the adapter's options;
-    /// with what documents showed of the policy.
-    pub(crate) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>, evidence: Option<&Evidence>) -> Json {
+    /// with what documents showed of the policy, as [`Evidence::to_json`] has it.
+    pub(crate) fn to_json(&self, feed: &Feed, key_rule: Option<KeyRule>, evidence: Option<Json>) -> Json {
         let validators = self.validators.as_ref().map(|validators| {
             Json::object([
                 ("url", validators.url.as_str().into()),
@@ -85,7 +85,7 @@ impl Memory {
         ];
         let of_adapter = [("adapter", AdapterChoice::of(feed).fingerprint()), ("state", self.state.clone())];
         members.extend(of_adapter.into_iter().filter(|(_, value)| *value != Json::Null));
-        members.extend(evidence.map(Evidence::to_member));
+        members.extend(evidence.map(|evidence| (Evidence::MEMBER, evidence)));
         Json::object(members)
     }
 }

@@ -4,6 +4,7 @@ mod again;
 mod announced;
 mod check;
 mod ended;
+mod landing;
 mod next;
 mod paged;
 mod pushed;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 
 use feedspine_core::{
     Counts, Coverage, CursorStep, ErrorKind, Feed, FeedCursor, FeedStatus, FetchId, FetchIntent, FetchStatus, HashRule,
-    IngestBatch, IngestReport, Json, KeyRule, Outset, Part, Schedule, Slot, StorageError, Timestamp,
+    IngestBatch, IngestReport, Json, Outset, Part, Schedule, Slot, StorageError, Timestamp,
 };
 use futures_util::FutureExt;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::ahead::dates_ahead;
@@ -25,9 +27,9 @@ use super::honesty::{Asking, Checked, Lies, asking};
 use super::parts::parts;
 use super::{failed_report, report_of};
 use crate::adapters::{Adapter, Identity, RawBody};
-use crate::archive::{Keeping, KeptBody};
+use crate::archive::{Keep, Keeping, KeptBody, Packed, Past, ReadyBody};
 use crate::fetch::{Fetched, Manner, Reach, Request, Trace};
-use crate::ledger::{Account, Again, Captured, HubTold};
+use crate::ledger::{Again, Captured, HubTold};
 use crate::ops::FeedReport;
 use crate::policy::{Evidence, Reading, rule_in_force};
 use crate::websub::{Noticed, Subscription};
@@ -36,9 +38,10 @@ use crate::{Address, Engine, OpError, RequestChoice};
 pub(crate) use again::{ReadAgain, store_again};
 pub(crate) use announced::{Announced, Heard, announce};
 use check::Doubt;
-use ended::{Ended, persistently};
+use ended::{Ended, churning, persistently};
+use landing::{Before, Last};
+use next::Answered;
 pub(crate) use next::chance;
-use next::{Answered, Seen};
 pub(crate) use pushed::{Pushed, push};
 
 /// A feed's turn to be fetched.
@@ -118,41 +121,37 @@ async fn carried_out(
         again: None,
         pushed: None,
         noticed: None,
+        room: None,
     };
-    let ended = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
-    let ended = ended.unwrap_or_else(|_| Err(broken_off()));
-    let Journey { figures, captured, asks, answered, checked, manner, trace, again, pushed, .. } = journey;
-    let mut last = None;
-    let mut report = match ended {
-        Ok(arrived) => {
-            last = arrived.last;
-            FeedReport { outcome: arrived.outcome, warnings: arrived.warnings, ..report_of(feed) }
-        }
-        Err(error) => failed_report(feed, error),
-    };
-    report.warnings.extend(manner.warning());
-    report.fetch = Some(fetch);
-    report.counts = figures.counts;
-    report.http_status = figures.http_status;
-    report.wire_bytes = figures.wire_bytes;
-    report.body_bytes = figures.body_bytes;
-    let traced = trace.traced();
+    let arrived = AssertUnwindSafe(run(&mut journey)).catch_unwind().await;
+    let mut arrived = arrived.unwrap_or_else(|_| Err(broken_off()));
+    let mut told = Vec::new();
+    if let Ok(Arrived { outcome, warnings, last: Some(last) }) = arrived {
+        told.clone_from(&warnings);
+        let whole = Arrived::with(outcome, warnings);
+        let landed = AssertUnwindSafe(journey.land(intent, started, turn, &whole, &last)).catch_unwind().await;
+        arrived = match landed {
+            Ok(Ok(report)) => return report,
+            // It was waited for.
+            Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => Err(error.into()),
+            Ok(Err(_)) | Err(_) => {
+                let apart = AssertUnwindSafe(journey.store_apart(whole, *last)).catch_unwind().await;
+                apart.unwrap_or_else(|_| Err(broken_off()))
+            }
+        };
+    }
+    let has_failed = arrived.is_err();
+    let mut report = journey.report(arrived.map(|arrived| (arrived.outcome, arrived.warnings)));
+    if has_failed {
+        report.warnings.extend(told);
+    }
     // What is found while a hub is to tell of it, the hub has not told.
-    let is_told = turn.is_some() && Subscription::of(feed).told_until(engine.now()).is_some();
-    let backup = if is_told { report.counts.new } else { 0 };
+    let backup = if turn.is_some() && journey.is_told() { report.counts.new } else { 0 };
     if backup > 0 {
         report.warnings.extend(engine.note_missed(feed).await);
     }
-    let account = Account { captured, checked, again, pushed, backup, ..Account::of(&traced) };
-    let seen = Seen { traced: &traced, asks: asks.as_ref(), answered: answered.as_ref() };
-    let ended = Ended { engine, feed, intent, started, turn, account, seen };
-    if let Some(batch) = last {
-        report = match ended.write_with(batch, report).await {
-            Ok(report) => return report,
-            Err(unwritten) => *unwritten,
-        };
-    }
-    ended.write(report).await
+    let ended = journey.ended(intent, started, turn, &report);
+    Ended { backup, ..ended }.write(engine, feed, report).await
 }
 
 /// How a fetch begins.
@@ -235,7 +234,7 @@ struct Arrived {
     outcome: FetchStatus,
     warnings: Vec<String>,
     /// What is still to be stored, with the fetch's end.
-    last: Option<IngestBatch>,
+    last: Option<Box<Last>>,
 }
 
 impl Arrived {
@@ -251,8 +250,8 @@ struct Journey<'a> {
     fetch: FetchId,
     /// Which part of the items' contents decides their versions.
     hash_rule: HashRule,
-    /// What the feed's documents showed of its policy until now.
-    evidence: Option<Evidence>,
+    /// What the feed's documents showed of its policy until now, as its cursor holds it: most fetches hand it on unread.
+    evidence: Option<Json>,
     figures: Figures,
     /// The bodies that are kept of it.
     captured: Captured,
@@ -274,6 +273,8 @@ struct Journey<'a> {
     pushed: Option<HubTold>,
     /// The hubs that the document names; `None` when none was read.
     noticed: Option<Noticed>,
+    /// The room that the document takes until it is stored.
+    room: Option<SemaphorePermit<'a>>,
 }
 
 /// Whether a feed is read although it may be the same as last time.
@@ -295,14 +296,14 @@ impl Journey<'_> {
     async fn run(
         &mut self,
         reach: Reach,
-        cursor: Option<FeedCursor>,
+        mut cursor: Option<FeedCursor>,
         told: Option<Counts>,
     ) -> Result<Arrived, OpError> {
         let adapter = Adapter::of(self.feed)?;
         self.manner = Arc::new(RequestChoice::of(self.feed).manner(&self.feed.address.parse()?)?);
         self.hash_rule = adapter.identity().hash_rule.clone();
         // It is kept whatever else of the cursor cannot be built on.
-        self.evidence = cursor.as_ref().and_then(|cursor| Evidence::in_cursor(&cursor.value));
+        self.evidence = cursor.as_mut().and_then(|cursor| take(&mut cursor.value, Evidence::MEMBER));
         let is_read_anew = Subscription::of(self.feed).is_read_anew;
         let anew = if is_read_anew { Anew::Yes } else { self.was_held_back(cursor.as_ref(), told).await? };
         let mut arrived = match &adapter {
@@ -410,7 +411,8 @@ impl Journey<'_> {
             Some(doubt) => self.check(doubt, &received, basis.observed_at).await,
             None => None,
         };
-        let _room = self.engine.room_for(most_bytes).await;
+        let engine = self.engine;
+        let room = engine.room_for(most_bytes).await;
         let source = Source { url: fetched.url, content_type: fetched.content_type };
         let (headers, link) = (fetched.headers, fetched.link);
         let task = document::Task {
@@ -437,20 +439,29 @@ impl Journey<'_> {
             }
             Told::Items(mut items) => {
                 self.asks = Some(std::mem::take(&mut items.asks));
-                self.noticed = memory.source.url.as_deref().map(|url| Noticed::of(link.as_deref(), &items.named, url));
-                let learned = items.reading.as_ref().and_then(|reading| reading.learned.as_ref());
-                let settled = settle_key_rule(self.engine, self.feed, learned.map(|learned| learned.rule));
+                let noticed = memory.source.url.as_deref().map(|url| Noticed::of(link.as_deref(), &items.named, url));
+                let key_rule =
+                    items.reading.as_ref().and_then(|reading| reading.learned.as_ref()).map(|told| told.rule);
                 let last_ordinal = last_ordinal(&items.candidates, &items.rejects);
                 let bytes = std::mem::take(&mut items.body);
                 let body = RawBody { first_ordinal: 0, last_ordinal, source: memory.source.clone(), headers, bytes };
-                // Both before any item is stored, and at once.
-                let (settled, kept) = tokio::join!(settled, self.keep(basis, body));
-                if !settled? {
-                    return Ok(self.superseded());
-                }
-                items.warnings.extend(kept);
+                let past = if basis.revision == 0 { Past::None } else { Past::Perhaps };
+                let (ready, unkept) = match self.pack(basis, body, past).await {
+                    Ok(ready) => (ready, None),
+                    Err(why) => (None, Some(why)),
+                };
+                items.warnings.extend(unkept);
                 items.warnings.extend(found_out);
                 items.warnings.extend(dates_ahead(&items.candidates, basis.observed_at).as_ref().map(told_warning));
+                if self.lands_whole(noticed.as_ref(), items.candidates.len()) {
+                    self.room = Some(room);
+                    return Ok(self.at_once(basis, *items, &memory, key_rule, ready));
+                }
+                self.noticed = noticed;
+                match self.go_before(key_rule, ready).await? {
+                    Before::Stored(warning) => items.warnings.extend(warning),
+                    Before::Overtaken => return Ok(self.superseded()),
+                }
                 self.commit_items(basis, *items, &memory).await
             }
         }
@@ -459,7 +470,7 @@ impl Journey<'_> {
     /// A 304, or the same bytes: one row of the ledger. It can wait for the fetch's end unless what it counts is asked for
     /// before, by a feed that may have moved.
     async fn commit_unchanged(&mut self, basis: &Basis, of: FetchId, memory: &Memory) -> Result<Arrived, OpError> {
-        let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+        let next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.take());
         let next = Lies::added_to(self.lies.as_ref(), next);
         let batch = IngestBatch {
             coverage: Coverage::Unchanged { of },
@@ -467,9 +478,8 @@ impl Journey<'_> {
             ..self.batch(basis)
         };
         let unchanged = Arrived::with(FetchStatus::Unchanged, Vec::new());
-        let stays = self.answered.as_ref().is_none_or(|answered| answered.is_at(&self.feed.address));
-        if stays && self.engine.joint().is_some() {
-            return Ok(Arrived { last: Some(batch), ..unchanged });
+        if self.ends_at_once() {
+            return Ok(Arrived { last: Some(Box::new(Last::of(batch))), ..unchanged });
         }
         Ok(if self.submit(batch).await? { unchanged } else { self.superseded() })
     }
@@ -477,19 +487,17 @@ impl Journey<'_> {
     /// Takes what a fetch shows of how keys do; what is to be told of it.
     fn take_evidence(&mut self, basis: &Basis, reading: Reading) -> Option<String> {
         let has_items = reading.items > 0;
-        let evidence = Evidence::after(self.evidence.take(), reading, basis.observed_at);
+        let held = self.evidence.take().as_ref().map(Evidence::read);
+        let evidence = Evidence::after(held, reading, basis.observed_at);
         let last = evidence.last.as_ref().filter(|_| has_items);
         let warning = last.and_then(|last| last.warning(self.feed.name.as_str()));
-        self.evidence = Some(evidence);
+        self.evidence = Some(evidence.to_json());
         warning
     }
 
     /// A document: in as many parts as the store needs.
-    async fn commit_items(&mut self, basis: &Basis, items: Items, memory: &Memory) -> Result<Arrived, OpError> {
-        let mut warnings = items.warnings;
-        warnings.extend(items.reading.and_then(|reading| self.take_evidence(basis, reading)));
-        let next = memory.to_json(self.feed, items.key_rule, self.evidence.as_ref());
-        let next = Lies::added_to(self.lies.as_ref(), next);
+    async fn commit_items(&mut self, basis: &Basis, mut items: Items, memory: &Memory) -> Result<Arrived, OpError> {
+        let (next, warnings) = self.cursor_after(basis, &mut items, memory);
         let most = self.engine.storage().info().capabilities.max_batch.max(1);
         let mut rejects = items.rejects;
         let mut rest = parts(items.candidates, most).into_iter().peekable();
@@ -511,23 +519,51 @@ impl Journey<'_> {
         Ok(Arrived::with(FetchStatus::Captured, warnings))
     }
 
+    /// The cursor's value after a document, and what is to be told of it.
+    fn cursor_after(&mut self, basis: &Basis, items: &mut Items, memory: &Memory) -> (Json, Vec<String>) {
+        let mut warnings = std::mem::take(&mut items.warnings);
+        warnings.extend(items.reading.take().and_then(|reading| self.take_evidence(basis, reading)));
+        let next = memory.to_json(self.feed, items.key_rule, self.evidence.take());
+        (Lies::added_to(self.lies.as_ref(), next), warnings)
+    }
+
     /// Keeps a body before its items are stored; what is to be told of it. A body that cannot be kept is in no item's way.
     async fn keep(&mut self, basis: &Basis, body: RawBody) -> Option<String> {
+        match self.pack(basis, body, Past::Perhaps).await {
+            Ok(Some(ready)) => self.keep_packed(ready).await,
+            Ok(None) => None,
+            Err(why) => Some(why),
+        }
+    }
+
+    /// Packs a body; `None` where none is kept, `Err` with what is to be told of one that cannot be.
+    async fn pack(&self, basis: &Basis, body: RawBody, past: Past) -> Result<Option<ReadyBody>, String> {
         let RawBody { first_ordinal, last_ordinal, source: Source { url, content_type }, headers, bytes } = body;
         let (observed_at, http_status) = (basis.observed_at, self.figures.http_status);
-        let kept =
+        let body =
             KeptBody { first_ordinal, last_ordinal, observed_at, url, content_type, http_status, headers, bytes };
-        let keep = self.engine.settings().keep_of(&self.feed.name);
-        let why = match self.engine.archive().keep(keep, self.feed.id, self.fetch, kept).await {
+        match self.engine.archive().pack(self.keeps(), self.feed.id, self.fetch, body, past).await {
+            Ok(Packed::Ready(ready)) => Ok(Some(*ready)),
+            Ok(Packed::Off) => Ok(None),
+            Ok(Packed::TooLarge(bytes)) => Err(unkept(&too_large(bytes))),
+            Err(error) => Err(unkept(&error.to_string())),
+        }
+    }
+
+    async fn keep_packed(&mut self, ready: ReadyBody) -> Option<String> {
+        match self.engine.archive().keep_packed(self.keeps(), ready).await {
             Ok(Keeping::Kept(hash)) => {
                 self.captured.add(hash);
-                return None;
+                None
             }
-            Ok(Keeping::Off) => return None,
-            Ok(Keeping::TooLarge(bytes)) => format!("packed it has {bytes} bytes, more than are kept for a feed"),
-            Err(error) => error.to_string(),
-        };
-        Some(format!("archive.unwritten: what was fetched cannot be read again: {why}"))
+            Ok(Keeping::Off) => None,
+            Ok(Keeping::TooLarge(bytes)) => Some(unkept(&too_large(bytes))),
+            Err(error) => Some(unkept(&error.to_string())),
+        }
+    }
+
+    fn keeps(&self) -> Keep {
+        self.engine.settings().keep_of(&self.feed.name)
     }
 
     /// Another fetch of the feed was committed first: its word stands, and this one is never submitted again.
@@ -570,24 +606,17 @@ impl Journey<'_> {
     }
 }
 
-/// Writes down the key rule that the feed's first items chose, before any of them is stored: a rule is never chosen twice.
-/// False when another fetch chose another one meanwhile.
-async fn settle_key_rule(engine: &Engine, feed: &Feed, chosen: Option<KeyRule>) -> Result<bool, OpError> {
-    match chosen {
-        Some(rule) => Ok(engine.state().settle_key_rule(feed.id, rule).await? == rule),
-        None => Ok(true),
-    }
+fn too_large(bytes: u64) -> String {
+    format!("packed it has {bytes} bytes, more than are kept for a feed")
 }
 
-/// Items whose versions say the same again and again are told of: what they show in between is not kept.
-fn churning(counts: &Counts) -> Option<String> {
-    let items = match counts.held_back {
-        0 => return None,
-        1 => "1 item differs".to_owned(),
-        more => format!("{more} items differ"),
-    };
-    Some(format!(
-        "feed.churn: {items} in nothing but markup, white space, a date or a counter from the version before, as 24 \
-         before it did: one such version a day is kept"
-    ))
+fn unkept(why: &str) -> String {
+    format!("archive.unwritten: what was fetched cannot be read again: {why}")
+}
+
+fn take(value: &mut Json, member: &str) -> Option<Json> {
+    match value {
+        Json::Object(members) => members.remove(member),
+        _ => None,
+    }
 }

@@ -213,7 +213,7 @@ impl Engine {
     async fn begin_other_keys(&self, feed: &Feed) -> Result<(), OpError> {
         let Some(cursor) = self.storage().cursor(feed.id).await? else { return Ok(()) };
         let evidence = Evidence::in_cursor(&cursor.value).map(Evidence::rekeyed);
-        let next = evidence.map_or(Json::Null, |evidence| Json::object([evidence.to_member()]));
+        let next = evidence.map_or(Json::Null, |evidence| Json::object([(Evidence::MEMBER, evidence.to_json())]));
         self.end_open_spans(feed, next).await
     }
 }

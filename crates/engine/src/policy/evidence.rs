@@ -100,9 +100,12 @@ impl Health {
 }
 
 impl Evidence {
+    /// The member of a cursor's value that holds it.
+    pub(crate) const MEMBER: &str = "identity";
+
     /// That in a cursor's value.
     pub(crate) fn in_cursor(value: &Json) -> Option<Self> {
-        value.get(MEMBER).map(Self::read)
+        value.get(Self::MEMBER).map(Self::read)
     }
 
     /// The same, after another document; it is what this document showed that a warning is told of.
@@ -133,23 +136,23 @@ impl Evidence {
         Self { traces: Vec::new(), ..self }
     }
 
-    /// The member of a cursor's value that holds it.
-    pub(crate) fn to_member(&self) -> (&'static str, Json) {
+    /// As a cursor's value holds it.
+    pub(crate) fn to_json(&self) -> Json {
         let mut traces = String::with_capacity(16 * self.traces.len());
         for trace in &self.traces {
             write!(traces, "{:08x}{:08x}", trace.look, trace.key).expect("a string takes all");
         }
-        let members = Json::object([
+        Json::object([
             ("learned", self.learned.as_ref().map(ToJson::to_json).into()),
             ("last", self.last.as_ref().map(ToJson::to_json).into()),
             ("degraded", self.degraded.as_ref().map(ToJson::to_json).into()),
             ("parser", u64::from(PARSER_VERSION).into()),
             ("traces", traces.into()),
-        ]);
-        (MEMBER, members)
+        ])
     }
 
-    fn read(value: &Json) -> Self {
+    /// Reads back what [`Evidence::to_json`] made.
+    pub(crate) fn read(value: &Json) -> Self {
         // Another parser may make other keys of the same items: they are not compared.
         let same_parser = value.get("parser") == Some(&u64::from(PARSER_VERSION).into());
         let traces = value.get("traces").and_then(Json::as_str).filter(|_| same_parser).unwrap_or_default();
@@ -161,9 +164,6 @@ impl Evidence {
         }
     }
 }
-
-/// The member of a cursor's value.
-const MEMBER: &str = "identity";
 
 /// How many items both samples hold, and how many of these under another key.
 fn compare(before: &[Trace], now: &[Trace]) -> (u32, u32) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use feedspine_core::ingest::{FeedCursor, IngestBatch, IngestReport, Observation};
 use feedspine_core::{
-    Applied, BackendInfo, Change, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId, Joint,
-    KeyRule, Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Outset, Page, PageRequest, Quarantined, Query,
-    Record, RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq, Sighting, Slot,
-    StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
+    Applied, BackendInfo, Change, Conclude, Feed, FeedId, FeedName, Fetch, FetchDetail, FetchId, FetchIntent, HolderId,
+    Joint, KeyRule, Landing, Layer, Lease, LeaseRequest, MemoryStore, NaturalKey, Outset, Page, PageRequest,
+    Quarantined, Query, Record, RecordId, RecordRef, RecordWrite, Reschedule, Result, Schedule, Seen, Selection, Seq,
+    Sighting, Slot, StateStore, StorageBackend, StorageError, Timestamp, Version, VersionNo,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -66,6 +66,11 @@ impl Faults {
             }
             sleep_until(until).await;
         }
+    }
+
+    /// Whether a call is refused that takes several things at once.
+    fn refuses(&self) -> bool {
+        self.lock().random.one_in(20)
     }
 
     async fn luck(&self) -> Luck {
@@ -283,12 +288,11 @@ impl Joint for Faulty {
         self.faults.call(self.store.begin_turn(feed, fetch, started_at, slot)).await
     }
 
-    async fn ingest_and_finish(
-        &self,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        self.faults.call(self.store.ingest_and_finish(batch, detail, schedule)).await
+    async fn land(&self, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        // As where what a body was packed against is forgotten in between.
+        if self.faults.refuses() {
+            return Err(StorageError::conflict("what goes with the batch is refused"));
+        }
+        self.faults.call(self.store.land(landing, conclude)).await
     }
 }

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feedspine::core::{Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq};
+use feedspine::core::{
+    CaptureStore as _, Coverage, Feed, FeedStatus, FetchStatus, KeyRule, Layer, MemoryStore, PageRequest, Seq,
+    StateStore as _,
+};
 use feedspine::ops::{AdapterChoice, AddFeed, Collect, CollectEvent, RecordHistory, RecordSightings, Which};
 use feedspine::{Ending, Engine, HostRate, Settings, SimulatedClock};
+use futures_util::FutureExt as _;
 
 use crate::origin::{Answer, Asked, Origin, rss, rss_built};
 use crate::proxy::Proxy;
@@ -395,6 +399,29 @@ async fn the_key_rule_is_chosen_once_by_the_first_document_that_holds_items() {
     assert_eq!((collect(&engine, &feed).await.counts.new, rule().await), (1, Some(KeyRule::Link)));
     assert_eq!((collect(&engine, &feed).await.counts.new, rule().await), (0, Some(KeyRule::Link)));
     assert_eq!(seen(&engine, "https://example.org/one").await, 2);
+}
+
+#[tokio::test]
+async fn a_document_that_chose_another_key_rule_than_was_chosen_meanwhile_is_given_up_with_its_items_and_its_body_is_kept()
+ {
+    let store = Arc::new(MemoryStore::new());
+    let meanwhile = Arc::clone(&store);
+    let origin = Origin::start(move |_| {
+        let feed = meanwhile.feeds().now_or_never().unwrap().unwrap().remove(0);
+        let settled = meanwhile.settle_key_rule(feed.id, KeyRule::Link).now_or_never().unwrap();
+        assert_eq!(settled.unwrap(), KeyRule::Link);
+        Answer::ok(rss(&[("1", "one")]))
+    });
+    let origin = origin.await;
+    let engine = Engine::open(store.clone(), store.clone(), settings()).await.unwrap();
+    let feed = add(&engine, origin.url("/feed")).await;
+    let report = collect(&engine, &feed).await;
+    assert_eq!((report.outcome, report.counts.new), (FetchStatus::Superseded, 0), "{report:?}");
+    assert_eq!(engine.status().await.unwrap().records, 0);
+    assert_eq!(engine.feed(&feed.name).await.unwrap().feed.key_rule, Some(KeyRule::Link));
+    assert_eq!(store.captures_of(feed.id, report.fetch.unwrap()).await.unwrap().len(), 1);
+    let told = store.fetches_page(feed.id, &PageRequest::first(10)).await.unwrap().items.remove(0).detail.unwrap();
+    assert_eq!((told.status, told.notes.as_str().matches("captured").count()), (FetchStatus::Superseded, 1));
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedspine_core::{
-    Content, Coverage, CursorStep, Feed, FetchDetail, FetchId, FetchStatus, HashRule, IngestBatch, Joint as _, Json,
-    Part, Timestamp,
+    Conclusion, Content, Coverage, CursorStep, Feed, FetchDetail, FetchId, FetchStatus, HashRule, IngestBatch,
+    Joint as _, Json, Landing, Part, Timestamp,
 };
 use feedspine_sqlite::SqliteStore;
 use futures_util::{StreamExt as _, stream};
@@ -79,5 +79,6 @@ async fn write_one(store: &SqliteStore, feed: &Feed, fetch: FetchId, at: Timesta
         notes: Content::new(&notes),
         ..FetchDetail::interrupted(at)
     };
-    store.ingest_and_finish(batch, &detail, outset.schedule.as_ref()).await.expect("the store takes it");
+    let conclusion = Conclusion { detail, schedule: outset.schedule };
+    store.land(Landing::of(batch), Arc::new(move |_| conclusion.clone())).await.expect("the store takes it");
 }

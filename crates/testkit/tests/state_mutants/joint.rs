@@ -1,9 +1,12 @@
 //! Faults of whoever stores the two ends of a fetch.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use feedspine_core::{
-    ErrorKind, FeedId, FetchDetail, FetchId, FetchIntent, FetchStatus, IngestBatch, IngestReport, Joint as _,
-    MemoryStore, Outset, PageRequest, Result, Schedule, Slot, StateStore as _, StorageBackend as _, Timestamp,
+    CaptureStore as _, Conclude, Conclusion, ErrorKind, FeedId, FetchDetail, FetchId, FetchIntent, FetchStatus,
+    IngestReport, Joint as _, Landing, MemoryStore, Outset, PageRequest, Result, Slot, StateStore as _,
+    StorageBackend as _, StorageError, Timestamp,
 };
 
 use super::{Faulty, turns_red};
@@ -164,16 +167,11 @@ struct BatchFirst;
 
 #[async_trait]
 impl Faulty for BatchFirst {
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        let fetch = batch.fetch;
-        let report = store.ingest(batch).await?;
-        store.finish_fetch(fetch, detail, schedule).await?;
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let fetch = landing.batch.fetch;
+        let report = store.ingest(landing.batch).await?;
+        let Conclusion { detail, schedule } = conclude(&report);
+        store.finish_fetch(fetch, &detail, schedule.as_ref()).await?;
         Ok(report)
     }
 }
@@ -189,15 +187,10 @@ struct EndFirst;
 
 #[async_trait]
 impl Faulty for EndFirst {
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        store.finish_fetch(batch.fetch, detail, schedule).await?;
-        store.ingest(batch).await
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let Conclusion { detail, schedule } = conclude(&IngestReport::default());
+        store.finish_fetch(landing.batch.fetch, &detail, schedule.as_ref()).await?;
+        store.ingest(landing.batch).await
     }
 }
 
@@ -213,17 +206,11 @@ struct RepliesOnly;
 
 #[async_trait]
 impl Faulty for RepliesOnly {
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        if store.observation(batch.feed, batch.fetch).await?.is_some() {
-            return store.ingest(batch).await;
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        if store.observation(landing.batch.feed, landing.batch.fetch).await?.is_some() {
+            return store.ingest(landing.batch).await;
         }
-        store.ingest_and_finish(batch, detail, schedule).await
+        store.land(landing, conclude).await
     }
 }
 
@@ -238,14 +225,9 @@ struct LeavesTheSchedule;
 
 #[async_trait]
 impl Faulty for LeavesTheSchedule {
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        _: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        store.ingest_and_finish(batch, detail, None).await
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let still = move |report: &IngestReport| Conclusion { schedule: None, ..conclude(report) };
+        store.land(landing, Arc::new(still)).await
     }
 }
 
@@ -260,19 +242,129 @@ struct ForgetsTheDetail;
 
 #[async_trait]
 impl Faulty for ForgetsTheDetail {
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        let bare = FetchDetail { status: FetchStatus::Unchanged, ..FetchDetail::interrupted(detail.finished_at) };
-        store.ingest_and_finish(batch, &bare, schedule).await
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let bare = move |report: &IngestReport| {
+            let told = conclude(report);
+            let bare = FetchDetail::interrupted(told.detail.finished_at);
+            Conclusion { detail: FetchDetail { status: FetchStatus::Unchanged, ..bare }, ..told }
+        };
+        store.land(landing, Arc::new(bare)).await
     }
 }
 
 #[test]
 fn what_came_of_the_fetch_is_lost() {
     turns_red(&ForgetsTheDetail, "joint::a_last_batch_and_the_end_are_stored");
+}
+
+/// What is written down of the end is asked for before anything is stored.
+#[derive(Debug, Clone)]
+struct ConcludesBeforehand;
+
+#[async_trait]
+impl Faulty for ConcludesBeforehand {
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let conclusion = conclude(&IngestReport::default());
+        store.land(landing, Arc::new(move |_| conclusion.clone())).await
+    }
+}
+
+#[test]
+fn a_feed_is_scheduled_by_what_was_never_counted() {
+    turns_red(&ConcludesBeforehand, "joint::an_end_is_decided_by_what_the_batch_did");
+}
+
+/// The first rule that is chosen is not held.
+#[derive(Debug, Clone)]
+struct SettlesNothing;
+
+#[async_trait]
+impl Faulty for SettlesNothing {
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        store.land(Landing { key_rule: None, ..landing }, conclude).await
+    }
+}
+
+#[test]
+fn a_key_rule_is_chosen_twice() {
+    turns_red(&SettlesNothing, "joint::a_first_document_lands_whole");
+    turns_red(&SettlesNothing, "joint::a_document_that_was_keyed_otherwise_lands_not_at_all");
+}
+
+/// Bodies come later, if they come.
+#[derive(Debug, Clone)]
+struct KeepsAfterwards;
+
+#[async_trait]
+impl Faulty for KeepsAfterwards {
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let report = store.land(Landing { capture: None, ..landing.clone() }, conclude).await?;
+        if let Some((capture, body)) = landing.capture {
+            store.keep(capture, body).await?;
+        }
+        Ok(report)
+    }
+}
+
+#[test]
+fn items_are_there_whose_body_is_not() {
+    turns_red(&KeepsAfterwards, "joint::a_document_whose_body_is_refused_lands_not_at_all");
+}
+
+/// Bodies are kept whatever becomes of their items.
+#[derive(Debug, Clone)]
+struct KeepsBeforehand;
+
+#[async_trait]
+impl Faulty for KeepsBeforehand {
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        if let Some((capture, body)) = landing.capture.clone() {
+            store.keep(capture, body).await?;
+        }
+        store.land(Landing { capture: None, ..landing }, conclude).await
+    }
+}
+
+#[test]
+fn a_body_is_there_whose_items_are_not() {
+    turns_red(&KeepsBeforehand, "joint::a_document_that_was_keyed_otherwise_lands_not_at_all");
+}
+
+/// Bodies are kept for the batch's fetch, whichever they are of.
+#[derive(Debug, Clone)]
+struct TakesAnyBody;
+
+#[async_trait]
+impl Faulty for TakesAnyBody {
+    async fn land(&self, store: &MemoryStore, mut landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        if let Some((capture, _)) = &mut landing.capture {
+            (capture.name.feed, capture.name.fetch) = (landing.batch.feed, landing.batch.fetch);
+        }
+        store.land(landing, conclude).await
+    }
+}
+
+#[test]
+fn a_body_is_taken_for_that_of_another_fetch() {
+    turns_red(&TakesAnyBody, "joint::a_body_of_another_fetch_lands_not_at_all");
+}
+
+/// A fetch that was never begun is looked for before everything else.
+#[derive(Debug, Clone)]
+struct LooksForTheFetchFirst;
+
+#[async_trait]
+impl Faulty for LooksForTheFetchFirst {
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        let begun = store.fetches_page(landing.batch.feed, &PageRequest::first(100)).await?.items;
+        if begun.iter().all(|fetch| fetch.intent.fetch != landing.batch.fetch) {
+            return Err(StorageError::invalid("the fetch was never begun"));
+        }
+        store.land(landing, conclude).await
+    }
+}
+
+#[test]
+fn what_is_refused_is_told_in_an_order_of_its_own() {
+    turns_red(&LooksForTheFetchFirst, "joint::what_is_refused_first_is_told");
 }

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use feedspine_core::{
-    Capture, CaptureFigures, CaptureName, CaptureStore, Content, ContentHash, Feed, FeedId, FeedName, FeedStatus,
-    Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch, IngestReport,
-    Joint, KeyRule, Lease, LeaseRequest, MemoryStore, Outset, PackedBody, Page, PageRequest, Reschedule, Result,
-    Schedule, Slot, StateStore, StorageBackend, Timestamp,
+    Capture, CaptureFigures, CaptureName, CaptureStore, Conclude, Content, ContentHash, Feed, FeedId, FeedName,
+    FeedStatus, Fetch, FetchDetail, FetchId, FetchIntent, Forgotten, HeldBody, HeldCapture, HolderId, IngestBatch,
+    IngestReport, Joint, KeyRule, Landing, Lease, LeaseRequest, MemoryStore, Outset, PackedBody, Page, PageRequest,
+    Reschedule, Result, Schedule, Slot, StateStore, StorageBackend, Timestamp,
 };
 use feedspine_testkit::{Failure, state, storage};
 
@@ -126,14 +126,8 @@ trait Faulty: Debug + Clone + Send + Sync + 'static {
         store.begin_turn(feed, fetch, started_at, slot).await
     }
 
-    async fn ingest_and_finish(
-        &self,
-        store: &MemoryStore,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        store.ingest_and_finish(batch, detail, schedule).await
+    async fn land(&self, store: &MemoryStore, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        store.land(landing, conclude).await
     }
 
     /// What is captured at the same place.
@@ -243,13 +237,8 @@ impl<F: Faulty> Joint for Handle<F> {
         self.fault.begin_turn(&self.store, feed, fetch, started_at, slot).await
     }
 
-    async fn ingest_and_finish(
-        &self,
-        batch: IngestBatch,
-        detail: &FetchDetail,
-        schedule: Option<&Schedule>,
-    ) -> Result<IngestReport> {
-        self.fault.ingest_and_finish(&self.store, batch, detail, schedule).await
+    async fn land(&self, landing: Landing, conclude: Conclude) -> Result<IngestReport> {
+        self.fault.land(&self.store, landing, conclude).await
     }
 }
 

@@ -81,7 +81,7 @@ impl Journey<'_> {
         memory: &Memory,
         told_before: Option<FetchId>,
     ) -> Result<Arrived, OpError> {
-        let mut next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+        let mut next = memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.clone());
         if let Some(fetch) = told_before {
             next = naming(next, fetch);
         }
@@ -117,7 +117,7 @@ impl Journey<'_> {
                 parts.complete &= end.complete;
                 let reading = rule_in_force(self.feed).map(|rule| parts.tally.reading(rule));
                 parts.warnings.extend(reading.and_then(|reading| self.take_evidence(basis, reading)));
-                let next = end.memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.as_ref());
+                let next = end.memory.to_json(self.feed, rule_in_force(self.feed), self.evidence.clone());
                 // A Delta tells no manifest, which else names the fetch.
                 let next = if covers == Covers::Some { naming(next, self.fetch) } else { next };
                 (next, Some(end.warnings))
