@@ -32,8 +32,9 @@ const LET_GO: Duration = connect::TURN.saturating_mul(3);
 /// After a group of so many jobs more are expected: fewer come from callers who wait for each answer.
 const SOME: usize = 8;
 
-/// So many are not waited with: their COMMIT is a small part of what they cost.
-const MANY: usize = 32;
+/// So many do not wait: their COMMIT is a small part of what they cost. Where 64 hand over documents without pause, as many are
+/// there each time that a group is done.
+const MANY: usize = 24;
 
 /// The longest wait for more.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2);
