@@ -119,7 +119,14 @@ impl Writer {
     pub(crate) fn start(conn: Connection, settings: WriterSettings, counters: Arc<Counters>) -> Result<Self> {
         let (queue, waiting) = mpsc::channel(settings.queue);
         let checkpointer = Checkpointer::start(settings.path.clone(), settings.busy)?;
-        let thread = Thread { conn: Some(conn), names: Names::default(), settings, counters, checkpointer };
+        let thread = Thread {
+            conn: Some(conn),
+            names: Names::default(),
+            settings,
+            counters,
+            checkpointer,
+            company: Company::default(),
+        };
         std::thread::Builder::new()
             .name("feedspine-sqlite".into())
             .spawn(move || thread.serve(waiting))
@@ -164,12 +171,12 @@ struct Thread {
     settings: WriterSettings,
     counters: Arc<Counters>,
     checkpointer: Checkpointer,
+    company: Company,
 }
 
 impl Thread {
     fn serve(mut self, mut waiting: mpsc::Receiver<Message>) {
         let mut turns = Turns { since: Instant::now() };
-        let mut company = Company::default();
         loop {
             let done_at = Instant::now();
             let Some(first) = waiting.blocking_recv() else { return };
@@ -177,12 +184,7 @@ impl Thread {
             let mut group = Vec::new();
             let mut closing = None;
             let mut next = Some(first);
-            let is_job = matches!(next, Some(Message::Job(_)));
-            std::thread::sleep(if is_job {
-                company.pause(1 + waiting.len(), done_at.elapsed())
-            } else {
-                Duration::ZERO
-            });
+            std::thread::sleep(self.company.pause(1 + waiting.len(), done_at.elapsed()));
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => group.push(job),
@@ -191,9 +193,9 @@ impl Thread {
                 let full = group.len() == GROUP || closing.is_some();
                 next = if full { None } else { waiting.try_recv().ok() };
             }
-            company.jobs = group.len();
+            self.company = Company { jobs: group.len(), commit: Duration::ZERO };
             if !group.is_empty() {
-                company.commit = self.commit(group);
+                self.commit(group);
             }
             if let Some(answer) = closing {
                 waiting.close();
@@ -210,18 +212,16 @@ impl Thread {
         conn.close().map_err(|(_, error)| Fault::from(error).into_error())
     }
 
-    /// Runs a group, and again what is left of it when the transaction had to be given up. Answers how long COMMIT took.
-    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Duration {
+    /// Runs a group, and again what is left of it when the transaction had to be given up.
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
         let mut framed = Framed::Together;
-        let mut took = Duration::ZERO;
         while !group.is_empty() {
-            group = self.commit_once(group, framed, &mut took);
+            group = self.commit_once(group, framed);
             framed = Framed::Apart;
         }
-        took
     }
 
-    fn commit_once(&mut self, group: Vec<Box<dyn Job>>, framed: Framed, took: &mut Duration) -> Vec<Box<dyn Job>> {
+    fn commit_once(&mut self, group: Vec<Box<dyn Job>>, framed: Framed) -> Vec<Box<dyn Job>> {
         let conn = match self.connection() {
             Ok(conn) => conn,
             Err(error) => {
@@ -273,7 +273,7 @@ impl Thread {
         let began = Instant::now();
         match execute(&conn, "COMMIT") {
             Ok(()) => {
-                *took = began.elapsed();
+                self.company.commit = began.elapsed();
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.counters.jobs.fetch_add(done.len() as u64, Ordering::Relaxed);
                 for job in done {
@@ -358,8 +358,8 @@ struct Company {
 }
 
 impl Company {
-    /// How long to wait for more jobs when so many are there, and there were none for so long. A COMMIT costs as much as some dozen small jobs; whoever has come
-    /// by now would else wait for the next one, and the others with them.
+    /// How long to wait for more jobs when so many are there, and there were none for so long. A COMMIT costs as much as some
+    /// dozen small jobs, and whoever comes during one waits for the next.
     fn pause(&self, here: usize, idle: Duration) -> Duration {
         let is_expected = self.jobs >= SOME && here < MANY && idle < LONGEST_PAUSE;
         if is_expected { self.commit.min(LONGEST_PAUSE) } else { Duration::ZERO }

@@ -46,7 +46,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn settle_key_rule(&self, feed: FeedId, rule: KeyRule) -> Result<KeyRule> {
-        Ok(*self.control()?.named_feed(feed)?.key_rule.get_or_insert(rule))
+        Ok(*self.control()?.held_feed(feed)?.key_rule.get_or_insert(rule))
     }
 
     async fn feeds(&self) -> Result<Vec<Feed>> {
@@ -186,7 +186,7 @@ impl Joint for MemoryStore {
         // All that can be refused, or go wrong, comes before the first write.
         let planned = tables.planned(&prepared)?;
         if let Some(chosen) = key_rule {
-            Landing::check_key_rule(feed, chosen, tables.named_feed(feed)?.key_rule.unwrap_or(chosen))?;
+            Landing::check_key_rule(feed, chosen, tables.held_feed(feed)?.key_rule.unwrap_or(chosen))?;
         }
         if let Some((capture, body)) = &capture {
             tables.captures.check(capture, body)?;
@@ -195,7 +195,7 @@ impl Joint for MemoryStore {
         let Conclusion { detail, schedule } = conclude(planned.report());
         let report = tables.carry_out(&prepared, planned);
         if let Some(chosen) = key_rule {
-            tables.named_feed(feed)?.key_rule = Some(chosen);
+            tables.held_feed(feed)?.key_rule = Some(chosen);
         }
         if let Some((capture, body)) = capture {
             tables.captures.keep(capture, body)?;
@@ -266,7 +266,7 @@ impl Tables {
         Ok(())
     }
 
-    fn named_feed(&mut self, feed: FeedId) -> Result<&mut Feed> {
+    fn held_feed(&mut self, feed: FeedId) -> Result<&mut Feed> {
         self.control.get_mut(&feed).ok_or_else(|| StorageError::invalid(format!("there is no feed {feed}")))
     }
 

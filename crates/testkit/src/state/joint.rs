@@ -295,12 +295,18 @@ fn keeping(store: &Subject) -> Verdict<&dyn CaptureStore> {
     store.deref().captures().ok_or_else(|| Failure::does_not_apply("bodies are not kept here"))
 }
 
-async fn a_first_document_lands_whole(store: Subject) -> Verdict {
-    joint(&store)?;
-    keeping(&store)?;
+/// Fetch 1 of feed 1, which is due at second 10, was begun where bodies are kept.
+async fn begun(store: &Subject) -> Verdict<Arc<dyn StorageBackend>> {
+    joint(store)?;
+    keeping(store)?;
     let storage = store.storage().await?;
     store.scheduled(&[(1, 10)]).await?;
     store.begin_fetch(&intent(1, 1), None).await?;
+    Ok(storage)
+}
+
+async fn a_first_document_lands_whole(store: Subject) -> Verdict {
+    let storage = begun(&store).await?;
     let body = plain("what was read");
     for replayed in [false, true] {
         let report = land_first(&store, &body).await??;
@@ -332,22 +338,14 @@ async fn has_only_begun(store: &Subject, storage: &dyn StorageBackend, key_rule:
 }
 
 async fn a_document_that_was_keyed_otherwise_lands_not_at_all(store: Subject) -> Verdict {
-    joint(&store)?;
-    keeping(&store)?;
-    let storage = store.storage().await?;
-    store.scheduled(&[(1, 10)]).await?;
-    store.begin_fetch(&intent(1, 1), None).await?;
+    let storage = begun(&store).await?;
     store.settle_key_rule(feed(1), KeyRule::Link).await?;
     refused(land_first(&store, &plain("what was read")).await?, ErrorKind::Conflict)?;
     has_only_begun(&store, &*storage, Some(KeyRule::Link)).await
 }
 
 async fn a_document_whose_body_is_refused_lands_not_at_all(store: Subject) -> Verdict {
-    joint(&store)?;
-    keeping(&store)?;
-    let storage = store.storage().await?;
-    store.scheduled(&[(1, 10)]).await?;
-    store.begin_fetch(&intent(1, 1), None).await?;
+    let storage = begun(&store).await?;
     refused(land_first(&store, &against("what was read", "what is not held")).await?, ErrorKind::Conflict)?;
     has_only_begun(&store, &*storage, None).await
 }
@@ -375,11 +373,8 @@ async fn what_is_refused_first_is_told(store: Subject) -> Verdict {
 }
 
 async fn a_body_of_another_fetch_lands_not_at_all(store: Subject) -> Verdict {
-    joint(&store)?;
-    keeping(&store)?;
-    let storage = store.storage().await?;
-    store.scheduled(&[(1, 10), (2, 10)]).await?;
-    store.begin_fetch(&intent(1, 1), None).await?;
+    let storage = begun(&store).await?;
+    store.scheduled(&[(2, 10)]).await?;
     let body = plain("what was read");
     for of in [(1, 2), (2, 1)] {
         let conclude: Conclude = Arc::new(|_| Conclusion { detail: detail(FetchStatus::Captured, 1), schedule: None });

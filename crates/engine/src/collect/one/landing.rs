@@ -60,12 +60,12 @@ impl Journey<'_> {
     /// Whether a document of so many items is stored with the end of the fetch. Hubs are noticed, and told of what they missed,
     /// between the two.
     pub(super) fn lands_whole(&self, noticed: Option<&Noticed>, items: usize) -> bool {
+        if !self.ends_at_once() || items > self.engine.storage().info().capabilities.max_batch {
+            return false;
+        }
         let held = Subscription::of(self.feed);
         let is_news = noticed.is_some_and(|noticed| held.noticing(noticed.clone()) != held);
-        self.ends_at_once()
-            && !self.is_told()
-            && !is_news
-            && items <= self.engine.storage().info().capabilities.max_batch
+        !is_news && held.told_until(self.engine.now()).is_none()
     }
 
     /// A document that is stored whole.

@@ -86,6 +86,7 @@ impl Prospect {
     /// That of a feed as it is now; `before` is its schedule until now.
     pub(super) fn of(engine: &Engine, feed: &Feed, before: Option<&Schedule>, seen: &Seen<'_>) -> Self {
         let at = engine.now();
+        let subscription = Subscription::of(feed);
         let standing = before.map(|before| Standing::from_json(&before.state.to_json())).unwrap_or_default();
         let hints = Hints::of_headers(&seen.traced.lasting, at);
         let hints = match seen.asks {
@@ -101,8 +102,8 @@ impl Prospect {
             answered: seen.answered.cloned(),
             host: seen_of_host(engine, feed, &standing, at, seen),
             standing,
-            told_until: told_until(engine, feed, at),
-            relied_on_until: Subscription::of(feed).relied_on_until(at),
+            told_until: engine.settings().websub_callback.as_ref().and_then(|_| subscription.told_until(at)),
+            relied_on_until: subscription.relied_on_until(at),
             bounds: engine.settings().schedule,
             rhythm: RhythmChoice::of(feed).rhythm(),
             moves: Moves::of(feed),
@@ -170,12 +171,6 @@ impl Next {
     pub(super) fn told(&self) -> NextFetch {
         self.told.clone()
     }
-}
-
-/// Until when a hub tells of new items; `None` where nobody listens to it any more.
-fn told_until(engine: &Engine, feed: &Feed, now: Timestamp) -> Option<Timestamp> {
-    engine.settings().websub_callback.as_ref()?;
-    Subscription::of(feed).told_until(now)
 }
 
 fn came(report: &FeedReport, told_until: Option<Timestamp>) -> Came {
